@@ -1,0 +1,26 @@
+"""A laboratory for the trainability of recurrent networks.
+
+Importing the package imports neither TensorFlow nor MLflow: the public names are loaded on first use.
+"""
+
+import importlib
+
+_HOMES = {
+    "ElmanCell": "rnnexp.cells",
+    "RNN": "rnnexp.recurrent",
+}
+_MODULES = ("tasks", "clipping", "initializers", "theory")
+
+__all__ = ["RNN", "ElmanCell", "clipping", "initializers", "tasks", "theory"]  # noqa: F822 (loaded on first use)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"rnnexp.{name}")
+    raise AttributeError(f"module 'rnnexp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
