@@ -1,0 +1,94 @@
+"""Elementwise activations phi by name, and their slopes phi'.
+
+Importing this module does not import TensorFlow: a configuration is checked against `NAMES` before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+NAMES = (
+    "tanh", "relu", "sigmoid", "linear", "softplus", "softsign", "elu", "selu", "celu", "leaky_relu", "relu6",
+    "hard_tanh", "hard_sigmoid", "hard_silu", "silu", "gelu", "mish", "exponential", "log_sigmoid",
+    "squareplus", "sparse_plus", "sparse_sigmoid", "tanh_shrink", "soft_shrink", "hard_shrink",
+)  # fmt: skip
+"""The elementwise activations of Keras, as `keras.activations.get` knows them (and `silu` for `swish`)."""
+
+_NOT_ELEMENTWISE = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
+
+Slope = Callable[["tf.Tensor"], "tf.Tensor"]
+
+
+def is_elementwise(activation: Callable) -> bool:
+    """Whether Keras names `activation` among those that map every pre-activation on its own.
+
+    A callable that Keras does not know is not taken for elementwise: its Jacobian could be full.
+    """
+    name = getattr(activation, "__name__", None)
+    return name in NAMES and activation is by_name(name)
+
+
+def by_name(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return Keras' activation function of that name."""
+    import keras
+
+    return keras.activations.get(name)
+
+
+def slope_from_state(activation: Callable) -> Slope | None:
+    """Return the function h -> phi'(a) where the state h = phi(a) determines the slope, else None.
+
+    Where it exists, back-propagation needs no pre-activations: h is kept anyway.
+
+        tanh: 1 - h^2      sigmoid: h (1 - h)      relu: [h > 0]      softplus: 1 - exp(-h)      linear: 1
+    """
+    import tensorflow as tf
+
+    def where_positive(otherwise: Slope) -> Slope:
+        return lambda h: tf.where(h > 0, tf.ones_like(h), otherwise(h))
+
+    table: dict[str, Slope] = {
+        "tanh": lambda h: 1 - h * h,
+        "sigmoid": lambda h: h * (1 - h),
+        "linear": tf.ones_like,
+        "relu": where_positive(tf.zeros_like),
+        "elu": where_positive(lambda h: h + 1),
+        "leaky_relu": where_positive(lambda h: tf.fill(tf.shape(h), tf.cast(0.2, h.dtype))),
+        "softplus": lambda h: -tf.math.expm1(-h),
+        "exponential": lambda h: h,
+    }
+    return table.get(getattr(activation, "__name__", ""))
+
+
+def slope(activation: Callable, pre_activation: tf.Tensor) -> tf.Tensor:
+    """Return phi'(a) by automatic differentiation, in the shape of `pre_activation`.
+
+    Exact for elementwise activations only: it is the gradient of sum(phi(a)).
+    """
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(pre_activation)
+        state = activation(pre_activation)
+    return tape.gradient(state, pre_activation, unconnected_gradients="zero")
+
+
+def numpy_pair(name: str) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """Return phi and phi' of that name as functions of float64 arrays, for quadrature and NumPy twins."""
+    import tensorflow as tf
+
+    activation = by_name(name)
+
+    def phi(a: np.ndarray) -> np.ndarray:
+        return np.asarray(activation(tf.constant(a, tf.float64)))
+
+    def phi_slope(a: np.ndarray) -> np.ndarray:
+        return np.asarray(slope(activation, tf.constant(a, tf.float64)))
+
+    return phi, phi_slope

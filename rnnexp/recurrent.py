@@ -1,0 +1,107 @@
+"""The keras.layers.RNN that runs the scan and hands out adjoint norms."""
+
+import logging
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from rnnexp import activations, recording
+from rnnexp.cells import ElmanCell
+from rnnexp.scan import scan
+
+_logger = logging.getLogger(__name__)
+
+
+@keras.saving.register_keras_serializable("rnnexp")
+class RNN(keras.layers.RNN):
+    """A drop-in for `keras.layers.RNN` that runs Elman cells on the fast scan.
+
+        h_t = phi(W_xh^T x_t + b + W_hh^T h_{t-1}),   t = 1 .. T
+
+    The scan is taken for an `ElmanCell` (or a `keras.layers.SimpleRNNCell` without dropout) whose activation is
+    elementwise, when there is no mask and no unrolling. Everything else runs in Keras' own loop, with the same
+    numbers and without adjoints; the log says so once a layer.
+
+    Inside `rnnexp.recording.recording(tape)` the layer also hands out ln ||dL/dh_t|| for every step.
+
+    Args:
+        cell: The cell, or a list of cells (which Keras stacks).
+        **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
+            `zero_output_for_mask`, `name`, `dtype`: as for `keras.layers.RNN`.
+
+    Call arguments:
+        sequences: x, (B, T, F).
+        initial_state: h_0, (B, H), or a list that holds it. Default: 0.
+        mask: (B, T) booleans; falls back to Keras' loop.
+        training: Passed to the cell, where it asks for it.
+
+    Returns:
+        h_T (B, H), or all h_t (B, T, H) with `return_sequences`; with `return_state` followed by h_T.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = RNN(ElmanCell(3, activation="relu"), return_sequences=True)
+        >>> layer(np.ones((2, 5, 4), "float32")).shape
+        TensorShape([2, 5, 3])
+    """
+
+    def __init__(self, cell, **kwargs):
+        super().__init__(cell, **kwargs)
+        self._said_slow = False
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Run the recurrence: the scan where it applies, else Keras' loop. The hook is Keras' own."""
+        obstacle = self._obstacle(mask)
+        if obstacle is not None:
+            self._say_slow(obstacle)
+            return super().inner_loop(sequences, initial_state, mask, training)
+        initial_state = initial_state[0] if isinstance(initial_state, list | tuple) else initial_state
+        projected = self.project(sequences)
+        states, last = scan(
+            projected,
+            tf.convert_to_tensor(self.cell.recurrent_kernel),
+            initial_state,
+            self.cell.activation,
+            return_states=self.return_sequences,
+            tap=self._tap(projected),
+        )
+        outputs = tf.expand_dims(last, 1) if states is None else tf.transpose(states, (1, 0, 2))
+        return last, outputs, [last]
+
+    def project(self, sequences):
+        """Return p_t = W_xh^T x_t + b for all steps in the order of processing, (T, B, H), from x (B, T, F)."""
+        time_major = tf.transpose(ops.cast(sequences, self.compute_dtype), (1, 0, 2))
+        if self.go_backwards:
+            time_major = tf.reverse(time_major, axis=[0])
+        projected = ops.matmul(time_major, self.cell.kernel)
+        return projected if self.cell.bias is None else projected + self.cell.bias
+
+    def _tap(self, projected):
+        record = recording.current()
+        if record is None:
+            return None
+        dynamic = tf.shape(projected)
+        steps, batch_size = (
+            dynamic[i] if size is None else size for i, size in enumerate(projected.shape[:2])
+        )
+        return record.tap(self.name, steps, batch_size)
+
+    def _obstacle(self, mask) -> str | None:
+        """Why the scan cannot run this call, or None."""
+        if not isinstance(self.cell, ElmanCell | keras.layers.SimpleRNNCell):
+            return f"the cell is a {type(self.cell).__name__}"
+        if getattr(self.cell, "dropout", 0) or getattr(self.cell, "recurrent_dropout", 0):
+            return "the cell has dropout"
+        if mask is not None:
+            return "the sequences are masked"
+        if self.unroll:
+            return "the loop is to be unrolled"
+        if not activations.is_elementwise(self.cell.activation):
+            return "the activation is not known to be elementwise"
+        return None
+
+    def _say_slow(self, obstacle: str) -> None:
+        if not self._said_slow:
+            _logger.warning("layer %s runs in Keras' loop, without adjoints: %s", self.name, obstacle)
+            self._said_slow = True

@@ -1,0 +1,173 @@
+"""The recurrence over time and its hand-written adjoint.
+
+    a_t = p_t + W_hh^T h_{t-1},   h_t = phi(a_t)                     forward,  t = 1 .. T
+    g_t = dL/dh_t = (direct term of step t) + W_hh delta_{t+1}       backward, t = T .. 1
+    delta_t = dL/da_t = phi'(a_t) * g_t
+    dL/dW_hh = sum_t h_{t-1} delta_t^T                               one product, after the loop
+
+with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since a_t depends on
+p_t with slope one, dL/dp_t *is* delta_t: the gradient that flows on to kernel, bias and inputs needs no further
+work. The norms of g_t leave the loop as the "gradient" of an otherwise unused input, the tap.
+
+The loop is written by hand since XLA over TensorFlow's own gradient of `tf.while_loop` is slower than no XLA.
+Everything is time-major, (T, B, H), so that one step is one contiguous slice.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from rnnexp import activations
+
+
+class Scanned(NamedTuple):
+    """What a scan returns: `states` (T, B, H), or None where only the last was asked for, and `last` (B, H)."""
+
+    states: tf.Tensor | None
+    last: tf.Tensor
+
+
+def scan(
+    projected: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    initial_state: tf.Tensor,
+    activation: Callable[[tf.Tensor], tf.Tensor],
+    *,
+    return_states: bool = True,
+    tap: tf.Tensor | None = None,
+) -> Scanned:
+    """Run h_t = phi(p_t + W_hh^T h_{t-1}) over time, differentiable once.
+
+    Args:
+        projected: p, the input projection with bias, (T, B, H).
+        recurrent_kernel: W_hh, (H, H), from unit i (row) to unit j (column) as in Keras.
+        initial_state: h_0, (B, H).
+        activation: phi, elementwise.
+        return_states: Whether all states are wanted. If not, the backward loop adds no direct terms.
+        tap: Where to send ln ||dL/dh_t||: float64 zeros (T,) for the norm over batch and units, or (T, B) for
+            the norm of every sample. The values do not enter the result; the "gradient" is the record, with
+            -inf for an exact zero. None records nothing.
+
+    Returns:
+        A `Scanned`. Gradients exist for `projected`, `recurrent_kernel`, `initial_state` and `tap`.
+
+    Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337).
+    """
+    taps = () if tap is None else (tap,)
+
+    @tf.custom_gradient
+    def run(projected, recurrent_kernel, initial_state, *taps):
+        states = _forward(projected, recurrent_kernel, initial_state, activation)
+
+        def adjoint(*upstream):
+            direct = upstream[0] if return_states else None
+            slopes = _slopes(activation, states, projected, recurrent_kernel, initial_state)
+            backward = _Backward(direct, slopes, recurrent_kernel, [LogNorm.of(tap, states) for tap in taps])
+            deltas, to_initial, records = backward.run(upstream[-1], _steps(projected))
+            to_kernel = tf.matmul(initial_state, deltas[0], transpose_a=True)
+            to_kernel += tf.tensordot(states[:-1], deltas[1:], axes=[[0, 1], [0, 1]])
+            return deltas, to_kernel, to_initial, *records
+
+        return ((states, states[-1]) if return_states else states[-1]), adjoint
+
+    result = run(projected, recurrent_kernel, initial_state, *taps)
+    return Scanned(*result) if return_states else Scanned(None, result)
+
+
+def _steps(sequence: tf.Tensor) -> int | tf.Tensor:
+    """T as a number where the graph knows it, as XLA needs it for its loops."""
+    return tf.shape(sequence)[0] if sequence.shape[0] is None else sequence.shape[0]
+
+
+def _forward(projected, recurrent_kernel, initial_state, activation) -> tf.Tensor:
+    steps = _steps(projected)
+    states = tf.TensorArray(projected.dtype, size=steps, element_shape=projected.shape[1:])
+
+    def step(t, state, states):
+        state = activation(tf.gather(projected, t) + tf.matmul(state, recurrent_kernel))
+        return t + 1, state, states.write(t, state)
+
+    *_, states = tf.while_loop(
+        lambda t, *_: t < steps, step, (0, initial_state, states), maximum_iterations=steps
+    )
+    return tf.ensure_shape(states.stack(), projected.shape)
+
+
+def _slopes(activation, states, projected, recurrent_kernel, initial_state) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
+    from_state = activations.slope_from_state(activation)
+    if from_state is not None:
+        return lambda t: from_state(tf.gather(states, t))
+    previous = tf.concat([initial_state[tf.newaxis], states[:-1]], axis=0)
+    slopes = activations.slope(activation, projected + tf.matmul(previous, recurrent_kernel))
+    return lambda t: tf.gather(slopes, t)
+
+
+class _Backward:
+    """The loop from t = T to 1: g_t, delta_t and what `norms` keep of g_t."""
+
+    def __init__(self, direct, slopes, recurrent_kernel, norms: "list[LogNorm]"):
+        self.direct = direct
+        self.slopes = slopes
+        self.transposed = tf.transpose(recurrent_kernel)
+        self.norms = norms
+
+    def run(self, from_future: tf.Tensor, steps) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Return deltas (T, B, H), dL/dh_0 (B, H) and one record for each of `norms`."""
+        deltas = tf.TensorArray(from_future.dtype, size=steps, element_shape=from_future.shape)
+        kept = [norm.array(steps) for norm in self.norms]
+        _, to_initial, deltas, kept = tf.while_loop(
+            lambda t, *_: t >= 0,
+            self._step,
+            (steps - 1, from_future, deltas, kept),
+            maximum_iterations=steps,
+        )
+        records = [norm.record(array.stack()) for norm, array in zip(self.norms, kept, strict=True)]
+        return deltas.stack(), to_initial, records
+
+    def _step(self, t, from_future, deltas, kept):
+        g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
+        delta = self.slopes(t) * g
+        kept = [array.write(t, norm.partial(g)) for norm, array in zip(self.norms, kept, strict=True)]
+        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), kept
+
+
+class LogNorm:
+    """ln ||g_t|| for every step of a loop, without over- or underflow of the squares.
+
+    In the loop only the squares are summed, along one axis, since XLA vectorises that; logarithm and remaining
+    sum follow once for all steps. float32 is squared in float64, whose exponent range holds every square. In
+    float64 the maximum is factored out: ln ||g|| = ln m + ln ||g / m||.
+    """
+
+    def __init__(self, axis: int, size: int | None, dtype: tf.DType):
+        self.axis = axis
+        self.size = size
+        self.wide = dtype == tf.float64
+
+    @classmethod
+    def of(cls, tap: tf.Tensor, states: tf.Tensor) -> "LogNorm":
+        """The norm that `tap` asks for: (T,) over batch and units, (T, B) of every sample."""
+        per_sample = tap.shape.rank == 2
+        return cls(axis=1 if per_sample else 0, size=states.shape[1 if per_sample else 2], dtype=states.dtype)
+
+    def array(self, steps) -> tf.TensorArray:
+        """An empty array for one `partial` a step."""
+        return tf.TensorArray(tf.float64, size=steps, element_shape=(self.size,))
+
+    def partial(self, g: tf.Tensor) -> tf.Tensor:
+        """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""
+        if not self.wide:
+            return tf.reduce_sum(tf.square(tf.cast(g, tf.float64)), axis=self.axis)
+        largest = tf.reduce_max(tf.abs(g), axis=self.axis, keepdims=True)
+        scaled = tf.math.divide_no_nan(g, largest)
+        log_squares = tf.math.log(tf.reduce_sum(tf.square(scaled), axis=self.axis))
+        return log_squares + 2 * tf.math.log(tf.squeeze(largest, axis=self.axis))
+
+    def record(self, partials: tf.Tensor) -> tf.Tensor:
+        """ln ||g_t|| from the partial sums of all steps: (T, B) per sample, else (T,)."""
+        if self.axis == 1:
+            return (partials if self.wide else tf.math.log(partials)) / 2
+        total = tf.reduce_logsumexp(partials, axis=1) if self.wide else tf.math.log(tf.reduce_sum(partials, 1))
+        return total / 2
