@@ -20,8 +20,6 @@ NAMES = (
 )  # fmt: skip
 """The elementwise activations of Keras, as `keras.activations.get` knows them (and `silu` for `swish`)."""
 
-_NOT_ELEMENTWISE = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
-
 Slope = Callable[["tf.Tensor"], "tf.Tensor"]
 
 
@@ -42,13 +40,16 @@ def by_name(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def slope_from_state(activation: Callable) -> Slope | None:
-    """Return the function h -> phi'(a) where the state h = phi(a) determines the slope, else None.
+    """Return the function h -> phi'(a) where the state h = phi(a) is known to determine the slope, else None.
 
     Where it exists, back-propagation needs no pre-activations: h is kept anyway.
 
         tanh: 1 - h^2      sigmoid: h (1 - h)      relu: [h > 0]      softplus: 1 - exp(-h)      linear: 1
     """
     import tensorflow as tf
+
+    if not is_elementwise(activation):
+        return None
 
     def where_positive(otherwise: Slope) -> Slope:
         return lambda h: tf.where(h > 0, tf.ones_like(h), otherwise(h))
@@ -63,7 +64,7 @@ def slope_from_state(activation: Callable) -> Slope | None:
         "softplus": lambda h: -tf.math.expm1(-h),
         "exponential": lambda h: h,
     }
-    return table.get(getattr(activation, "__name__", ""))
+    return table.get(activation.__name__)
 
 
 def slope(activation: Callable, pre_activation: tf.Tensor) -> tf.Tensor:

@@ -22,10 +22,13 @@ class ArgumentError(ValueError):
         self.received = received
 
 
-def integer(name: str, value: object, minimum: int) -> int:
-    """Return `value` if it is an integer of at least `minimum`, else raise `ArgumentError`."""
+def integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` if it is an integer from `minimum` to `maximum`, else raise `ArgumentError`."""
+    expected = f"an integer of at least {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
-        raise ArgumentError(name, f"an integer of at least {minimum}", value)
+        raise ArgumentError(name, expected, value)
+    if maximum is not None and value > maximum:
+        raise ArgumentError(name, expected, value)
     return int(value)
 
 

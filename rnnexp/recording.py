@@ -4,8 +4,8 @@
         loss = ...model(x)...
     gradients, norms = tape.gradient(loss, (weights, record.taps))
 
-`norms[name]` is ln ||dL/dh_t|| for every step of the layer of that name, from the same backward pass that yields
-the weight gradients.
+`norms[name]` is ln ||dL/dh_t|| for every step of the layer of that name, in the order of processing, from the
+same backward pass that yields the weight gradients.
 """
 
 import contextlib
@@ -26,15 +26,21 @@ class Record:
 
     Attributes:
         taps: Layer name -> tap. A layer called twice gets a name for every call.
+
+    Only calls in the graph (or the eager mode) in which the record was made open taps: inside another graph,
+    such as a nested `tf.function` or the scratch graph of Keras' shape inference, the tape sees nothing.
     """
 
     def __init__(self, tape: tf.GradientTape, per_sample: bool = False):
         self.taps: dict[str, tf.Tensor] = {}
         self._tape = tape
         self._per_sample = per_sample
+        self._graph = _graph()
 
-    def tap(self, layer: str, steps: int | tf.Tensor, batch_size: int | tf.Tensor) -> tf.Tensor:
-        """Open a tap for one call of `layer`: float64 zeros, (T,) or (T, B), watched by the tape."""
+    def tap(self, layer: str, steps: int | tf.Tensor, batch_size: int | tf.Tensor) -> tf.Tensor | None:
+        """Open a tap for one call of `layer`: float64 zeros, (T,) or (T, B); None in a graph out of sight."""
+        if _graph() is not self._graph:
+            return None
         tap = tf.zeros((steps, batch_size) if self._per_sample else (steps,), tf.float64)
         self._tape.watch(tap)
         calls = sum(name == layer or name.startswith(f"{layer}/") for name in self.taps)
@@ -51,6 +57,10 @@ def recording(tape: tf.GradientTape, per_sample: bool = False) -> Iterator[Recor
         yield record
     finally:
         _current.reset(token)
+
+
+def _graph() -> tf.Graph | None:
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
 
 def current() -> Record | None:

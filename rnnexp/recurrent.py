@@ -19,15 +19,16 @@ class RNN(keras.layers.RNN):
 
         h_t = phi(W_xh^T x_t + b + W_hh^T h_{t-1}),   t = 1 .. T
 
-    The scan is taken for an `ElmanCell` (or a `keras.layers.SimpleRNNCell` without dropout) whose activation is
-    elementwise, when there is no mask and no unrolling. Everything else runs in Keras' own loop, with the same
-    numbers and without adjoints; the log says so once a layer.
+    The scan is taken for an `ElmanCell` (or a `keras.layers.SimpleRNNCell` without dropout; no subclass of
+    them) whose activation is elementwise and whose dtype is the layer's, when there is no mask and no
+    unrolling. Everything else runs in Keras' own loop, with the same numbers and without adjoints; the log
+    says so once a layer.
 
     Inside `rnnexp.recording.recording(tape)` the layer also hands out ln ||dL/dh_t|| for every step.
 
     Args:
         cell: The cell, or a list of cells (which Keras stacks).
-        **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
+        *args, **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype`: as for `keras.layers.RNN`.
 
     Call arguments:
@@ -46,8 +47,8 @@ class RNN(keras.layers.RNN):
         TensorShape([2, 5, 3])
     """
 
-    def __init__(self, cell, **kwargs):
-        super().__init__(cell, **kwargs)
+    def __init__(self, cell, *args, **kwargs):
+        super().__init__(cell, *args, **kwargs)
         self._said_slow = False
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
@@ -70,7 +71,7 @@ class RNN(keras.layers.RNN):
         return last, outputs, [last]
 
     def project(self, sequences):
-        """Return p_t = W_xh^T x_t + b for all steps in the order of processing, (T, B, H), from x (B, T, F)."""
+        """Return p_t = W_xh^T x_t + b of all steps, in processing order, (T, B, H) from x (B, T, F)."""
         time_major = tf.transpose(ops.cast(sequences, self.compute_dtype), (1, 0, 2))
         if self.go_backwards:
             time_major = tf.reverse(time_major, axis=[0])
@@ -89,8 +90,11 @@ class RNN(keras.layers.RNN):
 
     def _obstacle(self, mask) -> str | None:
         """Why the scan cannot run this call, or None."""
-        if not isinstance(self.cell, ElmanCell | keras.layers.SimpleRNNCell):
+        # A subclass may step otherwise, so it is not taken for its parent.
+        if type(self.cell) not in (ElmanCell, keras.layers.SimpleRNNCell):
             return f"the cell is a {type(self.cell).__name__}"
+        if self.cell.compute_dtype != self.compute_dtype:
+            return f"the cell computes in {self.cell.compute_dtype}, the layer in {self.compute_dtype}"
         if getattr(self.cell, "dropout", 0) or getattr(self.cell, "recurrent_dropout", 0):
             return "the cell has dropout"
         if mask is not None:

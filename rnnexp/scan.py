@@ -5,9 +5,9 @@
     delta_t = dL/da_t = phi'(a_t) * g_t
     dL/dW_hh = sum_t h_{t-1} delta_t^T                               one product, after the loop
 
-with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since a_t depends on
-p_t with slope one, dL/dp_t *is* delta_t: the gradient that flows on to kernel, bias and inputs needs no further
-work. The norms of g_t leave the loop as the "gradient" of an otherwise unused input, the tap.
+with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since a_t depends
+on p_t with slope one, dL/dp_t *is* delta_t: the gradient that flows on to kernel, bias and inputs needs no
+further work. The norms of g_t leave the loop as the "gradient" of an otherwise unused input, the tap.
 
 The loop is written by hand since XLA over TensorFlow's own gradient of `tf.while_loop` is slower than no XLA.
 Everything is time-major, (T, B, H), so that one step is one contiguous slice.
@@ -22,7 +22,7 @@ from rnnexp import activations
 
 
 class Scanned(NamedTuple):
-    """What a scan returns: `states` (T, B, H), or None where only the last was asked for, and `last` (B, H)."""
+    """What a scan returns: `states` (T, B, H), None where only the last was asked for, and `last` (B, H)."""
 
     states: tf.Tensor | None
     last: tf.Tensor
@@ -94,7 +94,7 @@ def _forward(projected, recurrent_kernel, initial_state, activation) -> tf.Tenso
     return tf.ensure_shape(states.stack(), projected.shape)
 
 
-def _slopes(activation, states, projected, recurrent_kernel, initial_state) -> Callable[[tf.Tensor], tf.Tensor]:
+def _slopes(activation, states, projected, recurrent_kernel, initial_state) -> activations.Slope:
     """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
     from_state = activations.slope_from_state(activation)
     if from_state is not None:
@@ -136,9 +136,9 @@ class _Backward:
 class LogNorm:
     """ln ||g_t|| for every step of a loop, without over- or underflow of the squares.
 
-    In the loop only the squares are summed, along one axis, since XLA vectorises that; logarithm and remaining
-    sum follow once for all steps. float32 is squared in float64, whose exponent range holds every square. In
-    float64 the maximum is factored out: ln ||g|| = ln m + ln ||g / m||.
+    In the loop only the squares are summed, along one axis, since XLA vectorises that; logarithm and
+    remaining sum follow once for all steps. float32 is squared in float64, whose exponent range holds every
+    square. In float64 the maximum is factored out: ln ||g|| = ln m + ln ||g / m||.
     """
 
     def __init__(self, axis: int, size: int | None, dtype: tf.DType):
@@ -161,13 +161,15 @@ class LogNorm:
         if not self.wide:
             return tf.reduce_sum(tf.square(tf.cast(g, tf.float64)), axis=self.axis)
         largest = tf.reduce_max(tf.abs(g), axis=self.axis, keepdims=True)
-        scaled = tf.math.divide_no_nan(g, largest)
-        log_squares = tf.math.log(tf.reduce_sum(tf.square(scaled), axis=self.axis))
+        # XLA's maximum passes over NaN, so a zero must not be divided away: beside it there may be a NaN.
+        largest = tf.where(largest > 0, largest, tf.ones_like(largest))
+        log_squares = tf.math.log(tf.reduce_sum(tf.square(g / largest), axis=self.axis))
         return log_squares + 2 * tf.math.log(tf.squeeze(largest, axis=self.axis))
 
     def record(self, partials: tf.Tensor) -> tf.Tensor:
         """ln ||g_t|| from the partial sums of all steps: (T, B) per sample, else (T,)."""
         if self.axis == 1:
             return (partials if self.wide else tf.math.log(partials)) / 2
-        total = tf.reduce_logsumexp(partials, axis=1) if self.wide else tf.math.log(tf.reduce_sum(partials, 1))
-        return total / 2
+        if self.wide:
+            return tf.reduce_logsumexp(partials, axis=1) / 2
+        return tf.math.log(tf.reduce_sum(partials, axis=1)) / 2

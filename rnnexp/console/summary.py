@@ -1,0 +1,214 @@
+"""The summary of a run: the verdicts, the numbers behind them, and where all of it is."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator
+from typing import TypeGuard
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from rnnexp.console import wording
+
+_WIDEST = 100
+_LABEL = 10
+_NOT_MEASURED = "not measured"
+
+# Colour repeats what the word says; without colour nothing is lost.
+_COLOURS = {
+    "solved": "green",
+    "stable": "green",
+    "finished": "green",
+    "learning": "cyan",
+    "vanishing": "yellow",
+    "borderline": "yellow",
+    "at_chance": "yellow",
+    "exploding": "red",
+    "non_finite": "red",
+    "diverged": "red",
+    "failed": "red",
+    "killed": "red",
+}
+
+_MEANINGS = {
+    "stable": "it neither vanishes nor explodes over the sequence",
+    "borderline": "the interval of the ratio straddles the threshold",
+    "non_finite": "a gradient is not finite",
+    "solved": "error under the task's published criterion",
+    "learning": "loss under that of the best constant predictor",
+    "at_chance": "not told apart from the best constant predictor",
+    "diverged": "a number of the run is not finite",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a run found. None or nan: not measured.
+
+    Attributes:
+        configuration: The run in one line.
+        status: How it ended: finished, failed or killed.
+        gradient_verdict: vanishing, exploding, stable, borderline or non_finite.
+        learning_verdict: solved, learning, at_chance or diverged.
+        loss: Validation loss.
+        floor_loss: Loss of the best constant predictor.
+        loss_unit: What one unit of both is.
+        error: Share of wrong sequences, in [0, 1].
+        floor_error: That of the best constant predictor.
+        rate: Growth of the gradient per step of lag, nats per step.
+        rate_low: Lower end of its 95 % interval.
+        rate_high: Upper end of its 95 % interval.
+        predicted_rate: What mean-field theory predicts for it.
+        rate_bound: What it cannot exceed: ln(sigma_max sup phi').
+        log10_ratio: log10 of ||dl/dh_1|| over ||dl/dh_T||, decades.
+        ratio_low: Lower end of its 95 % interval.
+        ratio_high: Upper end of its 95 % interval.
+        notes: Sentences that the reader must not miss, such as "diverged at step 312".
+        seconds: Duration of the run.
+        steps_per_second: Training speed.
+        figures: The folder of the figures.
+        run: Where the run is stored.
+        open_command: The command that opens it.
+    """
+
+    configuration: str
+    status: str = "finished"
+    gradient_verdict: str | None = None
+    learning_verdict: str | None = None
+    loss: float | None = None
+    floor_loss: float | None = None
+    loss_unit: str = ""
+    error: float | None = None
+    floor_error: float | None = None
+    rate: float | None = None
+    rate_low: float | None = None
+    rate_high: float | None = None
+    predicted_rate: float | None = None
+    rate_bound: float | None = None
+    log10_ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    notes: tuple[str, ...] = ()
+    seconds: float | None = None
+    steps_per_second: float | None = None
+    figures: str | os.PathLike | None = None
+    run: str | None = None
+    open_command: str | None = None
+
+
+def print_summary(summary: Summary, console: Console | None = None) -> None:
+    """Print a summary: the verdicts, the numbers behind them beside theory and floor, and where all of it is.
+
+    Paths and commands are never broken into lines, so that they can be copied. A file or pipe gets text
+    without escape codes.
+    """
+    console = Console() if console is None else console
+    width = min(console.width, _WIDEST)
+    status = Text(summary.status.lower(), _COLOURS.get(summary.status.lower(), ""))
+    console.print(Rule(status, align="left", style="dim"), width=width)
+    console.print(_verdicts(summary), width=width)
+    console.print()
+    console.print(_numbers(summary), width=width)
+    console.print()
+    for label, text in _places(summary):
+        console.print(_label(label) + text, soft_wrap=True, highlight=False)
+    console.print(Rule(style="dim"), width=width)
+
+
+def _verdicts(summary: Summary) -> Table:
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(min_width=_LABEL, no_wrap=True, style="dim")
+    rows.add_column()
+    rows.add_row("run", Text(summary.configuration))
+    rows.add_row("gradient", _verdict(summary.gradient_verdict, _reach(summary)))
+    rows.add_row("learning", _verdict(summary.learning_verdict, ""))
+    for note in summary.notes:
+        rows.add_row("note", Text(note, "bold"))
+    return rows
+
+
+def _verdict(verdict: str | None, measured: str) -> Text:
+    if verdict is None:
+        return Text(_NOT_MEASURED, "dim")
+    word = Text(f"{verdict.replace('non_', 'non-').replace('_', ' '):<11}", f"bold {_COLOURS.get(verdict, '')}")
+    return word + Text(f" {_MEANINGS.get(verdict, measured)}", "not bold")
+
+
+def _reach(summary: Summary) -> str:
+    """The ratio in words, for a gradient that vanishes or explodes."""
+    if not _measured(summary.log10_ratio):
+        return ""
+    if summary.log10_ratio == -math.inf:
+        return "nothing at all reaches h_1"
+    return f"at h_1 it is 10^{summary.log10_ratio:.1f} of what it is at h_T"
+
+
+def _numbers(summary: Summary) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("")
+    table.add_column("measured", justify="right")
+    table.add_column("95 % interval")
+    table.add_column("to compare")
+    rows = [_ratio_row(summary), _rate_row(summary), _loss_row(summary), _error_row(summary)]
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _ratio_row(summary: Summary) -> tuple[str, str, str, str]:
+    measured = _shown(wording.ratio, summary.log10_ratio, summary.gradient_verdict == "non_finite")
+    interval = _interval(wording.ratio, summary.ratio_low, summary.ratio_high)
+    return "log10 |dl/dh_1| / |dl/dh_T|", measured, interval, ""
+
+
+def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
+    measured = _shown(wording.rate, summary.rate, summary.gradient_verdict == "non_finite")
+    interval = _interval(wording.rate, summary.rate_low, summary.rate_high)
+    predicted = _named(wording.rate, summary.predicted_rate, "mean field")
+    bound = _named(wording.rate, summary.rate_bound, "upper bound")
+    return "rate (nats per step)", measured, interval, "\n".join(filter(None, [predicted, bound]))
+
+
+def _loss_row(summary: Summary) -> tuple[str, str, str, str]:
+    name = f"loss ({summary.loss_unit})" if summary.loss_unit else "loss"
+    measured = _shown(wording.loss, summary.loss, summary.learning_verdict == "diverged")
+    return name, measured, "", _named(wording.loss, summary.floor_loss, "best constant")
+
+
+def _error_row(summary: Summary) -> tuple[str, str, str, str]:
+    measured = _shown(wording.share, summary.error, summary.learning_verdict == "diverged")
+    return "error", measured, "", _named(wording.share, summary.floor_error, "best constant")
+
+
+def _places(summary: Summary) -> Iterator[tuple[str, str]]:
+    speed = summary.steps_per_second
+    pace = f", {wording.speed(speed)} steps/s" if _measured(speed) else ""
+    yield "time", _shown(wording.duration, summary.seconds) + pace
+    places = {"figures": summary.figures, "stored in": summary.run, "open with": summary.open_command}
+    yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
+
+
+def _label(label: str) -> Text:
+    return Text(f"{label:<{_LABEL}}  ", "dim")
+
+
+def _measured(value: float | None) -> TypeGuard[float]:
+    return value is not None and not math.isnan(value)
+
+
+def _shown(form: Callable[[float], str], value: float | None, broken: bool = False) -> str:
+    """`value` in words; of a run whose verdict is that its numbers broke down, nan is a finding."""
+    if _measured(value):
+        return form(value)
+    return "not finite" if broken and value is not None else _NOT_MEASURED
+
+
+def _named(form: Callable[[float], str], value: float | None, name: str) -> str:
+    return f"{form(value)} {name}" if _measured(value) else ""
+
+
+def _interval(form: Callable[[float], str], low: float | None, high: float | None) -> str:
+    return f"[{form(low)}, {form(high)}]" if _measured(low) and _measured(high) else ""

@@ -1,0 +1,96 @@
+"""From the result of a run to the names that other programs read: metrics and verdicts."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnexp.measurement import Measurement
+from rnnexp.plan import Plan
+from rnnexp.trial import Result
+from rnnexp.verdict import GradientVerdict, LearningVerdict, Validation, gradient_verdict, learning_verdict
+
+
+class Verdicts(NamedTuple):
+    """The verdicts on a run, at the end and (of the gradient) before the first step."""
+
+    gradient: GradientVerdict
+    gradient_start: GradientVerdict
+    learning: LearningVerdict
+    budget_exhausted: bool
+
+    def tags(self) -> dict[str, str]:
+        """Return them under the names of the measurement contract."""
+        return {
+            "verdict.gradient": self.gradient,
+            "verdict.gradient_start": self.gradient_start,
+            "verdict.learning": self.learning,
+            "budget_exhausted": str(self.budget_exhausted).lower(),
+        }
+
+
+def judge(plan: Plan, result: Result) -> Verdicts:
+    """Return the verdicts. The budget is exhausted where a run ended because its steps were used up."""
+    diverged = result.diverged_at is not None
+    score = result.validations[-1].score if result.validations else Validation(math.nan, 0.0, math.nan, False)
+    learning = learning_verdict(score, plan.task.floor_loss, plan.task.criterion, diverged)
+    return Verdicts(
+        _judge_gradient(result.end, plan.decades),
+        _judge_gradient(result.start, plan.decades),
+        learning,
+        budget_exhausted=learning in ("learning", "at_chance"),
+    )
+
+
+def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict:
+    gradient = measurement.gradient
+    return gradient_verdict(gradient.ratio_low, gradient.ratio_high, gradient.nonfinite_share, decades)
+
+
+def constants(plan: Plan) -> dict[str, float]:
+    """Return the metrics that are known before a run: floors, and numeric mirrors of what is swept.
+
+    MLflow sorts parameters as text; charts need numbers.
+    """
+    mirrors = {
+        "seq_len": plan.task.seq_len,
+        "units": plan.units,
+        "batch_size": plan.batch_size,
+        "seed": plan.seed,
+        "init_gain": plan.initializer.gain,
+        "clip_threshold": getattr(plan.clip, "threshold", math.nan),
+        "learning_rate": getattr(plan.optimizer, "learning_rate", math.nan),
+    }
+    floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
+    return floors | {f"cfg/{name}": float(value) for name, value in mirrors.items()}
+
+
+def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:
+    """Return loss, half its interval, error; for characters also bits."""
+    metrics = {
+        "val/loss": score.loss,
+        "val/loss_half_width": score.half_width,
+        "val/error": score.error,
+    }
+    if plan.task.loss_unit == "nats per character":
+        metrics["val/bits_per_character"] = score.loss / math.log(2)
+    return metrics
+
+
+def totals(result: Result, seconds: float) -> dict[str, float]:
+    """Return what a table over runs needs: extremes, clip fraction, speed. `seconds` is the whole run's."""
+    history = result.history
+    steps = max(1, result.steps_taken)
+    return {
+        "train/loss_min": _extreme(np.min, history.kept.series("loss")),
+        "grad/global_norm_max": _extreme(np.max, history.kept.series("global_norm")),
+        "grad/clip_fraction": history.clipped / steps,
+        "time/steps_per_second": steps / history.seconds if history.seconds > 0 else math.nan,
+        "time/train_seconds": history.seconds,
+        "time/total_seconds": seconds,
+    }
+
+
+def _extreme(reduce, values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(reduce(finite)) if finite.size else math.nan

@@ -1,0 +1,88 @@
+"""The eigenvalues of the recurrent matrix before and after training."""
+
+import os
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rnnexp.plotting import style
+
+# The circle of sigma_max is drawn whole up to this multiple of the eigenvalues' reach.
+_LARGEST_WIDENING = 2.2
+
+
+def spectrum(
+    path: str | os.PathLike,
+    eigenvalues_start: np.ndarray,
+    eigenvalues_end: np.ndarray | None = None,
+    sigma_max_end: float | None = None,
+    *,
+    title: str = "",
+) -> None:
+    """Draw the eigenvalues of W_hh on the complex plane, with the unit circle and the circle of sigma_max.
+
+    rho = max |lambda| stands in the legend. rho <= sigma_max, with equality for normal matrices: the gap
+    between the outermost eigenvalue and the dotted circle is room for transient growth.
+
+    Args:
+        path: The file; its suffix decides the format (.png, .pdf, .svg).
+        eigenvalues_start: Eigenvalues of W_hh (H,), complex, before training.
+        eigenvalues_end: The same after training, or None where there are none.
+        sigma_max_end: Largest singular value of W_hh after training. None or nan: not drawn.
+        title: Text over the figure.
+
+    Raises:
+        ArgumentError: Eigenvalues are not a non-empty array of one axis.
+    """
+    start = style.array("eigenvalues_start", eigenvalues_start, 1)
+    end = None if eigenvalues_end is None else style.array("eigenvalues_end", eigenvalues_end, 1)
+    with style.paper_figure(path, (4.4, 4.4), title) as figure:
+        axes = figure.add_subplot()
+        reach = max(1.0, _radius(start), 0.0 if end is None else _radius(end))
+        _draw_eigenvalues(axes, start, "start", color=style.START, markerfacecolor="none")
+        if end is not None:
+            _draw_eigenvalues(axes, end, "end", color=style.END, alpha=0.8, markeredgewidth=0)
+        _draw_circle(axes, 1.0, "unit circle", color=style.GREY, linewidth=1.0)
+        reach = _draw_sigma_max(axes, sigma_max_end, reach)
+        _label(axes, reach)
+
+
+def _radius(eigenvalues: np.ndarray) -> float:
+    return float(np.abs(eigenvalues).max(initial=0.0, where=np.isfinite(eigenvalues)))
+
+
+def _draw_eigenvalues(axes: Axes, eigenvalues: np.ndarray, label: str, **look: Any) -> None:
+    finite = eigenvalues[np.isfinite(eigenvalues)]
+    radius = style.number(_radius(finite), "#.3g")
+    name = rf"{label}, $\rho$ = {radius}" if finite.size else f"{label}: not finite"
+    axes.plot(finite.real, finite.imag, "o", label=name, **look)
+
+
+def _draw_sigma_max(axes: Axes, sigma_max: float | None, reach: float) -> float:
+    if not style.is_number(sigma_max):
+        return reach
+    inside = sigma_max <= _LARGEST_WIDENING * reach
+    place = "" if inside else " (outside)"
+    label = rf"$\sigma_\mathrm{{max}}$ = {style.number(sigma_max, '#.3g')}{place}"
+    _draw_circle(axes, sigma_max, label, color=style.END, linestyle=":")
+    return max(reach, sigma_max) if inside else reach
+
+
+def _draw_circle(axes: Axes, radius: float, label: str, **look: Any) -> None:
+    angle = np.linspace(0, 2 * np.pi, 361)
+    axes.plot(radius * np.cos(angle), radius * np.sin(angle), label=label, zorder=1, **look)
+
+
+def _label(axes: Axes, reach: float) -> None:
+    axes.set_aspect("equal")
+    axes.axhline(0, color=style.LIGHT_GREY, linewidth=0.5, zorder=0)
+    axes.axvline(0, color=style.LIGHT_GREY, linewidth=0.5, zorder=0)
+    axes.set_xlim(-1.08 * reach, 1.08 * reach)
+    axes.set_ylim(-1.08 * reach, 1.08 * reach)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=style.ROUND))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=style.ROUND))
+    axes.set_xlabel(r"Re $\lambda$")
+    axes.set_ylabel(r"Im $\lambda$")
+    style.legend_above(axes, columns=2)

@@ -1,0 +1,131 @@
+"""The gradient at every time step over training, as colour."""
+
+import os
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from rnnexp.plotting import style
+
+# Two pixels a cell at 200 dpi: a single marked cell is still seen.
+_CELLS = 400
+_PERCENTILES = (0.5, 99.5)
+_SMALLEST_RANGE = 1.0
+_ZERO, _NON_FINITE = style.LIGHT_GREY, style.VERMILLION
+
+
+def gradient_heatmap(
+    path: str | os.PathLike, steps: np.ndarray, log10_norm: np.ndarray, *, title: str = ""
+) -> None:
+    """Draw log10 ||dL/dh_t|| over training step (x) and time step t (y, h_1 at the bottom).
+
+    More than 400 training steps or time steps are pooled: a cell shows the median of its block, over training
+    steps first, so that one batch's noise does not lift the level. One non-finite value marks the whole cell;
+    an exact zero (log10 = -inf) marks it where half the block or more is zero.
+    Colours leave out half a percent of the finite cells at either end, and span at least one decade.
+
+    Args:
+        path: The file; its suffix decides the format (.png, .pdf, .svg).
+        steps: Training-step numbers (N,), strictly increasing.
+        log10_norm: log10 ||dL/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are non-finite.
+        title: Text over the figure.
+
+    Raises:
+        ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
+    """
+    log10_norm = style.array("log10_norm", log10_norm, 2)
+    steps = style.training_steps("steps", steps, len(log10_norm))
+    cells = pooled(pooled(log10_norm).T).T
+    with style.paper_figure(path, (4.8, 3.2), title) as figure:
+        axes = figure.add_subplot()
+        x, y = cell_edges(steps), cell_edges(np.arange(1, log10_norm.shape[1] + 1))
+        mesh = _draw_levels(axes, x, y, cells)
+        _draw_marks(axes, x, y, cells)
+        _label(figure, axes, mesh, cells)
+        axes.set_yticks(time_ticks(log10_norm.shape[1]))
+
+
+def pooled(values: np.ndarray) -> np.ndarray:
+    """Return medians of at most 400 consecutive blocks of rows; nan where a block holds nan or +inf."""
+    blocks = np.array_split(values, min(len(values), _CELLS))
+    return np.stack([np.median(_without_infinity(block), axis=0) for block in blocks])
+
+
+def cell_edges(positions: np.ndarray) -> np.ndarray:
+    """Return the borders of the cells that `pooled` makes of items at `positions`: one more than cells.
+
+    >>> cell_edges(np.array([10, 20, 40]))
+    array([ 5., 15., 30., 50.])
+    """
+    gaps = np.diff(positions) if len(positions) > 1 else np.ones(1)
+    inner = (positions[:-1] + positions[1:]) / 2
+    borders = np.concatenate([[positions[0] - gaps[0] / 2], inner, [positions[-1] + gaps[-1] / 2]])
+    sizes = [len(block) for block in np.array_split(positions, min(len(positions), _CELLS))]
+    return borders[np.concatenate([[0], np.cumsum(sizes)])]
+
+
+def colour_range(cells: np.ndarray) -> tuple[float, float]:
+    """Return the lowest and highest coloured value: robust percentiles, at least a decade apart."""
+    finite = cells[np.isfinite(cells)]
+    low, high = np.percentile(finite, _PERCENTILES) if finite.size else (0.0, 0.0)
+    missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2
+    return float(low - missing), float(high + missing)
+
+
+def time_ticks(steps: int) -> list[int]:
+    """Return round time steps between 1 and T, both included.
+
+    >>> time_ticks(100)
+    [1, 20, 40, 60, 80, 100]
+    """
+    if steps <= 10:
+        return list(range(1, steps + 1))
+    round_ticks = MaxNLocator(nbins=6, steps=style.ROUND, integer=True).tick_values(0, steps)
+    clearance = 0.45 * (round_ticks[1] - round_ticks[0])
+    inner = [int(tick) for tick in round_ticks if 1 + clearance < tick < steps - clearance]
+    return sorted({1, *inner, steps})
+
+
+def _without_infinity(block: np.ndarray) -> np.ndarray:
+    block = block.astype(np.float64)
+    block[np.isposinf(block)] = np.nan
+    return block
+
+
+def _draw_levels(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> QuadMesh:
+    low, high = colour_range(cells)
+    levels = np.ma.masked_invalid(cells.T)
+    return axes.pcolormesh(x, y, levels, vmin=low, vmax=high, rasterized=True)
+
+
+def _draw_marks(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> None:
+    marks = [
+        (np.isneginf(cells), _ZERO, "exactly zero"),
+        (np.isnan(cells), _NON_FINITE, "not finite"),
+    ]
+    present = [(mask, colour, label) for mask, colour, label in marks if mask.any()]
+    for mask, colour, _ in present:
+        marked = np.ma.masked_equal(mask.T, False)
+        axes.pcolormesh(x, y, marked, cmap=ListedColormap([colour]), rasterized=True)
+    if present:
+        patches = [Patch(facecolor=colour, edgecolor="black", linewidth=0.4) for _, colour, _ in present]
+        labels = [label for _, _, label in present]
+        axes.legend(patches, labels, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, handlelength=1.0)
+
+
+def _label(figure: Figure, axes: Axes, mesh: QuadMesh, cells: np.ndarray) -> None:
+    style.training_axis(axes)
+    axes.set_ylabel("time step $t$")
+    finite, (low, high) = cells[np.isfinite(cells)], mesh.get_clim()
+    if not finite.size:
+        return
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
+    clipped = bool(np.any(finite < low)), bool(np.any(finite > high))
+    bar = figure.colorbar(mesh, ax=axes, extend=extend[clipped], pad=0.02, aspect=25)
+    bar.set_label(r"$\log_{10}\,\|\partial L/\partial h_t\|$")
+    bar.outline.set_linewidth(0.6)

@@ -1,0 +1,182 @@
+"""The loss over training, against what the best constant predictor scores."""
+
+import os
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rnnexp.checks import ArgumentError
+from rnnexp.plotting import style
+
+_BINS = 1000
+_MEDIAN_POINTS = 400
+_MEDIAN_WINDOWS = 50
+# On less than half a decade a logarithmic axis has hardly a labelled tick.
+_SMALLEST_LOG_RATIO = 10**0.5
+
+
+def loss_curve(
+    path: str | os.PathLike,
+    steps: np.ndarray,
+    loss: np.ndarray,
+    floor: float | None = None,
+    *,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    unit: str = "",
+    diverged_at: int | None = None,
+    gradient_norms: tuple[np.ndarray, np.ndarray] | None = None,
+    clip_threshold: float | None = None,
+    title: str = "",
+) -> None:
+    """Draw the training loss, its running median, the validation loss and the floor.
+
+    The median's window is a fiftieth of the run. Of long runs the lowest and highest value of each of 1000
+    blocks are drawn, which leaves the curve's outline as it is. Non-finite values are left out, and the first
+    one's step is marked. The y axis is logarithmic where every value is positive and they span half a decade.
+
+    Args:
+        path: The file; its suffix decides the format (.png, .pdf, .svg).
+        steps: Training-step numbers (N,), strictly increasing.
+        loss: Training loss (N,).
+        floor: Loss of the best constant predictor. None or nan: not drawn.
+        validation: Step numbers (M,) and losses (M,), or None.
+        unit: What one unit of the loss is.
+        diverged_at: Step of divergence; None: the first step whose loss is not finite.
+        gradient_norms: Global norm of the gradient before and after clipping, (N,) each; a lower panel.
+        clip_threshold: The norm at which gradients are clipped. None or nan: not drawn.
+        title: Text over the figure.
+
+    Raises:
+        ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
+    """
+    loss = style.array("loss", loss, 1).astype(np.float64)
+    steps = style.training_steps("steps", steps, len(loss))
+    panels = 1 if gradient_norms is None else 2
+    with style.paper_figure(path, (4.8, 3.0 if panels == 1 else 4.6), title) as figure:
+        rows = figure.subplots(panels, 1, sharex=True, squeeze=False, height_ratios=[1.5, 1][:panels])[:, 0]
+        _draw_loss(rows[0], steps, loss, validation, floor)
+        _mark_divergence(rows, first_non_finite(steps, loss) if diverged_at is None else diverged_at)
+        rows[0].set_ylabel(f"loss ({unit})" if unit else "loss")
+        style.legend_above(rows[0], columns=2)
+        if gradient_norms is not None:
+            _draw_norms(rows[1], steps, gradient_norms, clip_threshold)
+        style.training_axis(rows[-1])
+        reached = steps if validation is None else np.concatenate([steps, np.asarray(validation[0])])
+        _show_steps(rows[-1], reached)
+
+
+def _show_steps(axes: Axes, steps: np.ndarray) -> None:
+    first, last = float(steps.min()), float(steps.max())
+    margin = 0.02 * (last - first) if last > first else 0.5
+    axes.set_xlim(first - margin, last + margin)
+
+
+def outline(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of a curve that show: the lowest and highest of each of at most 1000 blocks."""
+    if len(values) <= 2 * _BINS:
+        return steps, values
+    blocks = np.array_split(np.arange(len(values)), _BINS)
+    kept = np.unique([[b[values[b].argmin()], b[values[b].argmax()]] for b in blocks])
+    return steps[kept], values[kept]
+
+
+def running_median(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a centred running median over a fiftieth of the values, at no more than 400 points."""
+    half = len(values) // (2 * _MEDIAN_WINDOWS)
+    centres = np.unique(np.linspace(0, len(values) - 1, _MEDIAN_POINTS).astype(int))
+    medians = [np.median(values[max(0, centre - half) : centre + half + 1]) for centre in centres]
+    return steps[centres], np.array(medians)
+
+
+def first_non_finite(steps: np.ndarray, values: np.ndarray) -> int | None:
+    """Return the step of the first value that is nan or infinite, or None."""
+    bad = ~np.isfinite(values)
+    return int(steps[bad.argmax()]) if bad.any() else None
+
+
+def _finite(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kept = np.isfinite(values)
+    return steps[kept], values[kept]
+
+
+def _draw_loss(
+    axes: Axes,
+    steps: np.ndarray,
+    loss: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray] | None,
+    floor: float | None,
+) -> None:
+    drawn = [_draw_training(axes, *_finite(steps, loss))]
+    if validation is not None:
+        drawn.append(_draw_validation(axes, *validation))
+    if style.is_number(floor):
+        label = f"best constant {style.number(floor)}"
+        axes.axhline(floor, color=style.BLACK, linestyle="--", linewidth=1.0, label=label)
+        drawn.append(np.array([floor]))
+    _scale(axes, np.concatenate(drawn))
+
+
+def _draw_training(axes: Axes, steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    if loss.size:
+        marker = "o" if loss.size == 1 else None  # a line of one point is invisible
+        axes.plot(*outline(steps, loss), marker=marker, color=style.SKY, linewidth=0.7, label="training")
+        axes.plot(*running_median(steps, loss), color=style.BLUE, label="running median")
+    return loss
+
+
+def _draw_validation(axes: Axes, steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    loss = np.asarray(loss, np.float64)
+    if np.shape(steps) != loss.shape:
+        shapes = f"shapes {np.shape(steps)} and {loss.shape}"
+        raise ArgumentError("validation", "as many losses as steps", shapes)
+    steps, loss = _finite(np.asarray(steps), loss)
+    edge: dict[str, Any] = {"markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
+    axes.plot(steps, loss, "D", color=style.ORANGE, label="validation", **edge)
+    return loss
+
+
+def _scale(axes: Axes, values: np.ndarray) -> None:
+    if values.size and values.min() > 0 and values.max() / values.min() >= _SMALLEST_LOG_RATIO:
+        axes.set_yscale("log")
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=style.ROUND))
+    axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+
+
+def _mark_divergence(rows: np.ndarray, step: int | None) -> None:
+    if step is None:
+        return
+    for axes in rows:
+        label = f"diverged at step {step:,}" if axes is rows[0] else None
+        axes.axvline(step, color=style.VERMILLION, linestyle=":", linewidth=1.5, label=label)
+
+
+def _draw_norms(
+    axes: Axes, steps: np.ndarray, norms: tuple[np.ndarray, np.ndarray], threshold: float | None
+) -> None:
+    before, after = (_norm(values, steps.shape) for values in norms)
+    if np.array_equal(before, after, equal_nan=True):
+        _draw_norm(axes, steps, before, style.BLUE, "never clipped")
+    else:
+        _draw_norm(axes, steps, before, style.SKY, "unclipped")
+        _draw_norm(axes, steps, after, style.BLUE, "clipped")
+    if style.is_number(threshold):
+        label = f"threshold {style.number(threshold)}"
+        axes.axhline(threshold, color=style.BLACK, linestyle="--", linewidth=1.0, label=label)
+    axes.set_yscale("log")
+    axes.set_ylabel("gradient norm")
+    style.legend_above(axes, columns=3)
+
+
+def _norm(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the values that a logarithmic axis can show; nan in place of the others."""
+    values = np.asarray(values, np.float64)
+    if values.shape != shape:
+        raise ArgumentError("gradient_norms", f"two arrays of shape {shape}", f"shape {values.shape}")
+    return np.where(values > 0, values, np.nan)
+
+
+def _draw_norm(axes: Axes, steps: np.ndarray, norm: np.ndarray, colour: str, label: str) -> None:
+    axes.plot(*outline(*_finite(steps, norm)), color=colour, linewidth=0.7, label=label)

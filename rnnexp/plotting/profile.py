@@ -1,0 +1,175 @@
+"""How the gradient changes with the lag, beside the fit and the theory."""
+
+import os
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.legend import Legend
+
+from rnnexp.plotting import style
+
+_NATS_TO_DECADES = 1 / np.log(10)
+_MARKERS = 25
+_SMALLEST_RANGE = 1.0
+# Share of the measured range that a line may add above and below, so that one sees where it goes.
+_LINE_SHARE = 0.25
+
+
+def gradient_profile(
+    path: str | os.PathLike,
+    log10_norm_start: np.ndarray,
+    log10_norm_end: np.ndarray | None = None,
+    *,
+    rate: float | None = None,
+    rate_low: float | None = None,
+    rate_high: float | None = None,
+    predicted_rate: float | None = None,
+    rate_bound: float | None = None,
+    title: str = "",
+) -> None:
+    """Draw log10 of ||dl/dh_t|| over ||dl/dh_T|| against the lag T - t.
+
+    The fit's slope is `rate`, its line goes through the centroid of the finite values of the last profile (as
+    a least-squares line does), and its band is spanned by the slopes `rate_low` and `rate_high` through the
+    same point. Prediction and bound are lines through lag 0. The y range follows the measured values; the
+    lines may widen it by a quarter a side.
+    Exact zeros and non-finite values have no place on the axis: triangles at its lower and upper edge.
+
+    Args:
+        path: The file; its suffix decides the format (.png, .pdf, .svg).
+        log10_norm_start: log10 ||dl/dh_t|| (T,), t = 1..T, before training.
+        log10_norm_end: The same after training, or None where there is none.
+        rate: Fitted slope of ln ||dl/dh_t|| per step of lag, nats per step. None or nan: not drawn.
+        rate_low: Lower end of its 95 % interval. None or nan: no band.
+        rate_high: Upper end of its 95 % interval. None or nan: no band.
+        predicted_rate: Mean-field rate, nats per step. None or nan: not drawn.
+        rate_bound: ln(sigma_max sup phi'), the bound of Pascanu et al. 2013 (https://arxiv.org/abs/1211.5063),
+            nats per step. None or nan: not drawn.
+        title: Text over the figure.
+
+    Raises:
+        ArgumentError: A profile is not a non-empty array of one axis.
+    """
+    start = ratio_by_lag("log10_norm_start", log10_norm_start)
+    end = None if log10_norm_end is None else ratio_by_lag("log10_norm_end", log10_norm_end)
+    with style.paper_figure(path, (4.8, 3.6), title) as figure:
+        axes = figure.add_subplot()
+        _draw_measured(axes, start, "start", style.START, "white")
+        if end is not None:
+            _draw_measured(axes, end, "end", style.END, style.END)
+        measured = _legend(axes, "lower left", 0.0, "training")
+        lines = [_draw_fit(axes, start if end is None else end, rate, rate_low, rate_high)]
+        lags = np.arange(max(len(start), 0 if end is None else len(end)))
+        lines += [_draw_theory(axes, lags, predicted_rate, "mean field", style.GREEN, "--")]
+        lines += [_draw_theory(axes, lags, rate_bound, "upper bound", style.PURPLE, "-.")]
+        axes.set_ylim(y_range([start] if end is None else [start, end], lines))
+        _label(axes, lags)
+        _legend(axes, "lower right", 1.0, "slope (nats per step)", besides=measured)
+
+
+def ratio_by_lag(name: str, log10_norm: np.ndarray) -> np.ndarray:
+    """Return log10 of ||dl/dh_t|| over ||dl/dh_T|| by lag 0..T-1.
+
+    Without a finite reference ||dl/dh_T|| no ratio is finite: exact zeros stay -inf, all else is nan.
+    """
+    by_lag = style.array(name, log10_norm, 1).astype(np.float64)[::-1]
+    if np.isfinite(by_lag[0]):
+        return by_lag - by_lag[0]
+    return np.where(np.isneginf(by_lag), -np.inf, np.nan)
+
+
+def y_range(measured: list[np.ndarray], lines: list[np.ndarray]) -> tuple[float, float]:
+    """Return the limits of y: the measured values, a margin, and a bounded share for the lines."""
+    values = np.concatenate([*measured, [0.0]])
+    values = values[np.isfinite(values)]
+    low, high = values.min(), values.max()
+    missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2
+    low, high = low - missing, high + missing
+    share = _LINE_SHARE * (high - low)
+    reach = np.concatenate([*lines, [low, high]])
+    low, high = max(low - share, min(low, reach.min())), min(high + share, max(high, reach.max()))
+    margin = 0.05 * (high - low)
+    return low - margin, high + margin
+
+
+def _draw_measured(axes: Axes, ratio: np.ndarray, label: str, colour: str, fill: str) -> None:
+    lags, finite = np.arange(len(ratio)), np.isfinite(ratio)
+    every = max(1, len(ratio) // _MARKERS)
+    undrawn = "zero" if np.isneginf(ratio).all() else "not finite"
+    name = label if finite.any() else f"{label}: {undrawn}"
+    look: dict[str, Any] = {"color": colour, "markerfacecolor": fill, "linewidth": 1.2}
+    axes.plot(lags, np.where(finite, ratio, np.nan), "o-", label=name, markevery=every, **look)
+    if finite.any():
+        zero = np.isneginf(ratio)
+        _mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)
+        _mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{label}: not finite", colour)
+
+
+def _mark_edge(axes: Axes, lags: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
+    if lags.size:
+        shown = lags[:: max(1, lags.size // _MARKERS)]
+        heights = np.full(shown.size, height)
+        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
+
+
+def _draw_fit(
+    axes: Axes, ratio: np.ndarray, rate: float | None, rate_low: float | None, rate_high: float | None
+) -> np.ndarray:
+    lags, finite = np.arange(len(ratio)), np.isfinite(ratio)
+    if not style.is_number(rate) or not finite.any():
+        return np.zeros(0)
+    x, y = lags - lags[finite].mean(), ratio[finite].mean()
+    line = reach = y + x * rate * _NATS_TO_DECADES
+    label = f"fit {style.rate(rate)}"
+    if style.is_number(rate_low) and style.is_number(rate_high):
+        edges = [y + x * slope * _NATS_TO_DECADES for slope in (rate_low, rate_high)]
+        axes.fill_between(lags, *edges, color=style.BLACK, alpha=0.15, linewidth=0)
+        label += f" [{style.rate(rate_low)}, {style.rate(rate_high)}]"
+        reach = np.concatenate(edges)
+    axes.plot(lags, line, color=style.BLACK, linewidth=1.0, label=label)
+    return reach
+
+
+def _draw_theory(
+    axes: Axes, lags: np.ndarray, rate: float | None, name: str, colour: str, dashes: str
+) -> np.ndarray:
+    if not style.is_number(rate):
+        return np.zeros(0)
+    heights = lags * rate * _NATS_TO_DECADES
+    axes.plot(lags, heights, color=colour, linestyle=dashes, label=f"{name} {style.rate(rate)}")
+    return heights
+
+
+def _legend(
+    axes: Axes,
+    corner: Literal["lower left", "lower right"],
+    x: float,
+    heading: str,
+    besides: Legend | None = None,
+) -> Legend | None:
+    """Name the lines that `besides` does not, over the frame; None where there are none."""
+    named = 0 if besides is None else len(besides.get_texts())
+    handles, labels = axes.get_legend_handles_labels()
+    if len(handles) == named:
+        return None
+    legend = axes.legend(
+        handles[named:],
+        labels[named:],
+        title=heading,
+        loc=corner,
+        bbox_to_anchor=(x, 1.0),
+        alignment="left",
+        borderpad=0.2,
+    )
+    if besides is not None:
+        axes.add_artist(besides).set_clip_on(False)  # the layout makes room for what is not clipped
+    return legend
+
+
+def _label(axes: Axes, lags: np.ndarray) -> None:
+    axes.set_xlabel("lag $T - t$ (steps)")
+    axes.set_ylabel(r"$\log_{10}\;\|\partial\ell/\partial h_t\| \;/\; \|\partial\ell/\partial h_T\|$")
+    axes.margins(x=0.02)
+    axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+    style.whole_numbers(axes.xaxis)

@@ -1,0 +1,138 @@
+"""How every figure looks, and how it becomes a file."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from rnnexp.checks import ArgumentError
+
+# Okabe and Ito 2008 (https://jfly.uni-koeln.de/color/): told apart under every common colour blindness.
+BLACK, GREY, LIGHT_GREY = "#000000", "#767676", "#D0D0D0"
+ORANGE, SKY, GREEN, BLUE = "#E69F00", "#56B4E9", "#009E73", "#0072B2"
+VERMILLION, PURPLE = "#D55E00", "#CC79A7"
+
+START, END = ORANGE, BLUE
+
+ROUND = [1, 2, 5, 10]
+"""Steps between ticks: these times a power of ten."""
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
+    "font.size": 10.0,
+    "axes.labelsize": 10.0,
+    "axes.titlesize": 10.0,
+    "figure.titlesize": 10.0,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "legend.fontsize": 9.5,
+    "legend.title_fontsize": 9.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "legend.labelspacing": 0.3,
+    "legend.columnspacing": 1.2,
+    "legend.borderaxespad": 0.2,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.0,
+    "image.cmap": "viridis",
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,  # text stays text, in fonts that journals take
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rnnexp",
+}
+
+# Without a date, equal arrays give equal bytes.
+_METADATA = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+
+
+@contextlib.contextmanager
+def paper_figure(path: str | os.PathLike, size: tuple[float, float], title: str = "") -> Iterator[Figure]:
+    """Yield an empty figure of `size` (width, height) in inches, and write it to `path` afterwards.
+
+    Neither pyplot nor a window system is touched, and matplotlib's settings are as before on return.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        if title:
+            figure.suptitle(title, parse_math=False, wrap=True)
+        yield figure
+        figure.savefig(path, metadata=_METADATA.get(Path(path).suffix.lower()))
+
+
+def legend_above(axes: Axes, columns: int) -> None:
+    """Put the legend of `axes` over its frame, where it covers no data."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, borderpad=0.2)
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Label `axis` at round whole numbers: at most seven, and one is enough."""
+    axis.set_major_locator(MaxNLocator(nbins=6, steps=ROUND, integer=True, min_n_ticks=1))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+
+
+def training_axis(axes: Axes) -> None:
+    """Make x the training step."""
+    axes.set_xlabel("training step")
+    whole_numbers(axes.xaxis)
+
+
+def count(value: float) -> str:
+    """Return a whole number as text.
+
+    >>> count(20000), count(2.5e6)
+    ('20,000', '2.5M')
+    """
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value:,.0f}"
+
+
+def rate(value: float) -> str:
+    """Return a rate in nats per step as text: over 1000 steps, the last digit is a twentieth of a decade.
+
+    >>> rate(-0.0460)
+    '−0.0460'
+    """
+    return number(value, "z.4f")
+
+
+def number(value: float, form: str = ".4g") -> str:
+    """Return `value` as text, with a minus sign as long as the plus sign.
+
+    >>> number(1e-5), number(30.0), number(-0.99, "#.3g")
+    ('1e−05', '30', '−0.990')
+    """
+    return format(value, form).rstrip(".").replace("-", "\N{MINUS SIGN}")
+
+
+def is_number(value: float | None) -> TypeGuard[float]:
+    """Return whether there is a finite value to draw."""
+    return value is not None and math.isfinite(value)
+
+
+def array(name: str, value: object, dimensions: int) -> np.ndarray:
+    """Return `value` as a non-empty array of `dimensions` axes, else raise `ArgumentError`."""
+    result = np.asarray(value)
+    if result.ndim != dimensions or result.size == 0:
+        raise ArgumentError(name, f"a non-empty array of {dimensions} axes", f"shape {result.shape}")
+    return result
+
+
+def training_steps(name: str, value: object, length: int) -> np.ndarray:
+    """Return `value` as `length` strictly increasing step numbers, else raise `ArgumentError`."""
+    steps = array(name, value, 1)
+    if len(steps) != length or np.any(np.diff(steps) <= 0):
+        raise ArgumentError(name, f"{length} strictly increasing step numbers", f"shape {steps.shape}")
+    return steps

@@ -1,0 +1,127 @@
+"""The adding problem: add two marked numbers among many."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnexp import checks
+from rnnexp.counter import generator
+from rnnexp.tasks.task import Batch, Stream, Task
+
+Marks = tuple[np.ndarray, np.ndarray]
+
+
+class Adding(Task):
+    """The adding problem (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
+
+        y = offset + scale (v_p + v_q),    v_t ~ U[low, 1] independent,    p and q the marked steps
+
+    `x` (B, T, 2) holds the values v and the markers, 1 at p and q and 0 elsewhere; `y` is (B, 1);
+    T = `seq_len`. The targets in circulation differ in more than the target (y' is the prediction):
+
+        target      y                   low   p and q                  an error is        floors
+        sum         v_p + v_q             0   [0, T/2), [T/2, T)       (y' - y)^2 > .16   1/6, .36
+        mean        (v_p + v_q) / 2       0   [0, T/10), [T/10, T/2)   (y' - y)^2 > .04   1/24, .36
+        hochreiter  .5 + (v_p + v_q)/4   -1   see below                |y' - y| > .04     1/24, .8464
+
+    `sum` is Le, Jaitly and Hinton 2015 (https://arxiv.org/abs/1504.00941) and Arjovsky, Shah and Bengio
+    2016 (https://arxiv.org/abs/1511.06464). They compare losses; the criterion is that of `mean`, which is
+    Pascanu, Mikolov and Bengio 2013 (https://arxiv.org/abs/1211.5063), at twice its scale: .04 on half the
+    sum is .16 on the sum, so the same predictions count as wrong. `hochreiter` is experiment
+    4 of 1997: p is one of the first ten steps, q one of the first T/2 - 1 others. Its markers of -1 at both
+    ends are left out, and with them its rule that v_p = 0 where p is the first step. Lengths are fixed;
+    1997 and 2013 draw them from T to 1.1 T.
+
+    v_p + v_q has a triangular density of half-width w = 1 - low around its mean, so that the constant
+    offset + scale (1 + low) scores
+
+        floor_loss = (scale w)^2 / 6  squared error,    floor_error = (1 - tolerance / (scale w))^2
+
+    Criterion: under 1 % of 10,000 fresh sequences wrong (Pascanu et al. 2013, section 4).
+
+    Args:
+        seq_len: T, at least 2 (sum) or 10 (mean, hochreiter).
+        target: `"sum"`, `"mean"` or `"hochreiter"`.
+
+    Raises:
+        ArgumentError: An argument is outside its domain.
+    """
+
+    loss = "squared_error"
+    loss_unit = "squared error"
+    criterion = 0.01
+
+    input_size = 2
+    output_size = 1
+
+    def __init__(self, seq_len: int, target: str = "sum"):
+        self._variant = _VARIANTS[checks.choice("target", target, list(_VARIANTS))]
+        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=self._variant.shortest)
+        self.target = target
+        self.floor_loss = self._variant.half_width**2 / 6
+        self.floor_error = (1 - self._variant.tolerance / self._variant.half_width) ** 2
+
+    def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
+        """Return `x` (B, T, 2) and `y` (B, 1) of batch `index`."""
+        rng = generator(seed, stream, index)
+        low, scale, offset = map(np.float32, self._variant.coefficients)
+        values = low + (1 - low) * rng.random((batch_size, self.steps), dtype=np.float32)
+        first, second = self._variant.marks(rng, self.steps, batch_size)
+        rows = np.arange(batch_size)
+        x = np.zeros((batch_size, self.steps, 2), dtype=np.float32)
+        x[:, :, 0] = values
+        x[rows, first, 1] = x[rows, second, 1] = 1
+        y = offset + scale * (values[rows, first] + values[rows, second])
+        return Batch(x, y[:, None])
+
+    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return 1 where the prediction (B, 1) is further from `y` (B, 1) than the target allows, else 0."""
+        # Asked this way round, nan is an error.
+        right = np.abs(prediction - y)[:, 0] <= self._variant.tolerance
+        return (~right).astype(np.float64)
+
+
+def _halves(rng: np.random.Generator, steps: int, batch_size: int) -> Marks:
+    return rng.integers(0, steps // 2, batch_size), rng.integers(steps // 2, steps, batch_size)
+
+
+def _tenth_and_half(rng: np.random.Generator, steps: int, batch_size: int) -> Marks:
+    return rng.integers(0, steps // 10, batch_size), rng.integers(steps // 10, steps // 2, batch_size)
+
+
+def _first_ten_and_half(rng: np.random.Generator, steps: int, batch_size: int) -> Marks:
+    first = rng.integers(0, 10, batch_size)
+    other = rng.integers(0, steps // 2 - 1, batch_size)
+    # Counting the steps that are still unmarked means to step over the marked one.
+    return first, other + (other >= first)
+
+
+@dataclass(frozen=True)
+class _Variant:
+    low: float
+    scale: float
+    offset: float
+    tolerance: float
+    """Largest absolute error that counts as right: the root where the criterion is on the square."""
+    shortest: int
+    marks: Callable[[np.random.Generator, int, int], Marks]
+
+    @property
+    def coefficients(self) -> tuple[float, float, float]:
+        """`low`, `scale` and `offset`."""
+        return self.low, self.scale, self.offset
+
+    @property
+    def half_width(self) -> float:
+        """Half the range of the targets."""
+        return self.scale * (1 - self.low)
+
+
+_VARIANTS = {
+    "sum": _Variant(low=0, scale=1, offset=0, tolerance=0.4, shortest=2, marks=_halves),
+    "mean": _Variant(low=0, scale=0.5, offset=0, tolerance=0.2, shortest=10, marks=_tenth_and_half),
+    "hochreiter": _Variant(
+        low=-1, scale=0.25, offset=0.5, tolerance=0.04, shortest=10, marks=_first_ten_and_half
+    ),
+}

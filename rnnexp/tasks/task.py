@@ -1,0 +1,132 @@
+"""What every task is: sequences from a counter, a loss, an error criterion and an analytic floor."""
+
+import abc
+import math
+import numbers
+from collections.abc import Iterator
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from rnnexp import checks
+
+VALIDATION_SEQUENCES = 10_000
+"""Fresh sequences that the published criteria are judged on (Pascanu et al. 2013, section 4)."""
+
+Stream = Literal["train", "validation", "probe"]
+
+
+class Batch(NamedTuple):
+    """Inputs `x` (B, T, F) float32 and targets `y`.
+
+    `y` is float32 (B, O) for a squared error; int32 (B,) for classes at the last step,
+    or int32 (B, T) for classes at every step.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Floor(NamedTuple):
+    """What the best predictor scores that sees no input: its loss, and its error, a share in [0, 1]."""
+
+    loss: float
+    error: float
+
+
+class Task(abc.ABC):
+    """A supervised task over sequences.
+
+    Attributes:
+        seq_len: The length that the user asked for (what it counts is the task's own definition).
+        steps: T, the time steps of an input sequence.
+        input_size: F, the input features a step.
+        output_size: O, the outputs of the readout.
+        scores_every_step: Whether there is a target at every step (else at the last one only).
+        loss: `"squared_error"`, or `"cross_entropy"` over logits; the mean over scored steps and samples.
+        loss_unit: What one unit of the loss is, for axes and tables.
+        floor_loss: Loss of the best constant predictor, in `loss_unit`. Constant means that it never looks at
+            the input; where the layout of the targets is fixed in time (copying) it may know the step.
+        floor_error: Error of that predictor, a share in [0, 1].
+        criterion: The error under which the task counts as solved, or None where there is none.
+    """
+
+    scores_every_step: ClassVar[bool] = False
+    loss: ClassVar[Literal["squared_error", "cross_entropy"]]
+    loss_unit: ClassVar[str]
+    criterion: ClassVar[float | None]
+
+    seq_len: int
+    steps: int
+    input_size: int
+    output_size: int
+    floor_loss: float
+    floor_error: float
+
+    @abc.abstractmethod
+    def __init__(self, seq_len: int):
+        """Build the task from its length alone: every further argument has a default."""
+
+    @abc.abstractmethod
+    def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
+        """Return batch `index` of `stream` under `seed`: the same bytes whatever was drawn before."""
+
+    @abc.abstractmethod
+    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the error of every sequence, (B,), each in [0, 1], from the readout's outputs.
+
+        `prediction` is (B, O), or (B, T, O) where every step is scored. A prediction that is not a number
+        is an error.
+        """
+
+    def validation(self, seed: int, batch_size: int) -> Iterator[Batch]:
+        """Yield at least `VALIDATION_SEQUENCES` fresh sequences, in batches of `batch_size`.
+
+        A task over a finite data set yields its held-out part instead, once.
+        """
+        for index in range(-(-VALIDATION_SEQUENCES // batch_size)):
+            yield self.batch(seed, "validation", index, batch_size)
+
+
+def one_hot(classes: np.ndarray, size: int) -> np.ndarray:
+    """Return the float32 array (..., size) that is 1 at the class and 0 elsewhere.
+
+    >>> one_hot(np.array([2, 0]), 3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    return np.take(np.eye(size, dtype=np.float32), classes, axis=0)
+
+
+def misclassified(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return whether the largest of the logits (..., O) is not that of class `y` (...).
+
+    Logits with a nan are wrong: argmax alone would call them class 0, and so count a diverged
+    network right once in O times.
+    """
+    return (logits.argmax(axis=-1) != y) | np.isnan(logits.max(axis=-1))
+
+
+def class_floor(counts: np.ndarray) -> Floor:
+    """Return the floor of classes that occur `counts` (O,) times.
+
+        loss = -sum_k p_k ln p_k  nats,   error = 1 - max_k p_k,   p = counts / sum(counts)
+
+    Cross-entropy is least where the predicted probabilities are the shares p, and is then their entropy.
+
+    >>> class_floor(np.array([5, 5, 0]))
+    Floor(loss=0.6931471805599453, error=0.5)
+    """
+    shares = counts[counts > 0] / counts.sum()
+    return Floor(-math.fsum(shares * np.log(shares)), float(1 - shares.max()))
+
+
+def held_out_share(value: object) -> float:
+    """Return `value` as a float if it is a share that leaves something on both sides of a split.
+
+    Raises:
+        ArgumentError: It is not a number in [0.01, 0.99].
+    """
+    share = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    if not 0.01 <= share <= 0.99:
+        raise checks.ArgumentError("held_out", "a number in [0.01, 0.99]", value)
+    return share

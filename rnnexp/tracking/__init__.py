@@ -1,0 +1,24 @@
+"""Where the records of a run go: the only part of the package that talks to MLflow.
+
+Importing it imports neither MLflow nor TensorFlow.
+"""
+
+from rnnexp.tracking.address import resolve
+from rnnexp.tracking.check import check_store
+from rnnexp.tracking.file_run import FileTracker
+from rnnexp.tracking.flatten import flatten
+from rnnexp.tracking.mlflow_run import MlflowTracker
+from rnnexp.tracking.store import ensure_store
+from rnnexp.tracking.tracker import Point, Status, Tracker
+
+__all__ = [
+    "FileTracker",
+    "MlflowTracker",
+    "Point",
+    "Status",
+    "Tracker",
+    "check_store",
+    "ensure_store",
+    "flatten",
+    "resolve",
+]

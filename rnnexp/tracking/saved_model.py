@@ -1,0 +1,55 @@
+"""A Keras model as an MLflow model that also loads where this project is not installed."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rnnexp
+from rnnexp import provenance
+
+_REQUIRED = ("tensorflow", "keras", "numpy")
+
+
+def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_x: Any) -> str:
+    """Log `model` as the run's model `model` and return its id.
+
+    The package's source travels with the model, so `mlflow.pyfunc.load_model("runs:/<run_id>/model")` needs
+    only the packages of the model's `requirements.txt`. Those are named here: left to itself, MLflow finds
+    them by loading the model in a second process.
+
+    Args:
+        client: An `mlflow.MlflowClient`.
+        experiment_id: The experiment of the run.
+        run_id: The run.
+        model: A `keras.Model`.
+        example_x: (B, T, F), an input; the model's signature is read off it and the model's answer.
+    """
+    import mlflow.tensorflow
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model, infer_signature
+
+    x = np.asarray(example_x)
+    signature = infer_signature(x, np.asarray(model(x, training=False)))
+    logged = client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
+    record = Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "model")
+        mlflow.tensorflow.save_model(
+            model,
+            str(folder),
+            mlflow_model=record,
+            signature=signature,
+            code_paths=[str(Path(rnnexp.__file__).parent)],
+            pip_requirements=_requirements(),
+        )
+        client.log_model_artifacts(logged.model_id, str(folder))
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return logged.model_id
+
+
+def _requirements() -> list[str]:
+    installed = provenance.versions()
+    return [f"{name}=={installed[name]}" for name in _REQUIRED if name in installed]

@@ -1,0 +1,81 @@
+"""Creation of the SQLite store and of the experiment, once, whoever comes first."""
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rnnexp.checks import ArgumentError
+from rnnexp.tracking.address import sqlite_path
+from rnnexp.tracking.connection import connect, quietly
+
+_LOCK_SECONDS = 120
+_UNSAFE = re.compile(r"[^\w. -]|^\.+")
+
+
+def ensure_store(uri: str, experiment: str) -> str:
+    """Return the id of `experiment` in the store at `uri`; create what is missing.
+
+    MLflow's own creation of a SQLite store fails where two processes begin it together. Here it happens under
+    a lock, in a file that takes its place when it is complete: nobody sees half a database, not even after a
+    kill. Its artifacts lie beside it, in `mlartifacts/<experiment>`, so that `mlflow ui` in that
+    folder shows everything.
+
+    Args:
+        uri: An address from `resolve`.
+        experiment: The experiment's name.
+
+    Raises:
+        ArgumentError: The experiment has been deleted in MLflow.
+    """
+    path = sqlite_path(uri)
+    if path is None:
+        return _experiment(connect(uri), experiment, artifacts=None)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _exclusive(path):
+        if not path.exists() or path.stat().st_size == 0:
+            _create(path)
+        return _experiment(connect(uri), experiment, _artifacts(path, _UNSAFE.sub("_", experiment)))
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    # SQLite's own lock: it ends with its process, and where it does not work the store does not work either.
+    file = path.with_name(f".{path.name}.lock")
+    with contextlib.closing(sqlite3.connect(file, timeout=_LOCK_SECONDS, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def _create(path: Path) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with quietly():
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        SqlAlchemyStore(f"sqlite:///{fresh}", _artifacts(path, "")).engine.dispose()
+    fresh.replace(path)
+
+
+def _experiment(client: Any, name: str, artifacts: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=artifacts)
+        except MlflowException:
+            # A server knows no lock of ours: another process may have been faster.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        command = f"mlflow experiments restore --experiment-id {found.experiment_id}"
+        raise ArgumentError("tracking.experiment", f"one that is not deleted (`{command}` restores it)", name)
+    return found.experiment_id
+
+
+def _artifacts(path: Path, folder: str) -> str:
+    return (path.parent / "mlartifacts" / folder).as_uri()

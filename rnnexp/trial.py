@@ -1,0 +1,225 @@
+"""One run: build, measure, train, validate. Nothing is written here but the checkpoint."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from rnnexp import checkpoint
+from rnnexp.cells import ElmanCell
+from rnnexp.evaluation import Evaluator
+from rnnexp.initializers import GlorotUniform
+from rnnexp.measurement import Measurement, Probe
+from rnnexp.network import build_network
+from rnnexp.plan import Plan
+from rnnexp.signals import Interruption, Killed
+from rnnexp.steering import History, Hooks, Intervals, Steering
+from rnnexp.training import Recorded, RecordingModel, training_data
+from rnnexp.verdict import Validation
+
+_BUFFER = 50  # steps: read back often enough for a lively display, seldom enough to cost nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class Validated:
+    """A validation after `step` updates."""
+
+    step: int
+    score: Validation
+
+
+@dataclasses.dataclass(frozen=True)
+class Observer:
+    """Who is told while a run goes on.
+
+    Attributes:
+        on_block: Of consecutive training steps.
+        on_measurement: Of a look at the network.
+        on_validation: Of a validation.
+    """
+
+    on_block: Callable[[Recorded], None]
+    on_measurement: Callable[[Measurement], None]
+    on_validation: Callable[[Validated], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run found.
+
+    Attributes:
+        start: The measurement before the first step.
+        end: The measurement before the last step taken; the start's where no step was taken.
+        history: The record of the training steps.
+        validations: In the order of steps; the last one is final.
+        diverged_at: The first step with a non-finite loss or gradient, or None.
+        steps_taken: Updates.
+    """
+
+    start: Measurement
+    end: Measurement
+    history: History
+    validations: list[Validated]
+    diverged_at: int | None
+    steps_taken: int
+
+
+class Trial:
+    """Runs a plan.
+
+    Args:
+        plan: What to do.
+        state: Where the checkpoint lies or will lie.
+        observer: Who is told.
+        interruption: Where signals arrive.
+
+    Attributes:
+        network: The network under training, a plain Keras model.
+    """
+
+    def __init__(self, plan: Plan, state: Path, observer: Observer, interruption: Interruption):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(plan.seed)
+        self._plan = plan
+        self._state = state
+        self._observer = observer
+        self._interruption = interruption
+        self.network = _network(plan, plan.dtype)
+        self._model = _model(plan, self.network)
+        self._probe = _probe(plan)
+        self._evaluator = Evaluator(self.network, plan.task, plan.seed, plan.jit)
+        self._validations: list[Validated] = []
+        self._measurements: list[Measurement] = []
+        self._steering = self._steer(None)
+
+    def run(self, resume: bool) -> Result:
+        """Train to the end of the plan, or until it diverges.
+
+        Args:
+            resume: Whether to go on from the checkpoint.
+
+        Raises:
+            Killed: A signal came; the checkpoint holds the last step taken.
+        """
+        self._measure()
+        if resume:
+            self._load()
+        # The last look is before the last update, at the weights whose gradient is the last one recorded.
+        self._train(self._plan.steps - 1)
+        if self._measurements[-1].step != self.steps_taken:
+            self._measure()
+        self._train(self._plan.steps)
+        if self._steering.diverged_at is None:
+            self._validate(None)
+        return self.result()
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a `result` yet."""
+        return len(self._measurements) > 0
+
+    def result(self) -> Result:
+        """Return what was found so far, also after a signal.
+
+        Raises:
+            IndexError: Nothing was measured yet.
+        """
+        return Result(
+            self._measurements[0],
+            self._measurements[-1],
+            self._steering.history,
+            self._validations,
+            self._steering.diverged_at,
+            self.steps_taken,
+        )
+
+    @property
+    def steps_taken(self) -> int:
+        """Updates since the start of the run."""
+        return self._model.steps_taken
+
+    def _train(self, stop: int) -> None:
+        """Train up to step `stop`, unless the run has diverged or is there already."""
+        plan, start = self._plan, self._model.steps_taken
+        if stop <= start or self._steering.diverged_at is not None:
+            return
+        data = training_data(plan.task, plan.seed, plan.batch_size, start, stop, plan.dtype)
+        try:
+            with self._interruption.deferred():
+                self._model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[self._steering])
+        except Killed:
+            self._save()
+            raise
+        finally:
+            self._steering.read()
+
+    def _steer(self, history: History | None) -> Steering:
+        plan = self._plan
+        intervals = Intervals(
+            plan.record_every, plan.probe_every, plan.validation_every, plan.checkpoint_every
+        )
+        hooks = Hooks(
+            self._observer.on_block,
+            lambda step: self._measure(),
+            lambda step: self._validate(plan.validation_sequences),
+            lambda step: self._save(),
+            self._interruption.check,
+        )
+        return Steering(self._model, plan.steps_per_execution, intervals, hooks, history)
+
+    def _measure(self) -> None:
+        measurement = self._probe.measure(self.network.get_weights(), self._model.steps_taken)
+        self._measurements.append(measurement)
+        self._observer.on_measurement(measurement)
+
+    def _validate(self, sequences: int | None) -> None:
+        validated = Validated(self._model.steps_taken, self._evaluator.evaluate(sequences))
+        self._validations.append(validated)
+        self._observer.on_validation(validated)
+
+    def _save(self) -> None:
+        if self._plan.checkpoint_every > 0:
+            self._steering.read()
+            rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
+            columns = 1 + len(dataclasses.fields(Validation))
+            validations = np.array(rows, np.float64).reshape(-1, columns)
+            checkpoint.save(self._state, self._model, self._steering.history, validations)
+
+    def _load(self) -> None:
+        history, validations = checkpoint.load(self._state, self._model)
+        self._validations = [
+            Validated(int(step), Validation(loss, half_width, error, bool(enough)))
+            for step, loss, half_width, error, enough in validations.tolist()
+        ]
+        self._steering = self._steer(history)
+
+
+def _network(plan: Plan, dtype: str) -> keras.Model:
+    # Three weights, three seeds: initialisers with equal seeds draw from the same numbers.
+    cell = ElmanCell(
+        plan.units,
+        plan.activation,
+        use_bias=plan.use_bias,
+        kernel_initializer=GlorotUniform(seed=3 * plan.seed),
+        recurrent_initializer=plan.initializer,
+        dtype=dtype,
+    )
+    return build_network(plan.task, cell, seed=3 * plan.seed + 2)
+
+
+def _model(plan: Plan, network: keras.Model) -> RecordingModel:
+    rows = plan.steps_per_execution * max(1, _BUFFER // plan.steps_per_execution)
+    model = RecordingModel(network, plan.task.loss, plan.clip, steps=plan.task.steps, rows=rows)
+    model.compile(
+        optimizer=plan.optimizer.build(),
+        jit_compile=plan.jit,
+        steps_per_execution=plan.steps_per_execution,
+    )
+    return model
+
+
+def _probe(plan: Plan) -> Probe:
+    batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
+    return Probe(_network(plan, "float64"), plan.activation, plan.task.loss, batch, plan.bootstrap)

@@ -1,0 +1,19 @@
+"""One run, or a sweep with -m: python run.py activation=relu seq_len=200."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from rnnexp import experiment
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(config: DictConfig) -> None:
+    """Hand the composed configuration over."""
+    experiment.run(config)
+
+
+if __name__ == "__main__":
+    experiment.check(sys.argv[1:])
+    main()

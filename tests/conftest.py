@@ -1,0 +1,30 @@
+"""What every test gets: a working folder of its own, and a tracking database that costs no time to make."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rnnexp.tracking import ensure_store
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the test in a fresh folder, with no tracking address in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tracking_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an MLflow database without runs; copy it, never write into it."""
+    path = tmp_path_factory.mktemp("tracking") / "mlflow.db"
+    ensure_store(f"sqlite:///{path}", "Default")
+    return path
+
+
+@pytest.fixture
+def tracking_uri(tmp_path: Path, tracking_template: Path) -> str:
+    """Return the address of an MLflow database of the test's own, `mlflow.db` in its folder."""
+    return f"sqlite:///{shutil.copy(tracking_template, tmp_path / 'mlflow.db')}"

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from rnnexp.checks import ArgumentError
+from rnnexp.probes.spectrum import measure_spectrum
+
+
+def test_non_normal_two_by_two():
+    # Both eigenvalues are a; sigma_max^2 is the larger root of x^2 - (2a^2 + b^2) x + a^4.
+    a, b = 0.9, 4.0
+    trace = 2 * a**2 + b**2
+    sigma_max = np.sqrt((trace + np.sqrt(trace**2 - 4 * a**4)) / 2)
+    spectrum = measure_spectrum(np.array([[a, b], [0.0, a]]))
+    assert spectrum.spectral_radius == pytest.approx(a, abs=1e-12)
+    assert spectrum.sigma_max == pytest.approx(sigma_max, rel=1e-14)
+
+
+def test_rotation_has_complex_eigenvalues_of_modulus_one():
+    angle = 0.3
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    spectrum = measure_spectrum(rotation)
+    assert np.sort(np.angle(spectrum.eigenvalues)) == pytest.approx([-angle, angle], abs=1e-14)
+    assert spectrum.spectral_radius == pytest.approx(1, abs=1e-14)
+    assert spectrum.sigma_max == pytest.approx(1, abs=1e-14)
+
+
+def test_eigenvalues_solve_the_characteristic_equation_and_come_sorted():
+    kernel = np.random.default_rng(0).normal(size=(12, 12))
+    spectrum = measure_spectrum(kernel)
+    assert spectrum.eigenvalues.dtype == np.complex128
+    assert np.all(np.diff(np.abs(spectrum.eigenvalues)) <= 1e-12)
+    assert spectrum.eigenvalues.sum() == pytest.approx(np.trace(kernel), abs=1e-11)
+    for eigenvalue in spectrum.eigenvalues:
+        smallest = np.linalg.svd(kernel - eigenvalue * np.eye(12), compute_uv=False)[-1]
+        assert smallest < 1e-12
+
+
+def test_both_sizes_agree_with_power_iteration():
+    kernel = np.random.default_rng(1).normal(size=(30, 30))
+    vector, growth = np.ones(30), []
+    for _ in range(2000):
+        vector = kernel.T @ (kernel @ vector)
+        growth.append(np.linalg.norm(vector))
+        vector /= growth[-1]
+    spectrum = measure_spectrum(kernel)
+    assert spectrum.sigma_max == pytest.approx(np.sqrt(growth[-1]), rel=1e-12)
+    # Gelfand: ||A^k||^(1/k) -> spectral radius from above.
+    power, log_norm = kernel.copy(), 0.0
+    for _ in range(16):
+        norm = np.linalg.norm(power, 2)
+        log_norm, power = 2 * (log_norm + np.log(norm)), (power / norm) @ (power / norm)
+    log_norm += np.log(np.linalg.norm(power, 2))
+    assert spectrum.spectral_radius == pytest.approx(np.exp(log_norm / 2**16), rel=1e-3)
+    assert spectrum.spectral_radius <= spectrum.sigma_max
+
+
+def test_float32_is_measured_in_float64():
+    kernel = np.random.default_rng(2).normal(size=(5, 5)).astype(np.float32)
+    assert measure_spectrum(kernel).sigma_max == measure_spectrum(kernel.astype(np.float64)).sigma_max
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_non_finite_kernel_gives_nan(value):
+    kernel = np.eye(3)
+    kernel[1, 2] = value
+    spectrum = measure_spectrum(kernel)
+    assert np.isnan(spectrum.eigenvalues).all()
+    assert spectrum.eigenvalues.shape == (3,)
+    assert np.isnan(spectrum.spectral_radius)
+    assert np.isnan(spectrum.sigma_max)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (0, 0)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ArgumentError, match=r"recurrent_kernel: expected a non-empty array \(H, H\)"):
+        measure_spectrum(np.zeros(shape))

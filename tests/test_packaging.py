@@ -1,0 +1,114 @@
+"""What pyproject.toml asks for is locked, with hashes and without an address; what the package imports is asked for."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+# Each list of requirements beside the locks that must hold it.
+ASKED = [
+    (PROJECT["dependencies"], ["run", "dev", "gpu"]),
+    (PROJECT["optional-dependencies"]["dev"], ["dev"]),
+    (PROJECT["optional-dependencies"]["gpu"], ["gpu"]),
+    (PROJECT["optional-dependencies"]["bench"], ["torch"]),
+    (PYPROJECT["dependency-groups"]["torch-cpu"], ["torch"]),
+    (PYPROJECT["build-system"]["requires"], ["dev"]),
+]
+
+
+def blocks(lock: Path) -> list[str]:
+    """A lock's text -> one text per package: the pinned requirement and its hashes."""
+    code = re.sub(r"^\s*#.*\n", "", lock.read_text(), flags=re.MULTILINE)
+    return [block.replace("\\\n", " ") for block in re.split(r"\n(?=\S)", code.strip())]
+
+
+def pins(lock: Path) -> dict[str, Version]:
+    requirements = [Requirement(block.split(" --hash")[0].strip()) for block in blocks(lock)]
+    return {canonicalize_name(r.name): Version(str(r.specifier).removeprefix("==")) for r in requirements}
+
+
+def imported_packages() -> dict[str, Path]:
+    """Top-level names that run.py and the package import, at any depth, beside a file that does."""
+    found = {}
+    for path in [ROOT / "run.py", *(ROOT / "rnnexp").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found.update({alias.name.split(".")[0]: path for alias in node.names})
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found[node.module.split(".")[0]] = path
+    return {name: path for name, path in found.items() if name not in {*sys.stdlib_module_names, "rnnexp"}}
+
+
+def test_there_is_a_lock_for_running_developing_gpus_and_torch():
+    assert [lock.stem for lock in LOCKS] == ["dev", "gpu", "run", "torch"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_every_locked_package_is_pinned_with_a_hash(lock):
+    for block in blocks(lock):
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.+]+( +--hash=sha256:[0-9a-f]{64})+", block), block[:80]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_no_lock_names_an_address_or_a_folder(lock):
+    assert not re.search(r"://|www\.|^\s*-(?!-hash)|(?<!\w)/\w|@", lock.read_text(), flags=re.MULTILINE)
+
+
+def test_every_direct_dependency_is_locked_within_its_bounds():
+    for requirements, locks in ASKED:
+        for text in requirements:
+            requirement = Requirement(text)
+            for lock in locks:
+                version = pins(ROOT / f"requirements/{lock}.txt")[canonicalize_name(requirement.name)]
+                assert version in requirement.specifier, f"{lock}.txt: {text}"
+
+
+def test_locks_agree_with_each_other():
+    versions: dict[str, set[Version]] = {}
+    for lock in LOCKS:
+        for name, version in pins(lock).items():
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+def test_torch_is_the_build_without_cuda():
+    torch = pins(ROOT / "requirements/torch.txt")
+    assert torch["torch"].local == "cpu"
+    assert not [name for name in torch if name.startswith(("nvidia", "triton", "cuda"))]
+
+
+def test_every_imported_package_is_a_direct_dependency():
+    asked = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    distributions = metadata.packages_distributions()
+    for name, path in imported_packages().items():
+        if name != "torch":  # an optional comparison
+            providers = {canonicalize_name(provider) for provider in distributions[name]}
+            assert providers & asked, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_citation_and_changelog_carry_the_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= set(citation)
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_pre_commit_runs_what_ci_runs_and_fetches_nothing():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (hook,) = repository["hooks"]
+    assert (repository["repo"], hook["language"]) == ("local", "system")
+    assert hook["entry"] in (ROOT / ".ci/run").read_text().splitlines()

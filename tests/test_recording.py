@@ -1,0 +1,159 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rnnexp import recording
+from rnnexp.cells import ElmanCell
+from rnnexp.recording import Record
+from rnnexp.recurrent import RNN
+
+T, B, F, H = 5, 3, 2, 4
+
+
+class Wrapper(keras.layers.Layer):
+    """A layer whose output shape Keras finds by calling it in a scratch graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = RNN(ElmanCell(H, dtype="float64"), dtype="float64", name="inner")
+
+    def call(self, x):
+        return self.recurrent(x)
+
+
+@pytest.fixture
+def x():
+    return tf.constant(np.random.default_rng(0).standard_normal((B, T, F)))
+
+
+def layer(name, **arguments):
+    return RNN(ElmanCell(H, dtype="float64"), dtype="float64", name=name, **arguments)
+
+
+def record_of(call, per_sample=False):
+    """Names -> ln ||dL/dh_t|| for L = sum of squares of what `call` returns."""
+    with tf.GradientTape() as tape, recording.recording(tape, per_sample) as record:
+        loss = tf.reduce_sum(tf.square(call()))
+    return {name: norms.numpy() for name, norms in tape.gradient(loss, record.taps).items()}
+
+
+def unrolled(cell, steps):
+    """All states of a loop over the cell, each of them to be watched by the caller's tape."""
+    states = [cell.get_initial_state(batch_size=B)[0]]
+    for step in steps:
+        states.append(cell(step, states[-1])[0])
+    return states[1:]
+
+
+def norms_of(gradients, per_sample=False):
+    return np.log(np.linalg.norm(np.array(gradients), axis=2 if per_sample else (1, 2)))
+
+
+@pytest.mark.parametrize(("per_sample", "shape"), [(False, (T,)), (True, (T, B))])
+def test_a_tap_is_float64_zeros_whose_gradient_is_the_record(x, per_sample, shape):
+    recurrent = layer("rnn")
+    with tf.GradientTape() as tape, recording.recording(tape, per_sample) as record:
+        loss = tf.reduce_sum(recurrent(x))
+    (tap,) = record.taps.values()
+    assert tap.dtype == tf.float64
+    np.testing.assert_array_equal(tap, np.zeros(shape))
+    assert tape.gradient(loss, tap).shape == shape
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("go_backwards", [False, True])
+def test_two_layers_are_recorded_under_their_names_in_the_order_of_processing(x, per_sample, go_backwards):
+    first, second = layer("a", return_sequences=True, go_backwards=go_backwards), layer("ab")
+    got = record_of(lambda: second(first(x)), per_sample)
+    order = -1 if go_backwards else 1
+    with tf.GradientTape() as tape:
+        inner = unrolled(first.cell, tf.unstack(x, axis=1)[::order])
+        outer = unrolled(second.cell, inner)
+        loss = tf.reduce_sum(tf.square(outer[-1]))
+    to_inner, to_outer = tape.gradient(loss, (inner, outer))
+    assert list(got) == ["a", "ab"]
+    np.testing.assert_allclose(got["a"], norms_of(to_inner, per_sample), rtol=1e-9)
+    np.testing.assert_allclose(got["ab"], norms_of(to_outer, per_sample), rtol=1e-9)
+
+
+def test_every_call_of_a_layer_has_a_name(x):
+    recurrent, other = layer("rnn"), layer("rnn_2")
+    got = record_of(lambda: recurrent(x) + recurrent(2 * x) + other(x) + recurrent(3 * x))
+    assert list(got) == ["rnn", "rnn/1", "rnn_2", "rnn/2"]
+    with tf.GradientTape() as tape:
+        calls = [unrolled(recurrent.cell, tf.unstack(scale * x, axis=1)) for scale in (1, 2, 3)]
+        loss = tf.reduce_sum(tf.square(sum(states[-1] for states in calls) + other(x)))
+    for name, gradients in zip(["rnn", "rnn/1", "rnn/2"], tape.gradient(loss, calls), strict=True):
+        np.testing.assert_allclose(got[name], norms_of(gradients), rtol=1e-9, err_msg=name)
+
+
+def test_the_innermost_recording_is_current_and_the_outer_one_returns():
+    assert recording.current() is None
+    with tf.GradientTape() as tape, recording.recording(tape) as outer:
+        with recording.recording(tape) as inner:
+            assert recording.current() is inner
+        assert recording.current() is outer
+    assert recording.current() is None
+
+
+def test_an_error_inside_ends_the_recording():
+    with pytest.raises(KeyError), recording.recording(tf.GradientTape()):
+        raise KeyError
+    assert recording.current() is None
+
+
+def test_recording_changes_no_bit_of_the_output(x):
+    recurrent = layer("rnn", return_sequences=True)
+    with tf.GradientTape() as tape, recording.recording(tape):
+        recorded = recurrent(x)
+    np.testing.assert_array_equal(recorded, recurrent(x))
+
+
+def test_a_layer_in_keras_own_loop_opens_no_tap(x):
+    assert record_of(lambda: layer("unrolled", unroll=True)(x)) == {}
+
+
+def test_a_layer_that_the_loss_does_not_see_has_no_gradient(x):
+    recurrent = layer("rnn")
+    with tf.GradientTape() as tape, recording.recording(tape) as record:
+        recurrent(x)
+        loss = tf.reduce_sum(x)
+    assert tape.gradient(loss, record.taps) == {"rnn": None}
+
+
+def test_shape_inference_opens_no_tap(x):
+    network = keras.Sequential([Wrapper(), keras.layers.Dense(1, dtype="float64")])
+    recurrent = network.layers[0].recurrent
+    assert not recurrent.built
+    got = record_of(lambda: network(x))
+    assert list(got) == ["inner"]
+    np.testing.assert_allclose(got["inner"], record_of(lambda: network(x))["inner"], rtol=1e-12)
+
+
+def test_a_nested_graph_that_the_tape_cannot_see_opens_no_tap(x):
+    recurrent = layer("rnn")
+    assert record_of(lambda: tf.function(recurrent)(x)) == {}
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_recording_inside_a_graph(x, jit_compile):
+    recurrent = layer("rnn")
+    expected = record_of(lambda: recurrent(x))
+
+    @tf.function(jit_compile=jit_compile)
+    def norms(x):
+        with tf.GradientTape() as tape, recording.recording(tape) as record:
+            loss = tf.reduce_sum(tf.square(recurrent(x)))
+        return tape.gradient(loss, record.taps)
+
+    np.testing.assert_allclose(norms(x)["rnn"], expected["rnn"], rtol=1e-12)
+
+
+def test_a_tap_may_have_sizes_that_only_the_graph_knows():
+    @tf.function
+    def tap(steps, batch_size):
+        with tf.GradientTape() as tape:
+            return Record(tape, per_sample=True).tap("rnn", steps, batch_size)
+
+    np.testing.assert_array_equal(tap(tf.constant(T), tf.constant(B)), np.zeros((T, B)))

@@ -1,0 +1,75 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rnnexp.initializers import Orthogonal
+from rnnexp.tracking import FileTracker, MlflowTracker, ensure_store
+from rnnexp.tracking.connection import connect
+
+# Runs where the package is not to be found: the model must bring it.
+READER = """
+import sys
+import numpy as np
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(f"runs:/{sys.argv[2]}/model")
+np.save("loaded.npy", model.predict(np.load("x.npy")))
+import rnnexp
+assert "/code/" in rnnexp.__file__, rnnexp.__file__
+"""
+
+
+@pytest.fixture
+def network():
+    import keras
+
+    from rnnexp.cells import ElmanCell
+    from rnnexp.recurrent import RNN
+
+    inputs = keras.Input((7, 2))
+    states = RNN(ElmanCell(5, recurrent_initializer=Orthogonal(seed=3)))(inputs)
+    return keras.Model(inputs, keras.layers.Dense(3)(states))
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=(4, 7, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def logged(network, x, tracking_uri):
+    tracker = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "a")
+    tracker.model(network, x)
+    tracker.end("FINISHED")
+    return tracker
+
+
+def test_the_model_is_read_where_the_project_is_not_installed(logged, network, x, tracking_uri, tmp_path):
+    np.save(tmp_path / "x.npy", x)
+    command = [sys.executable, "-I", "-W", "ignore", "-c", READER, tracking_uri, logged.run_id]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "loaded.npy"), network.predict(x, verbose=0))
+
+
+def test_the_model_belongs_to_its_run_and_tells_its_shapes(logged, tracking_uri):
+    client = connect(tracking_uri)
+    run = client.get_run(logged.run_id)
+    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    assert (model.name, str(model.status), model.source_run_id) == ("model", "READY", logged.run_id)
+
+    import mlflow.models
+
+    info = mlflow.models.get_model_info(model.artifact_location)
+    assert [spec.shape for spec in info.signature.inputs] == [(-1, 7, 2)]
+    assert [spec.shape for spec in info.signature.outputs] == [(-1, 3)]
+
+
+def test_without_mlflow_the_model_is_a_keras_file(network, x, tmp_path):
+    import keras
+
+    FileTracker(tmp_path, "a").model(network, x)
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), network.predict(x, verbose=0))

@@ -1,0 +1,102 @@
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnexp.checks import ArgumentError
+from rnnexp.tracking.check import check_store
+from rnnexp.tracking.connection import connect
+from rnnexp.tracking.store import ensure_store
+
+ROOT = Path(__file__).parents[2]
+
+# Says "ready" when MLflow is imported and waits for a line, so that all open the store at one moment.
+JOB = """
+import sys
+from rnnexp.tracking import MlflowTracker, Point, ensure_store
+import mlflow.store.tracking.sqlalchemy_store
+print("ready", flush=True)
+sys.stdin.readline()
+tracker = MlflowTracker(sys.argv[1], ensure_store(sys.argv[1], "race"), "job")
+tracker.params({"seed": 1})
+tracker.metrics(Point("loss", float(step), step) for step in range(500))
+tracker.end("FINISHED")
+"""
+
+
+def test_four_processes_open_a_fresh_store_at_once(tmp_path):
+    uri = f"sqlite:///{tmp_path}/new folder/mlflow.db"
+    with contextlib.ExitStack() as stack:
+        jobs = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-W", "ignore", "-c", JOB, uri],
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(4)
+        ]
+        for job in jobs:
+            assert job.stdout is not None
+            assert job.stdout.readline() == "ready\n"
+        errors = [job.communicate("go\n")[1] for job in jobs]
+    assert errors == [""] * 4
+    client = connect(uri)
+    assert sorted(found.name for found in client.search_experiments()) == ["Default", "race"]
+    runs = client.search_runs([client.get_experiment_by_name("race").experiment_id])
+    assert [(run.info.status, run.data.metrics) for run in runs] == [("FINISHED", {"loss": 499.0})] * 4
+    check_store(uri)
+
+
+def test_the_experiment_is_made_once(tracking_uri):
+    assert ensure_store(tracking_uri, "a") == ensure_store(tracking_uri, "a")
+    assert ensure_store(tracking_uri, "b") != ensure_store(tracking_uri, "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("adding T=200", "adding T_200"), ("../a/b", "__a_b"), ("ü", "ü")]
+)
+def test_artifacts_lie_beside_the_database(name, folder, tracking_uri, tmp_path):
+    client = connect(tracking_uri)
+    experiment = client.get_experiment(ensure_store(tracking_uri, name))
+    assert experiment.name == name
+    assert experiment.artifact_location == (tmp_path / "mlartifacts" / folder).as_uri()
+
+
+def test_what_a_killed_creator_left_is_no_obstacle(tmp_path):
+    (tmp_path / ".mlflow.db.new").write_bytes(b"half a database")
+    (tmp_path / ".mlflow.db.lock").touch()
+    (tmp_path / "mlflow.db").touch()
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    ensure_store(uri, "a")
+    check_store(uri)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+
+
+def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(tracking_uri):
+    identity = ensure_store(tracking_uri, "gone")
+    connect(tracking_uri).delete_experiment(identity)
+    expected = (
+        f"tracking.experiment: .*`mlflow experiments restore --experiment-id {identity}`.* received 'gone'"
+    )
+    with pytest.raises(ArgumentError, match=expected):
+        ensure_store(tracking_uri, "gone")
+
+
+def test_the_terminal_stays_clean(tmp_path):
+    program = "import sys; from rnnexp.tracking import ensure_store; ensure_store(sys.argv[1], 'a')"
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    answer = subprocess.run(
+        [sys.executable, "-W", "default", "-c", program, uri],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (answer.stdout, answer.stderr) == ("", "")
