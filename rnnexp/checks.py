@@ -24,7 +24,9 @@ class ArgumentError(ValueError):
 
 def integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
     """Return `value` if it is an integer from `minimum` to `maximum`, else raise `ArgumentError`."""
-    expected = f"an integer of at least {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
+    expected = (
+        f"an integer of at least {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
+    )
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
         raise ArgumentError(name, expected, value)
     if maximum is not None and value > maximum:

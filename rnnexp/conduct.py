@@ -38,7 +38,9 @@ def conduct(
     for path in figures:
         tracker.artifact(path, "figures")
     if job.tracking.model and result.diverged_at is None:
-        tracker.model(trial.network, job.plan.task.batch(job.plan.seed, "probe", 0, 2).x.astype(job.plan.dtype))
+        tracker.model(
+            trial.network, job.plan.task.batch(job.plan.seed, "probe", 0, 2).x.astype(job.plan.dtype)
+        )
     diverged = {} if result.diverged_at is None else {"diverged_at": str(result.diverged_at)}
     tracker.tags(verdicts.tags() | diverged)
     seconds = time.perf_counter() - started
@@ -79,12 +81,11 @@ def _points(values: Mapping[str, float], step: int) -> list[Point]:
     return [Point(key, value, step) for key, value in values.items()]
 
 
-def _summary(job: Job, folder: RunFolder, tracker: Tracker, result: Result, verdicts, seconds) -> console.Summary:
+def _summary(
+    job: Job, folder: RunFolder, tracker: Tracker, result: Result, verdicts: findings.Verdicts, seconds: float
+) -> console.Summary:
     plan, end = job.plan, result.end
     score = result.validations[-1].score if result.validations else None
-    notes = []
-    if result.diverged_at is not None:
-        notes.append(f"diverged at training step {result.diverged_at}: the loss or a gradient was not finite")
     return console.Summary(
         configuration=job.name,
         loss=math.nan if score is None else score.loss,
@@ -102,11 +103,23 @@ def _summary(job: Job, folder: RunFolder, tracker: Tracker, result: Result, verd
         ratio_low=end.gradient.ratio_low,
         ratio_high=end.gradient.ratio_high,
         learning_verdict=verdicts.learning,
-        notes=notes,
+        notes=_notes(result, verdicts),
         seconds=seconds,
         steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,
         figures=str(folder.figures),
         run=tracker.where,
         open_command=tracker.open_command,
         status="finished",
+    )
+
+
+def _notes(result: Result, verdicts: findings.Verdicts) -> tuple[str, ...]:
+    """Sentences that the numbers at the end cannot say of a run that diverged."""
+    if result.diverged_at is None:
+        return ()
+    start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
+    return (
+        f"diverged at training step {result.diverged_at}: the loss or a gradient was not finite",
+        f"before training the gradient was {verdict}, {start.gradient.rate:.4f} nats per step"
+        f" (mean field {start.predicted_rate:.4f})",
     )

@@ -1,7 +1,11 @@
-"""Which processor a run takes, decided before TensorFlow is imported."""
+"""Which processor a run takes, decided before TensorFlow is imported, and that import."""
 
+import contextlib
 import ctypes
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
 
 from rnnexp.checks import ArgumentError
 
@@ -28,8 +32,33 @@ def check_device(device: str) -> None:
         raise ArgumentError("device", "auto or cpu, as the CUDA driver offers no GPU here", device)
 
 
-def prepare_tensorflow(device: str) -> None:
-    """Set what TensorFlow reads when it is imported: the device, and no log lines below errors."""
+def import_tensorflow(device: str) -> None:
+    """Import TensorFlow and Keras for `device`, without the lines that TensorFlow prints about itself."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if device == "cpu":
+    if device == "cpu" or (device == "auto" and gpu_count() == 0):
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    with _native_stderr_held_back():
+        import keras  # noqa: F401  (imports TensorFlow)
+
+
+@contextlib.contextmanager
+def _native_stderr_held_back() -> Iterator[None]:
+    """Hold back what compiled code writes to the standard error, and show it if an exception follows.
+
+    TensorFlow's libraries write before any log level can be set.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -26,7 +26,6 @@ from rnnexp.signals import Killed
 PROJECT = Path(__file__).resolve().parents[1]
 CONF = PROJECT / "conf"
 GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "experiment")
-_BUILT = ("task", "init", "clip", "optimizer")
 _TARGETS = ("rnnexp.", "keras.")
 
 
@@ -75,6 +74,7 @@ def make_job(config: DictConfig, choices: Mapping[str, str], overrides: Sequence
         ArgumentError: A value is wrong; names its dotted key.
     """
     values = {name: node for name, node in _plain(config).items() if name != "hydra"}
+    _refuse_unknown(values)
     schema.validate(values)
     plan = make_plan(values)
     return Job(
@@ -88,6 +88,13 @@ def make_job(config: DictConfig, choices: Mapping[str, str], overrides: Sequence
         tracking=_tracking(values["tracking"]),
         resume=values["resume"],
     )
+
+
+def _refuse_unknown(values: Mapping[str, Any]) -> None:
+    """Hydra lets `+key=value` add keys; one that nothing reads would pass for a setting."""
+    known = {*GROUPS, *(key.partition(".")[0] for key in schema.SCALARS)}
+    for key in values.keys() - known:
+        raise ArgumentError(key, _expected_key(key, sorted(known)), values[key])
 
 
 def make_plan(values: Mapping[str, Any]) -> Plan:
@@ -230,9 +237,13 @@ def _expected_choice(key: str) -> str | None:
     """Where another choice of the group has that key, which: `clip.threshold` needs a clip that has one."""
     group, _, field = key.partition(".")
     having = sorted(
-        path.stem for path in (CONF / group).glob("*.yaml") if group in GROUPS and field in OmegaConf.load(path)
+        path.stem
+        for path in (CONF / group).glob("*.yaml")
+        if group in GROUPS and field in OmegaConf.load(path)
     )
-    return f"to come with {' or '.join(f'{group}={name}' for name in having)}, which have it" if having else None
+    return (
+        f"to come with {' or '.join(f'{group}={name}' for name in having)}, which have it" if having else None
+    )
 
 
 def _keys(choices: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from rnnexp import provenance, tracking
-from rnnexp.device import prepare_tensorflow
+from rnnexp.device import import_tensorflow
 from rnnexp.plan import Plan
 from rnnexp.run_folder import RunFolder, unfinished
 from rnnexp.signals import Interruption, Killed, interruption
@@ -169,8 +169,8 @@ def _describe(job: Job, folder: RunFolder, tracker: Tracker) -> None:
 def _conduct(
     job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, started: float
 ) -> None:
-    prepare_tensorflow(job.plan.device)
-    # Only here, since it imports TensorFlow: a job that is refused or killed before has not waited for it.
+    import_tensorflow(job.plan.device)
+    # Only here, since it needs TensorFlow: a job that is refused before has not waited for it.
     from rnnexp import conduct
 
     conduct.conduct(job, folder, tracker, signals, resumed=resumed, started=started)

@@ -79,7 +79,9 @@ class Probe:
         bootstrap: Resamples behind the intervals.
     """
 
-    def __init__(self, twin: keras.Model, activation: str, loss_kind: str, batch: Batch, bootstrap: int = 1000):
+    def __init__(
+        self, twin: keras.Model, activation: str, loss_kind: str, batch: Batch, bootstrap: int = 1000
+    ):
         self._twin = twin
         self._layer = twin.get_layer(RECURRENT)
         self._loss_kind = loss_kind
@@ -111,7 +113,10 @@ class Probe:
             loss = tf.reduce_sum(sequence_losses(self._loss_kind, y, prediction))
         (log_norms,) = tape.gradient(loss, list(record.taps.values()))
         projected = self._layer.project(self._x)
-        slopes = activations.slope(self._layer.cell.activation, self._pre_activations(projected))
+        pre_activations = self._pre_activations(projected)
+        slopes = activations.slope(self._layer.cell.activation, pre_activations)
+        # Some activations have a slope at nan; a unit whose state is lost is neither saturated nor dead.
+        slopes = tf.where(tf.math.is_finite(pre_activations), slopes, math.nan)
         return log_norms, slopes, tf.reduce_mean(tf.square(projected))
 
     def _pre_activations(self, projected: tf.Tensor) -> tf.Tensor:

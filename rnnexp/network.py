@@ -18,9 +18,9 @@ def build_network(task: Task, cell: keras.layers.Layer, seed: int) -> keras.Mode
     W_hy is Glorot uniform under `seed`. The dtype is the cell's.
     """
     inputs = keras.Input((task.steps, task.input_size), dtype=cell.compute_dtype)
-    states = RNN(
-        cell, return_sequences=task.scores_every_step, name=RECURRENT, dtype=cell.compute_dtype
-    )(inputs)
+    states = RNN(cell, return_sequences=task.scores_every_step, name=RECURRENT, dtype=cell.compute_dtype)(
+        inputs
+    )
     readout = keras.layers.Dense(
         task.output_size,
         kernel_initializer=GlorotUniform(seed=seed),

@@ -105,7 +105,9 @@ class RecordingModel(keras.Model):
     def _write(self, loss, clipped, log_norms, batch_size: int) -> None:
         row = self._taken % self.rows
         scalars = (loss, clipped.norm_before, clipped.norm_after, clipped.clipped)
-        self._scalars.scatter_update(tf.IndexedSlices(tf.stack([tf.cast(s, tf.float64) for s in scalars]), row))
+        self._scalars.scatter_update(
+            tf.IndexedSlices(tf.stack([tf.cast(s, tf.float64) for s in scalars]), row)
+        )
         for norms in log_norms:
             # l_b enters the batch loss with weight 1/B: rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
             rms = norms + math.log(batch_size) / 2
@@ -134,7 +136,9 @@ class RecordingModel(keras.Model):
         return Recorded(steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
 
 
-def training_data(task: Task, seed: int, batch_size: int, start: int, stop: int, dtype: str) -> tf.data.Dataset:
+def training_data(
+    task: Task, seed: int, batch_size: int, start: int, stop: int, dtype: str
+) -> tf.data.Dataset:
     """Return batches `start` .. `stop` - 1 of the training stream, made on the host while the device computes."""
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Task, TextColumn
 from rich.progress import Progress as RichProgress
 
 from rnnexp.checks import integer
@@ -14,6 +14,7 @@ from rnnexp.console import wording
 
 _LINES = 10
 _SILENCE = 60.0
+_FIELD = 9
 
 
 class Progress(Protocol):
@@ -61,15 +62,20 @@ def progress(
 class _Bar:
     def __init__(self, bar: RichProgress, total: int, start: int):
         self._bar = bar
-        self._task = bar.add_task("", total=total, completed=start, loss="-", gradient="-", speed="-")
+        unknown = _field("-")
+        self._task = bar.add_task(
+            "", total=total, completed=start, loss=unknown, gradient=unknown, speed="-", left=""
+        )
 
     def update(self, step: int, loss: float, gradient_norm: float) -> None:
+        self._bar.update(self._task, completed=step)
+        task = self._bar.tasks[self._task]
         self._bar.update(
             self._task,
-            completed=step,
-            loss=_coloured(wording.loss(loss)),
-            gradient=_coloured(wording.norm(gradient_norm)),
-            speed=wording.speed(self._bar.tasks[self._task].speed),
+            loss=_field(wording.loss(loss)),
+            gradient=_field(wording.norm(gradient_norm)),
+            speed=wording.speed(task.speed),
+            left=_left(task),
         )
 
 
@@ -95,8 +101,8 @@ class _Lines:
         speed = (step - self._shown_step) / (now - self._shown_time) if now > self._shown_time else None
         parts = [
             self._place(step),
-            f"loss {wording.loss(loss)}",
-            f"grad {wording.norm(gradient_norm)}",
+            f"loss {wording.loss(loss):<{_FIELD}}",
+            f"grad {wording.norm(gradient_norm):<{_FIELD}}",
             f"{wording.speed(speed)} steps/s",
             f"{wording.duration((self._total - step) / speed) if speed else '-'} left",
         ]
@@ -116,11 +122,20 @@ def _bar(console: Console) -> RichProgress:
         TextColumn("loss {task.fields[loss]}"),
         TextColumn("grad {task.fields[gradient]}"),
         TextColumn("{task.fields[speed]}/s"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[left]:<15}"),
         console=console,
         expand=True,
     )
 
 
-def _coloured(text: str) -> str:
-    return text if any(character.isdigit() for character in text) else f"[bold red]{text}[/]"
+def _field(text: str) -> str:
+    """Return `text` in equal width, so that the bar stands still; nan and inf in red."""
+    padded = f"{text:<{_FIELD}}"
+    return padded if text == "-" or any(map(str.isdigit, text)) else f"[bold red]{padded}[/]"
+
+
+def _left(task: Task) -> str:
+    """The time left, or at the end the time it took."""
+    if task.finished:
+        return f"in {wording.duration(task.finished_time or 0.0)}"
+    return "" if task.time_remaining is None else f"{wording.duration(task.time_remaining)} left"

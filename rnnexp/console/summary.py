@@ -114,7 +114,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     console.print(_numbers(summary), width=width)
     console.print()
     for label, text in _places(summary):
-        console.print(_label(label) + text, soft_wrap=True, highlight=False)
+        console.print(_place(label, text), soft_wrap=True, highlight=False)
     console.print(Rule(style="dim"), width=width)
 
 
@@ -133,8 +133,10 @@ def _verdicts(summary: Summary) -> Table:
 def _verdict(verdict: str | None, measured: str) -> Text:
     if verdict is None:
         return Text(_NOT_MEASURED, "dim")
-    word = Text(f"{verdict.replace('non_', 'non-').replace('_', ' '):<11}", f"bold {_COLOURS.get(verdict, '')}")
-    return word + Text(f" {_MEANINGS.get(verdict, measured)}", "not bold")
+    word = verdict.replace("non_", "non-").replace("_", " ")
+    return Text.assemble(
+        (f"{word:<11}", f"bold {_COLOURS.get(verdict, '')}"), f" {_MEANINGS.get(verdict, measured)}"
+    )
 
 
 def _reach(summary: Summary) -> str:
@@ -191,8 +193,8 @@ def _places(summary: Summary) -> Iterator[tuple[str, str]]:
     yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
 
 
-def _label(label: str) -> Text:
-    return Text(f"{label:<{_LABEL}}  ", "dim")
+def _place(label: str, text: str) -> Text:
+    return Text.assemble((f"{label:<{_LABEL}}  ", "dim"), text)
 
 
 def _measured(value: float | None) -> TypeGuard[float]:

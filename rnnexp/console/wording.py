@@ -38,7 +38,7 @@ def rate(value: float) -> str:
 def loss(value: float) -> str:
     """Return a loss to four digits.
 
-    >>> loss(1 / 6), loss(math.nan)
+    >>> loss(1 / 6), loss(float("nan"))
     ('0.1667', 'nan')
     """
     return f"{value:#.4g}"
