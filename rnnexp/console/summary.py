@@ -115,7 +115,6 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     console.print()
     for label, text in _places(summary):
         console.print(_place(label, text), soft_wrap=True, highlight=False)
-    console.print(Rule(style="dim"), width=width)
 
 
 def _verdicts(summary: Summary) -> Table:

@@ -1,0 +1,1 @@
+"""Comparisons with stock Keras and PyTorch: `python -m benchmarks`."""

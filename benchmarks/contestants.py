@@ -1,0 +1,89 @@
+"""The contestants: functions that take n training steps of one and the same work, each library at its best.
+
+All of them train h_t = tanh(W_xh^T x_t + W_hh^T h_{t-1} + b), y = W_hy^T h_T + c on the adding task's shape with
+Adam and the mean squared error, from the same batch, and return when the last update is done.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnnexp import tasks
+from rnnexp.cells import ElmanCell
+from rnnexp.clipping import NoClip
+from rnnexp.network import build_network
+from rnnexp.training import RecordingModel
+
+Train = Callable[[int], None]
+
+_EXECUTION = 10  # steps between returns to Python, the same for every Keras contestant
+
+
+class Shape(NamedTuple):
+    """T, H and B of a piece of work."""
+
+    steps: int
+    units: int
+    batch_size: int
+
+
+def rnnexp_fit(shape: Shape, *, record: bool) -> Train:
+    """`fit` of this project's network under XLA, with or without recording."""
+    task = tasks.Adding(shape.steps)
+    network = build_network(task, ElmanCell(shape.units), seed=0)
+    model = RecordingModel(network, task.loss, NoClip(), steps=shape.steps, record=record)
+    model.compile(optimizer="adam", jit_compile=True, steps_per_execution=_EXECUTION)
+    return _fit(model, shape)
+
+
+def keras_fit(shape: Shape, *, jit: bool) -> Train:
+    """`fit` of a stock `keras.layers.SimpleRNN`, which records nothing."""
+    model = keras.Sequential(
+        [keras.Input((shape.steps, 2)), keras.layers.SimpleRNN(shape.units), keras.layers.Dense(1)]
+    )
+    model.compile(optimizer="adam", loss="mse", jit_compile=jit, steps_per_execution=_EXECUTION)
+    return _fit(model, shape)
+
+
+def torch_loop(shape: Shape) -> Train:
+    """A training loop around `torch.nn.RNN`, which records nothing.
+
+    Raises:
+        ImportError: PyTorch is not installed.
+    """
+    import torch
+
+    batch = _batch(shape)
+    x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
+    recurrent = torch.nn.RNN(2, shape.units, batch_first=True)
+    readout = torch.nn.Linear(shape.units, 1)
+    optimizer = torch.optim.Adam([*recurrent.parameters(), *readout.parameters()], lr=1e-3)
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            states, _ = recurrent(x)
+            loss = torch.nn.functional.mse_loss(readout(states[:, -1]), y)
+            loss.backward()
+            optimizer.step()
+
+    return train
+
+
+def _fit(model: keras.Model, shape: Shape) -> Train:
+    batch = _batch(shape)
+    data = tf.data.Dataset.from_tensors((tf.constant(batch.x), tf.constant(batch.y)))
+
+    def train(steps: int) -> None:
+        model.fit(data.repeat(steps), epochs=1, verbose=0, shuffle=False)
+        # The update may still be under way when fit returns.
+        np.asarray(model.trainable_variables[0])
+
+    return train
+
+
+def _batch(shape: Shape) -> tasks.Batch:
+    return tasks.Adding(shape.steps).batch(0, "train", 0, shape.batch_size)

@@ -1,0 +1,133 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+
+from rnnexp import plotting
+from rnnexp.checks import ArgumentError
+from rnnexp.plotting import style
+
+ROOT = Path(__file__).parents[2]
+NAN = np.full(30, np.nan)
+STEPS = np.arange(30) * 1000
+LONG_TITLE = "characters T=300 sigmoid gaussian global_norm adam seed=12, and it costs 1 $ and 2 $ a_b"
+
+
+def heatmap_values():
+    values = np.random.default_rng(0).normal(size=(30, 12))
+    values[3:5], values[:, :4] = np.nan, -np.inf
+    return values
+
+
+FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
+    "heatmap": (plotting.gradient_heatmap, (STEPS, heatmap_values()), {}),
+    "heatmap_without_a_number": (plotting.gradient_heatmap, (STEPS, np.full((30, 5), np.inf)), {}),
+    "heatmap_of_one_step": (plotting.gradient_heatmap, ([7], np.zeros((1, 1))), {}),
+    "profile": (
+        plotting.gradient_profile,
+        (np.where(np.arange(300) < 99, -np.inf, 0.0), np.where(np.arange(300) < 9, np.inf, 0.0)),
+        {
+            "rate": -0.1234,
+            "rate_low": -0.2345,
+            "rate_high": -0.0123,
+            "predicted_rate": -9.1,
+            "rate_bound": 10.1,
+        },
+    ),
+    "profile_of_nothing": (plotting.gradient_profile, (NAN, np.full(30, -np.inf)), {"rate": np.nan}),
+    "profile_of_one_step": (plotting.gradient_profile, ([-3.0],), {}),
+    "loss": (
+        plotting.loss_curve,
+        (STEPS, np.where(STEPS < 20_000, 0.1 + 1 / (1 + STEPS), np.nan), 1 / 6),
+        {
+            "validation": (STEPS[::5], np.full(6, 0.2)),
+            "unit": "squared error",
+            "gradient_norms": (np.arange(30.0), np.minimum(np.arange(30.0), 1)),
+            "clip_threshold": 1.0,
+        },
+    ),
+    "loss_without_a_number": (plotting.loss_curve, (STEPS, NAN, 0.1), {"gradient_norms": (NAN, NAN)}),
+    "loss_of_one_step": (plotting.loss_curve, ([1], [0.2]), {}),
+    "spectrum": (plotting.spectrum, (np.exp(1j * STEPS), 1.2345 * np.exp(1j * STEPS), 1000.0), {}),
+    "spectrum_without_a_number": (plotting.spectrum, (NAN + 0j, NAN + 0j, np.nan), {}),
+}
+
+
+@pytest.fixture(params=FIGURES)
+def case(request):
+    return FIGURES[request.param]
+
+
+def test_no_text_leaves_the_figure_and_no_legend_covers_data(draw, case):
+    plot, args, kwargs = case
+    figure = draw(plot, *args, title=LONG_TITLE, **kwargs)
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+    for axes in figure.axes:
+        frame = axes.get_window_extent()
+        legends = axes.findobj(matplotlib.legend.Legend)
+        boxes = [legend.get_window_extent() for legend in legends]
+        assert all(box.y0 >= frame.y1 - 3 for box in boxes)
+        pairs = [(one, two) for one in boxes for two in boxes if one is not two]
+        assert not any(one.overlaps(two) for one, two in pairs)
+
+
+def test_every_text_has_at_least_eight_points(draw, case):
+    plot, args, kwargs = case
+    figure = draw(plot, *args, **kwargs)
+    texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+    assert min(text.get_fontsize() for text in texts) >= 8
+
+
+def test_the_settings_of_matplotlib_are_as_before(tmp_path):
+    plot, args, kwargs = FIGURES["loss"]
+    before = dict(matplotlib.rcParams)
+    plot(tmp_path / "figure.png", *args, **kwargs)
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_the_suffix_decides_the_format_and_equal_arrays_give_equal_bytes(tmp_path, suffix, start):
+    plot, args, kwargs = FIGURES["profile"]
+    first, second = tmp_path / f"first.{suffix}", tmp_path / f"second.{suffix}"
+    plot(first, *args, **kwargs)
+    plot(second, *args, **kwargs)
+    assert first.read_bytes().startswith(start)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_text_of_a_vector_file_stays_text(tmp_path):
+    plot, args, kwargs = FIGURES["heatmap"]
+    plot(tmp_path / "figure.svg", *args, title=LONG_TITLE, **kwargs)
+    text = (tmp_path / "figure.svg").read_text()
+    assert "training step" in text and "exactly zero" in text
+
+
+def test_neither_pyplot_nor_tensorflow_is_imported(tmp_path):
+    program = (
+        "import sys; from rnnexp import plotting;"
+        f"plotting.spectrum({str(tmp_path / 'figure.png')!r}, [1, 1j]);"
+        "print(sorted({'matplotlib.pyplot', 'tensorflow', 'keras', 'mlflow', 'pandas'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("steps", [[1], [1, 1], [2, 1], [[1, 2]], []])
+def test_steps_must_match_and_increase(steps):
+    with pytest.raises(ArgumentError, match=r"^steps: expected .*, received"):
+        style.training_steps("steps", steps, 2)
+
+
+def test_an_empty_array_is_named():
+    with pytest.raises(
+        ArgumentError, match=r"loss: expected a non-empty array of 1 axes, received 'shape \(0,\)'"
+    ):
+        style.array("loss", [], 1)
