@@ -11,19 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 UNSCIENTIFIC = frozenset(
-    {
-        "display",
-        "dry_run",
-        "hydra",
-        "launcher",
-        "name",
-        "output_dir",
-        "progress",
-        "resume",
-        "tracking",
-    }
+    {"checkpoint", "dry_run", "hydra", "launcher", "name", "output_dir", "resume", "tracking"}
 )
-"""Top-level keys that cannot change a number: where a run goes, how it is started, how it is shown.
+"""Top-level keys that cannot change a number: where a run goes, how it is started and resumed.
 
 `device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
 """

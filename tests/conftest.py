@@ -1,5 +1,6 @@
 """What every test gets: a working folder of its own, and a tracking database that costs no time to make."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,11 +8,18 @@ import pytest
 
 from rnnexp.tracking import ensure_store
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run the test in a fresh folder, with no tracking address in the environment."""
+    """Run the test in a fresh folder, with no tracking address in the environment.
+
+    Whatever a test writes without saying where lands there, never in the project. Programs that a test starts
+    find the package, installed or not.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""What pyproject.toml asks for is locked, with hashes and without an address; what the package imports is asked for."""
+"""What the package imports is asked for; what pyproject.toml asks for is locked, by hash, with no address."""
 
 import ast
 import re

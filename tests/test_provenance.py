@@ -67,9 +67,8 @@ def test_repetitions_share_their_group_and_nothing_else_does():
 
 def test_hashes_are_the_same_in_another_process():
     program = f"from rnnexp.provenance import config_hash; print(config_hash({CONFIG!r}))"
-    root = Path(__file__).parents[1]
     printed = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
     assert printed.strip() == config_hash(CONFIG)
 

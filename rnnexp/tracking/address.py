@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from rnnexp.checks import ArgumentError
 
@@ -26,7 +26,8 @@ def resolve(uri: str | None, environ: Mapping[str, str], root: Path) -> str:
         root: The project folder.
 
     Raises:
-        ArgumentError: The address is none of a SQLite file, a server or another database.
+        ArgumentError: The address is none of a SQLite file, a server or another database, or the file's path
+            holds % or ?, on which the parts of MLflow disagree.
 
     >>> resolve(None, {}, Path("/project"))
     'sqlite:////project/mlflow.db'
@@ -38,7 +39,7 @@ def resolve(uri: str | None, environ: Mapping[str, str], root: Path) -> str:
     variable = environ.get(VARIABLE, "")
     if variable != "":
         return _absolute(VARIABLE, variable, root)
-    return _sqlite_uri(root / "mlflow.db")
+    return _sqlite_uri(OPTION, root / "mlflow.db")
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -70,7 +71,7 @@ def _absolute(name: str, uri: object, root: Path) -> str:
     scheme, separator, rest = uri.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and rest[1:] not in ("", ":memory:"):
         file, mark, query = rest[1:].partition("?")
-        return _sqlite_uri(root / Path(file).expanduser()) + mark + query
+        return _sqlite_uri(name, root / Path(unquote(file)).expanduser()) + mark + query
     if scheme in _SERVERS and _has_host(uri):
         return uri.rstrip("/")
     if scheme == "databricks" or (separator and scheme.partition("+")[0] in _DATABASES):
@@ -86,5 +87,9 @@ def _has_host(uri: str) -> bool:
         return False
 
 
-def _sqlite_uri(path: Path) -> str:
-    return f"sqlite:///{path.resolve()}"
+def _sqlite_uri(name: str, path: Path) -> str:
+    file = str(path.resolve())
+    if "%" in file or "?" in file:
+        # SQLAlchemy opens the decoded path, MLflow makes the folders of the raw one.
+        raise ArgumentError(name, "a database whose path holds neither % nor ?", file)
+    return f"sqlite:///{file}"

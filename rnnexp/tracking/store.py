@@ -78,4 +78,4 @@ def _experiment(client: Any, name: str, artifacts: str | None) -> str:
 
 
 def _artifacts(path: Path, folder: str) -> str:
-    return (path.parent / "mlartifacts" / folder).as_uri()
+    return str(path.parent / "mlartifacts" / folder)

@@ -29,6 +29,21 @@ def test_the_file_is_found_again_in_the_address(tmp_path):
     assert sqlite_path("http://host:5000") is None
 
 
+def test_an_encoded_path_is_decoded_as_sqlalchemy_does(tmp_path):
+    import sqlalchemy
+
+    resolved = resolve("sqlite:///a%20b.db", {}, tmp_path)
+    assert sqlalchemy.make_url(resolved).database == f"{tmp_path}/a b.db"
+
+
+@pytest.mark.parametrize("name", ["a%b", "a%20b", "what?"])
+def test_a_path_on_which_mlflow_disagrees_with_itself_is_refused(name, tmp_path):
+    with pytest.raises(
+        ArgumentError, match=r"tracking\.uri: expected a database whose path holds neither % nor \?"
+    ):
+        resolve(None, {}, tmp_path / name)
+
+
 def test_home_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert resolve("sqlite:///~/m.db", {}, tmp_path / "elsewhere") == f"sqlite:///{tmp_path}/m.db"

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from rnnexp.checks import ArgumentError
-from rnnexp.tracking import FileTracker, MlflowTracker, Point, ensure_store
+from rnnexp.tracking import FileTracker, MlflowTracker, Point, Tracker, ensure_store
 from rnnexp.tracking.connection import connect
 
 
@@ -15,7 +15,7 @@ class InMlflow:
     def __init__(self, uri):
         self.uri = uri
 
-    def open(self, run_id=None):
+    def open(self, run_id: str | None = None) -> Tracker:
         return MlflowTracker(self.uri, ensure_store(self.uri, "study"), "relu-T200-s1", run_id=run_id)
 
     def _run(self, tracker):
@@ -47,7 +47,7 @@ class InFiles:
     def __init__(self, folder):
         self.folder = folder
 
-    def open(self, run_id=None):
+    def open(self, run_id: str | None = None) -> Tracker:
         return FileTracker(self.folder, "relu-T200-s1")
 
     def params(self, tracker):

@@ -1,0 +1,176 @@
+"""Who may import whom: read from the sources, so that a module of tomorrow is held to the rule too."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+HOMES = {
+    "hydra": ("rnnexp.experiment", "run"),
+    "omegaconf": ("rnnexp.experiment", "run"),
+    "mlflow": ("rnnexp.tracking", "rnnexp.analysis"),
+    "matplotlib": ("rnnexp.plotting",),
+}
+"""The only modules that may name these packages."""
+
+KNOW_NOTHING_OF_A_RUN = (
+    "rnnexp.activations",
+    "rnnexp.cells",
+    "rnnexp.clipping",
+    "rnnexp.initializers",
+    "rnnexp.probes",
+    "rnnexp.recording",
+    "rnnexp.recurrent",
+    "rnnexp.scan",
+    "rnnexp.tasks",
+    "rnnexp.theory",
+    "rnnexp.verdict",
+)
+OF_A_RUN = (
+    *HOMES,
+    "rnnexp.console",
+    "rnnexp.experiment",
+    "rnnexp.plotting",
+    "rnnexp.report",
+    "rnnexp.schema",
+    "rnnexp.tracking",
+    "run",
+)
+"""Configuration, tracking and drawing."""
+
+TENSORFLOW = ("tensorflow", "keras")
+NEVER_TENSORFLOW = ("rnnexp.analysis", "rnnexp.plotting")
+
+LIGHT = (
+    "rnnexp.activations",
+    "rnnexp.checks",
+    "rnnexp.clipping",
+    "rnnexp.counter",
+    "rnnexp.initializers",
+    "rnnexp.optimizers",
+    "rnnexp.probes",
+    "rnnexp.tasks",
+    "rnnexp.theory",
+    "rnnexp.verdict",
+)
+"""What a configuration is checked with: importing it loads none of the heavy packages."""
+HEAVY = (*TENSORFLOW, "hydra", "matplotlib", "mlflow", "pandas", "sklearn")
+
+BEFORE_TENSORFLOW = (*NEVER_TENSORFLOW, "rnnexp.experiment", "rnnexp.tracking", "run")
+"""What a bad override is answered with, and what draws: importing it loads no TensorFlow."""
+
+IMPORT_ALL = """
+import importlib, json, sys
+loaded = {}
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    loaded[name] = sorted({module.partition(".")[0] for module in sys.modules})
+print(json.dumps(loaded))
+"""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {
+    module_name(path): path for path in [*sorted((ROOT / "rnnexp").rglob("*.py")), *ROOT.glob("run.py")]
+}
+
+
+def within(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def members(packages: tuple[str, ...]) -> list[str]:
+    """The modules of `packages`; a package that is not there yet has none."""
+    return [module for module in SOURCES if within(module, packages)]
+
+
+def nodes(tree: ast.AST, *, at_import: bool) -> Iterator[ast.AST]:
+    """All nodes, or those that run when the module is imported."""
+    for node in ast.iter_child_nodes(tree):
+        in_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for_types = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        if at_import and (in_function or for_types):
+            continue
+        yield node
+        yield from nodes(node, at_import=at_import)
+
+
+def imports(module: str, *, at_import: bool = False) -> set[str]:
+    """Names of the modules that `module` imports, their packages among them."""
+    names = set()
+    for node in nodes(ast.parse(SOURCES[module].read_text(encoding="utf-8")), at_import=at_import):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in SOURCES else str(node.module) for name in full}
+    parts = [name.split(".") for name in names]
+    return {".".join(part[: end + 1]) for part in parts for end in range(len(part))}
+
+
+def reached(module: str) -> set[str]:
+    """What an import of `module` imports, by way of the package's other modules too."""
+    known: set[str] = set()
+    waiting = {module}
+    while waiting:
+        names = imports(waiting.pop(), at_import=True) - known
+        known |= names
+        waiting |= names & SOURCES.keys()
+    return known
+
+
+def offending(names: set[str], forbidden: tuple[str, ...]) -> list[str]:
+    return sorted(name for name in names if within(name, forbidden))
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_a_package_is_named_in_its_home_only(package):
+    strangers = {module: offending(imports(module), (package,)) for module in SOURCES}
+    assert {module for module, names in strangers.items() if names} <= set(members(HOMES[package]))
+
+
+@pytest.mark.parametrize("module", members(KNOW_NOTHING_OF_A_RUN))
+def test_what_is_computed_knows_nothing_of_a_run(module):
+    assert offending(imports(module) | reached(module), OF_A_RUN) == []
+
+
+@pytest.mark.parametrize("module", members(NEVER_TENSORFLOW))
+def test_what_is_drawn_or_analysed_needs_no_tensorflow(module):
+    assert offending(imports(module) | reached(module), TENSORFLOW) == []
+
+
+def test_importing_loads_no_more_than_it_must():
+    light, rest = ["rnnexp", *members(LIGHT)], members(BEFORE_TENSORFLOW)
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *light, *rest],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    loaded = json.loads(answer.stdout)
+    assert {module: offending(set(loaded[module]), HEAVY) for module in light} == {
+        module: [] for module in light
+    }
+    assert {module: offending(set(loaded[module]), TENSORFLOW) for module in rest} == {
+        module: [] for module in rest
+    }
+
+
+def test_the_walk_sees_what_it_should():
+    assert {"rnnexp", "rnnexp.scan", "rnnexp.cells", "rnnexp.cells.elman"} <= SOURCES.keys()
+    assert "tensorflow" in imports("rnnexp.activations") - imports("rnnexp.activations", at_import=True)
+    assert {"tensorflow", "rnnexp.activations"} <= imports("rnnexp.scan", at_import=True)
+    assert {"rnnexp.scan", "rnnexp.checks", "keras"} <= reached("rnnexp.recurrent")
+    assert offending({"mlflow", "mlflow.entities", "mlflowers"}, ("mlflow",)) == ["mlflow", "mlflow.entities"]
