@@ -3,7 +3,7 @@
 import difflib
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class ArgumentError(ValueError):
@@ -24,14 +24,12 @@ class ArgumentError(ValueError):
 
 def integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
     """Return `value` if it is an integer from `minimum` to `maximum`, else raise `ArgumentError`."""
-    expected = (
-        f"an integer of at least {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
-    )
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
-        raise ArgumentError(name, expected, value)
-    if maximum is not None and value > maximum:
-        raise ArgumentError(name, expected, value)
-    return int(value)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    number = int(value) if whole else minimum - 1  # type: ignore[call-overload]  # mypy does not follow `whole`
+    if number < minimum or (maximum is not None and number > maximum):
+        range_ = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        raise ArgumentError(name, f"an integer {range_}", value)
+    return number
 
 
 def positive(name: str, value: object) -> float:
@@ -73,8 +71,13 @@ def nearest(word: str, choices: Sequence[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def _real(name, value, expected, holds) -> float:
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not holds(value):
+def _real(name: str, value: object, expected: str, holds: Callable[[float], bool]) -> float:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise ArgumentError(name, expected, value)
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond every float
+        number = math.inf
+    if not math.isfinite(number) or not holds(number):
+        raise ArgumentError(name, expected, value)
+    return number

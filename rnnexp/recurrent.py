@@ -58,6 +58,8 @@ class RNN(keras.layers.RNN):
             self._say_slow(obstacle)
             return super().inner_loop(sequences, initial_state, mask, training)
         initial_state = initial_state[0] if isinstance(initial_state, list | tuple) else initial_state
+        # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
+        initial_state = tf.convert_to_tensor(initial_state)
         projected = self.project(sequences)
         states, last = scan(
             projected,

@@ -1,5 +1,6 @@
 import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,6 @@ from rnnexp import activations
 from rnnexp.scan import scan
 
 T, B, H = 6, 3, 4
-DTYPE = "float64"
 
 each_mode = pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
 eager_and_xla = pytest.mark.parametrize("mode", ["eager", "xla"])
@@ -32,9 +32,8 @@ class Problem(NamedTuple):
     def random(cls, steps=T, batch_size=B, units=H):
         normal = np.random.default_rng(0).standard_normal
         sequence, state = (steps, batch_size, units), (batch_size, units)
-        return cls(
-            normal(sequence), 0.5 * normal((units, units)), normal(state), normal(sequence), normal(state)
-        )
+        kernel = 0.5 * normal((units, units))
+        return cls(normal(sequence), kernel, normal(state), normal(sequence), normal(state))
 
     def cast(self, dtype):
         return Problem(*(array.astype(dtype) for array in self))
@@ -42,9 +41,8 @@ class Problem(NamedTuple):
     @classmethod
     def linear(cls, gain, steps, dtype):
         """h_t = gain * h_{t-1}, one sample, one unit, loss h_T: dL/dh_t is gain^(T-t)."""
-        shape = (steps, 1, 1)
-        one = np.ones((1, 1))
-        return cls(np.zeros(shape), gain * one, one, np.zeros(shape), one).cast(dtype)
+        zeros, one = np.zeros((steps, 1, 1)), np.ones((1, 1))
+        return cls(zeros, gain * one, one, zeros, one).cast(dtype)
 
 
 class Differentiated(NamedTuple):
@@ -69,14 +67,8 @@ def differentiator(mode, activation, tap=None, return_states=True, signature=Non
         sources = [projected, kernel, initial, *taps]
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            result = scan(
-                projected,
-                kernel,
-                initial,
-                activation,
-                return_states=return_states,
-                tap=taps[0] if taps else None,
-            )
+            options = {"return_states": return_states, "tap": taps[0] if taps else None}
+            result = scan(projected, kernel, initial, activation, **options)
             loss = tf.reduce_sum(last * result.last)
             if result.states is not None:
                 loss += tf.reduce_sum(direct * result.states)
@@ -98,7 +90,7 @@ def differentiate(mode, problem, activation="tanh", **variant):
 LEAK = float(np.float32(0.2))
 """TensorFlow keeps this attribute in float32 whatever the dtype."""
 
-PAIRS = {
+PAIRS: dict[str, tuple[Callable, Callable]] = {
     "tanh": (np.tanh, lambda a: np.cosh(a) ** -2),
     "relu": (lambda a: np.maximum(a, 0), lambda a: np.where(a > 0, 1.0, 0.0)),
     "sigmoid": (expit, lambda a: expit(a) * expit(-a)),
@@ -108,9 +100,8 @@ PAIRS = {
     "leaky_relu": (lambda a: np.where(a > 0, a, LEAK * a), lambda a: np.where(a > 0, 1.0, LEAK)),
     "silu": (lambda a: a * expit(a), lambda a: expit(a) * (1 + a * expit(-a))),
     "hard_tanh": (lambda a: np.clip(a, -1, 1), lambda a: np.where(np.abs(a) < 1, 1.0, 0.0)),
-    "softsign": (lambda a: a / (1 + np.abs(a)), lambda a: (1 + np.abs(a)) ** -2),
 }
-"""phi and phi' in NumPy; the last three are those whose slope the scan takes from the pre-activation."""
+"""phi and phi' in NumPy; the last two are those whose slope the scan takes from the pre-activation."""
 
 
 def numpy_twin(problem, activation):
@@ -133,9 +124,7 @@ def numpy_twin(problem, activation):
 
 
 def log_norms(gradients, tap):
-    return np.log(
-        np.linalg.norm(gradients, axis=2) if tap == "per_sample" else np.linalg.norm(gradients, axis=(1, 2))
-    )
+    return np.log(np.linalg.norm(gradients, axis=2 if tap == "per_sample" else (1, 2)))
 
 
 def assert_equal(got, expected, rtol):
@@ -145,20 +134,23 @@ def assert_equal(got, expected, rtol):
             np.testing.assert_allclose(array, other, rtol=rtol, atol=1e-14, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ("mode", "activation"),
-    [
-        *(("eager", name) for name in PAIRS),
-        *((mode, name) for mode in ("graph", "xla") for name in ("tanh", "silu")),
-    ],
-)
-def test_equals_numpy_twin(mode, activation):
-    problem = Problem.random()
+def assert_equals_numpy_twin(mode, problem, activation, **variant):
     expected, gradients = numpy_twin(problem, activation)
     for tap in ("total", "per_sample"):
-        got = differentiate(mode, problem, activation, tap=tap)
+        got = differentiate(mode, problem, activation, tap=tap, **variant)
         assert_equal(got, expected, rtol=1e-9)
         np.testing.assert_allclose(got.log_norms, log_norms(gradients, tap), rtol=1e-9)
+
+
+@pytest.mark.parametrize("activation", PAIRS)
+def test_equals_numpy_twin(activation):
+    assert_equals_numpy_twin("eager", Problem.random(), activation)
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+@pytest.mark.parametrize("activation", ["tanh", "silu"])
+def test_compiled_equals_numpy_twin(mode, activation):
+    assert_equals_numpy_twin(mode, Problem.random(), activation)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "silu"])
@@ -229,32 +221,22 @@ def test_recording_changes_nothing_else(mode, activation, dtype):
 def test_last_state_alone_gives_the_gradients_of_a_loss_without_direct_terms(mode):
     problem = Problem.random()._replace(direct=np.zeros((T, B, H)))
     alone = differentiate(mode, problem, tap="total", return_states=False)
-    assert alone.states.size == 0
     together = differentiate(mode, problem, tap="total")
-    np.testing.assert_array_equal(together.states[-1], together.last)
+    assert alone.states.size == 0
     assert_equal(alone._replace(states=None), together, rtol=1e-14)
 
 
 @each_mode
 def test_one_step(mode):
-    problem = Problem.random(steps=1)
-    expected, gradients = numpy_twin(problem, "tanh")
-    got = differentiate(mode, problem, tap="total")
-    assert_equal(got, expected, rtol=1e-12)
-    np.testing.assert_allclose(got.log_norms, log_norms(gradients, "total"), rtol=1e-12)
+    assert_equals_numpy_twin(mode, Problem.random(steps=1), "tanh")
 
 
 @pytest.mark.parametrize("activation", ["tanh", "silu"])
-@each_tap
-def test_sizes_may_be_unknown_to_the_graph(activation, tap):
-    sequence, state = tf.TensorSpec((None, None, H), DTYPE), tf.TensorSpec((None, H), DTYPE)
-    signature = (sequence, tf.TensorSpec((H, H), DTYPE), state, sequence, state)
+def test_sizes_may_be_unknown_to_the_graph(activation):
+    sequence, state = (None, None, H), (None, H)
+    signature = tuple(tf.TensorSpec(s, tf.float64) for s in (sequence, (H, H), state, sequence, state))
     for steps, batch_size in ((T, B), (2, 5)):
-        problem = Problem.random(steps, batch_size)
-        expected, gradients = numpy_twin(problem, activation)
-        got = differentiate("graph", problem, activation, tap=tap, signature=signature)
-        assert_equal(got, expected, rtol=1e-9)
-        np.testing.assert_allclose(got.log_norms, log_norms(gradients, tap), rtol=1e-9)
+        assert_equals_numpy_twin("graph", Problem.random(steps, batch_size), activation, signature=signature)
 
 
 @eager_and_xla
@@ -262,11 +244,8 @@ def test_sizes_may_be_unknown_to_the_graph(activation, tap):
 @pytest.mark.parametrize("gain", [10.0, 0.1])
 def test_float32_gradients_are_measured_where_their_squares_leave_float32(mode, tap, gain):
     got = differentiate(mode, Problem.linear(gain, 51, "float32"), "linear", tap=tap).log_norms.ravel()
-    # a float32 power of 10 has lost at most 37 roundings of 6e-8; beyond it lie infinity or denormal numbers
+    # 10^37 in float32 has lost at most 37 roundings of 6e-8; beyond lie infinity and the denormal numbers
     np.testing.assert_allclose(got[13:], math.log(gain) * np.arange(37, -1, -1), atol=3e-6)
-    sign = math.copysign(1, math.log(gain))
-    assert got[50 - 20] == pytest.approx(sign * math.log(1e20), abs=3e-6)
-    assert got[50 - 30] == pytest.approx(sign * math.log(1e30), abs=3e-6)
 
 
 @eager_and_xla
@@ -275,7 +254,6 @@ def test_float32_gradients_are_measured_where_their_squares_leave_float32(mode, 
 def test_float64_gradients_are_measured_where_their_squares_leave_float64(mode, tap, gain):
     got = differentiate(mode, Problem.linear(gain, 51, "float64"), "linear", tap=tap).log_norms.ravel()
     np.testing.assert_allclose(got[20:], math.log(gain) * np.arange(30, -1, -1), rtol=1e-13)
-    assert got[50 - 20] == pytest.approx(math.copysign(math.log(1e200), math.log(gain)), rel=1e-13)
 
 
 @eager_and_xla
@@ -295,7 +273,7 @@ def test_an_exact_zero_is_minus_infinity(mode, tap, dtype):
     got = differentiate(mode, dead.cast(dtype), "relu", tap=tap)
     np.testing.assert_array_equal(got.log_norms[:-1], -np.inf)
     np.testing.assert_allclose(got.log_norms[-1], log_norms(dead.last[np.newaxis], tap)[0], rtol=1e-6)
-    np.testing.assert_array_equal(got.to_projected, 0)
+    assert not got.to_projected.any()
 
 
 @eager_and_xla
@@ -318,14 +296,5 @@ def test_a_stranger_with_a_known_name_gets_its_own_slope():
     def relu(a):
         return 0.1 * a * a
 
-    problem = Problem.random()
-    kernel, initial = tf.constant(problem.recurrent_kernel), tf.constant(problem.initial_state)
-    with tf.GradientTape() as tape:
-        projected = tf.constant(problem.projected)
-        tape.watch(projected)
-        state = initial
-        for p in tf.unstack(projected):
-            state = relu(p + state @ kernel)
-        loss = tf.reduce_sum(problem.last * state)
-    got = differentiate("eager", problem, relu, return_states=False)
-    np.testing.assert_allclose(got.to_projected, tape.gradient(loss, projected), rtol=1e-9)
+    named, unnamed = (differentiate("eager", Problem.random(), phi) for phi in (relu, lambda a: relu(a)))
+    assert_equal(named, unnamed, rtol=1e-14)
