@@ -11,7 +11,7 @@ _HOMES = {
 }
 _MODULES = ("tasks", "clipping", "initializers", "theory")
 
-__all__ = ["RNN", "ElmanCell", "clipping", "initializers", "tasks", "theory"]  # noqa: F822 (loaded on first use)
+__all__ = ["RNN", "ElmanCell", "clipping", "initializers", "tasks", "theory"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,26 +1,50 @@
 """The state of a training run in one file, replaced as a whole."""
 
-import dataclasses
 import os
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
+from rnnexp.checks import ArgumentError
 from rnnexp.steering import History
 from rnnexp.training import Recorded, RecordingModel
 
-_RECORD = [field.name for field in dataclasses.fields(Recorded)]
+_FIELDS = ("steps_taken", "steps", "log_norms", "scalars", "clipped", "seconds", "diverged_at", "validations")
+"""What a checkpoint holds beside the variables."""
+
+_NONE = -1
+"""What stands for None where a step number is stored."""
+
+_DAMAGED = (
+    *(OSError, EOFError, MemoryError, RuntimeError, TypeError, ValueError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy and zipfile raise over a file that is cut short or overwritten, or is none of theirs."""
 
 
 def save(path: Path, model: RecordingModel, history: History, validations: np.ndarray) -> None:
-    """Write weights, optimizer state, step, history and the validations so far, (M, columns).
+    """Write weights, optimizer state, step, history and the validations so far, float64 (M, columns).
 
     The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
+    What the device recorded after the last `Steering.read` is not part of it.
+
+    Raises:
+        OSError: The file could not be written; the old one is as it was.
     """
-    arrays: dict[str, np.ndarray] = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
-    arrays |= {name: getattr(history.kept, name) for name in _RECORD}
-    arrays |= {"clipped": np.array(history.clipped), "seconds": np.array(history.seconds)}
-    arrays |= {"steps_taken": np.array(model.steps_taken), "validations": validations}
+    kept, diverged_at = history.kept, history.diverged_at
+    arrays = {
+        **{f"variable_{i}": np.asarray(value) for i, value in enumerate(_variables(model))},
+        "steps_taken": np.array(model.steps_taken),
+        "steps": kept.steps,
+        "log_norms": kept.log_norms,
+        "scalars": kept.scalars,
+        "clipped": np.array(history.clipped),
+        "seconds": np.array(history.seconds),
+        "diverged_at": np.array(_NONE if diverged_at is None else diverged_at),
+        "validations": validations,
+    }
     beside = path.with_suffix(".partial")
     with beside.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes the names for flags
@@ -30,22 +54,59 @@ def save(path: Path, model: RecordingModel, history: History, validations: np.nd
 
 
 def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray]:
-    """Put the state of `path` into `model`; return the history and the validations.
+    """Put the state of `path` into `model`; return the history and the validations, (M, columns).
 
     Raises:
-        ValueError: The file holds the variables of another model.
+        FileNotFoundError: There is no such file.
+        ArgumentError: The file is damaged, or of another model; `model` is as it was.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        variables = _variables(model)
-        if f"variable_{len(variables) - 1}" not in arrays or f"variable_{len(variables)}" in arrays:
-            raise ValueError(f"{path}: expected the {len(variables)} variables of this model")
-        for i, variable in enumerate(variables):
-            variable.assign(arrays[f"variable_{i}"])
-        model.steps_taken = int(arrays["steps_taken"])
-        kept = Recorded(**{name: arrays[name] for name in _RECORD})
-        return History(kept, int(arrays["clipped"]), float(arrays["seconds"])), arrays["validations"]
+    arrays = _read(path)
+    variables = _variables(model)
+    values = [arrays.get(f"variable_{i}") for i in range(len(variables) + 1)]
+    stored = [None if value is None else (value.shape, str(value.dtype)) for value in values]
+    expected = [*((tuple(variable.shape), variable.dtype) for variable in variables), None]
+    if stored != expected or arrays["log_norms"].shape[1] != model.time_steps:
+        raise ArgumentError("resume", f"a checkpoint of this model, {len(variables)} variables", str(path))
+    for variable, value in zip(variables, values, strict=False):
+        variable.assign(value)
+    model.steps_taken = int(arrays["steps_taken"])
+    kept = Recorded(arrays["steps"], arrays["log_norms"], arrays["scalars"])
+    diverged_at = int(arrays["diverged_at"])
+    history = History(
+        kept,
+        int(arrays["clipped"]),
+        float(arrays["seconds"]),
+        None if diverged_at == _NONE else diverged_at,
+    )
+    return history, arrays["validations"]
+
+
+def steps_in(path: Path) -> int:
+    """Return the number of updates behind the state of `path`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ArgumentError: The file is damaged.
+    """
+    return int(_read(path)["steps_taken"])
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Read the whole file, which is when its checksums are compared."""
+    try:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except FileNotFoundError:
+        raise
+    except _DAMAGED as error:
+        raise ArgumentError("resume", "a whole checkpoint", str(path)) from error
+    if not arrays.keys() >= set(_FIELDS):
+        raise ArgumentError("resume", "a whole checkpoint", str(path))
+    return arrays
 
 
 def _variables(model: RecordingModel) -> list:
+    """Return the variables of network and optimizer, the latter's made if they are not yet."""
     model.optimizer.build(model.network.trainable_variables)
     return [*model.network.variables, *model.optimizer.variables]

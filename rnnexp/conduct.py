@@ -1,17 +1,20 @@
 """A trial under observation: progress, records, figures, summary."""
 
+import logging
 import math
 import time
 from collections.abc import Mapping
 
-from rnnexp import console, findings, keepsakes
+from rnnexp import checkpoint, console, findings, keepsakes
 from rnnexp.job import Job
 from rnnexp.measurement import Measurement
 from rnnexp.run_folder import RunFolder
-from rnnexp.signals import Interruption, Killed
+from rnnexp.signals import Interruption
 from rnnexp.tracking import Point, Tracker
 from rnnexp.training import Recorded
 from rnnexp.trial import Observer, Result, Trial, Validated
+
+_logger = logging.getLogger(__name__)
 
 
 def conduct(
@@ -19,34 +22,52 @@ def conduct(
 ) -> None:
     """Run the job's plan, record what it finds and print the summary.
 
+    Whatever ends it early, the arrays recorded so far are in the folder.
+
     Raises:
-        Killed: A signal came; the arrays recorded so far are in the folder.
+        Killed: A signal came.
     """
     tracker.metrics(_points(findings.constants(job.plan), step=0))
-    arrays = folder.path / "gradient_flow.npz"
-    with console.progress(job.plan.steps) as progress:
-        trial = Trial(job.plan, folder.checkpoint, _observer(job, tracker, progress), signals)
-        try:
-            result = trial.run(resume=resumed)
-        except Killed:
-            if trial.measured:
-                keepsakes.save_arrays(arrays, trial.result())
-            raise
+    trial, result = _run_trial(job, folder, tracker, signals, resumed)
     verdicts = findings.judge(job.plan, result)
-    keepsakes.save_arrays(arrays, result)
-    figures = keepsakes.draw(folder.figures, job.plan, result, title=job.name)
-    for path in figures:
-        tracker.artifact(path, "figures")
-    if job.tracking.model and result.diverged_at is None:
-        tracker.model(
-            trial.network, job.plan.task.batch(job.plan.seed, "probe", 0, 2).x.astype(job.plan.dtype)
-        )
-    diverged = {} if result.diverged_at is None else {"diverged_at": str(result.diverged_at)}
-    tracker.tags(verdicts.tags() | diverged)
+    _keep(job, folder, tracker, trial, result)
+    _record_verdicts(tracker, result, verdicts)
     seconds = time.perf_counter() - started
     tracker.metrics(_points(findings.totals(result, seconds), result.steps_taken))
-    folder.checkpoint.unlink(missing_ok=True)
     console.print_summary(_summary(job, folder, tracker, result, verdicts, seconds))
+
+
+def _run_trial(
+    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool
+) -> tuple[Trial, Result]:
+    start = checkpoint.steps_in(folder.checkpoint) if resumed else 0
+    with console.progress(job.plan.steps, start=start) as progress:
+        trial = Trial(job.plan, folder.checkpoint, _observer(job, tracker, progress), signals)
+        try:
+            return trial, trial.run(resume=resumed)
+        except BaseException:
+            if trial.measured:
+                keepsakes.save_arrays(folder.arrays, trial.result())
+            raise
+
+
+def _keep(job: Job, folder: RunFolder, tracker: Tracker, trial: Trial, result: Result) -> None:
+    """Keep arrays, figures and, unless it diverged, the model."""
+    plan = job.plan
+    keepsakes.save_arrays(folder.arrays, result)
+    for path in keepsakes.draw(folder.figures, plan, result, title=job.name):
+        tracker.artifact(path, "figures")
+    if job.tracking.model and result.diverged_at is None:
+        x, _ = plan.task.batch(plan.seed, "probe", 0, 2)
+        tracker.model(trial.network, x.astype(plan.dtype))
+
+
+def _record_verdicts(tracker: Tracker, result: Result, verdicts: findings.Verdicts) -> None:
+    tags = verdicts.tags()
+    if result.diverged_at is not None:
+        tags["diverged_at"] = str(result.diverged_at)
+    tracker.tags(tags)
+    _logger.info("%s", ", ".join(f"{key} {value}" for key, value in tags.items()))
 
 
 def _observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observer:
@@ -56,10 +77,14 @@ def _observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observe
         tracker.metrics(_curve_points(block.every(job.tracking.every)))
 
     def on_measurement(measurement: Measurement) -> None:
+        step, gradient = measurement.step, measurement.gradient
+        _logger.info("step %d: rate %.5g, log10 ratio %.4g", step, gradient.rate, gradient.log10_ratio)
         tracker.metrics(_points(measurement.metrics(), measurement.step))
 
     def on_validation(validated: Validated) -> None:
-        tracker.metrics(_points(findings.validation_metrics(job.plan, validated.score), validated.step))
+        score = validated.score
+        _logger.info("step %d: validation loss %.5g, error %.4g", validated.step, score.loss, score.error)
+        tracker.metrics(_points(findings.validation_metrics(job.plan, score), validated.step))
 
     return Observer(on_block, on_measurement, on_validation)
 

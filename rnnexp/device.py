@@ -1,4 +1,4 @@
-"""Which processor a run takes, decided before TensorFlow is imported, and that import."""
+"""Which processor a run takes, checked before TensorFlow is imported, and that import."""
 
 import contextlib
 import ctypes
@@ -33,17 +33,41 @@ def check_device(device: str) -> None:
 
 
 def import_tensorflow(device: str) -> None:
-    """Import TensorFlow and Keras for `device`, without the lines that TensorFlow prints about itself."""
+    """Import TensorFlow and Keras for `device`, without the lines that TensorFlow prints about itself.
+
+    Raises:
+        ArgumentError: TensorFlow finds no GPU for `"gpu"`, or has begun on other devices in this process.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if device == "cpu" or (device == "auto" and gpu_count() == 0):
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     with _native_stderr_held_back():
         import keras  # noqa: F401  (imports TensorFlow)
+        import tensorflow as tf
+
+        # It warns of every new network of a process, as if it were the old one traced again.
+        tf.get_logger().setLevel("ERROR")
+        _take(device)
+
+
+def _take(device: str) -> None:
+    """Let TensorFlow see the GPUs that `device` means: none, or all."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise ArgumentError("device", "auto or cpu, as TensorFlow finds no GPU (is CUDA installed?)", device)
+    wanted = [] if device == "cpu" else gpus
+    if tf.config.get_visible_devices("GPU") == wanted:
+        return
+    try:
+        tf.config.set_visible_devices(wanted, "GPU")
+    except RuntimeError:
+        expected = "the device of the first run of this process, since TensorFlow takes its devices once"
+        raise ArgumentError("device", expected, device) from None
 
 
 @contextlib.contextmanager
 def _native_stderr_held_back() -> Iterator[None]:
-    """Hold back what compiled code writes to the standard error, and show it if an exception follows.
+    """Hold back what compiled code writes to the standard error, and show it if an error follows.
 
     TensorFlow's libraries write before any log level can be set.
     """
@@ -53,7 +77,7 @@ def _native_stderr_held_back() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(kept, 2)
             held.seek(0)
             os.write(2, held.read())

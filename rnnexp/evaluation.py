@@ -1,5 +1,6 @@
 """What a network scores on fresh sequences."""
 
+import itertools
 from collections.abc import Iterable
 
 import keras
@@ -8,7 +9,6 @@ import tensorflow as tf
 
 from rnnexp.losses import sequence_losses
 from rnnexp.tasks import Batch, Task
-from rnnexp.tasks.task import VALIDATION_SEQUENCES
 from rnnexp.verdict import Validation, mean_interval
 
 BATCH = 500
@@ -18,8 +18,14 @@ BATCH = 500
 class Evaluator:
     """Scores a network on the validation sequences of a task.
 
+        loss = mean_b l_b,    half_width = 1.96 std(l_b) / sqrt(n),    error = mean_b e_b
+
+    with l_b the loss of sequence b (`rnnexp.losses.sequence_losses`), e_b its error (`Task.errors`) and n the
+    sequences that were scored.
+
     Args:
-        network: The network; it is traced once for every batch shape.
+        network: The network, x (B, T, F) -> y. It is traced once for every batch shape: twice at most, since
+            only the last batch may be short.
         task: The task.
         seed: Seed of the fresh sequences.
         jit: Whether to compile with XLA.
@@ -29,14 +35,19 @@ class Evaluator:
         self._network = network
         self._task = task
         self._seed = seed
-        self._score = tf.function(self._forward, jit_compile=jit, reduce_retracing=True)
+        self._score = tf.function(self._forward, jit_compile=jit)
 
     def evaluate(self, sequences: int | None = None) -> Validation:
-        """Score at least `sequences` validation sequences, or all where None."""
+        """Score the network with the weights that it has now.
+
+        Args:
+            sequences: How many sequences to score at least, in whole batches of 500; None: all of them, which
+                is 10,000 or the held-out part of a finite data set, and `enough` for the verdict solved.
+        """
         losses: list[np.ndarray] = []
         errors: list[np.ndarray] = []
         for x, y in self._batches(sequences):
-            loss, prediction = self._score(tf.cast(x, self._network.compute_dtype), y)
+            loss, prediction = self._score(tf.constant(x), tf.constant(y))
             losses.append(loss.numpy())
             errors.append(self._task.errors(prediction.numpy(), y))
         mean, half_width = mean_interval(np.concatenate(losses))
@@ -44,13 +55,8 @@ class Evaluator:
         return Validation(mean, half_width, error, enough=sequences is None)
 
     def _batches(self, sequences: int | None) -> Iterable[Batch]:
-        wanted = VALIDATION_SEQUENCES if sequences is None else sequences
-        seen = 0
-        for batch in self._task.validation(self._seed, BATCH):
-            if seen >= wanted and sequences is not None:
-                return
-            seen += len(batch.x)
-            yield batch
+        batches = self._task.validation(self._seed, BATCH)
+        return batches if sequences is None else itertools.islice(batches, -(-sequences // BATCH))
 
     def _forward(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         prediction = self._network(x, training=False)

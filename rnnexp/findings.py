@@ -1,6 +1,7 @@
 """From the result of a run to the names that other programs read: metrics and verdicts."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,10 @@ class Verdicts(NamedTuple):
 
 
 def judge(plan: Plan, result: Result) -> Verdicts:
-    """Return the verdicts. The budget is exhausted where a run ended because its steps were used up."""
+    """Return the verdicts on a run that has ended.
+
+    The budget is exhausted where it ended because its steps were used up: neither solved nor diverged.
+    """
     diverged = result.diverged_at is not None
     score = result.validations[-1].score if result.validations else Validation(math.nan, 0.0, math.nan, False)
     learning = learning_verdict(score, plan.task.floor_loss, plan.task.criterion, diverged)
@@ -50,7 +54,7 @@ def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict
 def constants(plan: Plan) -> dict[str, float]:
     """Return the metrics that are known before a run: floors, and numeric mirrors of what is swept.
 
-    MLflow sorts parameters as text; charts need numbers.
+    MLflow sorts parameters as text; charts need numbers. What a plan does not have is nan.
     """
     mirrors = {
         "seq_len": plan.task.seq_len,
@@ -66,7 +70,7 @@ def constants(plan: Plan) -> dict[str, float]:
 
 
 def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:
-    """Return loss, half its interval, error; for characters also bits."""
+    """Return the loss, half of its 95 % interval, and the error; of characters also bits: loss / ln 2."""
     metrics = {
         "val/loss": score.loss,
         "val/loss_half_width": score.half_width,
@@ -78,19 +82,25 @@ def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:
 
 
 def totals(result: Result, seconds: float) -> dict[str, float]:
-    """Return what a table over runs needs: extremes, clip fraction, speed. `seconds` is the whole run's."""
-    history = result.history
-    steps = max(1, result.steps_taken)
+    """Return what a table over runs needs: extremes, clip fraction, speed; nan where no step was taken.
+
+    Args:
+        result: Of the run.
+        seconds: Time of the whole run.
+    """
+    history, steps = result.history, result.steps_taken
+    # What was taken before the divergence was noticed is no update of anything.
+    counted = steps if result.diverged_at is None else result.diverged_at + 1
     return {
         "train/loss_min": _extreme(np.min, history.kept.series("loss")),
         "grad/global_norm_max": _extreme(np.max, history.kept.series("global_norm")),
-        "grad/clip_fraction": history.clipped / steps,
-        "time/steps_per_second": steps / history.seconds if history.seconds > 0 else math.nan,
+        "grad/clip_fraction": history.clipped / counted if counted else math.nan,
+        "time/steps_per_second": steps / history.seconds if history.seconds else math.nan,
         "time/train_seconds": history.seconds,
         "time/total_seconds": seconds,
     }
 
 
-def _extreme(reduce, values: np.ndarray) -> float:
+def _extreme(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(reduce(finite)) if finite.size else math.nan

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnexp import plotting
+from rnnexp.clipping import GlobalNorm
 from rnnexp.plan import Plan
 from rnnexp.trial import Result
 
@@ -14,9 +15,16 @@ _LN10 = np.log(10)
 def save_arrays(path: Path, result: Result) -> None:
     """Write the raw arrays, with their infinities and nans, as `.npz`.
 
-    `steps` (N,), `log_norms` (N, T) ln rms_b ||dl_b/dh_t|| of the training loss at every recorded step, the
-    scalars by name (N,); `start_log_norm` and `end_log_norm` (T,) of the probe batch;
-    `start_eigenvalues` and `end_eigenvalues` (H,) of W_hh; `validation_steps`, `validation_loss` (M,).
+        steps                                int64 (N,)         training steps that were kept
+        log_norms                            float32 (N, T)     ln rms_b ||dl_b/dh_t||, nats, see below
+        loss, global_norm, clipped_norm      float64 (N,)       of the same steps
+        clipped                              bool (N,)          whether the update was clipped
+        start_log_norm, end_log_norm         float64 (T,)       ln rms_b ||dl_b/dh_t|| of the probe batch
+        start_eigenvalues, end_eigenvalues   complex128 (H,)    of W_hh
+        validation_steps                     int64 (M,)         updates before a validation
+        validation_loss                      float64 (M,)       in the task's unit
+
+    In `log_norms` l_b is the training loss of sample b, in the profiles its loss at the last scored step.
     """
     kept = result.history.kept
     np.savez_compressed(
@@ -37,7 +45,10 @@ def save_arrays(path: Path, result: Result) -> None:
 
 
 def draw(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
-    """Draw what the run found and return the files: profile, spectrum and, where it trained, heat map and loss."""
+    """Draw what the run found as PNG files in `folder`, and return their paths.
+
+    `gradient_profile`, `spectrum` and, where the run trained, `gradient_heatmap` and `loss`.
+    """
     profile, spectrum = folder / "gradient_profile.png", folder / "spectrum.png"
     start, end = result.start, result.end
     trained = result.steps_taken > 0
@@ -78,7 +89,8 @@ def _draw_training(folder: Path, plan: Plan, result: Result, title: str) -> list
         unit=plan.task.loss_unit,
         diverged_at=result.diverged_at,
         gradient_norms=(kept.series("global_norm"), kept.series("clipped_norm")),
-        clip_threshold=getattr(plan.clip, "threshold", None),
+        # The other thresholds are not of the norm that is drawn.
+        clip_threshold=plan.clip.threshold if isinstance(plan.clip, GlobalNorm) else None,
         title=title,
     )
     return [heatmap, loss]

@@ -1,8 +1,8 @@
 """One look at the network: the probes and the theory beside them, on a fixed batch.
 
 The look is taken through a float64 twin of the network: what is measured is the gradient of the map that the
-weights define, over 300 decades, and not the rounding of the training dtype (whose zeros and infinities show in
-the profiles recorded at every training step).
+weights define, over 300 decades, and not the rounding of the training dtype, whose zeros and infinities show
+in the profiles recorded at every training step.
 """
 
 import dataclasses
@@ -30,15 +30,16 @@ from rnnexp.tasks import Batch
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """What one look found before training step `step`.
+    """What one look found.
 
     Attributes:
-        step: Updates that the weights have behind them.
+        step: Updates that the weights have behind them: the look is before training step `step`.
         gradient: The gradient over time.
         spectrum: Of W_hh.
         units: Saturated and dead units.
-        predicted_rate: Mean-field rate from the weights' and inputs' variances, nats per step.
-        rate_bound: ln(sigma_max sup|phi'|), nats per step.
+        predicted_rate: Mean-field rate, `rnnexp.theory.mean_field`, nats per step of lag, from the weights'
+            and inputs' variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
+        rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
     """
 
     step: int
@@ -87,13 +88,23 @@ class Probe:
         self._loss_kind = loss_kind
         self._x = tf.constant(batch.x, tf.float64)
         self._y = tf.constant(batch.y)
+        self._steps = batch.x.shape[1]
         self._bootstrap = bootstrap
         self._phi, self._slope = activations.numpy_pair(activation)
         self._slope_bound = theory.slope_bound(self._slope)
         self._flow = tf.function(self._gradient_flow)
 
     def measure(self, weights: list[np.ndarray], step: int) -> Measurement:
-        """Measure the network that has these weights, in the order of `keras.Model.get_weights`."""
+        """Measure the network that has these weights.
+
+        Args:
+            weights: In the order of `keras.Model.get_weights`, of any dtype. They need not be finite: what
+                cannot be measured of them is nan.
+            step: Updates that they have behind them.
+
+        Raises:
+            ValueError: The weights are not those of such a network.
+        """
         self._twin.set_weights(weights)
         log_norms, slopes, input_variance = (result.numpy() for result in self._flow())
         spectrum = measure_spectrum(self._layer.cell.recurrent_kernel.numpy())
@@ -107,7 +118,11 @@ class Probe:
         )
 
     def _gradient_flow(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """ln ||dl_b/dh_t|| (T, B), l_b the loss at the last scored step; phi'(a_t) (T, B, H); E (W_xh x + b)^2."""
+        """Return ln ||dl_b/dh_t|| (T, B), phi'(a_t) (T, B, H) and mean (W_xh^T x_t + b)^2.
+
+        l_b is the loss of sample b at its last scored step. No sample touches another's states, so the
+        gradient of their sum is that of each.
+        """
         with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
             y, prediction = last_step(self._y, self._twin(self._x))
             loss = tf.reduce_sum(sequence_losses(self._loss_kind, y, prediction))
@@ -120,16 +135,18 @@ class Probe:
         return log_norms, slopes, tf.reduce_mean(tf.square(projected))
 
     def _pre_activations(self, projected: tf.Tensor) -> tf.Tensor:
-        """a_t = p_t + W_hh^T h_{t-1} for all steps, (T, B, H)."""
+        """Return a_t = p_t + W_hh^T h_{t-1} of all steps, (T, B, H), from p (T, B, H)."""
         kernel = tf.convert_to_tensor(self._layer.cell.recurrent_kernel)
         initial = tf.zeros_like(projected[0])
         states = scan(projected, kernel, initial, self._layer.cell.activation).states
-        return projected + tf.matmul(tf.concat([initial[tf.newaxis], states[:-1]], axis=0), kernel)
+        before = tf.concat([initial[tf.newaxis], states], axis=0)[:-1]
+        return projected + tf.matmul(before, kernel)
 
     def _predict(self, input_variance: float) -> float:
         kernel = self._layer.cell.recurrent_kernel.numpy()
-        weight_variance = float(np.sum(np.square(kernel)) / len(kernel))
+        with np.errstate(over="ignore"):
+            weight_variance = float(np.sum(np.square(kernel)) / len(kernel))
         if not math.isfinite(weight_variance) or not math.isfinite(input_variance):
             return math.nan
-        steps = self._x.shape[1]
-        return theory.mean_field(self._phi, self._slope, weight_variance, input_variance, steps).rate
+        predicted = theory.mean_field(self._phi, self._slope, weight_variance, input_variance, self._steps)
+        return predicted.rate

@@ -11,20 +11,21 @@ RECURRENT = "recurrent"
 
 
 def build_network(task: Task, cell: keras.layers.Layer, seed: int) -> keras.Model:
-    """Return x (B, T, F) -> y, (B, O) or (B, T, O) where every step is scored.
+    """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
 
-        h = RNN(cell)(x),    y_t = W_hy^T h_t + c
+        h_1 .. h_T = RNN(cell)(x),    y_t = W_hy^T h_t + c
 
-    W_hy is Glorot uniform under `seed`. The dtype is the cell's.
+    Args:
+        task: Gives T, F, O and the scored steps.
+        cell: The recurrent cell, fresh. Its dtype is the network's.
+        seed: Of W_hy (H, O), which is Glorot uniform; c (O,) starts at 0. The cell's weights have seeds of
+            their own, which have to be others: initialisers with equal seeds draw from the same numbers.
     """
-    inputs = keras.Input((task.steps, task.input_size), dtype=cell.compute_dtype)
-    states = RNN(cell, return_sequences=task.scores_every_step, name=RECURRENT, dtype=cell.compute_dtype)(
-        inputs
-    )
+    dtype = cell.compute_dtype
+    recurrent = RNN(cell, return_sequences=task.scores_every_step, name=RECURRENT, dtype=dtype)
+    kernel_initializer = GlorotUniform(seed=seed)
     readout = keras.layers.Dense(
-        task.output_size,
-        kernel_initializer=GlorotUniform(seed=seed),
-        name="readout",
-        dtype=cell.compute_dtype,
+        task.output_size, kernel_initializer=kernel_initializer, name="readout", dtype=dtype
     )
-    return keras.Model(inputs, readout(states), name="network")
+    inputs = keras.Input((task.steps, task.input_size), dtype=dtype)
+    return keras.Model(inputs, readout(recurrent(inputs)), name="network")

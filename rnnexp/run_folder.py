@@ -4,6 +4,9 @@ import contextlib
 import datetime
 import fcntl
 import json
+import os
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from rnnexp.checks import ArgumentError
 
 _STATE = "run.json"
 _LOCK = "run.lock"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST = 100
 
 
 class RunFolder:
@@ -26,16 +31,40 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, name: str) -> "RunFolder":
-        """Make `root`/<date>/<time with microseconds>_<name>."""
+        """Make `root`/<date>/<time with microseconds>_<name>, with `_` for what a file name should not hold.
+
+        Raises:
+            ArgumentError: It cannot be made.
+        """
         now = datetime.datetime.now()
-        path = root / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}_{name}"
-        path.mkdir(parents=True)
+        path = root / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}_{_UNSAFE.sub('_', name)[:_LONGEST]}"
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            expected = f"a folder that can be written ({error.strerror})"
+            raise ArgumentError("output_dir", expected, str(root)) from error
         return cls(path)
+
+    def remove(self) -> None:
+        """Remove the folder and what is in it, and that of its day if it was the only one."""
+        shutil.rmtree(self.path)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()
 
     @property
     def checkpoint(self) -> Path:
         """Where the state of an interrupted run lies."""
         return self.path / "checkpoint.npz"
+
+    @property
+    def arrays(self) -> Path:
+        """Where the raw arrays lie."""
+        return self.path / "gradient_flow.npz"
+
+    @property
+    def log(self) -> Path:
+        """Where the log lies."""
+        return self.path / "run.log"
 
     @property
     def figures(self) -> Path:
@@ -71,6 +100,19 @@ class RunFolder:
                 expected = "a run that no other process is at work on"
                 raise ArgumentError("resume", expected, str(self.path)) from None
             yield
+
+
+def check_root(root: Path) -> None:
+    """Raise `ArgumentError` if no run folder can be made below `root`; make nothing."""
+    places = (root.absolute(), *root.absolute().parents)
+    try:
+        there = next(path for path in places if path.exists())
+    except OSError as error:
+        expected = f"a folder that can be written ({error.strerror})"
+        raise ArgumentError("output_dir", expected, str(root)) from error
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        expected = f"a folder that can be written, which {there} is not"
+        raise ArgumentError("output_dir", expected, str(root))
 
 
 def unfinished(root: Path, config_hash: str) -> RunFolder | None:

@@ -3,12 +3,12 @@
 The fields of a group (`clip.threshold`, `init.gain`) are not listed here: their constructors check them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from rnnexp import activations, checks
-from rnnexp.checks import ArgumentError
+from rnnexp.checks import ArgumentError, nearest
 
 Check = Callable[[str, Any], object]
 
@@ -19,6 +19,11 @@ def _at_least(minimum: int) -> Check:
 
 def _one_of(*choices: str) -> Check:
     return partial(checks.choice, choices=choices)
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ArgumentError(name, "a text", value)
 
 
 def _text_or_null(name: str, value: object) -> None:
@@ -45,31 +50,63 @@ SCALARS: dict[str, Check] = {
     "validation.sequences": _at_least(2),
     "verdict.decades": checks.positive,
     "checkpoint.every": _at_least(0),
+    "cell._target_": _one_of("rnnexp.cells.ElmanCell"),
     "cell.use_bias": checks.boolean,
     "tracking.kind": _one_of("mlflow", "none"),
     "tracking.every": _at_least(1),
     "tracking.model": checks.boolean,
     "tracking.uri": _text_or_null,
-    "tracking.experiment": _text_or_null,
+    "tracking.experiment": _text,
     "resume": checks.boolean,
     "name": _text_or_null,
-    "output_dir": _text_or_null,
+    "output_dir": _text,
 }
+"""Dotted key -> its check."""
+
+CONSTRUCTED = ("task", "init", "clip", "optimizer")
+"""The top-level keys whose fields are checked by the constructor that they name."""
+
+_OF_MLFLOW = ("tracking.uri", "tracking.experiment")
 
 
 def validate(config: Mapping[str, Any]) -> None:
-    """Check every scalar of the nested `config` that is there.
+    """Check every scalar of the nested `config`, and that there are no others.
+
+    `tracking.uri` and `tracking.experiment` may be absent. The keys of `CONSTRUCTED` are not looked at.
 
     Raises:
-        ArgumentError: A value has the wrong type or is out of range; names the dotted key.
+        ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
+            names the dotted key.
     """
+    given = dict(_leaves({key: value for key, value in config.items() if key not in CONSTRUCTED}))
+    for key in given.keys() - SCALARS.keys():
+        raise ArgumentError(key, expected_key(key, [*SCALARS, *CONSTRUCTED]), given[key])
     for key, check in SCALARS.items():
-        found, value = _find(config, key.split("."))
-        if found:
-            check(key, value)
+        if key in given:
+            check(key, given[key])
+        elif key not in _OF_MLFLOW:
+            raise ArgumentError(key, "a value, which was taken away", None)
 
 
-def _find(config: Mapping[str, Any], path: list[str]) -> tuple[bool, Any]:
-    for name in path[:-1]:
-        config = config.get(name, {})
-    return path[-1] in config, config.get(path[-1])
+def expected_key(key: str, keys: Sequence[str]) -> str:
+    """Return what was expected in place of the unknown `key`: the nearest of its group, else of all `keys`.
+
+    >>> expected_key("probe.evry", ["probe.every", "seed"])
+    'a key of the configuration, such as probe.every'
+    """
+    group, dot, _ = key.partition(".")
+    siblings = [other for other in keys if dot and other.startswith(f"{group}.") and not other.endswith("_")]
+    near = nearest(key, siblings or keys)
+    if near is not None:
+        return f"a key of the configuration, such as {near}"
+    if siblings:
+        return f"one of {', '.join(siblings)}"
+    return "a key of the configuration (python run.py --help lists them)"
+
+
+def _leaves(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, str(name)))
+        else:
+            yield ".".join((*path, str(name))), value

@@ -1,7 +1,8 @@
-"""SIGINT and SIGTERM as one exception, or as a request where training has to finish its step first."""
+"""SIGINT and SIGTERM as one exception, at once or where the work that is under way can stop."""
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -20,38 +21,63 @@ class Killed(BaseException):
 
 
 class Interruption:
-    """Turns signals into `Killed`: at once, or at `check()` while deferred. A second signal never waits."""
+    """Turns signals into `Killed`: at once, or at `check()` while deferred.
+
+    A signal that comes while another waits is raised at once, deferred or not: who insists is obeyed.
+    """
 
     def __init__(self) -> None:
         self._deferred = False
         self._received: int | None = None
+        self._waits = False
 
     def check(self) -> None:
-        """Raise `Killed` if a signal came while deferred."""
+        """Raise `Killed` if a signal came, also one whose `Killed` was lost in somebody's `except`."""
         if self._received is not None:
-            raise Killed(self._received)
+            self._raise(self._received)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Hold signals back until `check()`, so that weights and optimizer are of one and the same step."""
-        self._deferred = True
-        try:
+        """Hold signals back until `check()`, so that what belongs together is done together."""
+        with self._set(deferred=True):
             yield
-        finally:
-            self._deferred = False
+
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Let signals through again inside `deferred`, the one that waits first."""
+        with self._set(deferred=False):
+            self.check()
+            yield
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
         """Handle a signal."""
-        again, self._received = self._received is not None, number
-        if again or not self._deferred:
-            raise Killed(number)
+        self._received = number
+        if self._waits or not self._deferred:
+            self._raise(number)
+        self._waits = True
+
+    @contextlib.contextmanager
+    def _set(self, deferred: bool) -> Iterator[None]:
+        before, self._deferred = self._deferred, deferred
+        try:
+            yield
+        finally:
+            self._deferred = before
+
+    def _raise(self, number: int) -> None:
+        self._waits = False
+        raise Killed(number)
 
 
 @contextlib.contextmanager
 def interruption() -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM inside; the handlers found are put back."""
+    """Handle SIGINT and SIGTERM inside; the handlers found are put back.
+
+    Python lets only the main thread handle signals; in another thread nothing is handled.
+    """
     catcher = Interruption()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
     found = [signal.signal(number, catcher.receive) for number in numbers]
     try:
         yield catcher

@@ -1,8 +1,9 @@
 """The keras.Model whose training step records, and the data that it is fed."""
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -17,14 +18,14 @@ SCALARS = ("loss", "global_norm", "clipped_norm", "clipped")
 """What is kept of every step beside the norms."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Recorded:
-    """What consecutive training steps left behind.
+    """What training steps left behind, in their order.
 
     Attributes:
-        steps: Training-step numbers, (N,).
-        log_norms: ln rms_b ||dl_b/dh_t|| for every time step, float32 (N, T), l_b the loss of sample b.
-        scalars: (N, 4), in the order of `SCALARS`.
+        steps: Training-step numbers, int64 (N,). Step n is the update that has n updates before it.
+        log_norms: ln rms_b ||dl_b/dh_t||, nats, float32 (N, T), first h_1; l_b is the loss of sample b.
+        scalars: float64 (N, 4), in the order of `SCALARS`.
     """
 
     steps: np.ndarray
@@ -32,37 +33,57 @@ class Recorded:
     scalars: np.ndarray
 
     def series(self, name: str) -> np.ndarray:
-        """Return the scalar of that name for every step, (N,)."""
+        """Return the scalar of that name for every step, (N,).
+
+        Raises:
+            ValueError: `name` is not one of `SCALARS`.
+        """
         return self.scalars[:, SCALARS.index(name)]
 
-    def followed_by(self, later: "Recorded") -> "Recorded":
-        """Return both as one."""
-        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(later), strict=True)
-        return Recorded(*(np.concatenate(pair) for pair in pairs))
+    def where(self, wanted: np.ndarray) -> "Recorded":
+        """Return the steps at which `wanted` (N,) is true."""
+        return Recorded(self.steps[wanted], self.log_norms[wanted], self.scalars[wanted])
 
     def every(self, interval: int) -> "Recorded":
-        """Return the steps that are multiples of `interval`."""
-        return Recorded(*(field[self.steps % interval == 0] for field in dataclasses.astuple(self)))
+        """Return the steps that are multiples of `interval`, at least 1."""
+        return self.where(self.steps % interval == 0)
 
     @classmethod
-    def empty(cls, steps: int) -> "Recorded":
-        """Return a record of no training step, for T = `steps`."""
-        return cls(np.arange(0), np.zeros((0, steps), np.float32), np.zeros((0, len(SCALARS))))
+    def joined(cls, parts: Sequence["Recorded"]) -> "Recorded":
+        """Return one record of all `parts`, of which there is at least one, in their order."""
+        return cls(
+            np.concatenate([part.steps for part in parts]),
+            np.concatenate([part.log_norms for part in parts]),
+            np.concatenate([part.scalars for part in parts]),
+        )
+
+    @classmethod
+    def empty(cls, time_steps: int) -> "Recorded":
+        """Return a record of no training step, for T = `time_steps`."""
+        return cls(np.zeros(0, np.int64), np.zeros((0, time_steps), np.float32), np.zeros((0, len(SCALARS))))
 
 
 class RecordingModel(keras.Model):
     """A network under training that keeps the gradient of every step.
 
-    One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t; the record of a step is one row
-    of a buffer on the device, read back in blocks, so it is complete with any `steps_per_execution`.
+        L = mean_b l_b,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
+
+    One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. The record of a step is one
+    row of a buffer on the device that is read back in blocks, so it is complete with any
+    `steps_per_execution`, and a step costs no transfer.
 
     Args:
-        network: The Keras model to train; it holds one `rnnexp.RNN`, or none when nothing is to be recorded.
+        network: The Keras model to train. It holds one `rnnexp.RNN` that runs on the scan; any recurrent
+            layer where nothing is recorded.
         loss_kind: As `rnnexp.losses.sequence_losses` knows it.
-        clip: Gradients -> `Clipped`, from `rnnexp.clipping`.
+        clip: Gradients -> `Clipped`, from `rnnexp.clipping`. The optimizer should clip nothing.
         steps: T, the time steps that the recurrent layer takes.
-        rows: Steps that the buffer holds; it has to be read before more were taken.
-        record: Whether to record the norms.
+        rows: Training steps that the buffer holds; it has to be read before more were taken.
+        record: Whether to record the norms. If not, `log_norms` are (N, 0).
+
+    Attributes:
+        rows: As above.
+        time_steps: T, or 0 where no norms are recorded.
     """
 
     def __init__(
@@ -75,7 +96,8 @@ class RecordingModel(keras.Model):
         rows: int = 100,
         record: bool = True,
     ):
-        super().__init__(name="recording")
+        # Without the dtype, Keras would round float64 inputs of `call` to float32.
+        super().__init__(name="recording", dtype=network.inputs[0].dtype)
         self.network = network
         self._loss_kind = loss_kind
         self._clip = clip
@@ -86,30 +108,49 @@ class RecordingModel(keras.Model):
         self._log_norms = tf.Variable(tf.zeros((rows, self.time_steps)), trainable=False)
         self._scalars = tf.Variable(tf.zeros((rows, len(SCALARS)), tf.float64), trainable=False)
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the network's outputs."""
         return self.network(x, training=training)
 
-    def train_step(self, data):
-        """Take one step: one forward pass, one backward pass, clip, update, record."""
+    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Take one step: one forward pass, one backward pass, clip, update, record.
+
+        Args:
+            data: x (B, T, F) and y, with a B that the graph knows.
+
+        Raises:
+            ValueError: The norms are wanted, and not exactly one recurrent layer hands them out.
+        """
         x, y = data
-        with tf.GradientTape() as tape, recording(tape) as record:
+        weights = self.network.trainable_variables
+        with tf.GradientTape() as tape, self._taps(tape) as taps:
             loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, self.network(x, training=True)))
-        taps = list(record.taps.values()) if self._record else []
-        gradients, log_norms = tape.gradient(loss, (self.network.trainable_variables, taps))
+        gradients, log_norms = tape.gradient(loss, (weights, self._one(taps)))
         clipped = self._clip(gradients)
-        self.optimizer.apply(clipped.gradients, self.network.trainable_variables)
+        self.optimizer.apply(clipped.gradients, weights)
         self._write(loss, clipped, log_norms, x.shape[0])
         return {"loss": loss}
 
-    def _write(self, loss, clipped, log_norms, batch_size: int) -> None:
+    @contextlib.contextmanager
+    def _taps(self, tape: tf.GradientTape) -> Iterator[dict[str, tf.Tensor]]:
+        """Yield the taps that recurrent layers open inside; none, at no cost, where nothing is recorded."""
+        if not self._record:
+            yield {}
+            return
+        with recording(tape) as record:
+            yield record.taps
+
+    def _one(self, taps: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+        if self._record and len(taps) != 1:
+            raise ValueError(f"expected one recurrent layer that hands out its adjoint, found {len(taps)}")
+        return list(taps.values())
+
+    def _write(self, loss: tf.Tensor, clipped: Clipped, log_norms: list[tf.Tensor], batch_size: int) -> None:
         row = self._taken % self.rows
         scalars = (loss, clipped.norm_before, clipped.norm_after, clipped.clipped)
-        self._scalars.scatter_update(
-            tf.IndexedSlices(tf.stack([tf.cast(s, tf.float64) for s in scalars]), row)
-        )
+        values = tf.stack([tf.cast(scalar, tf.float64) for scalar in scalars])
+        self._scalars.scatter_update(tf.IndexedSlices(values, row))
         for norms in log_norms:
-            # l_b enters the batch loss with weight 1/B: rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
             rms = norms + math.log(batch_size) / 2
             self._log_norms.scatter_update(tf.IndexedSlices(tf.cast(rms, tf.float32), row))
         self._taken.assign_add(1)
@@ -129,7 +170,7 @@ class RecordingModel(keras.Model):
         Raises:
             ValueError: The buffer no longer holds `first`.
         """
-        steps = np.arange(first, self.steps_taken)
+        steps = np.arange(first, self.steps_taken, dtype=np.int64)
         if len(steps) > self.rows:
             raise ValueError(f"the buffer holds {self.rows} steps, {len(steps)} were asked for")
         rows = steps % self.rows
@@ -139,14 +180,17 @@ class RecordingModel(keras.Model):
 def training_data(
     task: Task, seed: int, batch_size: int, start: int, stop: int, dtype: str
 ) -> tf.data.Dataset:
-    """Return batches `start` .. `stop` - 1 of the training stream, made on the host while the device computes."""
+    """Return batches `start` .. `stop` - 1 of the training stream, x (B, T, F) in `dtype` and y as it is.
+
+    They are made on the host, a few ahead, while the device computes.
+    """
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for index in range(start, stop):
             x, y = task.batch(seed, "train", index, batch_size)
             yield x.astype(dtype, copy=False), y
 
-    x, y = task.batch(seed, "train", 0, batch_size)
+    x, y = task.batch(seed, "train", start, batch_size)
     signature = (tf.TensorSpec(x.shape, dtype), tf.TensorSpec(y.shape, y.dtype))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
     return dataset.apply(tf.data.experimental.assert_cardinality(stop - start))

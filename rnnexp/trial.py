@@ -1,4 +1,8 @@
-"""One run: build, measure, train, validate. Nothing is written here but the checkpoint."""
+"""One run: build, measure, train, validate. Nothing is written here but the checkpoint.
+
+Every number of a run follows from its plan: weights and batches come from counters, a run that goes on has
+the state of the run that was stopped, and looking at a network leaves no trace in it.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -35,8 +39,8 @@ class Observer:
     """Who is told while a run goes on.
 
     Attributes:
-        on_block: Of consecutive training steps.
-        on_measurement: Of a look at the network.
+        on_block: Of consecutive training steps, up to the one that diverged.
+        on_measurement: Of a look at the network. A run that goes on repeats the first one.
         on_validation: Of a validation.
     """
 
@@ -51,11 +55,13 @@ class Result:
 
     Attributes:
         start: The measurement before the first step.
-        end: The measurement before the last step taken; the start's where no step was taken.
+        end: The measurement before the last step of the plan, at the weights whose gradient is the last one
+            recorded. Of a run that diverged: at what is left of the weights. Of a run that was stopped: the
+            last one before that.
         history: The record of the training steps.
-        validations: In the order of steps; the last one is final.
+        validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
         diverged_at: The first step with a non-finite loss or gradient, or None.
-        steps_taken: Updates.
+        steps_taken: Updates. A run that diverged took a few more before that was noticed.
     """
 
     start: Measurement
@@ -69,9 +75,11 @@ class Result:
 class Trial:
     """Runs a plan.
 
+    The constructor sets the global seeds and clears the Keras session: one trial at a time.
+
     Args:
         plan: What to do.
-        state: Where the checkpoint lies or will lie.
+        state: The file of the checkpoint, which lies there or will.
         observer: Who is told.
         interruption: Where signals arrive.
 
@@ -101,19 +109,31 @@ class Trial:
             resume: Whether to go on from the checkpoint.
 
         Raises:
-            Killed: A signal came; the checkpoint holds the last step taken.
+            Killed: A signal came. Where the plan has checkpoints, there is one of the last step taken, or of
+                the last step but one where only the final validation was missing.
+            FileNotFoundError: There is no checkpoint to go on from.
+            ArgumentError: The checkpoint is damaged or of another network.
         """
         self._measure()
         if resume:
             self._load()
+        try:
+            self._go_on()
+        except Killed:
+            with self._interruption.deferred():
+                self._save()
+            raise
+        return self.result()
+
+    def _go_on(self) -> None:
         # The last look is before the last update, at the weights whose gradient is the last one recorded.
         self._train(self._plan.steps - 1)
+        self._save()
         if self._measurements[-1].step != self.steps_taken:
             self._measure()
         self._train(self._plan.steps)
         if self._steering.diverged_at is None:
             self._validate(None)
-        return self.result()
 
     @property
     def measured(self) -> bool:
@@ -127,12 +147,12 @@ class Trial:
             IndexError: Nothing was measured yet.
         """
         return Result(
-            self._measurements[0],
-            self._measurements[-1],
-            self._steering.history,
-            self._validations,
-            self._steering.diverged_at,
-            self.steps_taken,
+            start=self._measurements[0],
+            end=self._measurements[-1],
+            history=self._steering.history,
+            validations=list(self._validations),
+            diverged_at=self._steering.diverged_at,
+            steps_taken=self.steps_taken,
         )
 
     @property
@@ -149,9 +169,8 @@ class Trial:
         try:
             with self._interruption.deferred():
                 self._model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[self._steering])
-        except Killed:
-            self._save()
-            raise
+            # A signal may have come after the last return to Python.
+            self._interruption.check()
         finally:
             self._steering.read()
 
@@ -161,13 +180,17 @@ class Trial:
             plan.record_every, plan.probe_every, plan.validation_every, plan.checkpoint_every
         )
         hooks = Hooks(
-            self._observer.on_block,
-            lambda step: self._measure(),
-            lambda step: self._validate(plan.validation_sequences),
-            lambda step: self._save(),
-            self._interruption.check,
+            on_block=self._observer.on_block,
+            on_probe=self._before_the_end(self._measure),
+            on_validation=self._before_the_end(lambda: self._validate(plan.validation_sequences)),
+            on_checkpoint=lambda step: self._save(),
+            on_return=self._interruption.check,
         )
         return Steering(self._model, plan.steps_per_execution, intervals, hooks, history)
+
+    def _before_the_end(self, look: Callable[[], None]) -> Callable[[int], None]:
+        """After the last step only the final validation is left, so that `Result.end` is what it says."""
+        return lambda step: look() if step < self._plan.steps else None
 
     def _measure(self) -> None:
         measurement = self._probe.measure(self.network.get_weights(), self._model.steps_taken)
@@ -180,7 +203,8 @@ class Trial:
         self._observer.on_validation(validated)
 
     def _save(self) -> None:
-        if self._plan.checkpoint_every > 0:
+        # After the last step it would be too late for the last look.
+        if self._plan.checkpoint_every > 0 and self.steps_taken < self._plan.steps:
             self._steering.read()
             rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
             columns = 1 + len(dataclasses.fields(Validation))

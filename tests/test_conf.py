@@ -1,0 +1,135 @@
+"""The menu and the code name the same things."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rnnexp import clipping, experiment, initializers, optimizers, schema, tasks, tracking
+
+CONF = Path(__file__).parents[1] / "conf"
+
+CATALOGUES = {
+    "task": tasks.CATALOGUE,
+    "init": initializers.CATALOGUE,
+    "clip": clipping.CATALOGUE,
+    "optimizer": optimizers.CATALOGUE,
+}
+FROM_THE_TOP = {"seq_len", "seed"}
+"""Constructor arguments that are top-level keys, swept most and shared by groups."""
+
+CHOICES = [
+    (path.parent.name, path.stem)
+    for path in sorted(CONF.glob("*/*.yaml"))
+    if path.parent.name not in ("launcher", "experiment")
+]
+EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
+
+
+def read(group, name):
+    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+
+
+def constructor(target):
+    module, _, name = target.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def composed(*overrides):
+    config = experiment._compose(overrides)
+    return experiment.make_job(config, config.hydra.runtime.choices, overrides)
+
+
+DEFAULTS = yaml.safe_load((CONF / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("group", CATALOGUES)
+def test_a_group_offers_what_its_catalogue_holds(group):
+    offered = {name: constructor(read(group, name)["_target_"]) for kind, name in CHOICES if kind == group}
+    assert offered == CATALOGUES[group]
+
+
+@pytest.mark.parametrize(("group", "name"), [choice for choice in CHOICES if choice[0] in CATALOGUES])
+def test_the_keys_are_the_arguments_of_the_constructor_with_its_defaults(group, name):
+    values = read(group, name)
+    parameters = inspect.signature(constructor(values.pop("_target_"))).parameters
+    assert values.keys() == parameters.keys() - FROM_THE_TOP
+    for key, parameter in parameters.items():
+        if key in values and parameter.default is not inspect.Parameter.empty:
+            assert values[key] == parameter.default
+
+
+def test_the_keys_of_the_cell_are_arguments_of_its_constructor():
+    values = read("cell", "elman")
+    parameters = inspect.signature(constructor(values.pop("_target_"))).parameters
+    assert values == {key: parameters[key].default for key in values}
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_every_choice_composes_and_builds(group, name):
+    # Its images are of 8 x 8 pixels.
+    length = ["seq_len=64"] if name == "digits" else []
+    job = composed("output_dir=x", f"{group}={name}", *length)
+    assert job.choices[group] == name
+    built = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
+    built["optimizer"] = job.plan.optimizer
+    if group in built:
+        assert type(built[group]) is CATALOGUES[group][name]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_composes_and_holds_differences_only(name):
+    default = tracking.flatten(composed().config)
+    job = composed(f"experiment={name}")
+    assert job.choices["experiment"] == name
+    values = read("experiment", name)
+    assert (CONF / "experiment" / f"{name}.yaml").read_text().startswith("# @package _global_\n")
+    for key, value in tracking.flatten(
+        {k: v for k, v in values.items() if k not in ("defaults", "hydra")}
+    ).items():
+        assert default.get(key) != value, key
+
+
+def test_every_scalar_has_a_default_and_is_checked():
+    keys = {
+        key
+        for key in tracking.flatten(composed("tracking=mlflow").config)
+        if key.partition(".")[0] not in schema.CONSTRUCTED
+    }
+    assert keys == schema.SCALARS.keys()
+
+
+def test_the_groups_are_the_folders_and_each_has_a_default():
+    folders = {path.name for path in CONF.iterdir() if path.is_dir()}
+    assert folders == set(experiment.GROUPS)
+    chosen = {
+        group: name
+        for entry in DEFAULTS["defaults"]
+        if isinstance(entry, dict)
+        for group, name in entry.items()
+    }
+    assert {group for group in chosen if "hydra" not in group} == folders
+    assert all(
+        name is None or (CONF / group / f"{name}.yaml").is_file()
+        for group, name in chosen.items()
+        if "hydra" not in group
+    )
+
+
+def test_what_is_swept_most_is_never_a_group():
+    assert not {"activation", "seq_len"} & {path.name for path in CONF.iterdir()}
+
+
+def test_the_help_lists_groups_and_keys_and_its_examples_compose():
+    template = DEFAULTS["hydra"]["help"]["template"]
+    assert "$APP_CONFIG_GROUPS" in template
+    assert "$CONFIG" in template
+    examples = [
+        line.split("  ")[0] for line in map(str.strip, template.splitlines()) if line.startswith("python")
+    ]
+    checked = [line.split()[2:] for line in examples if "..." not in line]
+    assert len(checked) >= 5
+    for arguments in checked:
+        experiment.check([*arguments, "tracking=none"])

@@ -1,0 +1,208 @@
+import dataclasses
+import math
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from rnnexp import clipping, keepsakes, plotting
+from rnnexp.clipping import GlobalNorm, NoClip
+from rnnexp.initializers import Orthogonal
+from rnnexp.measurement import Measurement
+from rnnexp.optimizers import Sgd
+from rnnexp.plan import Plan
+from rnnexp.probes import measure_gradient, measure_spectrum, measure_units
+from rnnexp.steering import History
+from rnnexp.tasks import Adding
+from rnnexp.training import Recorded
+from rnnexp.trial import Result, Validated
+from rnnexp.verdict import Validation
+
+T, H, B, N = 12, 6, 4, 30
+
+PLAN = Plan(
+    task=Adding(T),
+    initializer=Orthogonal(seed=1),
+    clip=GlobalNorm(2.0),
+    optimizer=Sgd(),
+    activation="tanh",
+    use_bias=True,
+    units=H,
+    batch_size=B,
+    steps=N,
+    seed=0,
+    dtype="float32",
+    device="auto",
+    jit=False,
+    steps_per_execution=1,
+    record_every=1,
+    probe_every=100,
+    probe_batch_size=B,
+    bootstrap=10,
+    validation_every=10,
+    validation_sequences=500,
+    checkpoint_every=0,
+    decades=3.0,
+)
+
+FIGURES = ["gradient_heatmap", "loss", "gradient_profile", "spectrum"]
+
+
+def measurement(step, lost=False, steps=T):
+    normal = np.random.default_rng(step).standard_normal
+    log_norms = np.full((steps, B), np.nan) if lost else normal((steps, B))
+    kernel = np.full((H, H), np.nan) if lost else normal((H, H))
+    rate = math.nan if lost else -0.1
+    return Measurement(
+        step,
+        measure_gradient(log_norms, bootstrap=10),
+        measure_spectrum(kernel),
+        measure_units(np.ones((steps, B, H))),
+        predicted_rate=rate,
+        rate_bound=rate,
+    )
+
+
+def record(count=N, steps=T):
+    generator = np.random.default_rng(0)
+    scalars = generator.random((count, 4))
+    scalars[:, 3] = scalars[:, 3] > 0.5
+    return Recorded(np.arange(count), generator.standard_normal((count, steps)).astype(np.float32), scalars)
+
+
+def result(kept, validations=(10, 20, N), diverged_at=None, lost=False, steps=T):
+    scores = [Validated(step, Validation(1 / step, 0.1, 0.5, enough=step == N)) for step in validations]
+    history = History(kept, clipped=3, seconds=1.0, diverged_at=diverged_at)
+    taken = len(kept.steps)
+    start = measurement(0, steps=steps)
+    end = measurement(taken - 1, lost, steps) if taken else start
+    return Result(start, end, history, scores, diverged_at, taken)
+
+
+def test_the_arrays_come_back_with_their_infinities(tmp_path):
+    found = result(record())
+    found.history.kept.log_norms[3, :3] = (-np.inf, np.inf, np.nan)
+    keepsakes.save_arrays(tmp_path / "arrays.npz", found)
+    kept = found.history.kept
+    expected = {
+        "steps": np.arange(N),
+        "log_norms": kept.log_norms,
+        "loss": kept.scalars[:, 0],
+        "global_norm": kept.scalars[:, 1],
+        "clipped_norm": kept.scalars[:, 2],
+        "clipped": kept.scalars[:, 3] == 1,
+        "start_log_norm": found.start.gradient.log_norm,
+        "end_log_norm": found.end.gradient.log_norm,
+        "start_eigenvalues": found.start.spectrum.eigenvalues,
+        "end_eigenvalues": found.end.spectrum.eigenvalues,
+        "validation_steps": np.array([10, 20, N]),
+        "validation_loss": np.array([1 / 10, 1 / 20, 1 / N]),
+    }
+    with np.load(tmp_path / "arrays.npz", allow_pickle=False) as stored:
+        assert set(stored.files) == set(expected)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(stored[name], array, err_msg=name)
+            assert stored[name].dtype == array.dtype
+
+
+def test_the_arrays_of_a_run_without_steps_keep_their_shapes(tmp_path):
+    keepsakes.save_arrays(tmp_path / "arrays.npz", result(Recorded.empty(T), validations=()))
+    with np.load(tmp_path / "arrays.npz") as stored:
+        assert stored["log_norms"].shape == (0, T)
+        assert stored["validation_steps"].shape == stored["loss"].shape == (0,)
+        assert stored["start_log_norm"].shape == (T,)
+
+
+def every_step_lost():
+    lost = record()
+    lost.log_norms[:] = np.nan
+    lost.scalars[:, :3] = np.nan
+    return result(lost, validations=(), diverged_at=0, lost=True)
+
+
+def lost_in_the_middle():
+    lost = record()
+    lost.log_norms[N // 2 :] = np.inf
+    lost.log_norms[: N // 4] = -np.inf
+    lost.scalars[N // 2 :, :3] = np.inf
+    found = result(lost, diverged_at=N // 2, lost=True)
+    found.validations[-1] = Validated(N, Validation(math.nan, math.nan, 1.0, enough=True))
+    return found
+
+
+RUNS = {
+    "a run as it should be": lambda: result(record()),
+    "nothing but nan": every_step_lost,
+    "lost in the middle": lost_in_the_middle,
+    "one step, of one time step": lambda: result(record(1, steps=1), validations=(1,), steps=1),
+}
+
+
+@pytest.mark.parametrize("make", RUNS.values(), ids=RUNS)
+def test_every_run_has_its_figures(make, tmp_path):
+    paths = keepsakes.draw(tmp_path, PLAN, make(), title="relu-T12-s0")
+    assert [path.stem for path in paths] == FIGURES
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    for path in paths:
+        image = matplotlib.image.imread(path)
+        assert min(image.shape[:2]) > 300
+        assert len(np.unique(image[..., :3].sum(axis=2))) > 20  # shades
+
+
+def test_a_run_without_steps_has_the_figures_of_its_start(tmp_path):
+    paths = keepsakes.draw(tmp_path, PLAN, result(Recorded.empty(T), validations=(1,)), title="")
+    assert [path.stem for path in paths] == ["gradient_profile", "spectrum"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """What is handed to the figures, by the name of the function that draws."""
+
+    def arguments(plan, found):
+        calls = {}
+        for name in plotting.__all__:
+            monkeypatch.setattr(
+                plotting, name, lambda *args, _name=name, **kw: calls.update({_name: (args, kw)})
+            )
+        keepsakes.draw(tmp_path, plan, found, title="title")
+        return calls
+
+    return arguments
+
+
+def test_norms_are_drawn_in_decades(drawn):
+    found = result(record())
+    calls = drawn(PLAN, found)
+    (_, start, end), options = calls["gradient_profile"]
+    np.testing.assert_allclose(10**start, np.exp(found.start.gradient.log_norm), rtol=1e-12)
+    np.testing.assert_allclose(10**end, np.exp(found.end.gradient.log_norm), rtol=1e-12)
+    assert options["rate"] == found.end.gradient.rate
+    (_, steps, heat), _ = calls["gradient_heatmap"]
+    np.testing.assert_allclose(10**heat, np.exp(found.history.kept.log_norms), rtol=1e-5)
+    np.testing.assert_array_equal(steps, np.arange(N))
+
+
+def test_a_run_without_steps_has_no_end(drawn):
+    calls = drawn(PLAN, result(Recorded.empty(T), validations=()))
+    assert set(calls) == {"gradient_profile", "spectrum"}
+    assert calls["gradient_profile"][0][2] is None
+    assert calls["spectrum"][0][2] is None
+
+
+@pytest.mark.parametrize("name", clipping.CATALOGUE)
+def test_only_a_threshold_of_the_global_norm_is_drawn_beside_it(name, drawn):
+    clip = NoClip() if name == "none" else clipping.CATALOGUE[name](0.5)  # type: ignore[call-arg]
+    _, options = drawn(dataclasses.replace(PLAN, clip=clip), result(record()))["loss_curve"]
+    assert options["clip_threshold"] == (0.5 if name == "global_norm" else None)
+
+
+def test_the_loss_is_drawn_with_its_validations_and_floor(drawn):
+    found = result(record())
+    (_, steps, loss, floor), options = drawn(PLAN, found)["loss_curve"]
+    np.testing.assert_array_equal(steps, np.arange(N))
+    np.testing.assert_array_equal(loss, found.history.kept.scalars[:, 0])
+    assert floor == PLAN.task.floor_loss
+    np.testing.assert_array_equal(options["validation"], [(10, 20, N), (1 / 10, 1 / 20, 1 / N)])
+    np.testing.assert_array_equal(options["gradient_norms"], found.history.kept.scalars[:, 1:3].T)
+    assert drawn(PLAN, result(record(), validations=()))["loss_curve"][1]["validation"] is None

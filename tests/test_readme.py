@@ -1,0 +1,77 @@
+"""What the README says is so: its code runs, its commands compose, its figure and numbers are the project's own."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import hydra
+import pytest
+
+from rnnexp import experiment
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    """Every `python run.py ...` of the README, and every ARGS of `make run`."""
+    typed = re.findall(r"python run\.py((?: [^`\s#]+)+)", README)
+    return [*typed, *re.findall(r'make run ARGS="([^"]+)"', README)]
+
+
+def test_it_is_short():
+    assert len(README.splitlines()) < 150
+
+
+def test_its_code_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    exec(code, {})
+    assert "(50,)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [command for command in commands() if " --" not in f" {command}"])
+def test_its_commands_are_accepted(command):
+    experiment.check(shlex.split(command))
+
+
+def test_there_are_commands():
+    assert len(commands()) >= 5
+
+
+def test_the_defaults_in_its_table_are_those_of_the_configuration():
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = hydra.compose("config", return_hydra_config=True)
+    row = re.search(r"\| `seq_len` `units` `batch_size` `steps` `seed` \| (.*) \|", README)
+    assert row is not None
+    keys = ("seq_len", "units", "batch_size", "steps", "seed")
+    assert [int(value) for value in row.group(1).split(",")] == [config[key] for key in keys]
+    for group in ("task", "init", "clip", "optimizer", "tracking"):
+        first = re.search(rf"\| `{group}` \| (\w+)", README)
+        assert first is not None
+        assert first.group(1) == config.hydra.runtime.choices[group]
+
+
+def test_every_choice_of_every_group_is_in_its_table():
+    for group in ("task", "init", "clip", "optimizer", "tracking"):
+        row = re.search(rf"\| `{group}` \| (.*) \|", README)
+        assert row is not None
+        for path in (ROOT / "conf" / group).glob("*.yaml"):
+            assert re.search(rf"\b{path.stem}\b", row.group(1)), f"{group}={path.stem}"
+
+
+def test_every_file_that_it_links_is_there():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).is_file()
+
+
+def test_its_speeds_are_those_of_the_result_file():
+    result = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    for row in result["rows"]:
+        shape = ", ".join(map(str, row["shape"]))
+        line = re.search(rf"\| {shape} \| (.*) \|", README)
+        assert line is not None, shape
+        cells = line.group(1).split(" | ")
+        assert cells[0] == f"{row['milliseconds']['rnnexp, recording']:.1f} ms"
+        others = [ratio for name, ratio in row["ratios"].items() if name != "rnnexp, recording"]
+        assert [cell.rstrip("x") for cell in cells[1:]] == [f"{ratio:.2f}" for ratio in others]
