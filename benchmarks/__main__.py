@@ -20,19 +20,21 @@ SILENT = "rnnexp, not recording"
 def main() -> None:
     """Time the contestants at every shape, print the table, write the result file where asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="paired rounds (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=40, help="training steps a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="paired rounds (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="of each in a round (default: %(default)s)"
+    )
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     arguments = parser.parse_args()
     import_tensorflow("auto")
-    rows = [_measure(shape, arguments.steps, arguments.rounds) for shape in SHAPES]
-    result = {"machine": _machine(), "rounds": arguments.rounds, "steps": arguments.steps, "rows": rows}
+    rows = [_measure(shape, arguments.seconds, arguments.rounds) for shape in SHAPES]
+    result = {"machine": _machine(), "rounds": arguments.rounds, "seconds": arguments.seconds, "rows": rows}
     _print(result)
     if arguments.write:
         RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def _measure(sizes: tuple[int, int, int], steps: int, rounds: int) -> dict[str, Any]:
+def _measure(sizes: tuple[int, int, int], budget: float, rounds: int) -> dict[str, Any]:
     """Time all contestants on one shape; ratios are theirs over ours, the median over rounds."""
     from benchmarks import contestants, timing
 
@@ -47,7 +49,7 @@ def _measure(sizes: tuple[int, int, int], steps: int, rounds: int) -> dict[str, 
         field["torch nn.RNN"] = contestants.torch_loop(shape)
     except ImportError:
         print("PyTorch is not installed; its column is left out (make torch).")
-    seconds = timing.paired(field, steps, rounds)
+    seconds = timing.paired(field, budget, rounds)
     return {
         "shape": sizes,
         "milliseconds": {name: 1e3 * statistics.median(values) for name, values in seconds.items()},
@@ -75,7 +77,9 @@ def _print(result: dict[str, Any]) -> None:
         table.add_row(shape, f"{row['milliseconds'][RECORDING]:.2f} ms", *cells)
     console = Console(width=140)
     console.print(table)
-    console.print(f"medians of {result['rounds']} paired rounds of {result['steps']} steps", result["machine"])
+    console.print(
+        f"medians of {result['rounds']} paired rounds of {result['seconds']} s each", result["machine"]
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The contestants: functions that take n training steps of one and the same work, each library at its best.
 
-All of them train h_t = tanh(W_xh^T x_t + W_hh^T h_{t-1} + b), y = W_hy^T h_T + c on the adding task's shape with
-Adam and the mean squared error, from the same batch, and return when the last update is done.
+All of them train h_t = tanh(W_xh^T x_t + W_hh^T h_{t-1} + b), y = W_hy^T h_T + c on the adding task's shape
+with Adam and the mean squared error, from the same batch, and return when the last update is done.
 """
 
 from collections.abc import Callable
