@@ -25,20 +25,15 @@ from rnnexp.job import Job, TrackingSettings, run_job
 from rnnexp.optimizers import Optimizer
 from rnnexp.plan import Plan
 from rnnexp.run_folder import check_root
+from rnnexp.run_name import run_name
 from rnnexp.signals import Killed
 from rnnexp.tasks import Task
 from rnnexp.tracking.address import without_login
 
 PROJECT = Path(__file__).resolve().parents[1]
 CONF = PROJECT / "conf"
-GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "experiment")
 _KINDS = {"task": Task, "init": Initializer, "clip": Clip, "optimizer": Optimizer}
 _SWEEP_FLAGS = ("-m", "--multirun")
-# What a run's name leaves out: it has a place of its own there, or does not change the network.
-_UNNAMED = (
-    *("activation", "seq_len", "seed", "output_dir", "tracking", "resume", "name", "experiment", "launcher"),
-    *("hydra", "device", "record", "probe", "validation", "verdict", "checkpoint"),
-)
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -53,10 +48,19 @@ def check(arguments: Sequence[str]) -> None:
     try:
         overrides = [_parse(argument) for argument in arguments if not argument.startswith("-")]
         for combination in _combinations(overrides, sweep=len(flags) > 0):
-            config = _compose(combination)
-            check_job(make_job(config, config.hydra.runtime.choices, combination))
+            check_job(compose_job(combination))
     except ArgumentError as error:
         _refuse(error)
+
+
+def compose_job(overrides: Sequence[str]) -> Job:
+    """Return the job that `python run.py` with these overrides would run.
+
+    Raises:
+        ArgumentError: An override is wrong; names its dotted key.
+    """
+    config = _compose(overrides)
+    return make_job(config, config.hydra.runtime.choices, overrides)
 
 
 def check_job(job: Job) -> None:
@@ -102,19 +106,16 @@ def make_job(
     """
     values = _plain(config)
     schema.validate(values)
-    plan = make_plan(values)
-    settings = _tracking(values["tracking"])
-    if "uri" in values["tracking"] and values["tracking"]["uri"] is not None:
-        values["tracking"]["uri"] = without_login(values["tracking"]["uri"])
+    plan, name = make_plan(values), values["name"]
     return Job(
         plan=plan,
-        config=values,
-        choices={group: choices[group] for group in GROUPS if choices.get(group) is not None},
+        config=_without_login(values),
+        choices={group: choices[group] for group in schema.GROUPS if choices.get(group) is not None},
         overrides=tuple(without_login(override) for override in overrides),
-        name=values["name"] or _name(plan, overrides),
+        name=run_name(plan.activation, plan.task.seq_len, plan.seed, overrides) if name is None else name,
         project=PROJECT,
         output_dir=Path(values["output_dir"]),
-        tracking=settings,
+        tracking=_tracking(values["tracking"]),
         resume=values["resume"],
         sweep_id=sweep_id,
     )
@@ -185,19 +186,12 @@ def _tracking(values: Mapping[str, Any]) -> TrackingSettings:
     return TrackingSettings(address, values.get("experiment", ""), values["every"], values["model"])
 
 
-def _name(plan: Plan, overrides: Sequence[str]) -> str:
-    """`relu-T200-global_norm-s1`: activation, length, what else was typed, seed."""
-    typed = [override.lstrip("+~").partition("=")[::2] for override in overrides]
-    others = [_in_name(key, value) for key, value in typed if key.partition(".")[0] not in _UNNAMED]
-    parts = [plan.activation, f"T{plan.task.seq_len}", *others, f"s{plan.seed}"]
-    return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in part) for part in parts)[:120]
-
-
-def _in_name(key: str, value: str) -> str:
-    group, _, field = key.partition(".")
-    if group not in GROUPS:
-        return f"{key}{value}"
-    return f"{field}{value}" if field else value
+def _without_login(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what may be recorded: an address without the user and password that it may contain."""
+    uri = values["tracking"].get("uri")
+    if uri is None:
+        return values
+    return values | {"tracking": values["tracking"] | {"uri": without_login(uri)}}
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -265,14 +259,14 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
 def _explain(overrides: Sequence[str], error: Exception) -> ArgumentError:
     """Find the override that cannot be composed and say what is wrong with it."""
     typed = [override.lstrip("+~").partition("=")[::2] for override in overrides]
-    chosen = [(key, value) for key, value in typed if key in GROUPS]
+    chosen = [(key, value) for key, value in typed if key in schema.GROUPS]
     for group, value in chosen:
         if value not in _options(group):
             return _not_chosen(group, value)
     keys = _keys([f"{group}={value}" for group, value in chosen])
     for override, (key, _) in zip(overrides, typed, strict=True):
-        if key not in keys and key not in GROUPS and not key.startswith("hydra"):
-            expected = _expected_choice(key) or schema.expected_key(key, [*keys, *GROUPS])
+        if key not in keys and key not in schema.GROUPS and not key.startswith("hydra"):
+            expected = _expected_choice(key) or schema.expected_key(key, [*keys, *schema.GROUPS])
             return ArgumentError(key or "override", expected, override)
     return _not_composed(error)
 
@@ -288,7 +282,7 @@ def _options(group: str) -> list[str]:
 def _expected_choice(key: str) -> str | None:
     """Where another choice of the group has that key, which: `clip.threshold` needs a clip that has one."""
     group, _, field = key.partition(".")
-    if group not in GROUPS:
+    if group not in schema.GROUPS:
         return None
     having = [name for name in _options(group) if field in OmegaConf.load(CONF / group / f"{name}.yaml")]
     choices = " or ".join(f"{group}={name}" for name in having)

@@ -63,8 +63,11 @@ SCALARS: dict[str, Check] = {
 }
 """Dotted key -> its check."""
 
+GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "experiment")
+"""The folders of the menu: keys whose values are choices."""
+
 CONSTRUCTED = ("task", "init", "clip", "optimizer")
-"""The top-level keys whose fields are checked by the constructor that they name."""
+"""The groups whose fields are checked by the constructor that they name."""
 
 _OF_MLFLOW = ("tracking.uri", "tracking.experiment")
 
@@ -72,7 +75,7 @@ _OF_MLFLOW = ("tracking.uri", "tracking.experiment")
 def validate(config: Mapping[str, Any]) -> None:
     """Check every scalar of the nested `config`, and that there are no others.
 
-    `tracking.uri` and `tracking.experiment` may be absent. The keys of `CONSTRUCTED` are not looked at.
+    What only MLflow needs may be absent without it. The keys of `CONSTRUCTED` are not looked at.
 
     Raises:
         ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
@@ -84,8 +87,8 @@ def validate(config: Mapping[str, Any]) -> None:
     for key, check in SCALARS.items():
         if key in given:
             check(key, given[key])
-        elif key not in _OF_MLFLOW:
-            raise ArgumentError(key, "a value, which was taken away", None)
+        elif key not in _OF_MLFLOW or given["tracking.kind"] == "mlflow":
+            raise ArgumentError(key, "a value", None)
 
 
 def expected_key(key: str, keys: Sequence[str]) -> str:

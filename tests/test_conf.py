@@ -11,7 +11,7 @@ from rnnexp import clipping, experiment, initializers, optimizers, schema, tasks
 
 CONF = Path(__file__).parents[1] / "conf"
 
-CATALOGUES = {
+CATALOGUES: dict[str, dict] = {
     "task": tasks.CATALOGUE,
     "init": initializers.CATALOGUE,
     "clip": clipping.CATALOGUE,
@@ -38,8 +38,7 @@ def constructor(target):
 
 
 def composed(*overrides):
-    config = experiment._compose(overrides)
-    return experiment.make_job(config, config.hydra.runtime.choices, overrides)
+    return experiment.compose_job(overrides)
 
 
 DEFAULTS = yaml.safe_load((CONF / "config.yaml").read_text())
@@ -73,7 +72,7 @@ def test_every_choice_composes_and_builds(group, name):
     length = ["seq_len=64"] if name == "digits" else []
     job = composed("output_dir=x", f"{group}={name}", *length)
     assert job.choices[group] == name
-    built = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
+    built: dict[str, object] = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
     built["optimizer"] = job.plan.optimizer
     if group in built:
         assert type(built[group]) is CATALOGUES[group][name]
@@ -103,7 +102,7 @@ def test_every_scalar_has_a_default_and_is_checked():
 
 def test_the_groups_are_the_folders_and_each_has_a_default():
     folders = {path.name for path in CONF.iterdir() if path.is_dir()}
-    assert folders == set(experiment.GROUPS)
+    assert folders == set(schema.GROUPS)
     chosen = {
         group: name
         for entry in DEFAULTS["defaults"]

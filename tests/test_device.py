@@ -1,4 +1,5 @@
 import ctypes
+import logging
 import os
 import subprocess
 import sys
@@ -79,6 +80,13 @@ def test_the_cpu_is_taken_by_hiding_every_gpu(visible):
 def test_otherwise_all_gpus_are_seen(visible, name):
     device.import_tensorflow(name)
     assert visible == ["GPU:0", "GPU:1"]
+
+
+def test_tensorflow_does_not_warn_of_every_new_network(visible):
+    import tensorflow as tf
+
+    device.import_tensorflow("auto")
+    assert not tf.get_logger().isEnabledFor(logging.WARNING)
 
 
 def test_a_process_that_has_begun_cannot_change(visible, monkeypatch):

@@ -1,20 +1,15 @@
 import contextlib
-import logging
 import re
 import shlex
-import signal
 import socket
 import sqlite3
-import sys
 from pathlib import Path
 
-import hydra
 import numpy as np
 import pytest
 
 from rnnexp import clipping, experiment, initializers, optimizers, tasks
 from rnnexp.checks import ArgumentError
-from rnnexp.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,8 +20,7 @@ def own_store(monkeypatch, tmp_path):
 
 
 def composed(*overrides):
-    config = experiment._compose(overrides)
-    return experiment.make_job(config, config.hydra.runtime.choices, overrides)
+    return experiment.compose_job(overrides)
 
 
 def refusal(capsys, *arguments):
@@ -98,7 +92,8 @@ REFUSED = [
     ("clip._target_=rnnexp.optimizers.Adam", "clip._target_: expected a Clip of rnnexp, received 'rnnexp."),
     ("clip._target_=rnnexp.clipping.No", "clip: expected what rnnexp.clipping.No takes, received "),
     ("~clip", f"{CLIPS}None"),
-    ("~seed", "seed: expected a value, which was taken away, received None"),
+    ("~seed", "seed: expected a value, received None"),
+    ("~tracking.experiment", "tracking.experiment: expected a value, received None"),
     ("record=5", f"record: {KEY}, such as record.every, received 5"),
     ("output_dir=null", "output_dir: expected a text, received None"),
     ("'name=${nothing}'", f"{COMPOSED}\"Interpolation key 'nothing' not found\""),
@@ -244,19 +239,9 @@ def test_the_choices_of_the_groups_are_known():
     }
 
 
-@pytest.mark.parametrize(
-    ("overrides", "name"),
-    [
-        ([], "tanh-T100-s0"),
-        (["seed=3", "activation=relu", "seq_len=200"], "relu-T200-s3"),
-        (["clip=global_norm", "clip.threshold=0.5"], "tanh-T100-global_norm-threshold0.5-s0"),
-        (["init.gain=0.9", "probe.every=100", "units=8"], "tanh-T100-gain0.9-units8-s0"),
-        (["experiment=smoke", "tracking=none", "output_dir=x", "resume=true"], "tanh-T30-s0"),
-        (["name=mine"], "mine"),
-    ],
-)
-def test_a_run_is_named_after_what_was_typed(overrides, name):
-    assert composed(*overrides).name == name
+def test_a_run_has_the_name_that_it_is_given_or_that_of_what_was_typed():
+    assert composed("name=mine").name == "mine"
+    assert composed("experiment=smoke", "activation=relu", "seed=3").name == "relu-T30-s3"
 
 
 def test_paths_names_and_tracking_do_not_change_what_a_run_is():
@@ -283,95 +268,3 @@ def test_a_login_stays_out_of_the_records():
 def test_one_wrong_key_of_many_is_found():
     with pytest.raises(ArgumentError, match="unts: expected a key of the configuration, such as units"):
         composed("task=copying", "task.recall=3", "unts=4", "seed=2")
-
-
-@pytest.fixture
-def main(monkeypatch):
-    """Do what `run.py` does after its check, in this process, with `act(job)` in place of the training."""
-    decorate = hydra.main(version_base="1.3", config_path=str(experiment.CONF), config_name="config")
-    handlers = list(logging.getLogger().handlers)
-
-    def call(act, *arguments):
-        monkeypatch.setattr("rnnexp.job._conduct", lambda job, folder, tracker, signals, *rest: act(job))
-        monkeypatch.setattr(sys, "argv", [str(ROOT / "run.py"), *arguments])
-        try:
-            decorate(experiment.run)()
-        except SystemExit as end:
-            return end.code
-        finally:
-            # Hydra's, which writes where the test's own standard error was.
-            logging.getLogger().handlers = handlers
-        return 0
-
-    return call
-
-
-def states():
-    return [RunFolder(path.parent).state()["status"] for path in sorted(Path("outputs").glob("*/*/run.json"))]
-
-
-def test_one_run_leaves_its_folder_and_nothing_else(main, tmp_path, capsys):
-    seen = []
-    assert main(seen.append, "tracking=none", "seed=0") == 0
-    assert states() == ["FINISHED"]
-    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
-    assert [(job.plan.seed, job.sweep_id) for job in seen] == [(0, None)]
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_sweep_is_one_under_its_id(main, tmp_path):
-    seen = []
-    assert main(seen.append, "-m", "tracking=none", "seed=0,1", "units=4,8") == 0
-    assert [(job.plan.seed, job.plan.units) for job in seen] == [(0, 4), (0, 8), (1, 4), (1, 8)]
-    (sweep_id,) = {job.sweep_id for job in seen}
-    assert [path.name for path in (tmp_path / "outputs" / "sweeps" / sweep_id).iterdir()] == ["multirun.yaml"]
-    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
-    assert states() == ["FINISHED"] * 4
-
-
-def fail_second(job):
-    if job.plan.seed == 1:
-        raise ZeroDivisionError("of nothing")
-
-
-def test_a_run_that_fails_exits_1_and_shows_where(main, capsys):
-    assert main(fail_second, "tracking=none", "seed=1") == 1
-    printed = capsys.readouterr()
-    assert states() == ["FAILED"]
-    assert printed.out == ""
-    assert printed.err.count("Traceback") == 1
-    assert 'raise ZeroDivisionError("of nothing")' in printed.err
-
-
-def test_a_job_that_fails_does_not_take_the_others_down(main, capsys):
-    assert main(fail_second, "-m", "tracking=none", "seed=0,1,2") == 1
-    assert states() == ["FINISHED", "FAILED", "FINISHED"]
-    assert "the run failed: ZeroDivisionError: of nothing\n" in capsys.readouterr().err
-
-
-def test_a_job_that_is_refused_does_not_take_the_others_down(main, capsys):
-    # Each value alone would do.
-    arguments = ("init=orthogonal,sparse", "units=20,5,30")
-    experiment.check(["-m", *arguments])
-    assert main(lambda job: None, "-m", "tracking=none", *arguments) == 1
-    assert states() == ["FINISHED"] * 5
-    assert "init.nonzero: expected at most 5, the units, received 15" in capsys.readouterr().err
-
-
-def test_a_signal_ends_the_whole_sweep(main, capsys):
-    def interrupted(job):
-        signal.raise_signal(signal.SIGINT)
-
-    assert main(interrupted, "-m", "tracking=none", "seed=0,1,2") == 130
-    assert states() == ["KILLED"]
-    assert capsys.readouterr().err == "stopped by SIGINT; there is no checkpoint to go on from\n"
-
-
-def test_a_wrong_value_that_came_by_another_way_is_refused_too(main, capsys, tmp_path):
-    (tmp_path / "more" / "experiment").mkdir(parents=True)
-    (tmp_path / "more" / "experiment" / "mine.yaml").write_text("# @package _global_\nseq_len: 0\n")
-    arguments = [f"--config-dir={tmp_path}/more", "experiment=mine"]
-    experiment.check(arguments)
-    assert main(None, *arguments) == 2
-    assert capsys.readouterr() == ("", "run.py: seq_len: expected an integer of at least 1, received 0\n")
-    assert states() == []

@@ -1,6 +1,7 @@
 """Folder, records and end of a run, with a stand-in for the training."""
 
 import contextlib
+import dataclasses
 import json
 import logging
 import shlex
@@ -28,8 +29,7 @@ def address(request):
 
 
 def composed(*overrides):
-    config = experiment._compose(overrides)
-    return experiment.make_job(config, config.hydra.runtime.choices, overrides, sweep_id="sweep-7")
+    return dataclasses.replace(experiment.compose_job(overrides), sweep_id="sweep-7")
 
 
 class Training:
@@ -131,8 +131,7 @@ def test_a_run_that_ends_well(address, training, monkeypatch):
 def test_outside_a_sweep_and_with_clean_sources_there_is_less(training, monkeypatch):
     monkeypatch.setattr(job.provenance, "git_state", lambda root: job.provenance.GitState("abc", False, ""))
     training.acts.append(trained)
-    config = experiment._compose(["tracking=none"])
-    job.run_job(experiment.make_job(config, {}, ["tracking=none"]))
+    job.run_job(experiment.compose_job(["tracking=none"]))
     left = Records(["tracking=none"])
     assert "sweep_id" not in left.tags
     assert "git.diff" not in left.artifacts

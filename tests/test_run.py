@@ -1,0 +1,287 @@
+"""`python run.py` as its users call it, in processes of its own."""
+
+import contextlib
+import json
+import math
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from rnnexp import experiment, job
+from rnnexp.tracking.connection import connect
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 120
+IMPORTED = re.compile(r"^import time:[^|]*\|[^|]*\|\s*(\S+)$", re.MULTILINE)
+
+
+def command(*arguments, options=()):
+    return [sys.executable, *options, str(ROOT / "run.py"), *arguments]
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+    imported: set[str]
+    seconds: float
+
+
+def asked(*arguments: str) -> Answer:
+    """Run to the end, and note which packages were imported."""
+    started = time.perf_counter()
+    answer = subprocess.run(
+        command(*arguments, options=("-X", "importtime")), capture_output=True, text=True, timeout=SECONDS
+    )
+    seconds = time.perf_counter() - started
+    imported = {name.partition(".")[0] for name in IMPORTED.findall(answer.stderr)}
+    err = "".join(line for line in answer.stderr.splitlines(True) if not line.startswith("import time:"))
+    return Answer(answer.returncode, answer.stdout, err, imported, seconds)
+
+
+HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "pandas", "sklearn", "sqlalchemy", "rich"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["seqlen=200"],
+            "seqlen: expected a key of the configuration, such as seq_len, received 'seqlen=200'",
+        ),
+        (["activation=rleu"], "activation: expected one of tanh, relu, "),
+        (["-m", "init=sparse", "seq_len=10,0"], "seq_len: expected an integer of at least 1, received 0"),
+        (["tracking.uri=http://127.0.0.1:1"], "tracking.uri: expected a running MLflow server "),
+    ],
+)
+def test_a_wrong_command_line_is_refused_before_anything_is_imported_or_made(
+    tmp_path, monkeypatch, arguments, sentence
+):
+    monkeypatch.setenv("no_proxy", "*")
+    answer = asked(*arguments)
+    print(f"refused after {answer.seconds:.2f} s")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"run.py: {sentence}")
+    assert answer.err.count("\n") == 1
+    assert not answer.imported & HEAVY
+    assert list(tmp_path.iterdir()) == []
+    assert answer.seconds < 15  # 0.5 where nothing else is at work
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (
+            ["--help"],
+            [
+                "python run.py -m",
+                "task: adding, characters, copying",
+                "clip: global_norm, none",
+                "seq_len: 100",
+            ],
+        ),
+        (["--cfg", "job", "--resolve", "seq_len=7"], ["seq_len: 7", "_target_: rnnexp.tasks.Adding"]),
+        (["--info"], ["Defaults Tree"]),
+    ],
+)
+def test_what_hydra_answers_is_answered_without_tensorflow(tmp_path, arguments, parts):
+    answer = asked(*arguments)
+    print(f"answered after {answer.seconds:.2f} s")
+    assert (answer.code, answer.err) == (0, "")
+    for part in parts:
+        assert part in answer.out
+    assert not answer.imported & HEAVY
+    assert list(tmp_path.iterdir()) == []
+
+
+def composed(*overrides):
+    return experiment.compose_job(overrides)
+
+
+def arrays(folder):
+    with np.load(Path(folder) / "gradient_flow.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_same_arrays(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name, strict=True)
+
+
+def test_a_sweep_leaves_two_complete_runs_and_the_second_is_what_it_is_alone(tracking_uri, tmp_path):
+    arguments = ("experiment=smoke", "steps=60", f"tracking.uri={tracking_uri}")
+    answer = subprocess.run(
+        command("-m", *arguments, "seed=0,1"), capture_output=True, text=True, timeout=SECONDS
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {
+        *("outputs", "mlflow.db", "mlartifacts")
+    }
+    client = connect(tracking_uri)
+    runs = client.search_runs(
+        [client.get_experiment_by_name("rnnexp").experiment_id], order_by=["params.seed"]
+    )
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+    assert [run.info.run_name for run in runs] == ["tanh-T30-steps60-s0", "tanh-T30-steps60-s1"]
+    (sweep,) = {run.data.tags["sweep_id"] for run in runs}
+    assert (tmp_path / "outputs" / "sweeps" / sweep / "multirun.yaml").is_file()
+    for run in runs:
+        assert_complete(client, run)
+        assert run.info.run_name in answer.stdout
+
+    job.run_job(composed("experiment=smoke", "steps=60", "tracking=none", "seed=1", "output_dir=alone"))
+    (alone,) = (tmp_path / "alone").glob("*/*")
+    second = runs[1]
+    assert_same_arrays(arrays(alone), arrays(second.data.tags["run_folder"]))
+    assert_same_content(alone, second)
+    assert_model_is(second, alone / "model.keras")
+
+
+def assert_complete(client, run):
+    """The run holds what the measurement contract names."""
+    data = run.data
+    assert data.tags.keys() >= {
+        *("verdict.gradient", "verdict.learning", "budget_exhausted", "config_hash", "group_hash"),
+        *("git.sha", "git.dirty", "run_folder"),
+    }
+    assert (
+        data.params.items() >= {"task": "adding", "clip": "none", "units": "16", "init.gain": "1.0"}.items()
+    )
+    assert 25 <= len(data.metrics) <= 40
+    assert all(map(math.isfinite, data.metrics.values()))
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert names >= {
+        *("config.yaml", "overrides.yaml", "environment.txt", "run.log", "gradient_flow.npz", "figures")
+    }
+    figures = {Path(artifact.path).stem for artifact in client.list_artifacts(run.info.run_id, "figures")}
+    assert figures == {"gradient_profile", "gradient_heatmap", "spectrum", "loss"}
+
+
+def assert_same_content(folder, run):
+    """Files hold what MLflow holds, but for where and when."""
+    params = json.loads((folder / "params.json").read_text())
+    other = {key: value for key, value in run.data.params.items() if not key.startswith("tracking")}
+    here = {key: value for key, value in params.items() if not key.startswith("tracking")}
+    assert here | {"output_dir": "outputs"} == other
+    tags = json.loads((folder / "tags.json").read_text())
+    for key in ("config_hash", "group_hash", "verdict.gradient", "verdict.learning", "budget_exhausted"):
+        assert tags[key] == run.data.tags[key]
+    last: dict[str, tuple[int, float]] = {}
+    for line in (folder / "metrics.csv").read_text().splitlines()[1:]:
+        key, value, step, _ = line.split(",")
+        last[key] = max((int(step), float(value)), last.get(key, (-1, 0.0)))
+    timeless = {key: value for key, value in run.data.metrics.items() if not key.startswith("time/")}
+    assert {key: value for key, (_, value) in last.items() if not key.startswith("time/")} == timeless
+    assert last.keys() == run.data.metrics.keys()
+
+
+def assert_model_is(run, path):
+    """The logged model answers as the Keras file at `path` does."""
+    import keras
+
+    x = np.random.default_rng(0).random((3, 30, 2), dtype=np.float32)
+    (logged,) = run.outputs.model_outputs
+    (file,) = (
+        Path(run.info.artifact_uri.removeprefix("file://"))
+        .parents[1]
+        .glob(f"models/{logged.model_id}/artifacts/data/model.keras")
+    )
+    answer = keras.models.load_model(file).predict(x, verbose=0)
+    np.testing.assert_array_equal(answer, keras.models.load_model(path).predict(x, verbose=0))
+
+
+LONG = ("units=8", "seq_len=12", "batch_size=8", "steps=1500", "probe.every=1500", "validation.every=500")
+
+
+@contextlib.contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen]:
+    """Start a run; it is gone at the end whatever happens."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command(*arguments), **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: subprocess.Popen, happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def ended(process: subprocess.Popen, number: signal.Signals) -> tuple[int, str]:
+    process.send_signal(number)
+    _, err = process.communicate(timeout=SECONDS)
+    return process.returncode, err
+
+
+def run_folders() -> list[Path]:
+    return [path.parent for path in Path("outputs").glob("*/*/run.json")]
+
+
+def saved_at() -> int:
+    """When the checkpoint was last written."""
+    return max((path.stat().st_mtime_ns for path in Path("outputs").glob("*/*/checkpoint.npz")), default=0)
+
+
+def test_a_run_that_is_stopped_twice_and_resumed_twice_is_the_run_that_nothing_disturbed(tracking_uri, capfd):
+    arguments = (*LONG, "checkpoint.every=100", f"tracking.uri={tracking_uri}")
+    client = connect(tracking_uri)
+
+    with started(*arguments) as process:
+        wait_for(process, lambda: saved_at() > 0)
+        process.send_signal(signal.SIGSTOP)
+        held = asked(*LONG, "checkpoint.every=100", "tracking=none", "resume=true")
+        process.send_signal(signal.SIGCONT)
+        assert ended(process, signal.SIGTERM) == (
+            143,
+            f"stopped by SIGTERM; go on with: python run.py {' '.join(arguments)} resume=true\n",
+        )
+    (folder,) = run_folders()
+    expected = "run.py: resume: expected a run that no other process is at work on, received "
+    assert (held.code, held.out, held.err) == (2, "", f"{expected}'{folder}'\n")
+    state = json.loads((folder / "run.json").read_text())
+    assert state["status"] == client.get_run(state["run_id"]).info.status == "KILLED"
+    kept = {artifact.path for artifact in client.list_artifacts(state["run_id"])}
+    assert kept >= {"run.log", "gradient_flow.npz", "config.yaml"}
+    assert 100 <= len(arrays(folder)["steps"]) < 1500
+
+    before = saved_at()
+    with started(*arguments, "resume=true") as process:
+        wait_for(process, lambda: saved_at() > before)
+        code, err = ended(process, signal.SIGKILL)
+    assert (code, err) == (-signal.SIGKILL, f"going on with {folder}\n")
+    assert json.loads((folder / "run.json").read_text())["status"] == "RUNNING"
+    assert client.get_run(state["run_id"]).info.status == "RUNNING"
+
+    job.run_job(composed(*arguments, "resume=true"))
+    assert run_folders() == [folder]
+    assert json.loads((folder / "run.json").read_text()) == state | {"status": "FINISHED"}
+    assert client.get_run(state["run_id"]).info.status == "FINISHED"
+
+    job.run_job(composed(*LONG, "checkpoint.every=0", "tracking=none", "output_dir=whole"))
+    (whole,) = Path("whole").glob("*/*")
+    assert_same_arrays(arrays(whole), arrays(folder))
+
+
+def test_a_signal_during_the_start_ends_it_killed():
+    with started("tracking=none") as process:
+        wait_for(process, lambda: len(run_folders()) > 0)
+        code, err = ended(process, signal.SIGINT)
+    assert (code, err) == (130, "stopped by SIGINT; there is no checkpoint to go on from\n")
+    (folder,) = run_folders()
+    assert json.loads((folder / "run.json").read_text())["status"] == "KILLED"
+    assert json.loads((folder / "status.json").read_text())["status"] == "KILLED"
+    assert (folder / "run.log").is_file()
