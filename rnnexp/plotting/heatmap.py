@@ -22,7 +22,7 @@ _ZERO, _NON_FINITE = style.LIGHT_GREY, style.VERMILLION
 def gradient_heatmap(
     path: str | os.PathLike, steps: np.ndarray, log10_norm: np.ndarray, *, title: str = ""
 ) -> None:
-    """Draw log10 ||dL/dh_t|| over training step (x) and time step t (y, h_1 at the bottom).
+    """Draw log10 ||dl/dh_t|| over training step (x) and time step t (y, h_1 at the bottom).
 
     More than 400 training steps or time steps are pooled: a cell shows the median of its block, over training
     steps first, so that one batch's noise does not lift the level. One non-finite value marks the whole cell;
@@ -32,7 +32,7 @@ def gradient_heatmap(
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
         steps: Training-step numbers (N,), strictly increasing.
-        log10_norm: log10 ||dL/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are non-finite.
+        log10_norm: log10 rms_b ||dl_b/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are non-finite.
         title: Text over the figure.
 
     Raises:
@@ -127,5 +127,5 @@ def _label(figure: Figure, axes: Axes, mesh: QuadMesh, cells: np.ndarray) -> Non
     extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
     clipped = bool(np.any(finite < low)), bool(np.any(finite > high))
     bar = figure.colorbar(mesh, ax=axes, extend=extend[clipped], pad=0.02, aspect=25)
-    bar.set_label(r"$\log_{10}\,\|\partial L/\partial h_t\|$")
+    bar.set_label(r"$\log_{10}\,\|\partial\ell/\partial h_t\|$")
     bar.outline.set_linewidth(0.6)
