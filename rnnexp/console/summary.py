@@ -39,7 +39,7 @@ _MEANINGS = {
     "non_finite": "a gradient is not finite",
     "solved": "error under the task's published criterion",
     "learning": "loss under that of the best constant predictor",
-    "at_chance": "the loss is not under that of the best constant predictor",
+    "at_chance": "the loss is not under the best constant predictor's",
     "diverged": "a number of the run is not finite",
 }
 
