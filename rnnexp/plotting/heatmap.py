@@ -32,7 +32,8 @@ def gradient_heatmap(
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
         steps: Training-step numbers (N,), strictly increasing.
-        log10_norm: log10 rms_b ||dl_b/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are non-finite.
+        log10_norm: log10 rms_b ||dl_b/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are
+            non-finite.
         title: Text over the figure.
 
     Raises:
