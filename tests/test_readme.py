@@ -1,4 +1,4 @@
-"""What the README says is so: its code runs, its commands compose, its speeds are those of the result file."""
+"""What the README says is so: its code runs, its commands compose, its speeds are in the result file."""
 
 import json
 import re
