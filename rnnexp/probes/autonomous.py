@@ -1,0 +1,48 @@
+"""A network that no input drives: the trajectory that the literature on random networks studies."""
+
+import numpy as np
+
+from rnnexp.checks import ArgumentError, integer
+from rnnexp.counter import generator
+from rnnexp.probes.tangent import ElmanJacobians
+from rnnexp.theory import Elementwise
+
+
+def autonomous_jacobians(
+    recurrent_kernel: np.ndarray,
+    phi: Elementwise,
+    slope: Elementwise,
+    steps: int,
+    samples: int = 1,
+    discard: int = 100,
+    seed: int = 0,
+) -> ElmanJacobians:
+    """Iterate a network without input from random states, and return the Jacobians on its way.
+
+        h_t = phi(W_hh^T h_{t-1}),   h_0 ~ N(0, 1) in every unit,   J_t = diag(phi'(a_t)) W_hh^T
+
+    Args:
+        recurrent_kernel: W_hh, (H, H).
+        phi: The activation.
+        slope: Its derivative.
+        steps: T.
+        samples: B trajectories of the one kernel.
+        discard: Steps before the first that is kept, in which the trajectories reach their attractor.
+        seed: Seed of h_0.
+
+    Raises:
+        ArgumentError: `steps` or `samples` is below 1, `discard` or `seed` below 0, or the kernel not square.
+    """
+    kernel = np.asarray(recurrent_kernel, dtype=np.float64)
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.size == 0:
+        raise ArgumentError("recurrent_kernel", "a non-empty array (H, H)", kernel.shape)
+    steps, samples = integer("steps", steps, 1), integer("samples", samples, 1)
+    discard = integer("discard", discard, 0)
+    state = generator(integer("seed", seed, 0), "probe").normal(size=(samples, len(kernel)))
+    slopes = np.empty((steps, *state.shape))
+    for step in range(-discard, steps):
+        pre_activation = state @ kernel
+        state = phi(pre_activation)
+        if step >= 0:
+            slopes[step] = slope(pre_activation)
+    return ElmanJacobians(slopes, kernel)

@@ -1,0 +1,14 @@
+"""One thread for small matrices."""
+
+import contextlib
+
+import threadpoolctl
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager:
+    """Keep NumPy's and SciPy's linear algebra to one thread while the context lasts.
+
+    OpenBLAS starts its threads from H of about 96; for matrices of a few hundred rows they gain nothing, and
+    where other processes share the cores they wait for each other: 20 times slower at H = 128 on two cores.
+    """
+    return threadpoolctl.threadpool_limits(limits=1, user_api="blas")

@@ -1,0 +1,27 @@
+"""What mathematics predicts of the gradient: rates, bounds, exponents, one file a theory."""
+
+from rnnexp.theory.bounds import Conditions, pascanu_conditions, rate_bound, slope_bound
+from rnnexp.theory.chaos import chaotic_exponent, free_field, subcritical_exponents
+from rnnexp.theory.decoupled import decoupled_rates
+from rnnexp.theory.gaussian import Elementwise, gaussian_mean
+from rnnexp.theory.linear import Sensitivity, glorot_growth, glorot_time_scale, sensitivity
+from rnnexp.theory.wide_layers import MeanField, mean_field
+
+__all__ = [
+    "Conditions",
+    "Elementwise",
+    "MeanField",
+    "Sensitivity",
+    "chaotic_exponent",
+    "decoupled_rates",
+    "free_field",
+    "gaussian_mean",
+    "glorot_growth",
+    "glorot_time_scale",
+    "mean_field",
+    "pascanu_conditions",
+    "rate_bound",
+    "sensitivity",
+    "slope_bound",
+    "subcritical_exponents",
+]

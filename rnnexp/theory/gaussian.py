@@ -1,0 +1,42 @@
+"""Means over a Gaussian pre-activation, by quadrature."""
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+Elementwise = Callable[[np.ndarray], np.ndarray]
+"""A function of a float64 array that acts on every entry alone: phi, or its slope phi'."""
+
+_FARTHEST = 16.0  # standard deviations: what lies beyond weighs e^-128
+_NEAREST = 1e-9  # standard deviations: the innermost panel
+_PANELS = 240
+_NODES = 16
+
+
+def gaussian_mean(function: Elementwise, variance: float) -> float:
+    """Return E f(sqrt(variance) z), z ~ N(0, 1), by Gauss-Legendre panels that narrow towards z = 0.
+
+    Relative accuracy for a function of at most polynomial growth and a variance of at most 1e8: 1e-12 where
+    it is smooth or breaks at 0 only (relu, elu), as no panel is wide against its distance from 0; 5e-3 where
+    it jumps elsewhere (the slope of a hard sigmoid).
+
+    >>> round(gaussian_mean(np.square, 4.0), 12)
+    4.0
+    """
+    nodes, weights = _panels()
+    scaled = math.sqrt(variance) * nodes
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(weights @ (function(scaled) + function(-scaled)))
+
+
+@functools.cache
+def _panels() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes z > 0 and weights w: sum_i w_i (f(z_i) + f(-z_i)) is E f(z)."""
+    edges = np.concatenate([[0.0], np.geomspace(_NEAREST, _FARTHEST, _PANELS + 1)])
+    half = np.diff(edges)[:, None] / 2
+    points, shares = np.polynomial.legendre.leggauss(_NODES)
+    nodes = edges[:-1, None] + half * (1 + points)
+    weights = half * shares * np.exp(-(nodes**2) / 2) / math.sqrt(2 * math.pi)
+    return nodes.ravel(), weights.ravel()
