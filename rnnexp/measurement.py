@@ -16,10 +16,15 @@ from rnnexp import activations, theory
 from rnnexp.losses import last_step, sequence_losses
 from rnnexp.network import RECURRENT
 from rnnexp.probes import (
+    ElmanJacobians,
     GradientProfile,
+    JacobianProducts,
+    LyapunovSpectrum,
     Spectrum,
     Units,
     measure_gradient,
+    measure_jacobian,
+    measure_lyapunov,
     measure_spectrum,
     measure_units,
 )
@@ -27,6 +32,7 @@ from rnnexp.recording import recording
 from rnnexp.scan import scan
 from rnnexp.tasks import Batch
 
+_JACOBIAN_SAMPLES = 4  # a full decomposition costs H^3 a step and sample; its spread over samples is small
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
@@ -37,6 +43,8 @@ class Measurement:
         gradient: The gradient over time.
         spectrum: Of W_hh.
         units: Saturated and dead units.
+        jacobian: Singular values of dh_T/dh_1, of the first samples.
+        lyapunov: The largest exponent along the driven trajectories, nats per step.
         predicted_rate: Mean-field rate, `rnnexp.theory.mean_field`, nats per step of lag, from the weights'
             and inputs' variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
@@ -46,6 +54,8 @@ class Measurement:
     gradient: GradientProfile
     spectrum: Spectrum
     units: Units
+    jacobian: JacobianProducts
+    lyapunov: LyapunovSpectrum
     predicted_rate: float
     rate_bound: float
 
@@ -60,6 +70,9 @@ class Measurement:
             "grad/log10_ratio_high": self.gradient.ratio_high,
             "grad/zero_share": self.gradient.zero_share,
             "grad/nonfinite_share": self.gradient.nonfinite_share,
+            "jacobian/log10_sigma_max": self.jacobian.log10_sigma_max,
+            "jacobian/log10_sigma_median": self.jacobian.log10_sigma_median,
+            "lyapunov/lambda_1": self.lyapunov.lambda_1,
             "recurrent/spectral_radius": self.spectrum.spectral_radius,
             "recurrent/sigma_max": self.spectrum.sigma_max,
             "state/saturated": self.units.saturated,
@@ -107,12 +120,16 @@ class Probe:
         """
         self._twin.set_weights(weights)
         log_norms, slopes, input_variance = (result.numpy() for result in self._flow())
-        spectrum = measure_spectrum(self._layer.cell.recurrent_kernel.numpy())
+        kernel = self._layer.cell.recurrent_kernel.numpy()
+        spectrum = measure_spectrum(kernel)
+        first = ElmanJacobians(slopes[:, :_JACOBIAN_SAMPLES], kernel)
         return Measurement(
             step=step,
             gradient=measure_gradient(log_norms, self._bootstrap),
             spectrum=spectrum,
             units=measure_units(slopes),
+            jacobian=measure_jacobian(first, lags=[self._steps - 1]),
+            lyapunov=measure_lyapunov(ElmanJacobians(slopes, kernel), exponents=1),
             predicted_rate=self._predict(float(input_variance)),
             rate_bound=theory.rate_bound(spectrum.sigma_max, self._slope_bound),
         )

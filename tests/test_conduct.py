@@ -35,6 +35,7 @@ METRICS = {
     *("grad/rate", "grad/rate_low", "grad/rate_high", "grad/zero_share", "grad/nonfinite_share"),
     *("grad/global_norm", "grad/global_norm_max", "grad/clipped_norm", "grad/clip_fraction"),
     *("recurrent/spectral_radius", "recurrent/sigma_max", "state/saturated", "state/dead"),
+    *("jacobian/log10_sigma_max", "jacobian/log10_sigma_median", "lyapunov/lambda_1"),
     *("theory/rate", "theory/rate_bound"),
     *("cfg/seq_len", "cfg/units", "cfg/batch_size", "cfg/seed", "cfg/init_gain", "cfg/clip_threshold"),
     *("cfg/learning_rate", "time/steps_per_second", "time/train_seconds", "time/total_seconds"),

@@ -10,7 +10,14 @@ from rnnexp.initializers import Orthogonal
 from rnnexp.measurement import Measurement
 from rnnexp.optimizers import Sgd
 from rnnexp.plan import Plan
-from rnnexp.probes import measure_gradient, measure_spectrum, measure_units
+from rnnexp.probes import (
+    ElmanJacobians,
+    measure_gradient,
+    measure_jacobian,
+    measure_lyapunov,
+    measure_spectrum,
+    measure_units,
+)
 from rnnexp.steering import History
 from rnnexp.tasks import Adding, Characters
 from rnnexp.training import Recorded
@@ -57,6 +64,8 @@ def measurement(rate, step=0):
         measure_gradient(log_norms, bootstrap=10),
         measure_spectrum(np.eye(H)),
         measure_units(np.ones((T, B, H))),
+        measure_jacobian(ElmanJacobians(np.ones((T, B, H)), np.eye(H))),
+        measure_lyapunov(ElmanJacobians(np.ones((T, B, H)), np.eye(H)), exponents=1),
         predicted_rate=rate,
         rate_bound=0.0,
     )
@@ -209,4 +218,7 @@ def test_there_are_about_forty_metrics_in_sections():
     }
     assert len(names) <= 40
     sections = {name.partition("/")[0] for name in names}
-    assert sections == {"task", "cfg", "train", "val", "grad", "recurrent", "state", "theory", "time"}
+    assert sections == {
+        *("task", "cfg", "train", "val", "grad", "jacobian", "lyapunov"),
+        *("recurrent", "state", "theory", "time"),
+    }

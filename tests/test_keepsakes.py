@@ -11,7 +11,14 @@ from rnnexp.initializers import Orthogonal
 from rnnexp.measurement import Measurement
 from rnnexp.optimizers import Sgd
 from rnnexp.plan import Plan
-from rnnexp.probes import measure_gradient, measure_spectrum, measure_units
+from rnnexp.probes import (
+    ElmanJacobians,
+    measure_gradient,
+    measure_jacobian,
+    measure_lyapunov,
+    measure_spectrum,
+    measure_units,
+)
 from rnnexp.steering import History
 from rnnexp.tasks import Adding
 from rnnexp.training import Recorded
@@ -58,6 +65,8 @@ def measurement(step, lost=False, steps=T):
         measure_gradient(log_norms, bootstrap=10),
         measure_spectrum(kernel),
         measure_units(np.ones((steps, B, H))),
+        measure_jacobian(ElmanJacobians(np.ones((steps, B, H)), kernel)),
+        measure_lyapunov(ElmanJacobians(np.ones((steps, B, H)), kernel), exponents=1),
         predicted_rate=rate,
         rate_bound=rate,
     )

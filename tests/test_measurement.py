@@ -88,6 +88,30 @@ def test_the_gradient_is_that_of_back_propagation_in_numpy(probe, task, activati
     assert got.rate_low < got.rate < got.rate_high
 
 
+@each_task
+def test_the_jacobian_product_is_that_of_a_loop_over_steps(probe, task):
+    """dh_T/dh_1 = J_T ... J_2 with J_t = diag(phi'(a_t)) W_hh^T, of the first four samples."""
+    weights = draw(task)
+    slopes = PAIRS["tanh"][1](numpy_twin(task, "tanh", weights)[1])
+    sigma = []
+    for sample in range(4):
+        product = np.eye(H)
+        for t in range(1, task.steps):
+            product = slopes[t, sample][:, None] * weights[1].T @ product
+        sigma.append(np.linalg.svd(product, compute_uv=False))
+    metrics = probe("tanh", task).measure(weights, 0).metrics()
+    largest = np.median(np.log10(np.max(sigma, axis=1)))
+    assert metrics["jacobian/log10_sigma_max"] == pytest.approx(largest, abs=1e-6)
+    middle = np.median([np.median(np.log10(values)) for values in sigma])
+    assert metrics["jacobian/log10_sigma_median"] == pytest.approx(middle, abs=1e-6)
+
+
+def test_the_exponent_of_a_scaled_orthogonal_linear_network_is_the_logarithm_of_its_gain(probe):
+    metrics = probe("linear").measure(draw(LAST, 0.9 * orthogonal()), 0).metrics()
+    assert metrics["lyapunov/lambda_1"] == pytest.approx(math.log(0.9), abs=1e-9)
+    assert metrics["jacobian/log10_sigma_max"] == pytest.approx(11 * math.log10(0.9), abs=1e-9)
+
+
 def test_an_orthogonal_linear_network_keeps_its_gradient(probe):
     measured = probe("linear").measure(draw(LAST, orthogonal()), 0)
     assert measured.spectrum.sigma_max == pytest.approx(1, abs=1e-5)
@@ -214,6 +238,9 @@ CONTRACT = {
     "grad/log10_ratio_high": "gradient.ratio_high",
     "grad/zero_share": "gradient.zero_share",
     "grad/nonfinite_share": "gradient.nonfinite_share",
+    "jacobian/log10_sigma_max": "jacobian.log10_sigma_max",
+    "jacobian/log10_sigma_median": "jacobian.log10_sigma_median",
+    "lyapunov/lambda_1": "lyapunov.lambda_1",
     "recurrent/spectral_radius": "spectrum.spectral_radius",
     "recurrent/sigma_max": "spectrum.sigma_max",
     "state/saturated": "units.saturated",
