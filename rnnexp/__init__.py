@@ -7,11 +7,24 @@ import importlib
 
 _HOMES = {
     "ElmanCell": "rnnexp.cells",
+    "GradientFlow": "rnnexp.flow",
+    "GradientFlowMonitor": "rnnexp.flow",
     "RNN": "rnnexp.recurrent",
+    "gradient_flow": "rnnexp.flow",
 }
 _MODULES = ("tasks", "clipping", "initializers", "theory")
 
-__all__ = ["RNN", "ElmanCell", "clipping", "initializers", "tasks", "theory"]
+__all__ = [
+    "RNN",
+    "ElmanCell",
+    "GradientFlow",
+    "GradientFlowMonitor",
+    "clipping",
+    "gradient_flow",
+    "initializers",
+    "tasks",
+    "theory",
+]
 
 
 def __getattr__(name: str) -> object:
