@@ -4,6 +4,13 @@ Importing the package imports neither TensorFlow nor MLflow: the public names ar
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnnexp import clipping, initializers, tasks, theory
+    from rnnexp.cells import ElmanCell
+    from rnnexp.flow import GradientFlow, GradientFlowMonitor, gradient_flow
+    from rnnexp.recurrent import RNN
 
 _HOMES = {
     "ElmanCell": "rnnexp.cells",

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Mapping
 
-from rnnexp import checkpoint, console, findings, keepsakes
+from rnnexp import advice, checkpoint, console, findings, keepsakes
 from rnnexp.job import Job
 from rnnexp.measurement import Measurement
 from rnnexp.run_folder import RunFolder
@@ -32,9 +32,10 @@ def conduct(
     verdicts = findings.judge(job.plan, result)
     _keep(job, folder, tracker, trial, result)
     _record_verdicts(tracker, result, verdicts)
+    words = _put_in_words(job, folder, tracker, result, verdicts)
     seconds = time.perf_counter() - started
     tracker.metrics(_points(findings.totals(result, seconds), result.steps_taken))
-    console.print_summary(_summary(job, folder, tracker, result, verdicts, seconds))
+    console.print_summary(_summary(job, folder, tracker, result, verdicts, words, seconds))
 
 
 def _run_trial(
@@ -68,6 +69,21 @@ def _record_verdicts(tracker: Tracker, result: Result, verdicts: findings.Verdic
         tags["diverged_at"] = str(result.diverged_at)
     tracker.tags(tags)
     _logger.info("%s", ", ".join(f"{key} {value}" for key, value in tags.items()))
+
+
+def _put_in_words(
+    job: Job, folder: RunFolder, tracker: Tracker, result: Result, verdicts: findings.Verdicts
+) -> str:
+    """Keep the verdict in words, with the metrics behind each sentence; return it as one paragraph."""
+    init, clip = job.choices["init"], job.choices["clip"]
+    sentences = advice.advise(findings.evidence(job.plan, init, clip, result, verdicts))
+    path = folder.path / "verdict.txt"
+    lines = [f"{sentence.text}  [{', '.join(sentence.metrics)}]\n" for sentence in sentences]
+    path.write_text("".join(lines), encoding="utf-8")
+    tracker.artifact(path)
+    words = advice.paragraph(sentences)
+    tracker.tags({"mlflow.note.content": words})  # what MLflow's page shows as the description of the run
+    return words
 
 
 def _observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observer:
@@ -107,7 +123,13 @@ def _points(values: Mapping[str, float], step: int) -> list[Point]:
 
 
 def _summary(
-    job: Job, folder: RunFolder, tracker: Tracker, result: Result, verdicts: findings.Verdicts, seconds: float
+    job: Job,
+    folder: RunFolder,
+    tracker: Tracker,
+    result: Result,
+    verdicts: findings.Verdicts,
+    words: str,
+    seconds: float,
 ) -> console.Summary:
     plan, end = job.plan, result.end
     score = result.validations[-1].score if result.validations else None
@@ -128,6 +150,7 @@ def _summary(
         ratio_low=end.gradient.ratio_low,
         ratio_high=end.gradient.ratio_high,
         learning_verdict=verdicts.learning,
+        words=words,
         notes=_notes(result, verdicts),
         seconds=seconds,
         steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnexp.advice import Evidence
 from rnnexp.measurement import Measurement
 from rnnexp.plan import Plan
 from rnnexp.trial import Result
@@ -104,3 +105,31 @@ def totals(result: Result, seconds: float) -> dict[str, float]:
 def _extreme(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(reduce(finite)) if finite.size else math.nan
+
+
+def evidence(plan: Plan, init: str, clip: str, result: Result, verdicts: Verdicts) -> Evidence:
+    """Gather what the verdict in words is made from; `init` and `clip` are the names that were chosen."""
+    end, gradient = result.end, result.end.gradient
+    score = result.validations[-1].score if result.validations else None
+    return Evidence(
+        activation=plan.activation,
+        init=init,
+        clip=clip,
+        steps=plan.task.steps,
+        gradient=verdicts.gradient,
+        learning=verdicts.learning,
+        rate=gradient.rate,
+        rate_low=gradient.rate_low,
+        rate_high=gradient.rate_high,
+        predicted_rate=end.predicted_rate,
+        log10_ratio=gradient.log10_ratio,
+        decades=plan.decades,
+        saturated=end.units.saturated,
+        dead=end.units.dead,
+        clip_fraction=totals(result, 0.0)["grad/clip_fraction"],
+        loss=math.nan if score is None else score.loss,
+        floor_loss=plan.task.floor_loss,
+        error=math.nan if score is None else score.error,
+        orthogonal_rate=end.orthogonal_rate,
+        diverged_at=result.diverged_at,
+    )

@@ -34,6 +34,7 @@ from rnnexp.tasks import Batch
 
 _JACOBIAN_SAMPLES = 4  # a full decomposition costs H^3 a step and sample; its spread over samples is small
 
+
 @dataclasses.dataclass(frozen=True)
 class Measurement:
     """What one look found.
@@ -48,6 +49,7 @@ class Measurement:
         predicted_rate: Mean-field rate, `rnnexp.theory.mean_field`, nats per step of lag, from the weights'
             and inputs' variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
+        orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
     """
 
     step: int
@@ -58,6 +60,7 @@ class Measurement:
     lyapunov: LyapunovSpectrum
     predicted_rate: float
     rate_bound: float
+    orthogonal_rate: float = math.nan
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers under the names of the measurement contract; some may not be finite."""
@@ -132,6 +135,7 @@ class Probe:
             lyapunov=measure_lyapunov(ElmanJacobians(slopes, kernel), exponents=1),
             predicted_rate=self._predict(float(input_variance)),
             rate_bound=theory.rate_bound(spectrum.sigma_max, self._slope_bound),
+            orthogonal_rate=self._mean_field_rate(1.0, float(input_variance)),
         )
 
     def _gradient_flow(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -163,7 +167,9 @@ class Probe:
         kernel = self._layer.cell.recurrent_kernel.numpy()
         with np.errstate(over="ignore"):
             weight_variance = float(np.sum(np.square(kernel)) / len(kernel))
+        return self._mean_field_rate(weight_variance, input_variance)
+
+    def _mean_field_rate(self, weight_variance: float, input_variance: float) -> float:
         if not math.isfinite(weight_variance) or not math.isfinite(input_variance):
             return math.nan
-        predicted = theory.mean_field(self._phi, self._slope, weight_variance, input_variance, self._steps)
-        return predicted.rate
+        return theory.mean_field(self._phi, self._slope, weight_variance, input_variance, self._steps).rate

@@ -67,6 +67,7 @@ class Summary:
         ratio_low: Lower end of its 95 % interval.
         ratio_high: Upper end of its 95 % interval.
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
+        words: The verdict in words, a paragraph.
         seconds: Duration of the run.
         steps_per_second: Training speed.
         figures: The folder of the figures.
@@ -92,6 +93,7 @@ class Summary:
     ratio_low: float | None = None
     ratio_high: float | None = None
     notes: tuple[str, ...] = ()
+    words: str = ""
     seconds: float | None = None
     steps_per_second: float | None = None
     figures: str | os.PathLike | None = None
@@ -113,6 +115,9 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     console.print()
     console.print(_numbers(summary), width=width)
     console.print()
+    if summary.words:
+        console.print(Text(summary.words), width=width)
+        console.print()
     for label, text in _places(summary):
         console.print(_place(label, text), soft_wrap=True, highlight=False)
 
