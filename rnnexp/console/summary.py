@@ -181,7 +181,14 @@ def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
 def _loss_row(summary: Summary) -> tuple[str, str, str, str]:
     name = f"loss ({summary.loss_unit})" if summary.loss_unit else "loss"
     measured = _shown(wording.loss, summary.loss, summary.learning_verdict == "diverged")
-    return name, measured, "", _named(wording.loss, summary.floor_loss, "best constant")
+    return name, measured, _bits(summary), _named(wording.loss, summary.floor_loss, "best constant")
+
+
+def _bits(summary: Summary) -> str:
+    """The loss in bits, the unit in which texts are compared."""
+    if not summary.loss_unit.startswith("nats per character") or not _measured(summary.loss):
+        return ""
+    return f"{wording.loss(summary.loss / math.log(2))} bits"
 
 
 def _error_row(summary: Summary) -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rnnexp.console import Summary, print_summary
 
 ROOT = Path(__file__).parents[2]
-FOLDER = "/home/someone/rnn-lab/outputs/2026-03-04/11-22-33-123456-" + "x" * 80
+FOLDER = "/data/rnn-lab/outputs/2026-03-04/11-22-33-123456-" + "x" * 80
 
 VANISHING = Summary(
     configuration="adding, T=200, tanh [smart], glorot_uniform, global_norm clip 1, adam 0.001, seed 0",
@@ -34,7 +34,7 @@ VANISHING = Summary(
     seconds=72.3,
     steps_per_second=812.4,
     figures=FOLDER,
-    run="/home/someone/rnn-lab/mlflow.db",
+    run="/data/rnn-lab/mlflow.db",
     open_command=f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db",
 )
 DIVERGED = Summary(
@@ -80,6 +80,16 @@ def test_it_is_compact_and_fits(width):
     lines = shown(short, width).splitlines()
     assert len(lines) <= 20
     assert max(len(line.rstrip()) for line in lines) <= width
+
+
+def test_a_text_is_told_in_bits_too():
+    text = shown(dataclasses.replace(VANISHING, loss=math.log(4), loss_unit="nats per character"))
+    assert row(text, "loss (nats per character)").startswith("1.386 2.000 bits 0.1667")
+
+
+def test_the_verdict_in_words_is_wrapped_and_whole():
+    words = "The gradient loses a decade every 16 steps. " * 5
+    assert " ".join(words.split()) in " ".join(shown(dataclasses.replace(VANISHING, words=words)).split())
 
 
 def test_paths_and_commands_are_never_broken():
