@@ -9,10 +9,8 @@ from rnnexp.tracking.connection import connect
 def mlflow(tracking_uri):
     import mlflow
 
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(tracking_uri)
-    yield mlflow
-    mlflow.set_tracking_uri(before)
+    return mlflow
 
 
 def test_the_active_run_is_found_with_its_store(mlflow, tracking_uri):
