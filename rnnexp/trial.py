@@ -168,7 +168,9 @@ class Trial:
         data = training_data(plan.task, plan.seed, plan.batch_size, start, stop, plan.dtype)
         try:
             with self._interruption.deferred():
-                self._model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[self._steering])
+                self._model.fit(
+                    data, steps_per_epoch=stop - start, verbose=0, shuffle=False, callbacks=[self._steering]
+                )
             # A signal may have come after the last return to Python.
             self._interruption.check()
         finally:
