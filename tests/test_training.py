@@ -57,7 +57,7 @@ def fitted(kind, dtype, jit, execution=1, record=True):
     model = build(task, dtype, GlobalNorm(THRESHOLD), record=record)
     model.compile(optimizer=model.optimizer, jit_compile=jit, steps_per_execution=execution)
     data = training_data(task, SEED, B, 0, STEPS, dtype)
-    model.fit(data, epochs=1, verbose=0, shuffle=False)
+    model.fit(data, steps_per_epoch=STEPS, verbose=0, shuffle=False)
     return Run(model.read(0), model.network.get_weights())
 
 
@@ -284,7 +284,6 @@ def test_the_outputs_are_the_networks_in_its_dtype(dtype):
 def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(name, dtype):
     task = tasks.CATALOGUE[name](64)
     data = training_data(task, 5, B, 3, 13, dtype)
-    assert data.cardinality() == 10
     for index, (x, y) in zip(range(3, 13), data, strict=True):
         batch = task.batch(5, "train", index, B)
         assert x.dtype == dtype and y.dtype == batch.y.dtype
