@@ -5,7 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from rnnexp import experiment
+from rnnexp import command_line, experiment
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -15,5 +15,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    experiment.check(sys.argv[1:])
-    main()
+    command_line.start(sys.argv[1:], main)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rnnexp import clipping, initializers, tasks, theory
+    from rnnexp.analysis import load_runs
     from rnnexp.cells import ElmanCell
     from rnnexp.flow import GradientFlow, GradientFlowMonitor, gradient_flow
     from rnnexp.recurrent import RNN
@@ -18,6 +19,7 @@ _HOMES = {
     "GradientFlowMonitor": "rnnexp.flow",
     "RNN": "rnnexp.recurrent",
     "gradient_flow": "rnnexp.flow",
+    "load_runs": "rnnexp.analysis",
 }
 _MODULES = ("tasks", "clipping", "initializers", "theory")
 
@@ -29,6 +31,7 @@ __all__ = [
     "clipping",
     "gradient_flow",
     "initializers",
+    "load_runs",
     "tasks",
     "theory",
 ]

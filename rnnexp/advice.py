@@ -44,6 +44,11 @@ class Evidence:
         error: Share of wrong sequences.
         orthogonal_rate: Mean-field rate at the start of a run with init=orthogonal and gain 1.
         diverged_at: Training step of divergence, or None.
+        rate_measured_q: Mean-field rate at the measured variance of the pre-activations.
+        rate_measured_slopes: Rate of the measured slopes.
+        rate_bound: ln(sigma_max sup |phi'|), which the rate cannot exceed.
+        gated: Whether the cell has gates: the saturated units are then theirs, and no gain of the recurrent
+            kernel sets the rate.
     """
 
     activation: str
@@ -66,6 +71,10 @@ class Evidence:
     error: float
     orthogonal_rate: float
     diverged_at: int | None
+    rate_measured_q: float = math.nan
+    rate_measured_slopes: float = math.nan
+    rate_bound: float = math.nan
+    gated: bool = False
 
 
 def paragraph(sentences: Iterable[Sentence]) -> str:
@@ -99,18 +108,60 @@ def _theory(e: Evidence) -> Iterator[Sentence]:
         return
     half_width = (e.rate_high - e.rate_low) / 2
     difference = e.predicted_rate - e.rate
-    if e.rate_low <= e.predicted_rate <= e.rate_high or abs(difference) < _SAME:
-        where = "which agrees with"
-    else:
-        where = f"{difference:+.4f} ({abs(difference) / max(half_width, _SAME):.3g} half-widths) from"
-    if e.init == "identity":
-        where += " (it does not hold for units that do not mix)"
-    text = f"Mean-field theory says {e.predicted_rate:+.4f} nats per step, {where} what is measured"
+    agrees = e.rate_low <= e.predicted_rate <= e.rate_high or abs(difference) < _SAME
+    where = "which agrees with"
+    if not agrees:
+        where = f"{difference:+.4f} ({_digits(abs(difference) / max(half_width, _SAME))} half-widths) from"
+    caveat = " (it does not hold for units that do not mix)" if e.init == "identity" else ""
+    text = f"Mean-field theory says {e.predicted_rate:+.4f} nats per step, {where} what is measured{caveat}"
     yield Sentence(f"{text}.", ("theory/rate", "grad/rate_low", "grad/rate_high"))
+    if not agrees:
+        yield from _assumptions(e)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+
+
+def _assumptions(e: Evidence) -> Iterator[Sentence]:
+    """What of the difference between theory and measurement every assumption of theory makes.
+
+    The three parts add up to it, as `rnnexp.theory.reestimated` says. One is named alone where neither other
+    is half as large as the whole; else they cancel or are alike, and all are told.
+    """
+    parts = {
+        _VARIANCE: e.predicted_rate - e.rate_measured_q,
+        _SHAPE: e.rate_measured_q - e.rate_measured_slopes,
+        _DIRECTION: e.rate_measured_slopes - e.rate,
+    }
+    if not all(map(math.isfinite, parts.values())):
+        return
+    half = abs(e.predicted_rate - e.rate) / 2
+    large = [name for name, part in parts.items() if abs(part) > half]
+    if len(large) == 1:
+        text = f"The {large[0]} makes {parts[large[0]]:+.4f} of that: {_WHY[large[0]](e)}"
+    else:
+        told = {name: part for name, part in parts.items() if abs(part) >= _SAME}
+        text = "Of that, " + ", ".join(f"the {name} makes {part:+.4f}" for name, part in told.items())
+    yield Sentence(f"{text}.", (*_REESTIMATED, "theory/rate", "grad/rate"))
+
+
+def _bound(e: Evidence) -> Iterator[Sentence]:
+    names = ("theory/rate_bound", "grad/rate_low")
+    if e.rate_low > e.rate_bound + _SAME:
+        text = f"It exceeds {e.rate_bound:+.4f} nats per step, more than any step of these weights hands on"
+        yield Sentence(f"{text}: the measurement is at fault.", names)
+    elif e.rate_bound < -_SAME and math.isfinite(e.rate):
+        most = math.exp(e.rate_bound)
+        text = f"It must shrink: no step hands on more than {most:.4g} of it, whatever the states"
+        yield Sentence(f"{text}.", names)
 
 
 def _units(e: Evidence) -> Iterator[Sentence]:
-    if e.saturated > _MANY and e.activation not in _HALF_FLAT:
+    if e.saturated > _MANY and e.gated:
+        text = f"{e.saturated:.0%} of the gates' units are saturated at a typical step: open or shut for good"
+        yield Sentence(f"{text}.", ("state/saturated",))
+    elif e.saturated > _MANY and e.activation not in _HALF_FLAT:
         yield Sentence(
             f"{e.saturated:.0%} of the units are saturated at a typical step.", ("state/saturated",)
         )
@@ -155,7 +206,7 @@ def _remedy(e: Evidence) -> Iterator[Sentence]:
 def _against_explosion(e: Evidence) -> Iterator[Sentence]:
     if e.clip == "none":
         yield Sentence("Try clip=global_norm.", ("grad/global_norm_max",))
-    if math.isfinite(e.rate) and e.rate > 0:
+    if math.isfinite(e.rate) and e.rate > 0 and not e.gated:
         text = f"To first order a gain times {math.exp(-e.rate):.3g} (init.gain) takes the growth away"
         yield Sentence(f"{text}.", ("grad/rate",))
 
@@ -164,7 +215,7 @@ def _against_vanishing(e: Evidence) -> Iterator[Sentence]:
     reach = e.decades * _DECADE / -e.rate
     text = f"At this rate it spans {reach:.3g} steps within {e.decades:g} decades: try a seq_len up to that"
     yield Sentence(f"{text}.", ("grad/rate",))
-    if e.activation == "relu" and e.init != "identity":
+    if e.activation == "relu" and e.init != "identity" and not e.gated:
         yield Sentence(
             "For relu try init=identity: a live unit then hands its gradient on as it is.", ("grad/rate",)
         )
@@ -176,8 +227,27 @@ def _against_vanishing(e: Evidence) -> Iterator[Sentence]:
 _HALF_FLAT = frozenset({"relu", "relu6", "hard_tanh", "hard_sigmoid", "soft_shrink", "hard_shrink"})
 """Activations with flat stretches by design: a large share of flat units is their normal state."""
 
+_VARIANCE = "variance of the pre-activations"
+_SHAPE = "distribution of the slopes"
+_DIRECTION = "direction of the gradient"
+
+_REESTIMATED = ("theory/rate_measured_q", "theory/rate_measured_slopes")
+
+_WHY: dict[str, Callable[[Evidence], str]] = {
+    _VARIANCE: lambda e: f"with the measured variance it says {e.rate_measured_q:+.4f}",
+    _SHAPE: lambda e: (
+        "with the measured ones, in place of those of Gaussian pre-activations, it says"
+        f" {e.rate_measured_slopes:+.4f}"
+    ),
+    _DIRECTION: lambda e: (
+        f"W_hh and the slopes hand on {'more' if e.rate > e.rate_measured_slopes else 'less'} of it than of a"
+        " random direction"
+    ),
+}
+
 _PARTS: tuple[Callable[[Evidence], Iterator[Sentence]], ...] = (
     _gradient,
+    _bound,
     _theory,
     _units,
     _clipping,

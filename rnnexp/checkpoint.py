@@ -11,7 +11,10 @@ from rnnexp.checks import ArgumentError
 from rnnexp.steering import History
 from rnnexp.training import Recorded, RecordingModel
 
-_FIELDS = ("steps_taken", "steps", "log_norms", "scalars", "clipped", "seconds", "diverged_at", "validations")
+_FIELDS = (
+    *("steps_taken", "steps", "log_norms", "scalars", "clipped", "seconds", "diverged_at"),
+    *("validations", "spectra"),
+)
 """What a checkpoint holds beside the variables."""
 
 _NONE = -1
@@ -24,8 +27,10 @@ _DAMAGED = (
 """What NumPy and zipfile raise over a file that is cut short or overwritten, or is none of theirs."""
 
 
-def save(path: Path, model: RecordingModel, history: History, validations: np.ndarray) -> None:
-    """Write weights, optimizer state, step, history and the validations so far, float64 (M, columns).
+def save(
+    path: Path, model: RecordingModel, history: History, validations: np.ndarray, spectra: np.ndarray
+) -> None:
+    """Write weights, optimizer state, step, history, and the validations and spectra so far, both tables.
 
     The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
     What the device recorded after the last `Steering.read` is not part of it.
@@ -44,6 +49,7 @@ def save(path: Path, model: RecordingModel, history: History, validations: np.nd
         "seconds": np.array(history.seconds),
         "diverged_at": np.array(_NONE if diverged_at is None else diverged_at),
         "validations": validations,
+        "spectra": spectra,
     }
     beside = path.with_suffix(".partial")
     with beside.open("wb") as file:
@@ -53,8 +59,8 @@ def save(path: Path, model: RecordingModel, history: History, validations: np.nd
     beside.replace(path)
 
 
-def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray]:
-    """Put the state of `path` into `model`; return the history and the validations, (M, columns).
+def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.ndarray]:
+    """Put the state of `path` into `model`; return the history, the validations and the spectra.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -78,7 +84,7 @@ def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray]:
         float(arrays["seconds"]),
         None if diverged_at == _NONE else diverged_at,
     )
-    return history, arrays["validations"]
+    return history, arrays["validations"], arrays["spectra"]
 
 
 def steps_in(path: Path) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from rnnexp import advice, checkpoint, console, findings, keepsakes
 from rnnexp.job import Job
+from rnnexp.laws import exponent_interval
 from rnnexp.measurement import Measurement
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Interruption
@@ -35,6 +36,7 @@ def conduct(
     words = _put_in_words(job, folder, tracker, result, verdicts)
     seconds = time.perf_counter() - started
     tracker.metrics(_points(findings.totals(result, seconds), result.steps_taken))
+    folder.update(verdicts=verdicts.tags(), seconds=round(seconds, 3))
     console.print_summary(_summary(job, folder, tracker, result, verdicts, words, seconds))
 
 
@@ -56,6 +58,9 @@ def _keep(job: Job, folder: RunFolder, tracker: Tracker, trial: Trial, result: R
     """Keep arrays, figures and, unless it diverged, the model."""
     plan = job.plan
     keepsakes.save_arrays(folder.arrays, result)
+    theory = folder.path / "theory.csv"
+    keepsakes.save_theory(theory, result)
+    tracker.artifact(theory)
     for path in keepsakes.draw(folder.figures, plan, result, title=job.name):
         tracker.artifact(path, "figures")
     if job.tracking.model and result.diverged_at is None:
@@ -132,6 +137,7 @@ def _summary(
     seconds: float,
 ) -> console.Summary:
     plan, end = job.plan, result.end
+    lambda_low, lambda_high = exponent_interval(end.lyapunov)
     score = result.validations[-1].score if result.validations else None
     return console.Summary(
         configuration=job.name,
@@ -144,8 +150,10 @@ def _summary(
         rate=end.gradient.rate,
         rate_low=end.gradient.rate_low,
         rate_high=end.gradient.rate_high,
-        predicted_rate=end.predicted_rate,
-        rate_bound=end.rate_bound,
+        lambda_1=end.lyapunov.lambda_1,
+        lambda_1_low=lambda_low,
+        lambda_1_high=lambda_high,
+        comparisons=end.comparisons,
         log10_ratio=end.gradient.log10_ratio,
         ratio_low=end.gradient.ratio_low,
         ratio_high=end.gradient.ratio_high,
@@ -166,8 +174,8 @@ def _notes(result: Result, verdicts: findings.Verdicts) -> tuple[str, ...]:
     if result.diverged_at is None:
         return ()
     start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
+    predicted = "" if math.isnan(start.predicted_rate) else f" (mean field {start.predicted_rate:.4f})"
     return (
         f"diverged at training step {result.diverged_at}: the loss or a gradient was not finite",
-        f"before training the gradient was {verdict}, {start.gradient.rate:.4f} nats per step"
-        f" (mean field {start.predicted_rate:.4f})",
+        f"before training the gradient was {verdict}, {start.gradient.rate:.4f} nats per step{predicted}",
     )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnexp import comparison
 from rnnexp.advice import Evidence
 from rnnexp.measurement import Measurement
 from rnnexp.plan import Plan
@@ -110,6 +111,7 @@ def _extreme(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float
 def evidence(plan: Plan, init: str, clip: str, result: Result, verdicts: Verdicts) -> Evidence:
     """Gather what the verdict in words is made from; `init` and `clip` are the names that were chosen."""
     end, gradient = result.end, result.end.gradient
+    said = comparison.metrics(end.comparisons)  # no more than applies
     score = result.validations[-1].score if result.validations else None
     return Evidence(
         activation=plan.activation,
@@ -121,7 +123,7 @@ def evidence(plan: Plan, init: str, clip: str, result: Result, verdicts: Verdict
         rate=gradient.rate,
         rate_low=gradient.rate_low,
         rate_high=gradient.rate_high,
-        predicted_rate=end.predicted_rate,
+        predicted_rate=said.get("theory/rate", math.nan),
         log10_ratio=gradient.log10_ratio,
         decades=plan.decades,
         saturated=end.units.saturated,
@@ -132,4 +134,8 @@ def evidence(plan: Plan, init: str, clip: str, result: Result, verdicts: Verdict
         error=math.nan if score is None else score.error,
         orthogonal_rate=end.orthogonal_rate,
         diverged_at=result.diverged_at,
+        rate_measured_q=said.get("theory/rate_measured_q", math.nan),
+        rate_measured_slopes=said.get("theory/rate_measured_slopes", math.nan),
+        rate_bound=said.get("theory/rate_bound", math.nan),
+        gated=plan.cell.gated,
     )

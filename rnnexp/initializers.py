@@ -157,6 +157,44 @@ class Sparse(Initializer):
         return float(radius)
 
 
+class PerBlock(Initializer):
+    """W = (W_1, ..., W_n), n square blocks side by side, each drawn from numbers of its own.
+
+    For the recurrent kernel (H, nH) of a gated cell. Block `first` is what `block` draws alone.
+
+    Args:
+        block: The initialiser of a block.
+        blocks: n, an integer of at least 1.
+        first: Which block is drawn from the initialiser's first numbers, an integer from 0 to n - 1.
+    """
+
+    def __init__(self, block: Initializer, blocks: int, first: int = 0):
+        super().__init__(block.gain, block.seed)
+        self.block = block
+        self.blocks = checks.integer("blocks", blocks, 1)
+        self.first = checks.integer("first", first, 0, self.blocks - 1)
+
+    def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        if fan_out != self.blocks * fan_in:
+            expected = f"{self.blocks} square blocks side by side"
+            raise checks.ArgumentError("shape", expected, (fan_in, fan_out))
+        places = (np.arange(self.blocks) - self.first) % self.blocks
+        generators = [counter.generator(self.seed, "weights", int(place)) for place in places]
+        return np.concatenate([self.block._draw(fan_in, fan_in, each) for each in generators], axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, as Keras saves them."""
+        return {"block": self.block, "blocks": self.blocks, "first": self.first}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return the initialiser that `get_config` described, `block` perhaps as Keras serialised it."""
+        block, kinds = config["block"], {kind.__name__: kind for kind in CATALOGUE.values()}
+        if not isinstance(block, Initializer):
+            block = kinds[block["class_name"]].from_config(block["config"])
+        return cls(**{**config, "block": block})
+
+
 def _matrix_shape(shape: Sequence[int]) -> tuple[int, int]:
     if len(shape) != 2:
         raise checks.ArgumentError("shape", "two sizes (fan_in, fan_out)", tuple(shape))

@@ -1,10 +1,11 @@
 """The files that a run leaves: raw arrays and figures."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rnnexp import plotting
+from rnnexp import comparison, plotting
 from rnnexp.clipping import GlobalNorm
 from rnnexp.plan import Plan
 from rnnexp.trial import Result
@@ -20,13 +21,22 @@ def save_arrays(path: Path, result: Result) -> None:
         loss, global_norm, clipped_norm      float64 (N,)       of the same steps
         clipped                              bool (N,)          whether the update was clipped
         start_log_norm, end_log_norm         float64 (T,)       ln rms_b ||dl_b/dh_t|| of the probe batch
-        start_eigenvalues, end_eigenvalues   complex128 (H,)    of W_hh
+        start_log_norm_c, end_log_norm_c     float64 (T-1,)     ln rms_b ||dl_b/dc_t|| of an LSTM, t < T
+        start_eigenvalues, end_eigenvalues   complex128 (H,)    of W_hh, or of a gated cell's candidate
+        start_lag_log_norm, end_lag_log_norm float64 (T,)       ln of each lag's part of dL/dW_hh, first lag 0
+        start_effective_rank, end_...        float64 (T,)       of the states of the probe batch
+        spectrum_steps                       int64 (K,)         updates before a look
+        spectral_radius, nonnormality        float64 (K,)       of W_hh, at every look
+        singular_values                      float64 (K, H)     of W_hh, at every look
         validation_steps                     int64 (M,)         updates before a validation
         validation_loss                      float64 (M,)       in the task's unit
 
     In `log_norms` l_b is the training loss of sample b, in the profiles its loss at the last scored step.
     """
-    kept = result.history.kept
+    kept, looks = result.history.kept, {"start": result.start, "end": result.end}
+    carries: dict[str, Any] = {
+        f"{name}_log_norm_c": look.carry.log_norm for name, look in looks.items() if look.carry is not None
+    }
     np.savez_compressed(
         path,
         steps=kept.steps,
@@ -39,20 +49,36 @@ def save_arrays(path: Path, result: Result) -> None:
         end_log_norm=result.end.gradient.log_norm,
         start_eigenvalues=result.start.spectrum.eigenvalues,
         end_eigenvalues=result.end.spectrum.eigenvalues,
+        start_lag_log_norm=result.start.lags.log_norm,
+        end_lag_log_norm=result.end.lags.log_norm,
+        start_effective_rank=result.start.hidden.effective_rank,
+        end_effective_rank=result.end.hidden.effective_rank,
+        spectrum_steps=result.spectra.steps,
+        spectral_radius=result.spectra.spectral_radius,
+        nonnormality=result.spectra.nonnormality,
+        singular_values=result.spectra.singular_values,
         validation_steps=np.array([validated.step for validated in result.validations], np.int64),
         validation_loss=np.array([validated.score.loss for validated in result.validations], np.float64),
+        **carries,
     )
+
+
+def save_theory(path: Path, result: Result) -> None:
+    """Write what theory says beside what was measured, at the start and the end, as CSV."""
+    looks = [result.start, result.end] if result.steps_taken > 0 else [result.start]
+    comparison.write(path, [row for look in looks for row in comparison.rows(look.comparisons, look.step)])
 
 
 def draw(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
     """Draw what the run found as PNG files in `folder`, and return their paths.
 
-    `gradient_profile`, `spectrum` and, where the run trained, `gradient_heatmap` and `loss`.
+    `gradient_profile`, `spectrum`, `states`, `lags` and, where the run trained, `gradient_heatmap`, `loss`
+    and `spectrum_history`.
     """
     profile, spectrum = folder / "gradient_profile.png", folder / "spectrum.png"
     start, end = result.start, result.end
     trained = result.steps_taken > 0
-    gradient = end.gradient
+    gradient, said = end.gradient, comparison.metrics(end.comparisons)
     plotting.gradient_profile(
         profile,
         start.gradient.log_norm / _LN10,
@@ -60,8 +86,9 @@ def draw(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
         rate=gradient.rate,
         rate_low=gradient.rate_low,
         rate_high=gradient.rate_high,
-        predicted_rate=end.predicted_rate,
-        rate_bound=end.rate_bound,
+        predicted_rate=said.get("theory/rate"),
+        rate_measured_slopes=said.get("theory/rate_measured_slopes"),
+        rate_bound=said.get("theory/rate_bound"),
         title=title,
     )
     plotting.spectrum(
@@ -69,13 +96,29 @@ def draw(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
         start.spectrum.eigenvalues,
         end.spectrum.eigenvalues if trained else None,
         end.spectrum.sigma_max,
+        title=f"{title}, block of the candidate" if plan.cell.gated else title,
+    )
+    others = _draw_inside(folder, result, title)
+    return [*(_draw_training(folder, plan, result, title) if trained else []), profile, spectrum, *others]
+
+
+def _draw_inside(folder: Path, result: Result, title: str) -> list[Path]:
+    states, lags = folder / "states.png", folder / "lags.png"
+    start, end = result.start, result.end if result.steps_taken > 0 else None
+    plotting.hidden_states(states, start.hidden, None if end is None else end.hidden, title=title)
+    plotting.lag_contributions(
+        lags,
+        start.lags,
+        None if end is None else end.lags,
+        predicted_rate=comparison.metrics(start.comparisons).get("theory/rate"),
         title=title,
     )
-    return [*(_draw_training(folder, plan, result, title) if trained else []), profile, spectrum]
+    return [states, lags]
 
 
 def _draw_training(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
     heatmap, loss = folder / "gradient_heatmap.png", folder / "loss.png"
+    history = folder / "spectrum_history.png"
     kept = result.history.kept
     plotting.gradient_heatmap(heatmap, kept.steps, kept.log_norms / _LN10, title=title)
     steps = np.array([validated.step for validated in result.validations])
@@ -93,4 +136,12 @@ def _draw_training(folder: Path, plan: Plan, result: Result, title: str) -> list
         clip_threshold=plan.clip.threshold if isinstance(plan.clip, GlobalNorm) else None,
         title=title,
     )
-    return [heatmap, loss]
+    plotting.spectrum_history(
+        history,
+        result.spectra.steps,
+        result.spectra.spectral_radius,
+        result.spectra.singular_values,
+        result.spectra.nonnormality,
+        title=f"{title}, block of the candidate" if plan.cell.gated else title,
+    )
+    return [heatmap, loss, history]

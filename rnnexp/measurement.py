@@ -12,24 +12,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rnnexp import activations, theory
+from rnnexp import comparison, laws
+from rnnexp.comparison import Comparison
+from rnnexp.inspection import inspector
 from rnnexp.losses import last_step, sequence_losses
-from rnnexp.network import RECURRENT
+from rnnexp.network import READOUT, RECURRENT
 from rnnexp.probes import (
-    ElmanJacobians,
     GradientProfile,
     JacobianProducts,
+    LagContributions,
     LyapunovSpectrum,
     Spectrum,
+    States,
     Units,
     measure_gradient,
     measure_jacobian,
     measure_lyapunov,
     measure_spectrum,
-    measure_units,
 )
+from rnnexp.recipes import Recipe
 from rnnexp.recording import recording
-from rnnexp.scan import scan
 from rnnexp.tasks import Batch
 
 _JACOBIAN_SAMPLES = 4  # a full decomposition costs H^3 a step and sample; its spread over samples is small
@@ -42,28 +44,43 @@ class Measurement:
     Attributes:
         step: Updates that the weights have behind them: the look is before training step `step`.
         gradient: The gradient over time.
-        spectrum: Of W_hh.
-        units: Saturated and dead units.
-        jacobian: Singular values of dh_T/dh_1, of the first samples.
+        spectrum: Of W_hh; of a gated cell, of the block of its candidate.
+        units: Saturated and dead units; of a gated cell, of its gates.
+        jacobian: Singular values of dS_T/dS_1, of the first samples; S is h, of an LSTM h and c side by side.
+        hidden: The states over time, `rnnexp.probes.measure_states`; of an LSTM h.
+        lags: What each lag contributes to dL/dW_hh, L the mean loss at the last scored step; of a gated cell,
+            to the gradient of its whole recurrent kernel.
         lyapunov: The largest exponent along the driven trajectories, nats per step.
         predicted_rate: Mean-field rate, `rnnexp.theory.mean_field`, nats per step of lag, from the weights'
             and inputs' variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
         orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
+        carry: The gradient by the c of an LSTM, dl/dc_t from c_1 to c_{T-1}: no step reads c_T, and what goes
+            from c_t through h_t of the same step is part of dl/dh_t. None where there is no c, or T = 1.
+        comparisons: Every theory that applies, beside what was measured (`rnnexp.laws`).
+
+    The theory's rates are nan for gated cells, of which they say nothing.
     """
 
     step: int
     gradient: GradientProfile
     spectrum: Spectrum
     units: Units
+    hidden: States
+    lags: LagContributions
     jacobian: JacobianProducts
     lyapunov: LyapunovSpectrum
     predicted_rate: float
     rate_bound: float
     orthogonal_rate: float = math.nan
+    carry: GradientProfile | None = None
+    comparisons: tuple[Comparison, ...] = ()
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers under the names of the measurement contract; some may not be finite."""
+        carry = {}
+        if self.carry is not None:
+            carry = {"grad/rate_c": self.carry.rate, "grad/log10_ratio_c": self.carry.log10_ratio}
         return {
             "grad/rate": self.gradient.rate,
             "grad/rate_low": self.gradient.rate_low,
@@ -71,6 +88,7 @@ class Measurement:
             "grad/log10_ratio": self.gradient.log10_ratio,
             "grad/log10_ratio_low": self.gradient.ratio_low,
             "grad/log10_ratio_high": self.gradient.ratio_high,
+            "grad/median_lag": self.lags.median_lag,
             "grad/zero_share": self.gradient.zero_share,
             "grad/nonfinite_share": self.gradient.nonfinite_share,
             "jacobian/log10_sigma_max": self.jacobian.log10_sigma_max,
@@ -78,10 +96,14 @@ class Measurement:
             "lyapunov/lambda_1": self.lyapunov.lambda_1,
             "recurrent/spectral_radius": self.spectrum.spectral_radius,
             "recurrent/sigma_max": self.spectrum.sigma_max,
+            "recurrent/nonnormality": self.spectrum.nonnormality,
             "state/saturated": self.units.saturated,
             "state/dead": self.units.dead,
+            "state/effective_rank": self.hidden.final_effective_rank,
             "theory/rate": self.predicted_rate,
             "theory/rate_bound": self.rate_bound,
+            **carry,
+            **comparison.metrics(self.comparisons),
         }
 
 
@@ -90,6 +112,7 @@ class Probe:
 
     Args:
         twin: A float64 network of the same architecture; its weights are overwritten at every look.
+        recipe: Of its cell.
         activation: Name of phi.
         loss_kind: As `rnnexp.losses.sequence_losses` knows it.
         batch: The fixed batch, x (B, T, F).
@@ -97,17 +120,23 @@ class Probe:
     """
 
     def __init__(
-        self, twin: keras.Model, activation: str, loss_kind: str, batch: Batch, bootstrap: int = 1000
+        self,
+        twin: keras.Model,
+        recipe: Recipe,
+        activation: str,
+        loss_kind: str,
+        batch: Batch,
+        bootstrap: int = 1000,
     ):
         self._twin = twin
-        self._layer = twin.get_layer(RECURRENT)
         self._loss_kind = loss_kind
         self._x = tf.constant(batch.x, tf.float64)
         self._y = tf.constant(batch.y)
-        self._steps = batch.x.shape[1]
         self._bootstrap = bootstrap
-        self._phi, self._slope = activations.numpy_pair(activation)
-        self._slope_bound = theory.slope_bound(self._slope)
+        layer = twin.get_layer(RECURRENT)
+        self._recurrent = keras.Model(twin.inputs, layer.output)
+        self._readout = twin.get_layer(READOUT)
+        self._inspector = inspector(recipe, layer, activation, self._x, _JACOBIAN_SAMPLES)
         self._flow = tf.function(self._gradient_flow)
 
     def measure(self, weights: list[np.ndarray], step: int) -> Measurement:
@@ -122,54 +151,39 @@ class Probe:
             ValueError: The weights are not those of such a network.
         """
         self._twin.set_weights(weights)
-        log_norms, slopes, input_variance = (result.numpy() for result in self._flow())
-        kernel = self._layer.cell.recurrent_kernel.numpy()
-        spectrum = measure_spectrum(kernel)
-        first = ElmanJacobians(slopes[:, :_JACOBIAN_SAMPLES], kernel)
+        last_adjoint, by_h, *by_c = (result.numpy() for result in self._flow())
+        seen = self._inspector.inspect(last_adjoint)
+        gradient = measure_gradient(by_h, self._bootstrap)
+        lyapunov = measure_lyapunov(seen.jacobians, exponents=1)
+        spectrum = measure_spectrum(seen.kernel)
+        compared: list[Comparison] = []
+        if seen.known is not None:
+            compared = laws.comparisons(seen.known, gradient, lyapunov, spectrum, untrained=step == 0)
         return Measurement(
             step=step,
-            gradient=measure_gradient(log_norms, self._bootstrap),
+            gradient=gradient,
             spectrum=spectrum,
-            units=measure_units(slopes),
-            jacobian=measure_jacobian(first, lags=[self._steps - 1]),
-            lyapunov=measure_lyapunov(ElmanJacobians(slopes, kernel), exponents=1),
-            predicted_rate=self._predict(float(input_variance)),
-            rate_bound=theory.rate_bound(spectrum.sigma_max, self._slope_bound),
-            orthogonal_rate=self._mean_field_rate(1.0, float(input_variance)),
+            units=seen.units,
+            hidden=seen.hidden,
+            lags=seen.lags,
+            jacobian=measure_jacobian(seen.few, lags=[len(by_h) - 1]),
+            lyapunov=lyapunov,
+            predicted_rate=seen.predicted_rate,
+            rate_bound=seen.rate_bound,
+            orthogonal_rate=seen.orthogonal_rate,
+            carry=measure_gradient(by_c[0][:-1], self._bootstrap) if by_c and len(by_h) > 1 else None,
+            comparisons=tuple(compared),
         )
 
-    def _gradient_flow(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return ln ||dl_b/dh_t|| (T, B), phi'(a_t) (T, B, H) and mean (W_xh^T x_t + b)^2.
+    def _gradient_flow(self) -> list[tf.Tensor]:
+        """Return dl_b/dh_T (B, H), and ln ||dl_b/ds_t|| (T, B) of every state s, h first.
 
         l_b is the loss of sample b at its last scored step. No sample touches another's states, so the
         gradient of their sum is that of each.
         """
         with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
-            y, prediction = last_step(self._y, self._twin(self._x))
+            states = self._recurrent(self._x)
+            y, prediction = last_step(self._y, self._readout(states))
             loss = tf.reduce_sum(sequence_losses(self._loss_kind, y, prediction))
-        (log_norms,) = tape.gradient(loss, list(record.taps.values()))
-        projected = self._layer.project(self._x)
-        pre_activations = self._pre_activations(projected)
-        slopes = activations.slope(self._layer.cell.activation, pre_activations)
-        # Some activations have a slope at nan; a unit whose state is lost is neither saturated nor dead.
-        slopes = tf.where(tf.math.is_finite(pre_activations), slopes, math.nan)
-        return log_norms, slopes, tf.reduce_mean(tf.square(projected))
-
-    def _pre_activations(self, projected: tf.Tensor) -> tf.Tensor:
-        """Return a_t = p_t + W_hh^T h_{t-1} of all steps, (T, B, H), from p (T, B, H)."""
-        kernel = tf.convert_to_tensor(self._layer.cell.recurrent_kernel)
-        initial = tf.zeros_like(projected[0])
-        states = scan(projected, kernel, initial, self._layer.cell.activation).states
-        before = tf.concat([initial[tf.newaxis], states], axis=0)[:-1]
-        return projected + tf.matmul(before, kernel)
-
-    def _predict(self, input_variance: float) -> float:
-        kernel = self._layer.cell.recurrent_kernel.numpy()
-        with np.errstate(over="ignore"):
-            weight_variance = float(np.sum(np.square(kernel)) / len(kernel))
-        return self._mean_field_rate(weight_variance, input_variance)
-
-    def _mean_field_rate(self, weight_variance: float, input_variance: float) -> float:
-        if not math.isfinite(weight_variance) or not math.isfinite(input_variance):
-            return math.nan
-        return theory.mean_field(self._phi, self._slope, weight_variance, input_variance, self._steps).rate
+        to_states, *log_norms = tape.gradient(loss, [states, *record.taps.values()])
+        return [to_states[:, -1] if to_states.shape.rank == 3 else to_states, *log_norms]

@@ -9,6 +9,9 @@ from rnnexp.tasks import Task
 RECURRENT = "recurrent"
 """Name of the recurrent layer."""
 
+READOUT = "readout"
+"""Name of the layer that reads the states."""
+
 
 def build_network(task: Task, cell: keras.layers.Layer, seed: int) -> keras.Model:
     """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
@@ -25,7 +28,7 @@ def build_network(task: Task, cell: keras.layers.Layer, seed: int) -> keras.Mode
     recurrent = RNN(cell, return_sequences=task.scores_every_step, name=RECURRENT, dtype=dtype)
     kernel_initializer = GlorotUniform(seed=seed)
     readout = keras.layers.Dense(
-        task.output_size, kernel_initializer=kernel_initializer, name="readout", dtype=dtype
+        task.output_size, kernel_initializer=kernel_initializer, name=READOUT, dtype=dtype
     )
     inputs = keras.Input((task.steps, task.input_size), dtype=dtype)
     return keras.Model(inputs, readout(recurrent(inputs)), name="network")

@@ -5,6 +5,7 @@ import dataclasses
 from rnnexp.clipping import Clip
 from rnnexp.initializers import Initializer
 from rnnexp.optimizers import Optimizer
+from rnnexp.recipes import Recipe
 from rnnexp.tasks import Task
 
 
@@ -14,11 +15,11 @@ class Plan:
 
     Attributes:
         task: What is learned.
-        initializer: Of W_hh.
+        cell: The kind of cell and what it takes beside `units`, `activation` and `initializer`.
+        initializer: Of W_hh; of a gated cell, of every block.
         clip: Of the gradients.
         optimizer: The update rule.
         activation: Name of phi.
-        use_bias: Whether the cell has a bias.
         units: H.
         batch_size: B.
         steps: Training steps; 0 measures the start only.
@@ -38,11 +39,11 @@ class Plan:
     """
 
     task: Task
+    cell: Recipe
     initializer: Initializer
     clip: Clip
     optimizer: Optimizer
     activation: str
-    use_bias: bool
     units: int
     batch_size: int
     steps: int

@@ -8,6 +8,8 @@ from keras import ops
 
 from rnnexp import activations, recording
 from rnnexp.cells import ElmanCell
+from rnnexp.log_norm import log_norm
+from rnnexp.loop import output_state, state_names, tapped_loop, zero_taps
 from rnnexp.scan import scan
 
 _logger = logging.getLogger(__name__)
@@ -15,16 +17,18 @@ _logger = logging.getLogger(__name__)
 
 @keras.saving.register_keras_serializable("rnnexp")
 class RNN(keras.layers.RNN):
-    """A drop-in for `keras.layers.RNN` that runs Elman cells on the fast scan.
+    """A drop-in for `keras.layers.RNN` that hands out its adjoints, and runs Elman cells on the fast scan.
 
         h_t = phi(W_xh^T x_t + b + W_hh^T h_{t-1}),   t = 1 .. T
 
     The scan is taken for an `ElmanCell` (or a `keras.layers.SimpleRNNCell` without dropout; no subclass of
     them) whose activation is elementwise and whose dtype is the layer's, when there is no mask and no
-    unrolling. Everything else runs in Keras' own loop, with the same numbers and without adjoints; the log
-    says so once a layer.
+    unrolling. Everything else (LSTM, GRU, any cell or stack of cells) runs in Keras' own loop, with the same
+    numbers; the log says so once a layer.
 
-    Inside `rnnexp.recording.recording(tape)` the layer also hands out ln ||dL/dh_t|| for every step.
+    Inside `rnnexp.recording.recording(tape)` the layer also hands out ln ||dL/dh_t|| for every step, of every
+    floating state; where a step is masked it is -inf. Keras' loop is then not unrolled. The gradient is by
+    the state that a step hands on: of an LSTM, dL/dc_t leaves out the way from c_t to h_t inside the step.
 
     Args:
         cell: The cell, or a list of cells (which Keras stacks).
@@ -34,7 +38,7 @@ class RNN(keras.layers.RNN):
     Call arguments:
         sequences: x, (B, T, F).
         initial_state: h_0, (B, H), or a list that holds it. Default: 0.
-        mask: (B, T) booleans; falls back to Keras' loop.
+        mask: (B, T) booleans.
         training: Passed to the cell, where it asks for it.
 
     Returns:
@@ -56,7 +60,7 @@ class RNN(keras.layers.RNN):
         obstacle = self._obstacle(mask)
         if obstacle is not None:
             self._say_slow(obstacle)
-            return super().inner_loop(sequences, initial_state, mask, training)
+            return self._keras_loop(sequences, initial_state, mask, training)
         initial_state = initial_state[0] if isinstance(initial_state, list | tuple) else initial_state
         # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
         initial_state = tf.convert_to_tensor(initial_state)
@@ -80,15 +84,28 @@ class RNN(keras.layers.RNN):
         projected = ops.matmul(time_major, self.cell.kernel)
         return projected if self.cell.bias is None else projected + self.cell.bias
 
-    def _tap(self, projected):
+    def _keras_loop(self, sequences, initial_state, mask, training):
+        """Run the recurrence in Keras' loop, with taps where somebody records."""
+        taps = self._tap_states(sequences, initial_state)
+        if all(tap is None for tap in taps):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
+        return tapped_loop(self, taps, sequences, initial_state, mask, training)
+
+    def _tap_states(self, sequences, initial_state):
+        """Return what to add to every floating state, (B, T, ...), None where nobody records it."""
         record = recording.current()
         if record is None:
-            return None
-        dynamic = tf.shape(projected)
-        steps, batch_size = (
-            dynamic[i] if size is None else size for i, size in enumerate(projected.shape[:2])
-        )
-        return record.tap(self.name, steps, batch_size)
+            return []
+        names = state_names(self.cell, initial_state)
+        names[output_state(names)] = recording.OUTPUT
+        taps = record.tap_states(self.name, _size(sequences, 1), _size(sequences, 0), names)
+        pairs = zip(taps, zero_taps(sequences, initial_state), strict=True)
+        return [None if tap is None else _spread(tap, zeros, self.go_backwards) for tap, zeros in pairs]
+
+    def _tap(self, projected):
+        record = recording.current()
+        return None if record is None else record.tap(self.name, _size(projected, 0), _size(projected, 1))
 
     def _obstacle(self, mask) -> str | None:
         """Why the scan cannot run this call, or None."""
@@ -109,5 +126,27 @@ class RNN(keras.layers.RNN):
 
     def _say_slow(self, obstacle: str) -> None:
         if not self._said_slow:
-            _logger.warning("layer %s runs in Keras' loop, without adjoints: %s", self.name, obstacle)
+            _logger.info("layer %s runs in Keras' loop: %s", self.name, obstacle)
             self._said_slow = True
+
+
+def _size(tensor: tf.Tensor, axis: int) -> int | tf.Tensor:
+    """The size as a number where the graph knows it."""
+    size = tensor.shape[axis]
+    return tf.shape(tensor)[axis] if size is None else size
+
+
+def _spread(tap: tf.Tensor, zeros: tf.Tensor, go_backwards: bool) -> tf.Tensor:
+    """Return e = 0 (B, T, ...), whose gradient sends ln ||dL/de_t|| to the tap, (T,) or (T, B)."""
+    samples = [] if tap.shape.rank == 2 else [1]
+
+    @tf.custom_gradient
+    def spread(_tap):
+        def adjoint(g):
+            by_time = tf.transpose(g, (1, 0, *range(2, g.shape.rank)))
+            norms = log_norm(by_time, [*samples, *range(2, g.shape.rank)])
+            return tf.reverse(norms, [0]) if go_backwards else norms
+
+        return tf.identity(zeros), adjoint
+
+    return spread(tap)

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.checks import ArgumentError
+from rnnexp.state_file import StateFile
 
 _STATE = "run.json"
 _LOCK = "run.lock"
@@ -75,16 +75,11 @@ class RunFolder:
 
     def state(self) -> dict[str, Any]:
         """Return what is known of the run; empty if nothing is."""
-        try:
-            return json.loads((self.path / _STATE).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
+        return StateFile(self.path / _STATE).read()
 
     def update(self, **values: object) -> None:
         """Write `values` over the state, as a whole."""
-        beside = self.path / f"{_STATE}.partial"
-        beside.write_text(json.dumps(self.state() | values, indent=1) + "\n", encoding="utf-8")
-        beside.replace(self.path / _STATE)
+        StateFile(self.path / _STATE).update(**values)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -100,6 +95,14 @@ class RunFolder:
                 expected = "a run that no other process is at work on"
                 raise ArgumentError("resume", expected, str(self.path)) from None
             yield
+
+    def is_held(self) -> bool:
+        """Return whether a process is at work on the run."""
+        try:
+            with self.held():
+                return False
+        except ArgumentError:
+            return True
 
 
 def check_root(root: Path) -> None:

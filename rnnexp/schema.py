@@ -17,6 +17,15 @@ def _at_least(minimum: int) -> Check:
     return partial(checks.integer, minimum=minimum)
 
 
+def _at_least_or_null(minimum: int) -> Check:
+    return lambda name, value: None if value is None else checks.integer(name, value, minimum)
+
+
+def _boolean_or_null(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise ArgumentError(name, "true, false or null", value)
+
+
 def _one_of(*choices: str) -> Check:
     return partial(checks.choice, choices=choices)
 
@@ -50,14 +59,14 @@ SCALARS: dict[str, Check] = {
     "validation.sequences": _at_least(2),
     "verdict.decades": checks.positive,
     "checkpoint.every": _at_least(0),
-    "cell._target_": _one_of("rnnexp.cells.ElmanCell"),
-    "cell.use_bias": checks.boolean,
     "tracking.kind": _one_of("mlflow", "none"),
     "tracking.every": _at_least(1),
     "tracking.model": checks.boolean,
     "tracking.uri": _text_or_null,
     "tracking.experiment": _text,
-    "resume": checks.boolean,
+    "launcher.workers": _at_least_or_null(1),
+    "resume": _boolean_or_null,
+    "dry_run": checks.boolean,
     "name": _text_or_null,
     "output_dir": _text,
 }
@@ -66,7 +75,7 @@ SCALARS: dict[str, Check] = {
 GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "experiment")
 """The folders of the menu: keys whose values are choices."""
 
-CONSTRUCTED = ("task", "init", "clip", "optimizer")
+CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
 """The groups whose fields are checked by the constructor that they name."""
 
 _OF_MLFLOW = ("tracking.uri", "tracking.experiment")

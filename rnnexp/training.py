@@ -70,11 +70,12 @@ class RecordingModel(keras.Model):
 
     One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. The record of a step is one
     row of a buffer on the device that is read back in blocks, so it is complete with any
-    `steps_per_execution`, and a step costs no transfer.
+    `steps_per_execution`, and a step costs no transfer. Of a cell with several states, h is the one that the
+    layer hands on; the c of an LSTM is measured by `rnnexp.measurement` at every look.
 
     Args:
-        network: The Keras model to train. It holds one `rnnexp.RNN` that runs on the scan; any recurrent
-            layer where nothing is recorded.
+        network: The Keras model to train. It holds one `rnnexp.RNN`, of any cell; any recurrent layers where
+            nothing is recorded.
         loss_kind: As `rnnexp.losses.sequence_losses` knows it.
         clip: Gradients -> `Clipped`, from `rnnexp.clipping`. The optimizer should clip nothing.
         steps: T, the time steps that the recurrent layer takes.
@@ -137,7 +138,7 @@ class RecordingModel(keras.Model):
         if not self._record:
             yield {}
             return
-        with recording(tape) as record:
+        with recording(tape, outputs_only=True) as record:
             yield record.taps
 
     def _one(self, taps: dict[str, tf.Tensor]) -> list[tf.Tensor]:

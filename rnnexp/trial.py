@@ -12,13 +12,13 @@ import keras
 import numpy as np
 
 from rnnexp import checkpoint
-from rnnexp.cells import ElmanCell
 from rnnexp.evaluation import Evaluator
 from rnnexp.initializers import GlorotUniform
 from rnnexp.measurement import Measurement, Probe
 from rnnexp.network import build_network
 from rnnexp.plan import Plan
 from rnnexp.signals import Interruption, Killed
+from rnnexp.spectra import SpectrumHistory
 from rnnexp.steering import History, Hooks, Intervals, Steering
 from rnnexp.training import Recorded, RecordingModel, training_data
 from rnnexp.verdict import Validation
@@ -59,6 +59,7 @@ class Result:
             recorded. Of a run that diverged: at what is left of the weights. Of a run that was stopped: the
             last one before that.
         history: The record of the training steps.
+        spectra: Of W_hh at every look.
         validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
         diverged_at: The first step with a non-finite loss or gradient, or None.
         steps_taken: Updates. A run that diverged took a few more before that was noticed.
@@ -67,6 +68,7 @@ class Result:
     start: Measurement
     end: Measurement
     history: History
+    spectra: SpectrumHistory
     validations: list[Validated]
     diverged_at: int | None
     steps_taken: int
@@ -100,6 +102,7 @@ class Trial:
         self._evaluator = Evaluator(self.network, plan.task, plan.seed, plan.jit)
         self._validations: list[Validated] = []
         self._measurements: list[Measurement] = []
+        self._spectra = SpectrumHistory.empty(plan.units)
         self._steering = self._steer(None)
 
     def run(self, resume: bool) -> Result:
@@ -150,6 +153,7 @@ class Trial:
             start=self._measurements[0],
             end=self._measurements[-1],
             history=self._steering.history,
+            spectra=self._spectra,
             validations=list(self._validations),
             diverged_at=self._steering.diverged_at,
             steps_taken=self.steps_taken,
@@ -197,6 +201,7 @@ class Trial:
     def _measure(self) -> None:
         measurement = self._probe.measure(self.network.get_weights(), self._model.steps_taken)
         self._measurements.append(measurement)
+        self._spectra = self._spectra.extended(measurement.step, measurement.spectrum)
         self._observer.on_measurement(measurement)
 
     def _validate(self, sequences: int | None) -> None:
@@ -211,10 +216,12 @@ class Trial:
             rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
             columns = 1 + len(dataclasses.fields(Validation))
             validations = np.array(rows, np.float64).reshape(-1, columns)
-            checkpoint.save(self._state, self._model, self._steering.history, validations)
+            spectra = self._spectra.table()
+            checkpoint.save(self._state, self._model, self._steering.history, validations, spectra)
 
     def _load(self) -> None:
-        history, validations = checkpoint.load(self._state, self._model)
+        history, validations, spectra = checkpoint.load(self._state, self._model)
+        self._spectra = SpectrumHistory.from_table(spectra)
         self._validations = [
             Validated(int(step), Validation(loss, half_width, error, bool(enough)))
             for step, loss, half_width, error, enough in validations.tolist()
@@ -224,14 +231,8 @@ class Trial:
 
 def _network(plan: Plan, dtype: str) -> keras.Model:
     # Three weights, three seeds: initialisers with equal seeds draw from the same numbers.
-    cell = ElmanCell(
-        plan.units,
-        plan.activation,
-        use_bias=plan.use_bias,
-        kernel_initializer=GlorotUniform(seed=3 * plan.seed),
-        recurrent_initializer=plan.initializer,
-        dtype=dtype,
-    )
+    kernel = GlorotUniform(seed=3 * plan.seed)
+    cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
     return build_network(plan.task, cell, seed=3 * plan.seed + 2)
 
 
@@ -248,4 +249,5 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
 
 def _probe(plan: Plan) -> Probe:
     batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
-    return Probe(_network(plan, "float64"), plan.activation, plan.task.loss, batch, plan.bootstrap)
+    twin = _network(plan, "float64")
+    return Probe(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap)

@@ -61,6 +61,67 @@ def test_theory_is_told_with_its_distance_in_half_widths():
     assert "Mean-field" not in said(predicted_rate=math.nan)
 
 
+APART = {"rate": -0.165, "predicted_rate": -0.265}
+
+
+@pytest.mark.parametrize(
+    ("at_variance", "of_slopes", "named", "part"),
+    [
+        (-0.17, -0.168, "The variance of the pre-activations makes -0.0950 of that", "it says -0.1700"),
+        (-0.263, -0.167, "The distribution of the slopes makes -0.0960 of that", "it says -0.1670"),
+        (-0.265, -0.26, "The direction of the gradient makes -0.0950 of that", "hand on more of it"),
+    ],
+)
+def test_the_assumption_that_makes_the_difference_is_named(at_variance, of_slopes, named, part):
+    text = said(**APART, rate_measured_q=at_variance, rate_measured_slopes=of_slopes)
+    assert f"{named}: " in text and part in text
+
+
+def test_a_gradient_that_lies_in_worse_directions_is_told_so():
+    measured = {"rate": -0.365, "rate_low": -0.37, "rate_high": -0.36}
+    text = said(predicted_rate=-0.265, **measured, rate_measured_q=-0.265, rate_measured_slopes=-0.27)
+    assert "makes +0.0950 of that: W_hh and the slopes hand on less of it" in text
+
+
+@pytest.mark.parametrize(
+    ("at_variance", "of_slopes"),
+    [(-0.1, -0.25), (-0.232, -0.198), (-0.2, -0.265)],
+)
+def test_parts_that_cancel_or_are_alike_are_all_told_and_add_up(at_variance, of_slopes):
+    text = said(**APART, rate_measured_q=at_variance, rate_measured_slopes=of_slopes)
+    parts = re.findall(r"makes ([+-]\d\.\d+)", text)
+    assert len(parts) == 3
+    assert sum(map(float, parts)) == pytest.approx(-0.265 + 0.165, abs=2e-4)
+
+
+def test_a_part_that_is_nothing_is_not_told():
+    text = said(**APART, rate_measured_q=-0.26503, rate_measured_slopes=-0.4)
+    assert (
+        "Of that, the distribution of the slopes makes +0.1350, the direction of the gradient makes" in text
+    )
+    assert "variance" not in text
+
+
+def test_no_assumption_is_accused_where_theory_agrees_or_nothing_was_measured():
+    assert "makes" not in said(rate_measured_q=-0.1, rate_measured_slopes=-0.2)
+    assert "makes" not in said(**APART)
+    assert "makes" not in said(**APART, rate_measured_q=-0.2)
+
+
+def test_many_half_widths_are_a_plain_number():
+    assert "(1,000 half-widths)" in said(**APART, rate_low=-0.1651, rate_high=-0.1649)
+
+
+def test_a_bound_below_0_is_told_and_one_that_is_exceeded_is_a_fault():
+    (most,) = re.findall(r"no step hands on more than ([\d.]+) of it", said(rate_bound=-0.05))
+    assert math.log(float(most)) == pytest.approx(-0.05, abs=1e-3)
+    for bound in (math.nan, 0.3, 0.0, -1e-16, math.inf):
+        assert "hands on more" not in said(rate_bound=bound) and "fault" not in said(rate_bound=bound)
+    text = said(rate_bound=-0.2)
+    assert "It exceeds -0.2000 nats per step" in text and "the measurement is at fault" in text
+    assert "fault" not in said(rate_bound=-0.17)
+
+
 def test_units_are_told_where_there_are_many():
     assert "38% of the units are saturated" in said()
     assert "saturated" not in said(saturated=0.1)
@@ -103,7 +164,26 @@ def test_an_all_zero_gradient_is_told():
 
 
 def test_every_sentence_names_the_metrics_that_it_is_made_from():
-    for sentence in advise(VANISHING):
+    far = dataclasses.replace(
+        VANISHING, predicted_rate=-0.265, rate_measured_q=-0.2, rate_measured_slopes=-0.2, rate_bound=-0.1
+    )
+    for sentence in [*advise(VANISHING), *advise(far)]:
         assert sentence.text.endswith(".")
         assert sentence.metrics
         assert all(re.fullmatch(r"(\w+/\w+|verdict\.\w+)", name) for name in sentence.metrics)
+
+
+def test_gates_are_told_apart_and_no_gain_or_identity_is_advised_for_them():
+    shut = "38% of the gates' units are saturated at a typical step: open or shut for good"
+    assert shut in said(gated=True) and shut in said(gated=True, activation="relu")
+    exploding = {"gradient": "exploding", "rate": 0.3, "log10_ratio": 26.0, "predicted_rate": math.nan}
+    assert "init.gain" in said(**exploding) and "init.gain" not in said(**exploding, gated=True)
+    assert "init=identity" in said(activation="relu")
+    assert "init=identity" not in said(activation="relu", gated=True)
+
+
+def test_without_theory_nothing_is_said_of_it():
+    nothing = {"predicted_rate": math.nan, "orthogonal_rate": math.nan, "dead": math.nan, "gated": True}
+    for init in ("orthogonal", "glorot_uniform"):
+        text = said(**nothing, init=init)
+        assert "nan" not in text and "theory" not in text and "orthogonal" not in text

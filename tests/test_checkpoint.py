@@ -18,6 +18,7 @@ from rnnexp.training import Recorded, RecordingModel
 T, B, H = 12, 4, 6
 TASK = Adding(T)
 VALIDATIONS = np.array([[5.0, 0.2, np.inf, 0.9, 0.0], [10.0, np.nan, np.nan, 1.0, 1.0]])
+SPECTRA = np.random.default_rng(3).standard_normal((4, 6))
 
 OPTIMIZERS: dict[str, Optimizer] = {
     **{name: optimizer() for name, optimizer in optimizers.CATALOGUE.items()},
@@ -62,7 +63,7 @@ def written(tmp_path_factory):
     """A model after three steps, and its checkpoint."""
     model, path = build(), tmp_path_factory.mktemp("state") / "checkpoint.npz"
     take_steps(model, 0, 3)
-    checkpoint.save(path, model, History(record(model), 2, 1.5, diverged_at=2), VALIDATIONS)
+    checkpoint.save(path, model, History(record(model), 2, 1.5, diverged_at=2), VALIDATIONS, SPECTRA)
     return model, path
 
 
@@ -80,7 +81,7 @@ def test_a_model_goes_on_as_if_it_had_not_been_saved(optimizer, dtype, tmp_path)
     model, other = build(0, optimizer, dtype=dtype), build(1, optimizer, dtype=dtype)
     take_steps(model, 0, 3)
     before = state(model)
-    checkpoint.save(tmp_path / "state.npz", model, History.empty(T), VALIDATIONS)
+    checkpoint.save(tmp_path / "state.npz", model, History.empty(T), VALIDATIONS, SPECTRA)
     assert_same(state(model), before)
     checkpoint.load(tmp_path / "state.npz", other)
     assert_same(state(other), before)
@@ -91,13 +92,13 @@ def test_a_model_goes_on_as_if_it_had_not_been_saved(optimizer, dtype, tmp_path)
     assert_same([other.read(3).log_norms], [model.read(3).log_norms])
 
 
-def test_history_and_validations_come_back(written):
+def test_history_and_tables_come_back(written):
     model, path = written
-    history, validations = checkpoint.load(path, build(1))
+    history, validations, spectra = checkpoint.load(path, build(1))
     expected = record(model)
     assert_same(
-        [history.kept.steps, history.kept.log_norms, history.kept.scalars, validations],
-        [expected.steps, expected.log_norms, expected.scalars, VALIDATIONS],
+        [history.kept.steps, history.kept.log_norms, history.kept.scalars, validations, spectra],
+        [expected.steps, expected.log_norms, expected.scalars, VALIDATIONS, SPECTRA],
     )
     assert (history.clipped, history.seconds, history.diverged_at) == (2, 1.5, 2)
     assert checkpoint.steps_in(path) == 3
@@ -105,11 +106,11 @@ def test_history_and_validations_come_back(written):
 
 def test_a_run_that_has_not_begun_can_be_saved(tmp_path):
     model, other = build(), build(1)
-    checkpoint.save(tmp_path / "state.npz", model, History.empty(T), np.zeros((0, 5)))
-    history, validations = checkpoint.load(tmp_path / "state.npz", other)
+    checkpoint.save(tmp_path / "state.npz", model, History.empty(T), np.zeros((0, 5)), np.zeros((0, 3 + H)))
+    history, validations, spectra = checkpoint.load(tmp_path / "state.npz", other)
     assert history.kept.log_norms.shape == (0, T)
     assert history.diverged_at is None
-    assert validations.shape == (0, 5)
+    assert validations.shape == (0, 5) and spectra.shape == (0, 3 + H)
     assert_same(state(other), state(model))
 
 
@@ -136,9 +137,9 @@ def test_a_failure_leaves_the_old_file(owner, name, failing, path, monkeypatch):
     take_steps(model, 0, 4)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="^no space left$"):
         patch.setattr(owner, name, failing)
-        checkpoint.save(path, model, History.empty(T), VALIDATIONS)
+        checkpoint.save(path, model, History.empty(T), VALIDATIONS, SPECTRA)
     assert path.read_bytes() == old
-    checkpoint.save(path, model, History.empty(T), VALIDATIONS)
+    checkpoint.save(path, model, History.empty(T), VALIDATIONS, SPECTRA)
     assert checkpoint.steps_in(path) == 4
     assert list(path.parent.iterdir()) == [path]
 
@@ -169,11 +170,11 @@ def test_a_checkpoint_of_another_model_changes_nothing(arguments, written):
 def refused(path, model):
     """Whether the file is refused in the words that it should be, else what of it was loaded."""
     try:
-        history, validations = checkpoint.load(path, model)
+        history, *tables = checkpoint.load(path, model)
     except ArgumentError as error:
         assert str(error).startswith("resume: expected a ") and str(error).endswith(f"received {str(path)!r}")
         return None
-    return [*state(model), history.kept.steps, history.kept.log_norms, history.kept.scalars, validations]
+    return [*state(model), history.kept.steps, history.kept.log_norms, history.kept.scalars, *tables]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
@@ -225,6 +226,6 @@ def test_a_checkpoint_holds_what_was_read_so_far(tmp_path):
     """Steps that the device still holds are not part of it: whoever saves reads first."""
     model = build()
     take_steps(model, 0, 3)
-    checkpoint.save(tmp_path / "state.npz", model, History(Recorded.empty(T), 0, 0.0), VALIDATIONS)
-    history, _ = checkpoint.load(tmp_path / "state.npz", model)
+    checkpoint.save(tmp_path / "state.npz", model, History(Recorded.empty(T), 0, 0.0), VALIDATIONS, SPECTRA)
+    history, *_ = checkpoint.load(tmp_path / "state.npz", model)
     assert len(history.kept.steps) == 0

@@ -34,9 +34,11 @@ METRICS = {
     *("grad/log10_ratio", "grad/log10_ratio_low", "grad/log10_ratio_high"),
     *("grad/rate", "grad/rate_low", "grad/rate_high", "grad/zero_share", "grad/nonfinite_share"),
     *("grad/global_norm", "grad/global_norm_max", "grad/clipped_norm", "grad/clip_fraction"),
-    *("recurrent/spectral_radius", "recurrent/sigma_max", "state/saturated", "state/dead"),
+    *("recurrent/spectral_radius", "recurrent/sigma_max", "recurrent/nonnormality"),
+    *("state/saturated", "state/dead", "state/effective_rank", "grad/median_lag"),
     *("jacobian/log10_sigma_max", "jacobian/log10_sigma_median", "lyapunov/lambda_1"),
-    *("theory/rate", "theory/rate_bound"),
+    *("theory/rate", "theory/rate_measured_q", "theory/rate_measured_slopes", "theory/rate_difference"),
+    *("theory/rate_bound", "theory/lambda_1"),
     *("cfg/seq_len", "cfg/units", "cfg/batch_size", "cfg/seed", "cfg/init_gain", "cfg/clip_threshold"),
     *("cfg/learning_rate", "time/steps_per_second", "time/train_seconds", "time/total_seconds"),
 }
@@ -89,7 +91,7 @@ def assert_same_arrays(one, other):
 def test_a_run_records_what_the_contract_names(whole):
     keys = {key for key, _ in whole.points}
     assert keys == METRICS
-    assert len(keys) <= 40
+    assert len(keys) <= 47
     assert all(map(math.isfinite, whole.points.values()))
     assert whole.tags.keys() >= {
         *("verdict.gradient", "verdict.gradient_start", "verdict.learning", "budget_exhausted"),
@@ -115,7 +117,8 @@ def test_the_records_agree_with_the_arrays(whole):
 
 def test_a_run_leaves_figures_model_and_log_and_no_checkpoint(whole):
     assert {path.name for path in (whole.folder / "figures").iterdir()} == {
-        *("gradient_profile.png", "gradient_heatmap.png", "spectrum.png", "loss.png")
+        *("gradient_profile.png", "gradient_heatmap.png", "spectrum.png", "loss.png"),
+        *("spectrum_history.png", "states.png", "lags.png"),
     }
     network = keras.models.load_model(whole.folder / "model.keras")
     assert network.get_layer("recurrent").cell.units == 8
@@ -232,7 +235,6 @@ def test_without_training_the_start_is_measured(capsys):
     assert left.status == "FINISHED"
     assert {step for _, step in left.points} == {0}
     assert {path.name for path in (left.folder / "figures").iterdir()} == {
-        "gradient_profile.png",
-        "spectrum.png",
+        *("gradient_profile.png", "spectrum.png", "states.png", "lags.png")
     }
     assert "train/loss" not in {key for key, _ in left.points}

@@ -2,12 +2,13 @@
 
 import importlib
 import inspect
+import pickle
 from pathlib import Path
 
 import pytest
 import yaml
 
-from rnnexp import clipping, experiment, initializers, optimizers, schema, tasks, tracking
+from rnnexp import clipping, command_line, experiment, initializers, optimizers, schema, tasks, tracking
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -60,8 +61,9 @@ def test_the_keys_are_the_arguments_of_the_constructor_with_its_defaults(group, 
             assert values[key] == parameter.default
 
 
-def test_the_keys_of_the_cell_are_arguments_of_its_constructor():
-    values = read("cell", "elman")
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+def test_the_keys_of_the_cell_are_arguments_of_its_constructor(name):
+    values = read("cell", name)
     parameters = inspect.signature(constructor(values.pop("_target_"))).parameters
     assert values == {key: parameters[key].default for key in values}
 
@@ -131,4 +133,83 @@ def test_the_help_lists_groups_and_keys_and_its_examples_compose():
     checked = [line.split()[2:] for line in examples if "..." not in line]
     assert len(checked) >= 5
     for arguments in checked:
-        experiment.check([*arguments, "tracking=none"])
+        command_line.check([*arguments, "tracking=none"])
+
+
+OTHER = {
+    "activation": "relu",
+    "seq_len": 101,
+    "units": 65,
+    "batch_size": 65,
+    "steps": 5001,
+    "seed": 1,
+    "dtype": "float64",
+    "device": "cpu",
+    "jit": "false",
+    "steps_per_execution": 11,
+    "record.every": 2,
+    "probe.every": 501,
+    "probe.batch_size": 65,
+    "probe.bootstrap": 1001,
+    "validation.every": 501,
+    "validation.sequences": 1001,
+    "verdict.decades": 2.5,
+    "task.target": "mean",
+    "cell.use_bias": "false",
+    "init.gain": 0.9,
+    "optimizer.learning_rate": 0.002,
+    "optimizer.beta_1": 0.8,
+    "optimizer.beta_2": 0.99,
+    "optimizer.epsilon": 1e-6,
+    "checkpoint.every": 1,
+    "tracking.kind": "none",
+    "tracking.every": 3,
+    "tracking.model": "false",
+    "tracking.uri": "sqlite:///other.db",
+    "tracking.experiment": "other",
+    "launcher.workers": 2,
+    "resume": "true",
+    "dry_run": "true",
+    "name": "other",
+    "output_dir": "other",
+}
+"""Another value for every key of the default configuration."""
+
+NOT_SCIENTIFIC = ("checkpoint", "dry_run", "launcher", "name", "output_dir", "resume", "tracking")
+
+
+def keys_of_the_default():
+    return {key for key in tracking.flatten(composed().config) if not key.endswith("_target_")}
+
+
+def test_another_value_is_known_for_every_key():
+    assert keys_of_the_default() == OTHER.keys()
+
+
+@pytest.mark.parametrize("key", sorted(OTHER))
+def test_a_key_changes_the_hash_if_and_only_if_it_can_change_a_number(key):
+    changed = composed(f"{key}={OTHER[key]}")
+    assert tracking.flatten(changed.config)[key] != tracking.flatten(composed().config)[key]
+    scientific = key.partition(".")[0] not in NOT_SCIENTIFIC
+    assert (changed.config_hash != composed().config_hash) == scientific
+
+
+@pytest.mark.parametrize(("group", "name"), [choice for choice in CHOICES if choice[0] != "tracking"])
+def test_another_choice_changes_the_hash(group, name):
+    default = next(entry[group] for entry in DEFAULTS["defaults"] if group in entry)
+    length = ["seq_len=64"]  # that all tasks take
+    same = composed(f"{group}={name}", *length).config_hash == composed(*length).config_hash
+    assert same == (name == default)
+
+
+def test_the_launcher_and_where_it_is_kept_do_not_change_the_hash():
+    for choice in ("launcher=joblib", "tracking=none"):
+        assert composed(choice).config_hash == composed().config_hash
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_a_job_can_be_sent_to_another_process(group, name):
+    job = composed(f"{group}={name}", "seq_len=64")
+    sent = pickle.loads(pickle.dumps(job))
+    assert (sent.config_hash, sent.name, sent.plan.seed) == (job.config_hash, job.name, job.plan.seed)
+    assert type(sent.plan.task) is type(job.plan.task)

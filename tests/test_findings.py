@@ -4,8 +4,9 @@ import math
 import numpy as np
 import pytest
 
-from rnnexp import findings
+from rnnexp import findings, laws
 from rnnexp.clipping import GlobalNorm, NoClip
+from rnnexp.comparison import Comparison
 from rnnexp.initializers import Orthogonal
 from rnnexp.measurement import Measurement
 from rnnexp.optimizers import Sgd
@@ -14,10 +15,14 @@ from rnnexp.probes import (
     ElmanJacobians,
     measure_gradient,
     measure_jacobian,
+    measure_lags,
     measure_lyapunov,
     measure_spectrum,
+    measure_states,
     measure_units,
 )
+from rnnexp.recipes import Elman
+from rnnexp.spectra import SpectrumHistory
 from rnnexp.steering import History
 from rnnexp.tasks import Adding, Characters
 from rnnexp.training import Recorded
@@ -28,11 +33,11 @@ T, H, B = 21, 3, 4
 
 PLAN = Plan(
     task=Adding(T),
+    cell=Elman(),
     initializer=Orthogonal(gain=0.5, seed=1),
     clip=GlobalNorm(2.0),
     optimizer=Sgd(learning_rate=0.25),
     activation="tanh",
-    use_bias=True,
     units=H,
     batch_size=B,
     steps=6,
@@ -64,6 +69,8 @@ def measurement(rate, step=0):
         measure_gradient(log_norms, bootstrap=10),
         measure_spectrum(np.eye(H)),
         measure_units(np.ones((T, B, H))),
+        measure_states(np.ones((T, B, H))),
+        measure_lags(np.ones((T, B, H)), np.ones((T, B, H)), np.eye(H), np.ones((B, H))),
         measure_jacobian(ElmanJacobians(np.ones((T, B, H)), np.eye(H))),
         measure_lyapunov(ElmanJacobians(np.ones((T, B, H)), np.eye(H)), exponents=1),
         predicted_rate=rate,
@@ -78,6 +85,7 @@ def result(score=LEARNING, start=0.0, end=0.0, diverged_at=None, steps=6, second
         measurement(start),
         measurement(end, step=max(0, steps - 1)),
         History(kept, clipped=min(3, steps), seconds=seconds, diverged_at=diverged_at),
+        SpectrumHistory.empty(H),
         [] if score is None else [Validated(3, AT_CHANCE), Validated(steps, score)],
         diverged_at,
         steps,
@@ -216,9 +224,21 @@ def test_there_are_about_forty_metrics_in_sections():
         *measurement(0.0).metrics(),
         *("train/loss", "grad/global_norm", "grad/clipped_norm"),
     }
-    assert len(names) <= 40
+    assert len(names) <= 43
     sections = {name.partition("/")[0] for name in names}
     assert sections == {
         *("task", "cfg", "train", "val", "grad", "jacobian", "lyapunov"),
         *("recurrent", "state", "theory", "time"),
     }
+
+
+def test_the_words_are_made_from_theories_that_apply():
+    found = result()
+    none = findings.evidence(PLAN, "orthogonal", "none", found, findings.judge(PLAN, found))
+    assert np.isnan([none.predicted_rate, none.rate_measured_q, none.rate_measured_slopes]).all()
+    values = {laws.MEAN_FIELD: -0.1, laws.AT_VARIANCE: -0.2, laws.OF_SLOPES: -0.3, laws.BOUND: 0.4}
+    said = tuple(Comparison(law, value, -0.25, -0.26, -0.24) for law, value in values.items())
+    compared = dataclasses.replace(found, end=dataclasses.replace(found.end, comparisons=said))
+    told = findings.evidence(PLAN, "orthogonal", "none", compared, findings.judge(PLAN, compared))
+    rates = (told.predicted_rate, told.rate_measured_q, told.rate_measured_slopes, told.rate_bound)
+    assert rates == (-0.1, -0.2, -0.3, 0.4)

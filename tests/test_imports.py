@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOMES = {
-    "hydra": ("rnnexp.experiment", "run"),
-    "omegaconf": ("rnnexp.experiment", "run"),
+    "hydra": ("rnnexp.composition", "rnnexp.experiment", "run"),
+    "omegaconf": ("rnnexp.command_line", "rnnexp.composition", "rnnexp.experiment", "run"),
     "mlflow": ("rnnexp.tracking", "rnnexp.analysis"),
     "matplotlib": ("rnnexp.plotting",),
 }
@@ -55,6 +55,7 @@ LIGHT = (
     "rnnexp.initializers",
     "rnnexp.optimizers",
     "rnnexp.probes",
+    "rnnexp.recipes",
     "rnnexp.tasks",
     "rnnexp.theory",
     "rnnexp.verdict",

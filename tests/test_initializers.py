@@ -7,7 +7,7 @@ import scipy.stats
 
 from rnnexp import counter, initializers
 from rnnexp.checks import ArgumentError
-from rnnexp.initializers import CATALOGUE, Gaussian, GlorotUniform, Identity, Orthogonal, Sparse
+from rnnexp.initializers import CATALOGUE, Gaussian, GlorotUniform, Identity, Orthogonal, PerBlock, Sparse
 
 SQUARE_ONLY = (Identity, Sparse)
 family = pytest.mark.parametrize("initializer", CATALOGUE.values(), ids=CATALOGUE)
@@ -226,6 +226,39 @@ def test_saved_model_brings_its_initializer_back(initializer, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.layers[0].kernel_initializer == draw
     np.testing.assert_array_equal(loaded.get_weights()[0], draw((16, 16)))
+
+
+@family
+def test_per_block_draws_each_block_alone(initializer):
+    draw = initializer(gain=0.7, seed=5)
+    blocks = np.split(PerBlock(draw, 3, first=1)((20, 60), "float64"), 3, axis=1)
+    np.testing.assert_array_equal(blocks[1], draw((20, 20), "float64"))
+    for block in blocks:
+        singular = np.linalg.svd(block, compute_uv=False)
+        if initializer is Orthogonal:
+            np.testing.assert_allclose(singular, 0.7, rtol=1e-12)
+    distinct = {block.tobytes() for block in blocks}
+    assert len(distinct) == (1 if initializer is Identity else 3)
+
+
+@family
+def test_per_block_comes_back_from_its_configuration(initializer):
+    keras.saving.register_keras_serializable("rnnexp")(PerBlock)
+    keras.saving.register_keras_serializable("rnnexp")(initializer)
+    draw = PerBlock(initializer(gain=0.7, seed=5), 4, first=2)
+    revived = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(draw))
+    assert revived == draw == PerBlock.from_config(draw.get_config())
+    assert (revived.gain, revived.seed) == (0.7, 5)
+    assert revived != PerBlock(initializer(gain=0.7, seed=6), 4, first=2)
+
+
+def test_per_block_takes_blocks_that_are_square():
+    with pytest.raises(ArgumentError) as error:
+        PerBlock(Orthogonal(), 4)((5, 15))
+    assert str(error.value) == "shape: expected 4 square blocks side by side, received (5, 15)"
+    for blocks, first, name in [(0, 0, "blocks"), (3, 3, "first"), (3, -1, "first")]:
+        with pytest.raises(ArgumentError, match=f"^{name}: expected an integer"):
+            PerBlock(Orthogonal(), blocks, first)
 
 
 def _gelfand_radius(matrix, squarings):

@@ -4,8 +4,10 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
 import shlex
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from rnnexp import experiment, job, tracking
+from rnnexp import experiment, job, provenance, records, tracking
 from rnnexp.checks import ArgumentError
 from rnnexp.run_folder import RunFolder, unfinished
 from rnnexp.signals import Killed
@@ -29,7 +31,7 @@ def address(request):
 
 
 def composed(*overrides):
-    return dataclasses.replace(experiment.compose_job(overrides), sweep_id="sweep-7")
+    return experiment.compose_job(overrides)
 
 
 class Training:
@@ -96,12 +98,15 @@ class Records:
 
 
 def test_a_run_that_ends_well(address, training, monkeypatch):
-    monkeypatch.setattr(
-        job.provenance, "git_state", lambda root: job.provenance.GitState("abc", True, "-1\n+2\n")
-    )
+    monkeypatch.setattr(provenance, "git_state", lambda root: provenance.GitState("abc", True, "-1\n+2\n"))
     training.acts.append(trained)
-    job.run_job(composed(*address, "task=copying", "clip=norm", "seed=3"))
+    member = job.Membership("sweep-7", Path("/sweeps/sweep-7"), "of the sweep")
+    opened: list[RunFolder] = []
+    whole = dataclasses.replace(composed(*address, "task=copying", "clip=norm", "seed=3"), sweep=member)
+    job.run_job(whole, opened=opened.append)
     left = Records(address)
+    assert [folder.path for folder in opened] == [left.folder.path]
+    assert left.state.items() >= {"pid": os.getpid(), "host": socket.gethostname(), "attempts": 1}.items()
     assert left.status == left.state["status"] == "FINISHED"
     assert left.artifacts >= {
         *("config.yaml", "overrides.yaml", "environment.txt", "git.diff", "run.log", "gradient_flow.npz")
@@ -116,24 +121,26 @@ def test_a_run_that_ends_well(address, training, monkeypatch):
             "git.sha": "abc",
             "git.dirty": "true",
             "sweep_id": "sweep-7",
+            "sweep_folder": "/sweeps/sweep-7",
+            "mlflow.parentRunId": "of the sweep",
             "run_folder": str(left.folder.path.resolve()),
             "config_hash": composed("task=copying", "clip=norm", "seed=3").config_hash,
-            "group_hash": job.provenance.group_hash(composed("task=copying", "clip=norm", "seed=4").config),
+            "group_hash": provenance.group_hash(composed("task=copying", "clip=norm", "seed=4").config),
         }.items()
     )
     assert yaml.safe_load((left.folder.path / "config.yaml").read_text())["task"]["recall"] == 10
     assert yaml.safe_load((left.folder.path / "overrides.yaml").read_text())[-1] == "seed=3"
     assert (left.folder.path / "git.diff").read_text() == "-1\n+2\n"
     assert "tanh-T100-copying-norm-s3, configuration" in left.log()
-    assert left.log().endswith("INFO rnnexp.job: ended FINISHED\n")
+    assert left.log().endswith("INFO rnnexp.records: ended FINISHED\n")
 
 
 def test_outside_a_sweep_and_with_clean_sources_there_is_less(training, monkeypatch):
-    monkeypatch.setattr(job.provenance, "git_state", lambda root: job.provenance.GitState("abc", False, ""))
+    monkeypatch.setattr(provenance, "git_state", lambda root: provenance.GitState("abc", False, ""))
     training.acts.append(trained)
     job.run_job(experiment.compose_job(["tracking=none"]))
     left = Records(["tracking=none"])
-    assert "sweep_id" not in left.tags
+    assert not {"sweep_id", "sweep_folder", "mlflow.parentRunId"} & left.tags.keys()
     assert "git.diff" not in left.artifacts
 
 
@@ -144,7 +151,7 @@ def test_a_fault_is_written_down_and_ends_it_failed(address, training, capsys):
     left = Records(address)
     assert left.status == left.state["status"] == "FAILED"
     assert left.artifacts >= {"run.log", "gradient_flow.npz", "config.yaml"}
-    assert "ERROR rnnexp.job: the run failed: ZeroDivisionError: of nothing\n" in left.log()
+    assert "ERROR rnnexp.records: the run failed: ZeroDivisionError: of nothing\n" in left.log()
     assert 'raise ZeroDivisionError("of nothing")' in left.log()
     assert left.folder.checkpoint.exists()
     if hasattr(left, "artifact_root"):
@@ -172,14 +179,14 @@ def test_without_a_checkpoint_nothing_is_promised(training):
 
 
 def test_a_signal_while_the_records_are_opened(address, training, monkeypatch):
-    open_tracker = job._open_tracker
+    open_tracker = records._open_tracker
 
     def interrupted(*arguments):
         tracker = open_tracker(*arguments)
         signal.raise_signal(signal.SIGTERM)
         return tracker
 
-    monkeypatch.setattr(job, "_open_tracker", interrupted)
+    monkeypatch.setattr(records, "_open_tracker", interrupted)
     with pytest.raises(Killed):
         job.run_job(composed(*address))
     assert Records(address).status == "KILLED"
@@ -281,6 +288,21 @@ def test_with_nothing_to_resume_a_run_begins_and_says_so(training, caplog):
     job.run_job(composed("tracking=none", "resume=true"))
     assert training.resumed == [False]
     assert caplog.messages.count("no unfinished run of this configuration in outputs: beginning anew") == 1
+
+
+def test_the_records_of_a_process_that_is_gone_are_closed(address, training, monkeypatch):
+    training.acts.append(trained)
+    work = composed(*address)
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "_close", lambda folder, tracker, status: None)
+        job.run_job(work)
+    (folder,) = (RunFolder(path.parent) for path in Path("outputs").glob("*/*/run.json"))
+    records.end(work, folder, "KILLED", "the process was ended by SIGKILL")
+    left = Records(address)
+    assert left.status == left.state["status"] == "KILLED"
+    assert "ERROR rnnexp.records: the process was ended by SIGKILL\n" in left.log()
+    assert left.artifacts >= {"run.log", "gradient_flow.npz"}
+    assert left.folder.checkpoint.exists()
 
 
 def test_another_configuration_is_another_run(training):

@@ -5,8 +5,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from rnnexp import clipping, keepsakes, plotting
+from rnnexp import clipping, keepsakes, laws, plotting
 from rnnexp.clipping import GlobalNorm, NoClip
+from rnnexp.comparison import Comparison
 from rnnexp.initializers import Orthogonal
 from rnnexp.measurement import Measurement
 from rnnexp.optimizers import Sgd
@@ -15,10 +16,14 @@ from rnnexp.probes import (
     ElmanJacobians,
     measure_gradient,
     measure_jacobian,
+    measure_lags,
     measure_lyapunov,
     measure_spectrum,
+    measure_states,
     measure_units,
 )
+from rnnexp.recipes import Elman
+from rnnexp.spectra import SpectrumHistory
 from rnnexp.steering import History
 from rnnexp.tasks import Adding
 from rnnexp.training import Recorded
@@ -29,11 +34,11 @@ T, H, B, N = 12, 6, 4, 30
 
 PLAN = Plan(
     task=Adding(T),
+    cell=Elman(),
     initializer=Orthogonal(seed=1),
     clip=GlobalNorm(2.0),
     optimizer=Sgd(),
     activation="tanh",
-    use_bias=True,
     units=H,
     batch_size=B,
     steps=N,
@@ -52,7 +57,9 @@ PLAN = Plan(
     decades=3.0,
 )
 
-FIGURES = ["gradient_heatmap", "loss", "gradient_profile", "spectrum"]
+FIGURES = [
+    *("gradient_heatmap", "loss", "spectrum_history", "gradient_profile", "spectrum", "states", "lags"),
+]
 
 
 def measurement(step, lost=False, steps=T):
@@ -65,6 +72,8 @@ def measurement(step, lost=False, steps=T):
         measure_gradient(log_norms, bootstrap=10),
         measure_spectrum(kernel),
         measure_units(np.ones((steps, B, H))),
+        measure_states(np.ones((steps, B, H))),
+        measure_lags(np.ones((steps, B, H)), np.ones((steps, B, H)), kernel, np.ones((B, H))),
         measure_jacobian(ElmanJacobians(np.ones((steps, B, H)), kernel)),
         measure_lyapunov(ElmanJacobians(np.ones((steps, B, H)), kernel), exponents=1),
         predicted_rate=rate,
@@ -85,7 +94,8 @@ def result(kept, validations=(10, 20, N), diverged_at=None, lost=False, steps=T)
     taken = len(kept.steps)
     start = measurement(0, steps=steps)
     end = measurement(taken - 1, lost, steps) if taken else start
-    return Result(start, end, history, scores, diverged_at, taken)
+    spectra = SpectrumHistory.empty(H).extended(0, start.spectrum).extended(end.step, end.spectrum)
+    return Result(start, end, history, spectra, scores, diverged_at, taken)
 
 
 def test_the_arrays_come_back_with_their_infinities(tmp_path):
@@ -104,6 +114,14 @@ def test_the_arrays_come_back_with_their_infinities(tmp_path):
         "end_log_norm": found.end.gradient.log_norm,
         "start_eigenvalues": found.start.spectrum.eigenvalues,
         "end_eigenvalues": found.end.spectrum.eigenvalues,
+        "start_lag_log_norm": found.start.lags.log_norm,
+        "end_lag_log_norm": found.end.lags.log_norm,
+        "start_effective_rank": found.start.hidden.effective_rank,
+        "end_effective_rank": found.end.hidden.effective_rank,
+        "spectrum_steps": np.array([0, N - 1]),
+        "spectral_radius": np.array([look.spectrum.spectral_radius for look in (found.start, found.end)]),
+        "nonnormality": np.array([look.spectrum.nonnormality for look in (found.start, found.end)]),
+        "singular_values": np.stack([look.spectrum.singular_values for look in (found.start, found.end)]),
         "validation_steps": np.array([10, 20, N]),
         "validation_loss": np.array([1 / 10, 1 / 20, 1 / N]),
     }
@@ -120,6 +138,19 @@ def test_the_arrays_of_a_run_without_steps_keep_their_shapes(tmp_path):
         assert stored["log_norms"].shape == (0, T)
         assert stored["validation_steps"].shape == stored["loss"].shape == (0,)
         assert stored["start_log_norm"].shape == (T,)
+
+
+def test_theory_is_kept_of_the_start_and_of_the_end(tmp_path):
+    law = Comparison(laws.MEAN_FIELD, -0.2, -0.1, -0.11, -0.09)
+    found = result(record())
+    looks = [dataclasses.replace(look, comparisons=(law,)) for look in (found.start, found.end)]
+    keepsakes.save_theory(tmp_path / "theory.csv", dataclasses.replace(found, start=looks[0], end=looks[1]))
+    header, *rows = (tmp_path / "theory.csv").read_text(encoding="utf-8").splitlines()
+    assert header.startswith("step,quantity,measured")
+    assert [row.partition(",")[0] for row in rows] == ["0", str(N - 1)]
+    untrained = result(Recorded.empty(T), validations=())
+    keepsakes.save_theory(tmp_path / "theory.csv", dataclasses.replace(untrained, start=looks[0]))
+    assert len((tmp_path / "theory.csv").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def every_step_lost():
@@ -160,7 +191,7 @@ def test_every_run_has_its_figures(make, tmp_path):
 
 def test_a_run_without_steps_has_the_figures_of_its_start(tmp_path):
     paths = keepsakes.draw(tmp_path, PLAN, result(Recorded.empty(T), validations=(1,)), title="")
-    assert [path.stem for path in paths] == ["gradient_profile", "spectrum"]
+    assert [path.stem for path in paths] == ["gradient_profile", "spectrum", "states", "lags"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
@@ -194,9 +225,20 @@ def test_norms_are_drawn_in_decades(drawn):
 
 def test_a_run_without_steps_has_no_end(drawn):
     calls = drawn(PLAN, result(Recorded.empty(T), validations=()))
-    assert set(calls) == {"gradient_profile", "spectrum"}
-    assert calls["gradient_profile"][0][2] is None
-    assert calls["spectrum"][0][2] is None
+    assert set(calls) == {"gradient_profile", "spectrum", "hidden_states", "lag_contributions"}
+    assert {arguments[2] for arguments, _ in calls.values()} == {None}
+
+
+def test_what_is_inside_is_drawn_of_start_and_end(drawn):
+    found = result(record())
+    calls = drawn(PLAN, found)
+    assert calls["hidden_states"][0][1:] == (found.start.hidden, found.end.hidden)
+    assert calls["lag_contributions"][0][1:] == (found.start.lags, found.end.lags)
+    _, steps, radius, sigma, _ = calls["spectrum_history"][0]
+    assert steps.tolist() == [0, N - 1]
+    for row, look in enumerate((found.start, found.end)):
+        assert radius[row] == look.spectrum.spectral_radius
+        np.testing.assert_array_equal(sigma[row], look.spectrum.singular_values)
 
 
 @pytest.mark.parametrize("name", clipping.CATALOGUE)

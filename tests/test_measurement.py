@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from rnnexp import theory
+from rnnexp import comparison, laws, theory
 from rnnexp.cells import ElmanCell
+from rnnexp.initializers import Gaussian, Orthogonal
 from rnnexp.measurement import Measurement, Probe
 from rnnexp.network import build_network
 from rnnexp.probes import measure_gradient
+from rnnexp.recipes import Elman
 from rnnexp.tasks import Adding, Copying
 
 H, B = 6, 5
@@ -35,7 +37,7 @@ def probe():
         if (activation, task) not in made:
             twin = build_network(task, ElmanCell(H, activation, dtype="float64"), seed=0)
             batch = task.batch(0, "probe", 0, B)
-            made[activation, task] = Probe(twin, activation, task.loss, batch, bootstrap=100)
+            made[activation, task] = Probe(twin, Elman(), activation, task.loss, batch, bootstrap=100)
         return made[activation, task]
 
     return get
@@ -229,6 +231,32 @@ def test_weights_of_another_network_are_refused(probe):
         probe("tanh").measure(draw(EVERY), 0)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_theory_is_compared_with_the_states_that_were_measured(probe, activation):
+    weights = draw(LAST)
+    measured = probe(activation).measure(weights, 0)
+    _, before = numpy_twin(LAST, activation, weights)
+    slopes, square = PAIRS[activation][1](before), float(np.sum(weights[1] ** 2)) / H
+    predicted = {found.law: found.predicted for found in measured.comparisons}
+    of_slopes = theory.rate_of_slopes(square, slopes)
+    assert predicted[laws.OF_SLOPES] == pytest.approx(of_slopes, rel=1e-9)
+    variances = np.mean(before**2, axis=(1, 2))
+    at_variance = theory.rate_at_variance(PAIRS[activation][1], square, variances)
+    assert predicted[laws.AT_VARIANCE] == pytest.approx(at_variance, rel=1e-9)
+    assert predicted[laws.MEAN_FIELD] == measured.predicted_rate
+    assert predicted[laws.BOUND] == measured.rate_bound
+
+
+def test_the_growth_of_independent_entries_is_that_of_an_untrained_kernel():
+    for initializer, reported in ((Gaussian(seed=1), True), (Orthogonal(seed=1), False)):
+        cell = ElmanCell(H, "linear", recurrent_initializer=initializer, dtype="float64")
+        twin, batch = build_network(Adding(4), cell, seed=0), Adding(4).batch(0, "probe", 0, B)
+        linear = Probe(twin, Elman(), "linear", LAST.loss, batch, bootstrap=10)
+        for step in (0, 1):
+            found = linear.measure(draw(LAST), step).comparisons
+            assert (laws.GLOROT in {each.law for each in found}) is (reported and step == 0)
+
+
 CONTRACT = {
     "grad/rate": "gradient.rate",
     "grad/rate_low": "gradient.rate_low",
@@ -243,8 +271,11 @@ CONTRACT = {
     "lyapunov/lambda_1": "lyapunov.lambda_1",
     "recurrent/spectral_radius": "spectrum.spectral_radius",
     "recurrent/sigma_max": "spectrum.sigma_max",
+    "recurrent/nonnormality": "spectrum.nonnormality",
     "state/saturated": "units.saturated",
     "state/dead": "units.dead",
+    "state/effective_rank": "hidden.final_effective_rank",
+    "grad/median_lag": "lags.median_lag",
     "theory/rate": "predicted_rate",
     "theory/rate_bound": "rate_bound",
 }
@@ -253,7 +284,10 @@ CONTRACT = {
 
 def test_the_metrics_have_the_names_of_the_measurement_contract(probe):
     measured = probe("tanh").measure(draw(LAST), 0)
-    assert measured.metrics() == {name: look_up(measured, path) for name, path in CONTRACT.items()}
+    theories = {"theory/rate_measured_q", "theory/rate_measured_slopes", "theory/rate_difference"}
+    own = {name: look_up(measured, path) for name, path in CONTRACT.items()}
+    assert measured.metrics() == own | comparison.metrics(measured.comparisons)
+    assert set(measured.metrics()) - set(own) == theories | {"theory/lambda_1"}
     assert all(type(value) is float and math.isfinite(value) for value in measured.metrics().values())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import hydra
 import pytest
 
-from rnnexp import experiment
+from rnnexp import command_line
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_its_code_runs(capsys):
 
 @pytest.mark.parametrize("command", [command for command in commands() if " --" not in f" {command}"])
 def test_its_commands_are_accepted(command):
-    experiment.check(shlex.split(command))
+    command_line.check(shlex.split(command))
 
 
 def test_there_are_commands():

@@ -110,8 +110,131 @@ def test_recording_changes_no_bit_of_the_output(x):
     np.testing.assert_array_equal(recorded, recurrent(x))
 
 
-def test_a_layer_in_keras_own_loop_opens_no_tap(x):
-    assert record_of(lambda: layer("unrolled", unroll=True)(x)) == {}
+def other(cell, name="rnn", **arguments):
+    return RNN(cell, dtype="float64", name=name, **arguments)
+
+
+CELLS = {
+    "lstm": lambda: keras.layers.LSTMCell(H, dtype="float64"),
+    "gru": lambda: keras.layers.GRUCell(H, dtype="float64"),
+    "gru, reset before": lambda: keras.layers.GRUCell(H, reset_after=False, dtype="float64"),
+    "an activation that is not elementwise": lambda: ElmanCell(H, tf.nn.softmax, dtype="float64"),
+}
+NAMES = {"lstm": ["rnn", "rnn:c"]}
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def by_loop(recurrent, x, per_sample, mask=None):
+    """ln ||dL/ds_t|| of every state by a Python loop; a tensor of its own stands for what a step hands on."""
+    order = -1 if recurrent.go_backwards else 1
+    masks = [None] * T if mask is None else list(mask.T)
+    states, kept = recurrent.cell.get_initial_state(batch_size=B), []
+    with tf.GradientTape() as tape:
+        for step, kept_step in list(zip(tf.unstack(x, axis=1), masks, strict=True))[::order]:
+            after = recurrent.cell(step, states)[1]
+            if kept_step is not None:
+                pairs = zip(after, states, strict=True)
+                after = [tf.where(kept_step[:, None], new, old) for new, old in pairs]
+            states = tf.nest.map_structure(tf.identity, after)
+            kept.append(tf.nest.flatten(states))
+        loss = tf.reduce_sum(tf.square(kept[-1][0]))
+    gradients = tape.gradient(loss, kept, unconnected_gradients="zero")
+    with np.errstate(divide="ignore"):
+        return [norms_of([each[k].numpy() for each in gradients], per_sample) for k in range(len(kept[0]))]
+
+
+@each_cell
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("go_backwards", [False, True])
+def test_any_cell_hands_out_the_adjoint_of_every_state(cell, x, per_sample, go_backwards):
+    recurrent = other(CELLS[cell](), go_backwards=go_backwards)
+    recurrent(x)
+    got = record_of(lambda: recurrent(x), per_sample)
+    assert sorted(got) == sorted(NAMES.get(cell, ["rnn"]))
+    for name, expected in zip(NAMES.get(cell, ["rnn"]), by_loop(recurrent, x, per_sample), strict=True):
+        np.testing.assert_allclose(got[name], expected, rtol=1e-9, err_msg=name)
+
+
+def test_a_stack_of_cells_is_recorded_like_a_stack_of_layers(x):
+    cells = [CELLS["lstm"](), ElmanCell(H, dtype="float64")]
+    stack = other(keras.layers.StackedRNNCells(cells, dtype="float64"))
+    stack(x)
+    inner, outer = other(CELLS["lstm"](), "inner", return_sequences=True), layer("outer")
+    outer(inner(x))
+    inner.set_weights(stack.get_weights()[:3])
+    outer.set_weights(stack.get_weights()[3:])
+    got, expected = record_of(lambda: stack(x)), record_of(lambda: outer(inner(x)))
+    names = {"rnn:cell_0/h": "inner", "rnn:cell_0/c": "inner:c", "rnn": "outer"}
+    assert sorted(got) == sorted(names)
+    for name, other_name in names.items():
+        np.testing.assert_allclose(got[name], expected[other_name], rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_any_cell_compiled_by_xla(cell, x, return_sequences):
+    recurrent = other(CELLS[cell](), return_sequences=return_sequences)
+    expected = record_of(lambda: recurrent(x))
+
+    @tf.function(jit_compile=True)
+    def norms(x):
+        with tf.GradientTape() as tape, recording.recording(tape) as record:
+            loss = tf.reduce_sum(tf.square(recurrent(x)))
+        return tape.gradient(loss, record.taps)
+
+    for name, got in norms(x).items():
+        np.testing.assert_allclose(got, expected[name], rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("options", [{"unroll": True}, {}])
+def test_a_layer_in_keras_own_loop_hands_out_what_the_scan_does(x, options):
+    scanned, looped = layer("scanned"), layer("looped", **options)
+    looped.build(x.shape)
+    scanned.build(x.shape)
+    looped.set_weights(scanned.get_weights())
+    mask = None if options else np.ones((B, T), bool)
+    expected = record_of(lambda: scanned(x))["scanned"]
+    np.testing.assert_allclose(record_of(lambda: looped(x, mask=mask))["looped"], expected, rtol=1e-9)
+
+
+def test_a_masked_step_has_no_gradient(x):
+    recurrent, mask = layer("rnn"), np.ones((B, T), bool)
+    mask[1, [0, 3]] = False
+    recurrent(x)
+    got = record_of(lambda: recurrent(x, mask=mask), per_sample=True)["rnn"]
+    assert np.isneginf(got[[0, 3], 1]).all()
+    assert np.isfinite(got).sum() == B * T - 2
+    expected = by_loop(recurrent, x, per_sample=True, mask=mask)[0]
+    np.testing.assert_allclose(got[:, [0, 2]], expected[:, [0, 2]], rtol=1e-9)
+    np.testing.assert_allclose(got[[1, 2, 4], 1], expected[[1, 2, 4], 1], rtol=1e-9)
+
+
+def test_only_the_output_is_recorded_where_no_more_is_wanted(x):
+    recurrent = other(CELLS["lstm"]())
+    recurrent(x)
+    with tf.GradientTape() as tape, recording.recording(tape, outputs_only=True) as record:
+        loss = tf.reduce_sum(tf.square(recurrent(x)))
+    assert list(record.taps) == ["rnn"]
+    expected = record_of(lambda: recurrent(x))["rnn"]
+    np.testing.assert_allclose(tape.gradient(loss, record.taps)["rnn"], expected, rtol=1e-12)
+
+
+def test_every_call_of_a_layer_with_two_states_has_a_name(x):
+    recurrent = other(CELLS["lstm"]())
+    assert sorted(record_of(lambda: recurrent(x) + recurrent(2 * x))) == ["rnn", "rnn/1", "rnn/1:c", "rnn:c"]
+
+
+@pytest.mark.parametrize("exponent", [-30, 30])
+def test_norms_beyond_the_squares_of_float32(x, exponent):
+    """dL/dh_t is 1e30 or 1e-30: its square is not a number of float32."""
+    recurrent = RNN(keras.layers.GRUCell(H), name="rnn")
+    recurrent(x)
+    norms = []
+    for scale in (1.0, 10.0**exponent):
+        with tf.GradientTape() as tape, recording.recording(tape) as record:
+            loss = tf.reduce_sum(scale * recurrent(x))
+        norms.append(tape.gradient(loss, record.taps)["rnn"].numpy())
+    np.testing.assert_allclose(norms[1] - norms[0], exponent * np.log(10), rtol=1e-5)
 
 
 def test_a_layer_that_the_loss_does_not_see_has_no_gradient(x):

@@ -127,12 +127,20 @@ def test_a_sweep_leaves_two_complete_runs_and_the_second_is_what_it_is_alone(tra
         *("outputs", "mlflow.db", "mlartifacts")
     }
     client = connect(tracking_uri)
-    runs = client.search_runs(
+    found = client.search_runs(
         [client.get_experiment_by_name("rnnexp").experiment_id], order_by=["params.seed"]
     )
+    runs = [run for run in found if "config_hash" in run.data.tags]
+    (parent,) = [run for run in found if run not in runs]
     assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
     assert [run.info.run_name for run in runs] == ["tanh-T30-steps60-s0", "tanh-T30-steps60-s1"]
-    (sweep,) = {run.data.tags["sweep_id"] for run in runs}
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
+    (sweep,) = {run.data.tags["sweep_id"] for run in found}
+    assert {run.data.tags["sweep_folder"] for run in found} == {str(tmp_path / "outputs" / "sweeps" / sweep)}
+    jobs = json.loads((tmp_path / "outputs" / "sweeps" / sweep / "jobs.json").read_text())
+    assert [job["run_id"] for job in jobs] == [run.info.run_id for run in runs]
+    assert [job["run_folder"] for job in jobs] == [run.data.tags["run_folder"] for run in runs]
+    assert [job["learning"] for job in jobs] == [run.data.tags["verdict.learning"] for run in runs]
     assert (tmp_path / "outputs" / "sweeps" / sweep / "multirun.yaml").is_file()
     for run in runs:
         assert_complete(client, run)
@@ -268,7 +276,8 @@ def test_a_run_that_is_stopped_twice_and_resumed_twice_is_the_run_that_nothing_d
 
     job.run_job(composed(*arguments, "resume=true"))
     assert run_folders() == [folder]
-    assert json.loads((folder / "run.json").read_text()) == state | {"status": "FINISHED"}
+    last = json.loads((folder / "run.json").read_text())
+    assert (last["status"], last["run_id"], last["attempts"]) == ("FINISHED", state["run_id"], 3)
     assert client.get_run(state["run_id"]).info.status == "FINISHED"
 
     job.run_job(composed(*LONG, "checkpoint.every=0", "tracking=none", "output_dir=whole"))

@@ -12,6 +12,7 @@ from rnnexp.clipping import GlobalNorm, NoClip
 from rnnexp.initializers import GlorotUniform, Identity, Orthogonal
 from rnnexp.optimizers import Adam, Sgd
 from rnnexp.plan import Plan
+from rnnexp.recipes import Elman
 from rnnexp.signals import Interruption, Killed
 from rnnexp.tasks import Adding
 from rnnexp.trial import Observer, Result, Trial
@@ -20,11 +21,11 @@ T, H, B, STEPS = 12, 6, 4, 12
 
 PLAN = Plan(
     task=Adding(T),
+    cell=Elman(),
     initializer=Orthogonal(seed=1),
     clip=GlobalNorm(3.0),
     optimizer=Adam(learning_rate=0.01),
     activation="tanh",
-    use_bias=True,
     units=H,
     batch_size=B,
     steps=STEPS,
@@ -166,7 +167,8 @@ def test_the_last_look_is_at_the_weights_whose_gradient_was_recorded_last(whole)
     measured: Any = trial
     probe, step = measured._probe, STEPS - 1
     x, y = PLAN.task.batch(PLAN.seed, "train", step, B)
-    twin = type(probe)(probe._twin, PLAN.activation, PLAN.task.loss, tasks.Batch(x, y), PLAN.bootstrap)
+    batch = tasks.Batch(x, y)
+    twin = type(probe)(probe._twin, PLAN.cell, PLAN.activation, PLAN.task.loss, batch, PLAN.bootstrap)
     weights = checkpoint_weights(trial)
     profile = twin.measure(weights, step).gradient.log_norm
     np.testing.assert_allclose(watcher.blocks[-1].log_norms[-1], profile, atol=1e-5)

@@ -1,16 +1,16 @@
 """Runs and sweeps as Hydra calls them, in this process and with a stand-in for the training."""
 
 import logging
-import signal
 import sys
 from pathlib import Path
 
 import hydra
 import pytest
 
-from rnnexp import experiment
-from rnnexp.job import Job
+from rnnexp import command_line, experiment
+from rnnexp.job import Job, run_job
 from rnnexp.run_folder import RunFolder
+from rnnexp.sweep import SweepFolder
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,18 +47,8 @@ def test_one_run_leaves_its_folder_and_nothing_else(main, tmp_path, capsys):
     assert main(seen.append, "tracking=none", "seed=0") == 0
     assert states() == ["FINISHED"]
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
-    assert [(job.plan.seed, job.sweep_id) for job in seen] == [(0, None)]
+    assert [(job.plan.seed, job.sweep) for job in seen] == [(0, None)]
     assert capsys.readouterr() == ("", "")
-
-
-def test_a_sweep_is_one_under_its_id(main, tmp_path):
-    seen: list[Job] = []
-    assert main(seen.append, "-m", "tracking=none", "seed=0,1", "units=4,8") == 0
-    assert [(job.plan.seed, job.plan.units) for job in seen] == [(0, 4), (0, 8), (1, 4), (1, 8)]
-    (sweep_id,) = {job.sweep_id for job in seen}
-    assert [path.name for path in (tmp_path / "outputs" / "sweeps" / sweep_id).iterdir()] == ["multirun.yaml"]
-    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
-    assert states() == ["FINISHED"] * 4
 
 
 def fail_second(job):
@@ -75,35 +65,76 @@ def test_a_run_that_fails_exits_1_and_shows_where(main, capsys):
     assert 'raise ZeroDivisionError("of nothing")' in printed.err
 
 
-def test_a_job_that_fails_does_not_take_the_others_down(main, capsys):
+@pytest.fixture
+def in_process(monkeypatch):
+    """Let the jobs of a sweep run where they are decided, in place of a process each."""
+
+    class Process:
+        error = ""
+
+        def __init__(self, job, found, console, environ):
+            self.folder, self.code = None, 0
+            try:
+                run_job(job, found, lambda folder: setattr(self, "folder", folder))
+            except Exception as error:
+                self.error, self.code = f"{type(error).__name__}: {error}", 1
+
+        def wait(self, seconds):
+            return self.code
+
+    monkeypatch.setattr("rnnexp.sweep.worker.JobProcess", Process)
+
+
+def outcomes():
+    (folder,) = Path("outputs/sweeps").iterdir()
+    return list(SweepFolder(folder).outcomes().values())
+
+
+def test_the_jobs_of_a_sweep_come_in_the_order_of_the_request(main, in_process, tmp_path):
+    seen: list[Job] = []
+    typed = ("tracking=none", "seed=0,1", "units=4,8", "seed=2,1")
+    request = command_line.check(["-m", *typed])
+    assert main(seen.append, "-m", *typed) == 0
+    assert request is not None
+    assert [outcome.overrides for outcome in outcomes()] == list(request.jobs)
+    assert [(job.plan.seed, job.plan.units) for job in seen] == [(2, 4), (2, 8), (1, 4), (1, 8)]
+    (sweep,) = {job.sweep for job in seen}
+    assert sweep is not None
+    assert (sweep.folder.name, sweep.run_id) == (sweep.id, None)
+    assert {path.name for path in sweep.folder.iterdir()} == {"jobs", "multirun.yaml", "slots"}
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+    assert states() == ["FINISHED"] * 4
+
+
+def test_a_job_that_fails_does_not_take_the_others_down(main, in_process, capsys):
     assert main(fail_second, "-m", "tracking=none", "seed=0,1,2") == 1
     assert states() == ["FINISHED", "FAILED", "FINISHED"]
-    assert "the run failed: ZeroDivisionError: of nothing\n" in capsys.readouterr().err
+    assert [outcome.status for outcome in outcomes()] == ["FINISHED", "FAILED", "FINISHED"]
+    assert "tanh-T100-s1 failed: ZeroDivisionError: of nothing" in capsys.readouterr().err
 
 
-def test_a_job_that_is_refused_does_not_take_the_others_down(main, capsys):
+def test_a_supervised_job_that_fails_is_an_outcome_and_no_more(main, in_process, tmp_path):
+    folder = SweepFolder(tmp_path / "outputs" / "sweeps" / "mine")
+    folder.path.mkdir(parents=True)
+    folder.state.update(workers=1)
+    assert main(fail_second, "-m", "tracking=none", "seed=0,1,2", f"hydra.sweep.dir={folder.path}") == 0
+    assert [outcome.status for outcome in outcomes()] == ["FINISHED", "FAILED", "FINISHED"]
+
+
+def test_a_job_that_is_refused_does_not_take_the_others_down(main, in_process, capsys):
     # Each value alone would do.
     arguments = ("init=orthogonal,sparse", "units=20,5,30")
-    experiment.check(["-m", *arguments])
+    command_line.check(["-m", *arguments])
     assert main(lambda job: None, "-m", "tracking=none", *arguments) == 1
     assert states() == ["FINISHED"] * 5
     assert "init.nonzero: expected at most 5, the units, received 15" in capsys.readouterr().err
-
-
-def test_a_signal_ends_the_whole_sweep(main, capsys):
-    def interrupted(job):
-        signal.raise_signal(signal.SIGINT)
-
-    assert main(interrupted, "-m", "tracking=none", "seed=0,1,2") == 130
-    assert states() == ["KILLED"]
-    assert capsys.readouterr().err == "stopped by SIGINT; there is no checkpoint to go on from\n"
 
 
 def test_a_wrong_value_that_came_by_another_way_is_refused_too(main, capsys, tmp_path):
     (tmp_path / "more" / "experiment").mkdir(parents=True)
     (tmp_path / "more" / "experiment" / "mine.yaml").write_text("# @package _global_\nseq_len: 0\n")
     arguments = [f"--config-dir={tmp_path}/more", "experiment=mine"]
-    experiment.check(arguments)
+    command_line.check(arguments)
     assert main(None, *arguments) == 2
     assert capsys.readouterr() == ("", "run.py: seq_len: expected an integer of at least 1, received 0\n")
     assert states() == []

@@ -5,7 +5,7 @@ from keras import ops
 
 from rnnexp import checks, initializers
 
-for _initializer in initializers.CATALOGUE.values():
+for _initializer in (*initializers.CATALOGUE.values(), initializers.PerBlock):
     keras.saving.register_keras_serializable("rnnexp")(_initializer)
 
 

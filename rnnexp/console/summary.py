@@ -11,6 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from rnnexp.comparison import EXPONENT, RATE, RATIO, Comparison
 from rnnexp.console import wording
 
 _WIDEST = 100
@@ -43,6 +44,14 @@ _MEANINGS = {
     "diverged": "a number of the run is not finite",
 }
 
+_OUTCOMES = {
+    "agrees": Text("agrees", "green"),
+    "holds": Text("holds", "green"),
+    "violated": Text("violated: a fault", "bold red"),
+}
+
+Cell = str | Text
+
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
@@ -61,11 +70,13 @@ class Summary:
         rate: Growth of the gradient per step of lag, nats per step.
         rate_low: Lower end of its 95 % interval.
         rate_high: Upper end of its 95 % interval.
-        predicted_rate: What mean-field theory predicts for it.
-        rate_bound: What it cannot exceed: ln(sigma_max sup phi').
         log10_ratio: log10 of ||dl/dh_1|| over ||dl/dh_T||, decades.
         ratio_low: Lower end of its 95 % interval.
         ratio_high: Upper end of its 95 % interval.
+        lambda_1: Largest Lyapunov exponent, nats per step; without it there is no row.
+        lambda_1_low: Lower end of its 95 % interval.
+        lambda_1_high: Upper end of its 95 % interval.
+        comparisons: What theory says of the three, one line each.
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
         words: The verdict in words, a paragraph.
         seconds: Duration of the run.
@@ -87,11 +98,13 @@ class Summary:
     rate: float | None = None
     rate_low: float | None = None
     rate_high: float | None = None
-    predicted_rate: float | None = None
-    rate_bound: float | None = None
     log10_ratio: float | None = None
     ratio_low: float | None = None
     ratio_high: float | None = None
+    lambda_1: float | None = None
+    lambda_1_low: float | None = None
+    lambda_1_high: float | None = None
+    comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
     words: str = ""
     seconds: float | None = None
@@ -158,10 +171,45 @@ def _numbers(summary: Summary) -> Table:
     table.add_column("measured", justify="right")
     table.add_column("95 % interval")
     table.add_column("to compare")
-    rows = [_ratio_row(summary), _rate_row(summary), _loss_row(summary), _error_row(summary)]
-    for row in rows:
-        table.add_row(*map(Text, row))
+    for row in _rows(summary):
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     return table
+
+
+def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
+    yield _ratio_row(summary)
+    yield from _theory_rows(summary, RATIO, wording.ratio)
+    yield _rate_row(summary)
+    yield from _theory_rows(summary, RATE, wording.rate)
+    if _measured(summary.lambda_1):
+        interval = _interval(wording.rate, summary.lambda_1_low, summary.lambda_1_high)
+        yield "lambda_1 (nats per step)", wording.rate(summary.lambda_1), interval, ""
+        yield from _theory_rows(summary, EXPONENT, wording.rate)
+    yield _loss_row(summary)
+    yield _error_row(summary)
+
+
+def _theory_rows(
+    summary: Summary, quantity: str, form: Callable[[float], str]
+) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
+    """A line for every theory of `quantity` but those that say the same as the one above, as printed."""
+    above = ""
+    for found in summary.comparisons:
+        if found.law.quantity != quantity:
+            continue
+        predicted = form(found.predicted)
+        if found.law.kind == "upper bound":
+            yield Text(f"  {found.law.theory}", "dim"), predicted, "", _OUTCOMES[found.outcome]
+        elif predicted != above:
+            yield Text(f"  {found.law.theory}", "dim"), predicted, *_distance(found, form)
+        above = predicted
+
+
+def _distance(found: Comparison, form: Callable[[float], str]) -> tuple[Cell, Cell]:
+    difference = form(found.difference)
+    sign = "+" if float(difference) > 0 else ""
+    apart = wording.half_widths(found.half_widths)
+    return f"off by {sign}{difference}", _OUTCOMES.get(found.outcome, apart)
 
 
 def _ratio_row(summary: Summary) -> tuple[str, str, str, str]:
@@ -173,9 +221,7 @@ def _ratio_row(summary: Summary) -> tuple[str, str, str, str]:
 def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
     measured = _shown(wording.rate, summary.rate, summary.gradient_verdict == "non_finite")
     interval = _interval(wording.rate, summary.rate_low, summary.rate_high)
-    predicted = _named(wording.rate, summary.predicted_rate, "mean field")
-    bound = _named(wording.rate, summary.rate_bound, "upper bound")
-    return "rate (nats per step)", measured, interval, "\n".join(filter(None, [predicted, bound]))
+    return "rate (nats per step)", measured, interval, ""
 
 
 def _loss_row(summary: Summary) -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnnexp.flow.loop import tapped_loop
+from rnnexp.loop import state_names, tapped_loop, zero_taps
 from rnnexp.recording import recording
 from rnnexp.recurrent import RNN
 
@@ -72,8 +72,10 @@ class Sites:
             self._keep(layer, path, ["h"], tuple(record.taps.values()), None, logarithmic=True)
             return result
         mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
-        result, taps, names = tapped_loop(layer, self._tape, sequences, initial_state, mask, training)
-        self._keep(layer, path, names, taps, mask, logarithmic=False)
+        taps = tuple(zero_taps(sequences, initial_state))
+        self._tape.watch(taps)
+        result = tapped_loop(layer, taps, sequences, initial_state, mask, training)
+        self._keep(layer, path, state_names(layer.cell, initial_state), taps, mask, logarithmic=False)
         return result
 
     def check(self, model: keras.Model) -> None:

@@ -2,7 +2,18 @@
 
 from rnnexp.plotting.eigenvalues import spectrum
 from rnnexp.plotting.heatmap import gradient_heatmap
+from rnnexp.plotting.lags import lag_contributions
 from rnnexp.plotting.loss import loss_curve
 from rnnexp.plotting.profile import gradient_profile
+from rnnexp.plotting.spectra import spectrum_history
+from rnnexp.plotting.states import hidden_states
 
-__all__ = ["gradient_heatmap", "gradient_profile", "loss_curve", "spectrum"]
+__all__ = [
+    "gradient_heatmap",
+    "gradient_profile",
+    "hidden_states",
+    "lag_contributions",
+    "loss_curve",
+    "spectrum",
+    "spectrum_history",
+]

@@ -25,6 +25,7 @@ def gradient_profile(
     rate_low: float | None = None,
     rate_high: float | None = None,
     predicted_rate: float | None = None,
+    rate_measured_slopes: float | None = None,
     rate_bound: float | None = None,
     title: str = "",
 ) -> None:
@@ -32,7 +33,7 @@ def gradient_profile(
 
     The fit's slope is `rate`, its line goes through the centroid of the finite values of the last profile (as
     a least-squares line does), and its band is spanned by the slopes `rate_low` and `rate_high` through the
-    same point. Prediction and bound are lines through lag 0. The y range follows the measured values; the
+    same point. Predictions and bound are lines through lag 0. The y range follows the measured values; the
     lines may widen it by a quarter a side.
     Exact zeros and non-finite values have no place on the axis: triangles at its lower and upper edge.
 
@@ -44,6 +45,7 @@ def gradient_profile(
         rate_low: Lower end of its 95 % interval. None or nan: no band.
         rate_high: Upper end of its 95 % interval. None or nan: no band.
         predicted_rate: Mean-field rate, nats per step. None or nan: not drawn.
+        rate_measured_slopes: `rnnexp.theory.rate_of_slopes`, nats per step. None or nan: not drawn.
         rate_bound: ln(sigma_max sup phi'), the bound of Pascanu et al. 2013 (https://arxiv.org/abs/1211.5063),
             nats per step. None or nan: not drawn.
         title: Text over the figure.
@@ -62,6 +64,7 @@ def gradient_profile(
         lines = [_draw_fit(axes, start if end is None else end, rate, rate_low, rate_high)]
         lags = np.arange(max(len(start), 0 if end is None else len(end)))
         lines += [_draw_theory(axes, lags, predicted_rate, "mean field", style.GREEN, "--")]
+        lines += [_draw_theory(axes, lags, rate_measured_slopes, "measured slopes", style.VERMILLION, ":")]
         lines += [_draw_theory(axes, lags, rate_bound, "upper bound", style.PURPLE, "-.")]
         axes.set_ylim(y_range([start] if end is None else [start, end], lines))
         _label(axes, lags)

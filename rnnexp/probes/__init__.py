@@ -3,10 +3,12 @@
 from rnnexp.probes.autonomous import autonomous_jacobians
 from rnnexp.probes.gradient import GradientProfile, measure_gradient
 from rnnexp.probes.jacobian import JacobianProducts, measure_jacobian
+from rnnexp.probes.lags import LagContributions, measure_lags
 from rnnexp.probes.lyapunov import LyapunovSpectrum, kaplan_yorke_dimension, measure_lyapunov
 from rnnexp.probes.spectrum import Spectrum, measure_spectrum
+from rnnexp.probes.states import States, measure_states
 from rnnexp.probes.tangent import ElmanJacobians, GivenJacobians, Jacobians, step_sigma_max
-from rnnexp.probes.units import Units, measure_units
+from rnnexp.probes.units import Units, UnitShares, measure_units, unit_shares_over_time
 
 __all__ = [
     "ElmanJacobians",
@@ -14,15 +16,21 @@ __all__ = [
     "GradientProfile",
     "JacobianProducts",
     "Jacobians",
+    "LagContributions",
     "LyapunovSpectrum",
     "Spectrum",
+    "States",
+    "UnitShares",
     "Units",
     "autonomous_jacobians",
     "kaplan_yorke_dimension",
     "measure_gradient",
     "measure_jacobian",
+    "measure_lags",
     "measure_lyapunov",
     "measure_spectrum",
+    "measure_states",
     "measure_units",
     "step_sigma_max",
+    "unit_shares_over_time",
 ]

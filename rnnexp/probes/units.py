@@ -1,6 +1,7 @@
 """How many hidden units pass a gradient on at all."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,18 @@ class Units:
     dead: float
 
 
+class UnitShares(NamedTuple):
+    """Shares of hidden units at every step, each in [0, 1]; nan where a slope of the step was not finite.
+
+    Attributes:
+        saturated: Share of units and samples with |phi'| < 0.01, (T,).
+        dead: Share of units whose phi' is exactly 0 in every sample of the step, (T,).
+    """
+
+    saturated: np.ndarray
+    dead: np.ndarray
+
+
 def measure_units(slopes: np.ndarray) -> Units:
     """Count saturated and dead units.
 
@@ -40,12 +53,41 @@ def measure_units(slopes: np.ndarray) -> Units:
     >>> measure_units(np.array([[[1.0, 0.005, 0.0, 0.0]], [[1.0, 0.5, 0.0, 0.5]]]))
     Units(saturated=0.5, dead=0.25)
     """
-    slopes = np.asarray(slopes)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
+    slopes = _checked(slopes)
     if not np.isfinite(slopes).all():
         return Units(saturated=np.nan, dead=np.nan)
     return Units(
         saturated=float(np.mean(np.abs(slopes) < SATURATION)),
         dead=float(np.mean(np.all(slopes == 0, axis=(0, 1)))),
     )
+
+
+def unit_shares_over_time(slopes: np.ndarray) -> UnitShares:
+    """Count saturated and dead units, step by step.
+
+        saturated_t = mean_{b,i} [|phi'(a_t)_{b,i}| < 0.01]
+        dead_t = mean_i [phi'(a_t)_{b,i} = 0 for all b]
+
+    A unit that is dead at one step may live at another: the share of `Units` is at most the least of these.
+
+    Args:
+        slopes: phi'(a_t), the slopes of the activation, (T, B, H).
+
+    Raises:
+        ArgumentError: `slopes` is not (T, B, H) or is empty.
+
+    >>> unit_shares_over_time(np.array([[[1.0, 0.005, 0.0, 0.0]], [[1.0, 0.5, 0.0, 0.5]]])).dead
+    array([0.5 , 0.25])
+    """
+    slopes = _checked(slopes)
+    finite = np.isfinite(slopes).all(axis=(1, 2))
+    saturated = np.mean(np.abs(slopes) < SATURATION, axis=(1, 2))
+    dead = np.mean(np.all(slopes == 0, axis=1), axis=1)
+    return UnitShares(np.where(finite, saturated, np.nan), np.where(finite, dead, np.nan))
+
+
+def _checked(slopes: np.ndarray) -> np.ndarray:
+    slopes = np.asarray(slopes)
+    if slopes.ndim != 3 or slopes.size == 0:
+        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
+    return slopes

@@ -2,9 +2,10 @@
 
 from rnnexp.theory.bounds import Conditions, pascanu_conditions, rate_bound, slope_bound
 from rnnexp.theory.chaos import chaotic_exponent, free_field, subcritical_exponents
-from rnnexp.theory.decoupled import decoupled_rates
+from rnnexp.theory.decoupled import decoupled_exponent, decoupled_rate, decoupled_rates
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean
 from rnnexp.theory.linear import Sensitivity, glorot_growth, glorot_time_scale, sensitivity
+from rnnexp.theory.reestimated import exponent_of_slopes, rate_at_variance, rate_of_slopes
 from rnnexp.theory.wide_layers import MeanField, mean_field
 
 __all__ = [
@@ -13,14 +14,19 @@ __all__ = [
     "MeanField",
     "Sensitivity",
     "chaotic_exponent",
+    "decoupled_exponent",
+    "decoupled_rate",
     "decoupled_rates",
+    "exponent_of_slopes",
     "free_field",
     "gaussian_mean",
     "glorot_growth",
     "glorot_time_scale",
     "mean_field",
     "pascanu_conditions",
+    "rate_at_variance",
     "rate_bound",
+    "rate_of_slopes",
     "sensitivity",
     "slope_bound",
     "subcritical_exponents",

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rnnexp import laws
+from rnnexp.comparison import Comparison
 from rnnexp.console import Summary, print_summary
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +27,6 @@ VANISHING = Summary(
     rate=-0.14251,
     rate_low=-0.149,
     rate_high=-0.1361,
-    predicted_rate=-0.1391,
-    rate_bound=-0.0201,
     log10_ratio=-12.314,
     ratio_low=-12.94,
     ratio_high=-11.8,
@@ -36,6 +36,21 @@ VANISHING = Summary(
     figures=FOLDER,
     run="/data/rnn-lab/mlflow.db",
     open_command=f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db",
+)
+RATE = (-0.14251, -0.149, -0.1361)
+EXPONENT = (-0.1401, -0.1501, -0.1301)
+COMPARED = dataclasses.replace(
+    VANISHING,
+    lambda_1=EXPONENT[0],
+    lambda_1_low=EXPONENT[1],
+    lambda_1_high=EXPONENT[2],
+    comparisons=(
+        Comparison(laws.MEAN_FIELD, -0.2599, *RATE),
+        Comparison(laws.AT_VARIANCE, -0.1553, *RATE),
+        Comparison(laws.OF_SLOPES, -0.1391, *RATE),
+        Comparison(laws.BOUND, -0.0201, *RATE),
+        Comparison(laws.EXPONENT_OF_SLOPES, -0.1251, *EXPONENT),
+    ),
 )
 DIVERGED = Summary(
     configuration="copying, T=1000, relu",
@@ -67,18 +82,67 @@ def test_every_finding_is_there(width):
     assert row(text, "learning") == "at chance the loss is not under the best constant predictor's"
     assert row(text, "note") == "validated on 10,048 fresh sequences"
     assert row(text, "log10 |dl/dh_1| / |dl/dh_T|") == "-12.31 [-12.94, -11.80]"
-    assert row(text, "rate (nats per step)") == "-0.1425 [-0.1490, -0.1361] -0.1391 mean field"
-    assert "-0.0201 upper bound" in text
+    assert row(text, "rate (nats per step)") == "-0.1425 [-0.1490, -0.1361]"
     assert row(text, "loss (squared error)") == "0.1669 0.1667 best constant"
     assert row(text, "error") == "84.32 % 84.60 % best constant"
     assert row(text, "time") == "1 min 12 s, 812 steps/s"
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_every_theory_is_a_line_below_what_it_is_of(width):
+    lines = [" ".join(line.split()) for line in shown(COMPARED, width).splitlines()]
+    first = lines.index("rate (nats per step) -0.1425 [-0.1490, -0.1361]")
+    assert lines[first + 1 : first + 7] == [
+        "mean field -0.2599 off by -0.1174 18 half-widths",
+        "at measured q -0.1553 off by -0.0128 2.0 half-widths",
+        "from measured slopes -0.1391 off by +0.0034 agrees",
+        "upper bound -0.0201 holds",
+        "lambda_1 (nats per step) -0.1401 [-0.1501, -0.1301]",
+        "from measured slopes -0.1251 off by +0.0150 1.5 half-widths",
+    ]
+
+
+def test_a_theory_that_says_the_same_as_the_one_above_is_left_out():
+    same = Comparison(laws.AT_VARIANCE, -0.25991, *RATE)
+    found = (COMPARED.comparisons[0], same, *COMPARED.comparisons[2:])
+    text = shown(dataclasses.replace(COMPARED, comparisons=found))
+    assert "measured q" not in text
+    assert text.count("from measured slopes") == 2
+
+
+def test_a_bound_that_is_the_prediction_above_it_is_shown_all_the_same():
+    found = (Comparison(laws.MEAN_FIELD, 0.0, *RATE), Comparison(laws.BOUND, 0.0, *RATE))
+    assert "upper bound" in shown(dataclasses.replace(COMPARED, comparisons=found))
+
+
+def test_a_violated_bound_is_a_fault():
+    found = (Comparison(laws.BOUND, -0.3, *RATE),)
+    assert row(shown(dataclasses.replace(COMPARED, comparisons=found)), "  upper bound") == (
+        "-0.3000 violated: a fault"
+    )
+
+
+def test_a_ratio_is_compared_in_decades():
+    found = (Comparison(laws.GLOROT, 0.0636, -0.2225, -0.2225, -0.2225),)
+    text = shown(dataclasses.replace(COMPARED, comparisons=found))
+    assert row(text, "  Glorot growth") == "0.06 off by +0.29 samples do not vary"
+
+
+def test_a_cell_without_theory_has_no_lines_of_it():
+    text = shown(dataclasses.replace(COMPARED, comparisons=()))
+    lines = text.splitlines()
+    (first,) = [number for number, line in enumerate(lines) if line.startswith("rate (nats per step)")]
+    assert lines[first + 1].startswith("lambda_1 (nats per step)")
+    assert lines[first + 2].startswith("loss")
+    assert "lambda" not in shown(VANISHING)
+
+
 @pytest.mark.parametrize("width", [80, 120])
-def test_it_is_compact_and_fits(width):
-    short = dataclasses.replace(VANISHING, figures="figures", open_command="mlflow ui")
+@pytest.mark.parametrize(("summary", "most"), [(VANISHING, 20), (COMPARED, 25)])
+def test_it_is_compact_and_fits(width, summary, most):
+    short = dataclasses.replace(summary, figures="figures", open_command="mlflow ui")
     lines = shown(short, width).splitlines()
-    assert len(lines) <= 20
+    assert len(lines) <= most
     assert max(len(line.rstrip()) for line in lines) <= width
 
 
@@ -105,12 +169,12 @@ def test_brackets_of_the_configuration_are_not_markup():
 @pytest.mark.parametrize("absent", [None, math.nan])
 def test_what_was_not_measured_says_so(absent):
     numbers = [field.name for field in dataclasses.fields(Summary) if field.type == float | None]
-    assert len(numbers) == 14
+    assert len(numbers) == 15
     text = shown(Summary("adding", **dict.fromkeys(numbers, absent)))
     labels = ["gradient", "learning", "log10 |dl/dh_1| / |dl/dh_T|", "rate (nats per step)", "loss", "error"]
     assert [row(text, label) for label in [*labels, "time"]] == ["not measured"] * 7
     assert "nan" not in text and "None" not in text
-    assert not any(word in text for word in ["mean field", "best constant", "figures", "stored", "open"])
+    assert not any(word in text for word in ["mean field", "best constant", "lambda", "figures", "stored"])
 
 
 def test_a_number_that_broke_down_is_a_finding_not_a_gap():

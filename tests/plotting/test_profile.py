@@ -40,8 +40,9 @@ def test_measured_values_are_drawn_by_lag(draw, line):
 
 
 def test_theory_grows_by_its_rate_from_lag_0(draw, line):
-    axes = draw(gradient_profile, geometric(-0.1), predicted_rate=-0.09, rate_bound=0.2).axes[0]
-    for name, rate in [("mean field", -0.09), ("upper bound", 0.2)]:
+    rates = {"predicted_rate": -0.09, "rate_measured_slopes": -0.11, "rate_bound": 0.2}
+    axes = draw(gradient_profile, geometric(-0.1), **rates).axes[0]
+    for name, rate in [("mean field", -0.09), ("measured slopes", -0.11), ("upper bound", 0.2)]:
         lags, heights = line(axes, name)
         np.testing.assert_allclose(10**heights, np.exp(rate * lags), rtol=1e-12)
 
@@ -65,7 +66,11 @@ def test_the_interval_is_in_the_legend_with_true_minus_signs(draw):
 
 def test_nothing_is_drawn_of_what_is_not_measured(draw):
     for absent in (None, np.nan):
-        names = ("rate", "rate_low", "rate_high", "predicted_rate", "rate_bound")
+        fit, theory = (
+            ("rate", "rate_low", "rate_high"),
+            ("predicted_rate", "rate_measured_slopes", "rate_bound"),
+        )
+        names = (*fit, *theory)
         figure = draw(gradient_profile, geometric(-0.1), **dict.fromkeys(names, absent))
         assert len(figure.axes[0].get_lines()) == 1
         assert "slope (nats per step)" not in words(figure)

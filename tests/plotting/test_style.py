@@ -11,6 +11,7 @@ import pytest
 from rnnexp import plotting
 from rnnexp.checks import ArgumentError
 from rnnexp.plotting import style
+from rnnexp.probes import LagContributions, measure_states
 
 ROOT = Path(__file__).parents[2]
 NAN = np.full(30, np.nan)
@@ -22,6 +23,11 @@ def heatmap_values():
     values = np.random.default_rng(0).normal(size=(30, 12))
     values[3:5], values[:, :4] = np.nan, -np.inf
     return values
+
+
+def states_of(steps, growth=1.0):
+    states = np.random.default_rng(0).normal(size=(steps, 4, 5)) * growth ** np.arange(steps)[:, None, None]
+    return measure_states(states, states, np.abs(states))
 
 
 FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
@@ -53,6 +59,23 @@ FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
     ),
     "loss_without_a_number": (plotting.loss_curve, (STEPS, NAN, 0.1), {"gradient_norms": (NAN, NAN)}),
     "loss_of_one_step": (plotting.loss_curve, ([1], [0.2]), {}),
+    "states_that_explode": (plotting.hidden_states, (states_of(30, 2.0), states_of(30, np.nan)), {}),
+    "states_of_a_gated_cell": (plotting.hidden_states, (measure_states(np.ones((9, 2, 3))),), {}),
+    "lags": (
+        plotting.lag_contributions,
+        (
+            LagContributions(np.where(STEPS < 20_000, -5.0 * STEPS, -np.inf), NAN, 0.0),
+            LagContributions(np.where(STEPS < 20_000, -STEPS, np.nan), NAN, 0.0),
+        ),
+        {"predicted_rate": -12.3456},
+    ),
+    "lags_of_nothing": (plotting.lag_contributions, (LagContributions(NAN, NAN, np.nan),), {}),
+    "spectra": (
+        plotting.spectrum_history,
+        (STEPS, STEPS / 1e4, np.linspace([3.0, 1, 0.1], [123.0, 9, 0.1], 30), STEPS / 3e4),
+        {"predicted_radius": 1.234, "predicted_sigma_max": 2.345},
+    ),
+    "spectra_without_a_number": (plotting.spectrum_history, (STEPS, NAN, NAN[:, np.newaxis], NAN), {}),
     "spectrum": (plotting.spectrum, (np.exp(1j * STEPS), 1.2345 * np.exp(1j * STEPS), 1000.0), {}),
     "spectrum_without_a_number": (plotting.spectrum, (NAN + 0j, NAN + 0j, np.nan), {}),
 }

@@ -54,6 +54,58 @@ def test_both_sizes_agree_with_power_iteration():
     assert spectrum.spectral_radius <= spectrum.sigma_max
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "c"), [(0.9, 4.0, 0.9), (0.5, -1e-9, 0.2), (0.0, 3.0, 0.0), (1e200, 7e200, 0)]
+)
+def test_the_departure_of_a_triangle_is_what_lies_above_its_diagonal(a, b, c):
+    spectrum = measure_spectrum(np.array([[a, b], [0.0, c]]))
+    assert spectrum.departure == pytest.approx(abs(b), rel=1e-15)
+    assert spectrum.nonnormality == pytest.approx(abs(b) / np.hypot(np.hypot(a, b), c), rel=1e-14)
+
+
+def test_the_departure_of_a_jordan_block():
+    # ||W||_F^2 - sum |lambda|^2 = H - 1, whatever stands on the diagonal.
+    for size, value in [(2, 0.0), (5, 0.5), (64, 0.9)]:
+        block = value * np.eye(size) + np.eye(size, k=1)
+        assert measure_spectrum(block).departure == pytest.approx(np.sqrt(size - 1), rel=1e-14)
+    assert measure_spectrum(np.eye(64, k=1)).nonnormality == pytest.approx(1, rel=1e-14)
+
+
+def test_normal_kernels_do_not_depart():
+    rng = np.random.default_rng(0)
+    square = rng.normal(size=(30, 30))
+    orthogonal = np.linalg.qr(square)[0]
+    normal = orthogonal @ np.diag(rng.normal(size=30)) @ orthogonal.T
+    for kernel in (orthogonal, normal, square + square.T, square - square.T, 3 * np.eye(4), np.zeros((3, 3))):
+        assert measure_spectrum(kernel).nonnormality < 1e-13
+
+
+def test_the_departure_agrees_with_its_definition_for_complex_pairs():
+    for seed in range(5):
+        kernel = np.random.default_rng(seed).normal(size=(20, 20))
+        spectrum = measure_spectrum(kernel)
+        assert np.abs(spectrum.eigenvalues.imag).max() > 1
+        squares = np.sum(kernel**2) - np.sum(np.abs(spectrum.eigenvalues) ** 2)
+        assert spectrum.departure == pytest.approx(np.sqrt(squares), rel=1e-11)
+        assert spectrum.nonnormality == pytest.approx(np.sqrt(squares / np.sum(kernel**2)), rel=1e-11)
+
+
+def test_the_departure_is_that_of_every_orthogonal_basis():
+    rng = np.random.default_rng(3)
+    kernel = np.triu(rng.normal(size=(12, 12)))
+    basis = np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    expected = np.linalg.norm(np.triu(kernel, 1))
+    assert measure_spectrum(basis @ kernel @ basis.T).departure == pytest.approx(expected, rel=1e-12)
+
+
+def test_singular_values_are_the_roots_of_the_gram_matrix():
+    kernel = np.random.default_rng(4).normal(size=(12, 12))
+    spectrum = measure_spectrum(kernel)
+    squares = np.linalg.eigvalsh(kernel.T @ kernel)[::-1]
+    np.testing.assert_allclose(spectrum.singular_values, np.sqrt(squares), rtol=1e-9)
+    assert spectrum.sigma_max == spectrum.singular_values[0]
+
+
 def test_float32_is_measured_in_float64():
     kernel = np.random.default_rng(2).normal(size=(5, 5)).astype(np.float32)
     assert measure_spectrum(kernel).sigma_max == measure_spectrum(kernel.astype(np.float64)).sigma_max
@@ -68,6 +120,8 @@ def test_a_non_finite_kernel_gives_nan(value):
     assert spectrum.eigenvalues.shape == (3,)
     assert np.isnan(spectrum.spectral_radius)
     assert np.isnan(spectrum.sigma_max)
+    assert np.isnan([*spectrum.singular_values, spectrum.departure, spectrum.nonnormality]).all()
+    assert spectrum.singular_values.shape == (3,)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (0, 0)])

@@ -7,6 +7,7 @@ from scipy import integrate, special
 
 from rnnexp import activations
 from rnnexp.theory import Elementwise, gaussian_mean
+from rnnexp.theory.gaussian import gaussian_means
 
 SMOOTH: dict[str, tuple[Elementwise, Elementwise]] = {
     "tanh": (np.tanh, lambda a: np.cosh(a) ** -2.0),
@@ -46,6 +47,13 @@ def test_gaussian_mean_agrees_with_adaptive_quadrature(name, part, variance):
     assert gaussian_mean(lambda a: phi(a) ** 2, variance) == pytest.approx(
         by_quad(lambda a: float(phi(a)) ** 2, variance), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 150])
+def test_many_variances_are_the_means_of_each(count):
+    variances = np.geomspace(1e-6, 1e6, count)
+    one_by_one = [gaussian_mean(SMOOTH["tanh"][1], variance) for variance in variances]
+    np.testing.assert_allclose(gaussian_means(SMOOTH["tanh"][1], variances), one_by_one, rtol=1e-13)
 
 
 @pytest.mark.parametrize("power", [0, 1, 2, 4, 6])

@@ -7,25 +7,11 @@ the step: the layer's outputs and all later steps. Nothing but zeros is added, s
 """
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
-
-
-class Looped(NamedTuple):
-    """What a tapped loop returns.
-
-    Attributes:
-        result: Last output, outputs and last states, as `keras.layers.RNN.inner_loop` returns them.
-        taps: e of every state, (B, T, ...), in the order of the inputs' time.
-        names: The states' names.
-    """
-
-    result: tuple
-    taps: tuple[tf.Tensor, ...]
-    names: list[str]
 
 
 class _Tapped(NamedTuple):
@@ -42,29 +28,31 @@ class _Tapped(NamedTuple):
 
 def tapped_loop(
     layer: keras.layers.RNN,
-    tape: tf.GradientTape,
+    taps: Sequence[tf.Tensor | None],
     sequences: tf.Tensor,
     initial_state: Any,
     mask: tf.Tensor | None,
     training: bool,
-) -> Looped:
-    """Run the recurrence of `layer` in Keras' loop, never in a fused kernel, with taps that `tape` watches.
+) -> tuple:
+    """Run the recurrence of `layer` in Keras' loop, never in a fused kernel, with a tap on its states.
 
     Args:
         layer: Any `keras.layers.RNN`. It is only read.
-        tape: The tape that will be asked for dl/de.
+        taps: e of every floating state, like those of `zero_taps`, in the order of the inputs' time; None
+            adds nothing to that state.
         sequences: x, (B, T, ...).
         initial_state: h_0, as the layer passes it to its `inner_loop`.
         mask: (B, T) or None. A masked step hands the previous state on: its tap gets the gradient zero.
         training: Passed to the cell, where it asks for it.
+
+    Returns:
+        Last output, outputs and last states, as `keras.layers.RNN.inner_loop` does.
     """
-    states = [state for state in keras.tree.flatten(initial_state) if _is_float(state)]
-    taps = tuple(_zeros(sequences, state) for state in states)
-    for tap in taps:
-        tape.watch(tap)
 
     def step(inputs, states):
-        return _call(layer.cell, inputs.sequences, states, iter(inputs.taps), training)
+        given = iter(inputs.taps)
+        each = iter([None if tap is None else next(given) for tap in taps])
+        return _call(layer.cell, inputs.sequences, states, each, training)
 
     like_layer = types.SimpleNamespace(
         cell=step,
@@ -75,11 +63,16 @@ def tapped_loop(
         return_sequences=layer.return_sequences,
     )
     # Keras' function, but not its layer: its cell may be anything that is called like one.
-    result = keras.layers.RNN.inner_loop(like_layer, _Tapped(sequences, taps), initial_state, mask)
-    return Looped(result, taps, _state_names(layer.cell, initial_state))
+    tapped = _Tapped(sequences, [tap for tap in taps if tap is not None])
+    return keras.layers.RNN.inner_loop(like_layer, tapped, initial_state, mask)
 
 
-def _call(cell, inputs, states, taps: Iterator[tf.Tensor], training: bool):
+def zero_taps(sequences: tf.Tensor, initial_state: Any) -> list[tf.Tensor]:
+    """Return e = 0 of every floating state, each (B, T, ...) of the static shape that is known."""
+    return [_zeros(sequences, state) for state in keras.tree.flatten(initial_state) if _is_float(state)]
+
+
+def _call(cell, inputs, states, taps: Iterator[tf.Tensor | None], training: bool):
     """Call a cell and add a tap to each new state; in a stack, before the next cell reads it."""
     if type(cell) is keras.layers.StackedRNNCells:
         new_states = []
@@ -97,8 +90,10 @@ def _call(cell, inputs, states, taps: Iterator[tf.Tensor], training: bool):
     return same.get(id(output), output), keras.tree.pack_sequence_as(new_states, tapped)
 
 
-def _add(state: tf.Tensor, tap: tf.Tensor) -> tf.Tensor:
-    tapped = state + tap
+def _add(state: tf.Tensor, tap: tf.Tensor | None) -> tf.Tensor:
+    if tap is None:
+        return state
+    tapped = state + tf.cast(tap, state.dtype)
     tapped.set_shape(state.shape)
     return tapped
 
@@ -108,7 +103,7 @@ def _is_float(state) -> bool:
 
 
 def _zeros(sequences: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-    """e = 0 (B, T, ...), of the static shape that is known: a loop's states must keep theirs."""
+    # A loop's states must keep the static shape that is known.
     shapes = ((sequences.shape[:2], tf.shape(sequences)[:2]), (state.shape[1:], tf.shape(state)[1:]))
     sizes = [
         dynamic[axis] if size is None else size
@@ -118,14 +113,20 @@ def _zeros(sequences: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
     return tf.zeros(sizes, state.dtype)
 
 
-def _state_names(cell, states: Any) -> list[str]:
+def output_state(names: Sequence[str]) -> int:
+    """Return which of the states that `state_names` names is handed on: the first, of a stack's last cell."""
+    cell, _, _ = names[-1].rpartition("/")
+    return next(place for place, name in enumerate(names) if name.startswith(cell))
+
+
+def state_names(cell, states: Any) -> list[str]:
     """Name the floating states: h, or h and c of an LSTM, or by number; in a stack after their cell."""
     if type(cell) is keras.layers.StackedRNNCells:
         members = zip(cell.cells, states, strict=True)
         return [
             f"cell_{number}/{name}"
             for number, (member, state) in enumerate(members)
-            for name in _state_names(member, state)
+            for name in state_names(member, state)
         ]
     flat = keras.tree.flatten(states)
     if len(flat) == 1:

@@ -1,0 +1,9 @@
+"""Runs as one tidy table, and that table per group of seeds. Reads stores and folders; writes tables only."""
+
+from rnnexp.analysis.columns import varying
+from rnnexp.analysis.groups import group_runs
+from rnnexp.analysis.intervals import Interval, bootstrap_mean, wilson
+from rnnexp.analysis.runs import load_runs
+from rnnexp.analysis.tables import save_table
+
+__all__ = ["Interval", "bootstrap_mean", "group_runs", "load_runs", "save_table", "varying", "wilson"]

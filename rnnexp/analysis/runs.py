@@ -1,0 +1,119 @@
+"""A tidy table over runs: one row a run."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from rnnexp.analysis.columns import Value, typed
+from rnnexp.analysis.folders import read_folders
+from rnnexp.analysis.record import RunRecord
+from rnnexp.analysis.store import read_store
+from rnnexp.checks import ArgumentError
+from rnnexp.tasks import CATALOGUE
+from rnnexp.tracking import resolve
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_TYPED_TAGS = ("budget_exhausted", "diverged_at", "git.dirty")
+_VERDICTS = ("verdict.gradient", "verdict.learning", "budget_exhausted")
+_WORDS = "mlflow.note.content"
+_PARENT = "mlflow.parentRunId"
+
+
+def load_runs(
+    where: str | os.PathLike | None = None, sweep: str | None = None, filter: str | None = None
+) -> pd.DataFrame:
+    """Return a table with one row per run, the oldest first.
+
+    Columns: `run_id`, `run_name`, `status`, `start` (UTC), `seconds`, `run_folder`, `artifacts`, `link` (its
+    page in MLflow, where `mlflow ui` shows it), `parent_id`; every key of the configuration under its dotted
+    name and every chosen group (`activation`, `clip.threshold`, `clip`); the tags (`verdict.learning`,
+    `group_hash`, `sweep_id`, `git.sha`, ...), `words` (the verdict in words); the last value of every metric
+    (`grad/rate`, `val/loss`, ...); and `steps_to_solve`, the first validation whose error is under the task's
+    criterion, of runs that solved it. What a run does not have is missing.
+
+    Args:
+        where: A tracking address, a SQLite file, or a folder of runs with `tracking=none`. None: the store
+            that `python run.py` writes to, MLFLOW_TRACKING_URI or else `mlflow.db` in the project.
+        sweep: Id of a sweep. None: the newest one; every run where there is a filter, or no sweep at all.
+        filter: An MLflow filter, such as `params.activation = 'relu'`; empty: every run. Stores only.
+
+    Raises:
+        ArgumentError: `where` cannot be read, or nothing in it is meant.
+    """
+    records = _records(where, sweep, filter)
+    if not records:
+        expected = (
+            "a store that holds runs of this project" if not filter else f"a store with runs where {filter}"
+        )
+        raise ArgumentError("where", expected, "the default store" if where is None else str(where))
+    return pd.DataFrame([_row(record) for record in records])
+
+
+def store_address(where: str | os.PathLike | None = None) -> str | None:
+    """Return the tracking address that `where` means (see `load_runs`), None for a folder.
+
+    Raises:
+        ArgumentError: It is neither an address nor a path that is there.
+    """
+    if where is None:
+        return resolve(None, os.environ, _PROJECT)
+    if isinstance(where, str) and "://" in where:
+        return _named_where(where)
+    path = Path(where).expanduser()
+    if path.is_file():
+        return _named_where(f"sqlite:///{path.resolve()}")
+    if path.is_dir():
+        return None
+    raise ArgumentError("where", "a tracking address, a SQLite file or a folder that is there", str(where))
+
+
+def _records(where: str | os.PathLike | None, sweep: str | None, filter: str | None) -> list[RunRecord]:
+    address = store_address(where)
+    if address is not None:
+        return read_store(address, sweep, filter)
+    if filter:
+        raise ArgumentError(
+            "filter", "no filter for a folder (a sweep id, or load_runs().query(...))", filter
+        )
+    return read_folders(Path(str(where)).expanduser(), sweep)
+
+
+def _named_where(uri: str) -> str:
+    try:
+        return resolve(uri, {}, Path.cwd())
+    except ArgumentError as error:
+        raise ArgumentError("where", error.expected, error.received) from None
+
+
+def _row(record: RunRecord) -> dict[str, object]:
+    params = {key: typed(text) for key, text in record.params.items()}
+    return {
+        "run_id": record.run_id,
+        "run_name": record.run_name,
+        "status": record.status,
+        "start": pd.Timestamp(record.start, unit="ms", tz="UTC"),
+        "seconds": None if record.end is None else (record.end - record.start) / 1000,
+        "run_folder": record.tags.get("run_folder"),
+        "artifacts": record.artifacts,
+        "link": record.link,
+        "parent_id": record.tags.get(_PARENT),
+        **params,
+        **_tags(record.tags),
+        **record.metrics,
+        "steps_to_solve": _steps_to_solve(params.get("task"), record.errors),
+    }
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, Value]:
+    kept = {key: text for key, text in tags.items() if not key.startswith("mlflow.")}
+    values = {key: typed(text) if key in _TYPED_TAGS else text for key, text in kept.items()}
+    return dict.fromkeys(_VERDICTS) | values | {"words": tags.get(_WORDS)}
+
+
+def _steps_to_solve(task: Value, errors: tuple[tuple[int, float], ...]) -> int | None:
+    criterion = CATALOGUE[task].criterion if isinstance(task, str) and task in CATALOGUE else None
+    if criterion is None:
+        return None
+    return next((step for step, error in errors if error < criterion), None)

@@ -1,0 +1,114 @@
+"""What a command line asks for: checked before anything is made for it, then handed over."""
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from rnnexp import sweep
+from rnnexp.checks import ArgumentError
+from rnnexp.composition import axes, compose, one_by_one, parse
+from rnnexp.device import gpu_count
+from rnnexp.experiment import check_job, compose_job, refuse
+from rnnexp.job import Job
+from rnnexp.sweep.processors import cores, default_workers
+from rnnexp.tracking.address import sqlite_path
+
+_SWEEP_FLAGS = ("-m", "--multirun")
+
+
+def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
+    """Check a command line, then do what it asks for; `main` is Hydra's way to `run`.
+
+    A sweep is supervised: this process starts itself anew for Hydra and its launcher.
+    """
+    if sweep.VARIABLE in os.environ:
+        with sweep.launched(Path(os.environ[sweep.VARIABLE])):
+            main()
+        return
+    request = check(arguments)
+    if request is not None and request.first.config["dry_run"]:
+        sweep.preview(request, compose_job)
+        return
+    if request is None or not request.sweeping:
+        main()
+        return
+    try:
+        sys.exit(sweep.supervise(request, arguments))
+    except ArgumentError as error:
+        refuse(error)
+
+
+def check(arguments: Sequence[str]) -> sweep.Request | None:
+    """Check a command line before anything is made for it; exit 2 with one sentence if it is wrong.
+
+    Every value of a sweep is checked, each with the first values of the others. Command lines that ask Hydra
+    for something else (`--help`, `--cfg`, another folder of configurations) are left to Hydra.
+
+    Returns:
+        The run or sweep that is asked for; None for what is left to Hydra.
+    """
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    if not set(flags).issubset(_SWEEP_FLAGS):
+        return None
+    typed = [argument for argument in arguments if not argument.startswith("-")]
+    try:
+        return _check(typed, sweeping=len(flags) > 0)
+    except ArgumentError as error:
+        refuse(error)
+
+
+def _check(typed: Sequence[str], sweeping: bool) -> sweep.Request:
+    overrides = [parse(argument) for argument in typed]
+    listed = axes(overrides, sweeping)
+    config = compose([axis[0] for axis in listed])
+    params = config.hydra.sweeper.get("params") or {}
+    if params and not sweeping:
+        expected = f"python run.py -m, as it sweeps {', '.join(params)}"
+        raise ArgumentError("experiment", expected, config.hydra.runtime.choices.get("experiment"))
+    listed = axes([*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping)
+    jobs = [compose_job(combination) for combination in one_by_one(listed)]
+    for job in jobs:
+        check_job(job)
+    _check_machines(config, jobs[0])
+    return _request(typed, listed, config, jobs[0], sweeping)
+
+
+def _request(
+    typed: Sequence[str], listed: Sequence[Sequence[str]], config: DictConfig, first: Job, sweeping: bool
+) -> sweep.Request:
+    launcher = config.hydra.runtime.choices["launcher"]
+    jobs = tuple(itertools.product(*listed))
+    named = any(override.startswith("hydra.sweep.dir=") for override in typed)
+    return sweep.Request(
+        sweeping=sweeping,
+        typed=tuple(typed),
+        jobs=jobs,
+        first=first,
+        launcher=launcher,
+        workers=_workers(launcher, config.launcher.workers, len(jobs)),
+        folder=str(config.hydra.sweep.dir) if named else None,
+    )
+
+
+def _workers(launcher: str, given: int | None, jobs: int) -> int:
+    if launcher == "basic" and given not in (None, 1):
+        raise ArgumentError("launcher.workers", "1 with launcher=basic (launcher=joblib takes more)", given)
+    if given is not None:
+        return given
+    return default_workers(cores(), gpu_count(), jobs) if launcher == "joblib" else 1
+
+
+def _check_machines(config: DictConfig, job: Job) -> None:
+    """Refuse a SQLite store for jobs on several machines: its locks hold on one."""
+    launcher = config.hydra.launcher
+    kind = launcher["_target_"].rpartition(".")[2]
+    several = kind == "SlurmLauncher" or (
+        kind == "RayLauncher" and launcher.ray.init.get("address") is not None
+    )
+    if several and job.tracking.uri is not None and sqlite_path(job.tracking.uri) is not None:
+        expected = "the address of a server, as the jobs run on several machines and a SQLite file serves one"
+        raise ArgumentError("tracking.uri", expected, job.tracking.uri)

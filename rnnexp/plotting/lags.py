@@ -1,0 +1,133 @@
+"""What each lag contributes to the gradient of the recurrent kernel."""
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rnnexp.plotting import style
+from rnnexp.probes import LagContributions
+
+_NATS_TO_DECADES = 1 / np.log(10)
+_MARKERS = 25
+_SMALLEST_RANGE = 1.0
+_HALF = 0.5
+
+
+class _Look(NamedTuple):
+    name: str
+    contributions: LagContributions
+    colour: str
+    fill: str
+
+
+def lag_contributions(
+    path: str | os.PathLike,
+    start: LagContributions,
+    end: LagContributions | None = None,
+    *,
+    predicted_rate: float | None = None,
+    title: str = "",
+) -> None:
+    """Draw what each lag contributes to dL/dW_hh: its size above, the part of all within it below.
+
+        above: log10 ||G_{T-k}||_F      below: sum_{j<=k} ||G_{T-j}|| / sum_j ||G_{T-j}||
+
+    The lower panel marks the median lag. The prediction is a line through lag 0 of the first look, since it
+    is a slope; the y range follows what is measured. Exact zeros and non-finite values have no place on the
+    axis: triangles at its lower and upper edge. A zero at lag T - 1 alone is not marked: h_0 = 0.
+
+    Args:
+        path: The file; its suffix decides the format (.png, .pdf, .svg).
+        start: Before training.
+        end: After training, or None where there is no such look.
+        predicted_rate: Mean-field rate before training, nats per step of lag. None or nan: not drawn.
+        title: Text over the figure.
+
+    Raises:
+        ArgumentError: An array has not one axis, or is empty.
+    """
+    looks = [_Look("start", start, style.START, "white")]
+    if end is not None:
+        looks.append(_Look("end", end, style.END, style.END))
+    with style.paper_figure(path, (4.8, 4.9), title) as figure:
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
+        for look in looks:
+            _draw_sizes(above, look)
+            _draw_part(below, look)
+        _draw_prediction(above, looks[0], predicted_rate)
+        _label(above, below, looks)
+
+
+def _decades(look: _Look) -> np.ndarray:
+    """log10 of the norms by lag, without the zero that h_0 = 0 is the reason of."""
+    decades = style.array("log_norm", look.contributions.log_norm, 1) * _NATS_TO_DECADES
+    return decades[:-1] if len(decades) > 1 and np.isneginf(decades[-1]) else decades
+
+
+def _draw_sizes(axes: Axes, look: _Look) -> None:
+    decades = _decades(look)
+    lags, finite, zero = np.arange(len(decades)), np.isfinite(decades), np.isneginf(decades)
+    undrawn = "zero" if zero.all() else "not finite"
+    name = look.name if finite.any() else f"{look.name}: {undrawn}"
+    marks: dict[str, Any] = {"color": look.colour, "markerfacecolor": look.fill, "linewidth": 1.2}
+    shown = np.where(finite, decades, np.nan)
+    axes.plot(lags, shown, "o-", label=name, markevery=max(1, len(lags) // _MARKERS), **marks)
+    if finite.any():
+        _mark_edge(axes, lags[zero], 0.02, "v", f"{look.name}: zero", look.colour)
+        _mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{look.name}: not finite", look.colour)
+
+
+def _mark_edge(axes: Axes, lags: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
+    if lags.size:
+        shown = lags[:: max(1, lags.size // _MARKERS)]
+        heights = np.full(shown.size, height)
+        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
+
+
+def _draw_prediction(axes: Axes, look: _Look, rate: float | None) -> None:
+    decades = _decades(look)
+    if not style.is_number(rate) or not np.isfinite(decades[0]):
+        return
+    line = decades[0] + np.arange(len(decades)) * rate * _NATS_TO_DECADES
+    label = f"mean field {style.rate(rate)} nats per step"
+    axes.plot(line, color=style.GREEN, linestyle="--", label=label)
+
+
+def _draw_part(axes: Axes, look: _Look) -> None:
+    contributions = look.contributions
+    cumulative, median = contributions.cumulative, contributions.median_lag
+    marker = "o" if len(cumulative) == 1 else ""
+    axes.plot(cumulative, color=look.colour, linewidth=1.2, marker=marker)
+    if style.is_number(median):
+        reached = cumulative[int(median)]
+        axes.plot([median, median], [0, reached], color=look.colour, linestyle=":", linewidth=1.2)
+        label = f"median lag {style.count(median)}"
+        edge: dict[str, Any] = {"markeredgecolor": style.BLACK, "markeredgewidth": 0.5, "markersize": 5.0}
+        axes.plot([median], [reached], "D", color=look.colour, label=label, **edge)
+
+
+def _label(above: Axes, below: Axes, looks: list[_Look]) -> None:
+    above.set_ylim(_y_range(np.concatenate([_decades(look) for look in looks])))
+    above.set_ylabel(r"$\log_{10}\;\|G_{T-k}\|_F$")
+    below.axhline(_HALF, color=style.GREY, linewidth=0.8, zorder=0)
+    below.set_ylim(0, 1.03)
+    below.set_yticks([0, _HALF, 1])
+    below.set_ylabel("part within lag $k$")
+    below.set_xlabel("lag $k = T - t$ (steps)")
+    for axes in (above, below):
+        axes.margins(x=0.02)
+        axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+        if axes.get_legend_handles_labels()[0]:
+            style.legend_above(axes, columns=2)
+    style.whole_numbers(below.xaxis)
+
+
+def _y_range(decades: np.ndarray) -> tuple[float, float]:
+    """Return limits that hold every finite value, at least a decade apart."""
+    finite = decades[np.isfinite(decades)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2
+    margin = 0.06 * (high - low)
+    return low - missing - margin, high + missing + margin

@@ -1,0 +1,170 @@
+"""What each lag contributes to the gradient of the recurrent kernel."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnexp.checks import ArgumentError, fraction
+from rnnexp.probes.threads import one_blas_thread
+
+_CHUNK = 1 << 17
+"""Entries of the kernels' gradients that are in memory at a time: they stay in the cache."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LagContributions:
+    """The terms of dL/dW_hh = sum_t G_t, by lag k = T - t: the first entry is lag 0, that is t = T.
+
+    Attributes:
+        log_norm: ln ||G_{T-k}||_F, (T,), nats. -inf is an exact zero, as at lag T - 1 where h_0 = 0;
+            nan where a sample was not finite.
+        share: <G_{T-k}, G> / ||G||_F^2 with G = dL/dW_hh, (T,); sums to 1, negative where a lag works against
+            the whole. nan at every lag where G is 0 or not finite.
+        log_total: ln ||dL/dW_hh||_F, nats.
+    """
+
+    log_norm: np.ndarray
+    share: np.ndarray
+    log_total: float
+
+    @property
+    def median_lag(self) -> float:
+        """The smallest lag within which half of the contributions' norms lie, in steps."""
+        return self.lag_within(0.5)
+
+    @property
+    def lag_90(self) -> float:
+        """The smallest lag within which 90 % of the contributions' norms lie, in steps."""
+        return self.lag_within(0.9)
+
+    @property
+    def cumulative(self) -> np.ndarray:
+        """sum_{j<=k} ||G_{T-j}||_F / sum_j ||G_{T-j}||_F, (T,), rising to 1; nan where that is not defined.
+
+        Of norms, not of `share`: contributions that cancel each other count.
+        """
+        largest = self.log_norm.max()
+        if not np.isfinite(largest):
+            return np.full(len(self.log_norm), np.nan)
+        sums = np.cumsum(np.exp(self.log_norm - largest))
+        return sums / sums[-1]
+
+    def lag_within(self, part: float) -> float:
+        """Return the smallest K with cumulative_K >= part, in steps; nan where that is not defined.
+
+        Raises:
+            ArgumentError: `part` is not in [0, 1).
+        """
+        reached = self.cumulative >= fraction("part", part)
+        return float(reached.argmax()) if reached.any() else np.nan
+
+
+def measure_lags(
+    states: np.ndarray,
+    slopes: np.ndarray,
+    recurrent_kernel: np.ndarray,
+    last_adjoint: np.ndarray,
+    initial_state: np.ndarray | None = None,
+) -> LagContributions:
+    """Measure what each lag contributes to dL/dW_hh, for a loss L = mean_b l_b at the last step.
+
+        dL/dW_hh = sum_t G_t,   G_t = (1/B) sum_b h_{t-1,b} delta_{t,b}^T
+        delta_{t,b} = phi'(a_{t,b}) * dl_b/dh_{t,b},   dl_b/dh_{t-1,b} = W_hh delta_{t,b}
+
+    G_t is what the weights would receive if only their use at step t could be changed. Adjoints are kept as
+    unit vectors beside the logarithm of their norms, so that nothing over- or underflows at any T.
+
+    Accuracy: 1e-13 T in `log_norm`, relative to the largest sample's term where samples cancel. `share` adds
+    up to 1 within 1e-15 sum |share|.
+
+    Args:
+        states: h_t, (T, B, H).
+        slopes: phi'(a_t), (T, B, H).
+        recurrent_kernel: W_hh, (H, H), from unit i (row) to unit j (column).
+        last_adjoint: dl_b/dh_T, (B, H).
+        initial_state: h_0, (B, H); 0 where None.
+
+    Raises:
+        ArgumentError: An array has not its shape, or is empty.
+
+    >>> decay = measure_lags(np.ones((6, 1, 1)), np.ones((6, 1, 1)), [[0.5]], [[1.0]], [[1.0]])
+    >>> decay.log_norm.round(3)[:3], decay.median_lag, decay.lag_90
+    (array([ 0.   , -0.693, -1.386]), 0.0, 3.0)
+    """
+    states = np.asarray(states, dtype=np.float64)
+    if states.ndim != 3 or states.size == 0:
+        raise ArgumentError("states", "a non-empty array (T, B, H)", states.shape)
+    steps, samples, units = states.shape
+    slopes = _shaped("slopes", slopes, (steps, samples, units))
+    kernel = _shaped("recurrent_kernel", recurrent_kernel, (units, units))
+    last = _shaped("last_adjoint", last_adjoint, (samples, units))
+    initial = np.zeros_like(last) if initial_state is None else initial_state
+    initial = _shaped("initial_state", initial, (samples, units))
+    # A state or slope that is not finite spreads as nan, which is the answer.
+    with one_blas_thread(), np.errstate(invalid="ignore", over="ignore"):
+        before = _Vectors.of(np.concatenate([initial[np.newaxis], states[:-1]]))
+        return _contributions(before, _adjoints(slopes, kernel, last))
+
+
+class _Vectors(NamedTuple):
+    """Vectors of any length: unit vectors (..., H) and ln of their norms (...); a zero is 0 and -inf."""
+
+    directions: np.ndarray
+    log_norms: np.ndarray
+
+    @classmethod
+    def of(cls, vectors: np.ndarray) -> "_Vectors":
+        largest = np.abs(vectors).max(axis=-1, keepdims=True)
+        scaled = vectors / np.where(largest == 0, 1.0, largest)
+        norm = np.sqrt(np.einsum("...h,...h->...", scaled, scaled))[..., np.newaxis]
+        with np.errstate(divide="ignore"):
+            return cls(scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[..., 0])
+
+
+def _shaped(name: str, values: object, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != shape:
+        raise ArgumentError(name, f"an array of shape {shape}", array.shape)
+    return array
+
+
+def _adjoints(slopes: np.ndarray, kernel: np.ndarray, last: np.ndarray) -> _Vectors:
+    """Return delta_{t,b}, (T, B, H)."""
+    deltas = _Vectors(np.empty_like(slopes), np.empty(slopes.shape[:2]))
+    from_future, log_scale = _Vectors.of(last)
+    for step in range(len(slopes) - 1, -1, -1):
+        direction, growth = _Vectors.of(slopes[step] * from_future)
+        log_scale = log_scale + growth
+        deltas.directions[step], deltas.log_norms[step] = direction, log_scale
+        from_future = direction @ kernel.T
+    return deltas
+
+
+def _contributions(before: _Vectors, deltas: _Vectors) -> LagContributions:
+    """Measure G_t = (1/B) sum_b before_{t,b} deltas_{t,b}^T of every step."""
+    steps, samples, units = before.directions.shape
+    log_sizes = before.log_norms + deltas.log_norms - np.log(samples)
+    # G_t = e^shift_t sum_b u_b v_b^T, with u_b a unit vector and the longest v_b of length 1.
+    shift = log_sizes.max(axis=1)
+    shift = np.where(np.isneginf(shift), 0.0, shift)
+    weighted = deltas.directions * np.exp(log_sizes - shift[:, np.newaxis])[:, :, np.newaxis]
+    log_norm = shift + _log_norms_of_products(before.directions, weighted)
+    highest = shift.max()
+    scales = np.exp(shift - highest)
+    flat = before.directions.reshape(-1, units)
+    total = flat.T @ (weighted * scales[:, np.newaxis, np.newaxis]).reshape(-1, units)
+    size = float(np.linalg.norm(total))
+    products = np.einsum("tbh,tbh->t", (flat @ total).reshape(weighted.shape), weighted)
+    with np.errstate(divide="ignore"):
+        share = scales * products / size**2 if size > 0 else np.full(steps, np.nan)
+        return LagContributions(log_norm[::-1], share[::-1], float(highest + np.log(size)))
+
+
+def _log_norms_of_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """ln ||sum_b left_b right_b^T||_F of every step, (T,)."""
+    steps, _, units = left.shape
+    chunks = np.array_split(np.arange(steps), -(-steps * units**2 // _CHUNK))
+    norms = [np.linalg.norm(left[chunk].swapaxes(1, 2) @ right[chunk], axis=(1, 2)) for chunk in chunks]
+    with np.errstate(divide="ignore"):
+        return np.log(np.concatenate(norms))

@@ -1,0 +1,182 @@
+"""The records of a run: opened, described, closed with the right status whatever happens."""
+
+import contextlib
+import logging
+import os
+import shlex
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from rnnexp import cost, provenance, tracking
+from rnnexp.checks import ArgumentError
+from rnnexp.run_folder import RunFolder
+from rnnexp.signals import Interruption, Killed
+from rnnexp.tracking import Tracker
+
+if TYPE_CHECKING:
+    from rnnexp.job import Job, Membership
+    from rnnexp.plan import Plan
+
+_logger = logging.getLogger(__name__)
+
+
+def ensure_experiment(job: "Job") -> str | None:
+    """Return the id of the MLflow experiment, made with its store if need be; None without MLflow."""
+    settings = job.tracking
+    return None if settings.uri is None else tracking.ensure_store(settings.uri, settings.experiment)
+
+
+def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
+    """Record what is known before training: configuration, source, packages."""
+    git = provenance.git_state(job.project)
+    texts = {
+        "config.yaml": yaml.safe_dump(dict(job.config), sort_keys=False),
+        "overrides.yaml": yaml.safe_dump(list(job.overrides)),
+        "environment.txt": provenance.environment(),
+        "git.diff": git.diff if git.dirty else "",
+    }
+    for name, content in texts.items():
+        if content:
+            (folder.path / name).write_text(content, encoding="utf-8")
+            tracker.artifact(folder.path / name)
+    tracker.params(job.config)
+    tracker.params(job.choices)
+    tracker.tags(
+        {
+            "config_hash": job.config_hash,
+            "group_hash": provenance.group_hash(job.config),
+            "git.sha": git.sha,
+            "git.dirty": git.dirty,
+            "run_folder": folder.path.resolve(),
+            "threads": os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count(),
+            **_belonging(job.sweep),
+            **{f"version.{name}": version for name, version in provenance.versions().items()},
+        }
+    )
+
+
+def _belonging(sweep: "Membership | None") -> dict[str, Any]:
+    """Return the tags by which a run is found from its sweep, and its sweep from the run."""
+    if sweep is None:
+        return {}
+    parent = {} if sweep.run_id is None else {"mlflow.parentRunId": sweep.run_id}
+    return {"sweep_id": sweep.id, "sweep_folder": sweep.folder, **parent}
+
+
+@contextlib.contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Send what the package logs to `path` as well, from INFO on."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("rnnexp")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()
+
+
+@contextlib.contextmanager
+def kept(job: "Job", experiment: str | None, folder: RunFolder, signals: Interruption) -> Iterator[Tracker]:
+    """Open the records of the run and close them with the right status, whatever happens inside.
+
+    Signals wait while records are opened and closed, so that no run stays RUNNING in MLflow.
+    """
+    with signals.deferred():
+        tracker = _open(job, experiment, folder)
+        status: tracking.Status = "FAILED"
+        try:
+            with signals.admitted():
+                yield tracker
+            status = "FINISHED"
+        except Killed as killed:
+            status = "KILLED"
+            _logger.warning("%s; %s", killed, _remedy(job, folder))
+            raise
+        except Exception as error:
+            _logger.error("the run failed: %s: %s", type(error).__name__, error)
+            _logger.info("where it failed:", exc_info=True)
+            raise
+        finally:
+            _close(folder, tracker, status)
+
+
+def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
+    """Open the run in its store; if that fails, take away a folder that was made for it."""
+    known = folder.state()
+    began_in = known.get("store", job.tracking.store)
+    if began_in != job.tracking.store:
+        raise ArgumentError("tracking", f"{began_in}, where the run to be resumed began", job.tracking.store)
+    try:
+        tracker = _open_tracker(job, experiment, folder, known.get("run_id"))
+    except BaseException:
+        if not known:
+            folder.remove()
+        raise
+    folder.update(
+        name=job.name,
+        run_id=tracker.run_id,
+        config_hash=job.config_hash,
+        store=job.tracking.store,
+        status="RUNNING",
+        attempts=known.get("attempts", 0) + 1,
+        cost=round(_expected_seconds(job.plan), 3),
+        pid=os.getpid(),
+        host=socket.gethostname(),
+    )
+    return tracker
+
+
+def _expected_seconds(plan: "Plan") -> float:
+    return cost.seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
+
+
+def _open_tracker(job: "Job", experiment: str | None, folder: RunFolder, run_id: str | None) -> Tracker:
+    if job.tracking.uri is None or experiment is None:
+        return tracking.FileTracker(folder.path, job.name)
+    return tracking.MlflowTracker(job.tracking.uri, experiment, job.name, run_id=run_id)
+
+
+def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
+    """Hand over arrays and log and end the run; FAILED, here and there, if that fails."""
+    _logger.info("ended %s", status)
+    try:
+        for path in (folder.arrays, folder.log):
+            if path.is_file():
+                tracker.artifact(path)
+        tracker.end(status)
+    except BaseException:
+        status = "FAILED"
+        with contextlib.suppress(Exception):
+            tracker.end(status)
+        raise
+    finally:
+        folder.update(status=status)
+    if status == "FINISHED":
+        folder.checkpoint.unlink(missing_ok=True)
+
+
+def _remedy(job: "Job", folder: RunFolder) -> str:
+    if not folder.checkpoint.is_file():
+        return "there is no checkpoint to go on from"
+    if job.sweep is not None:
+        return "the command of the sweep goes on with it"
+    typed = [override for override in job.overrides if not override.startswith("resume=")]
+    return f"go on with: python run.py {shlex.join([*typed, 'resume=true'])}"
+
+
+def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:
+    """Close the records of a run whose process is gone, with `note` as the last words of its log."""
+    with folder.held(), log_file(folder.log):
+        _logger.error("%s", note)
+        experiment = ensure_experiment(job)
+        tracker = _open_tracker(job, experiment, folder, folder.state().get("run_id"))
+        _close(folder, tracker, status)

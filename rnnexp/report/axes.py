@@ -1,0 +1,67 @@
+"""Which key of a sweep goes where: x, y, small multiples."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import pandas as pd
+
+from rnnexp.analysis.columns import Value, is_numeric, shown, sorted_values
+
+
+@dataclasses.dataclass(frozen=True)
+class Axes:
+    """The places of the keys that vary.
+
+    Attributes:
+        x: The numeric key with most values, else the key with most; None where nothing varies.
+        y: The activation, else the key with most values of the rest; None where one key varies at most.
+        panels: The other keys: one diagram for each combination of their values.
+    """
+
+    x: str | None
+    y: str | None
+    panels: tuple[str, ...]
+
+    @property
+    def order(self) -> list[str]:
+        """The keys from the slowest to the fastest: a page that lists groups so follows the diagram."""
+        return [*self.panels, *(key for key in (self.y, self.x) if key is not None)]
+
+
+def choose_axes(groups: pd.DataFrame, keys: Sequence[str]) -> Axes:
+    """Return which of `keys`, those that vary, goes where.
+
+    Args:
+        groups: From `analysis.group_runs`.
+        keys: From `analysis.varying`.
+    """
+    numeric = [key for key in keys if is_numeric(groups[key])]
+    x = _widest(groups, numeric or keys)
+    rest = [key for key in keys if key != x]
+    y = "activation" if "activation" in rest else _widest(groups, rest)
+    return Axes(x, y, tuple(key for key in rest if key != y))
+
+
+def values_of(groups: pd.DataFrame, key: str | None) -> list[Value]:
+    """Return the values of a key in their order; one empty text where there is no key."""
+    return [""] if key is None else sorted_values(groups[key])
+
+
+def pick(groups: pd.DataFrame, key: str | None, value: Value) -> pd.DataFrame:
+    """Return the groups whose `key` has that value; all where there is no key."""
+    return groups if key is None else groups[groups[key].map(shown) == shown(value)]
+
+
+def in_order(groups: pd.DataFrame, axes: Axes) -> pd.DataFrame:
+    """Return the groups in the order in which the diagram is read."""
+    ranks = {
+        key: groups[key].map(shown).map([shown(value) for value in values_of(groups, key)].index)
+        for key in axes.order
+    }
+    return (
+        groups.loc[pd.DataFrame(ranks, index=groups.index).sort_values(axes.order).index] if ranks else groups
+    )
+
+
+def _widest(groups: pd.DataFrame, keys: Sequence[str]) -> str | None:
+    return max(keys, key=lambda key: groups[key].map(shown).nunique(), default=None)

@@ -1,0 +1,125 @@
+"""The command line of the report."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from rnnexp.analysis import load_runs
+from rnnexp.analysis.columns import known_sweeps, shown
+from rnnexp.analysis.parent import keep_with_parent
+from rnnexp.analysis.runs import store_address
+from rnnexp.checks import ArgumentError
+from rnnexp.report import words
+from rnnexp.report.build import Report, write_report
+
+_FILTER = re.compile(r"[=<>]|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
+_PIPE = 120  # characters a line, where nobody says how wide the reader is
+_UNSAFE = re.compile(r"[^\w.-]")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the report that the command line asks for; return 0, or 2 after one sentence on what is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        _report(options)
+    except ArgumentError as error:
+        print(f"rnnexp.report: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rnnexp.report",
+        description="Write a sweep as one HTML file that needs nothing else; beside it the tables over runs "
+        "and over groups (everything but the seed equal) as .csv and .parquet.",
+    )
+    parser.add_argument(
+        "selection",
+        nargs="?",
+        help="id of a sweep, or an MLflow filter such as \"params.activation = 'relu'\" "
+        "(default: the newest sweep)",
+    )
+    parser.add_argument("--all", action="store_true", help="every run, of whatever sweep")
+    parser.add_argument(
+        "--where",
+        metavar="ADDRESS_OR_FOLDER",
+        help="tracking address, SQLite file, or folder of runs with tracking=none "
+        "(default: MLFLOW_TRACKING_URI, else mlflow.db in the project)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the HTML file (default: report.html in the folder of the sweep)",
+    )
+    return parser
+
+
+def _report(options: argparse.Namespace) -> None:
+    sweep, filter = _selection(options)
+    runs = load_runs(options.where, sweep, filter)
+    address = store_address(options.where)
+    page = _default_page(runs) if options.out is None else options.out
+    try:
+        report = write_report(runs, page, address)
+    except OSError as error:
+        raise ArgumentError("--out", f"a file that can be written ({error.strerror})", str(page)) from error
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE)
+    console.print(_table(report))
+    kept = keep_with_parent(runs, [report.page, *report.tables], address)
+    console.print(f"report  {report.page.resolve()}", soft_wrap=True, highlight=False)
+    if kept is not None:
+        console.print(f"kept as artifacts of the sweep's run {kept} too", soft_wrap=True, highlight=False)
+
+
+def _selection(options: argparse.Namespace) -> tuple[str | None, str | None]:
+    text = options.selection
+    if options.all:
+        if text is not None:
+            raise ArgumentError("--all", "no sweep and no filter beside it", text)
+        return None, ""
+    if text is None:
+        return None, None
+    return (None, text) if _FILTER.search(text) else (text, None)
+
+
+def _default_page(runs: pd.DataFrame) -> Path:
+    """Return report.html in the sweep's folder if that is on this machine, else below the working folder."""
+    sweeps = known_sweeps(runs)
+    name = _UNSAFE.sub("_", sweeps[0]) if len(sweeps) == 1 else "selection"
+    for folder in runs["run_folder"].dropna():
+        root = Path(folder).parents[1]
+        if root.is_dir():
+            return root / "sweeps" / name / "report.html"
+    return Path("outputs") / "sweeps" / name / "report.html"
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for key in report.keys:
+        table.add_column(key, no_wrap=True)
+    for name in ("solved", "95 %", "learning", "chance", "diverged", "failed", "rate", "loss", "error"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for _, row in report.groups.iterrows():
+        table.add_row(*(shown(row[key]) for key in report.keys), *_numbers(row))
+    return table
+
+
+def _numbers(row: pd.Series) -> list[str]:
+    return [
+        f"{row['solved']}/{row['n']}",
+        words.percents(row["success_low"], row["success_high"]),
+        *(str(row[name]) for name in ("learning", "at_chance", "diverged", "failed")),
+        words.rate(row["rate"]),
+        words.loss(row["loss"]),
+        words.percent(row["error"]),
+    ]

@@ -1,0 +1,170 @@
+"""The folder of a sweep: what it is, what became of its jobs, and the wish that it stop."""
+
+import contextlib
+import datetime
+import fcntl
+import hashlib
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rnnexp.checks import ArgumentError
+from rnnexp.provenance import UNSCIENTIFIC
+from rnnexp.run_folder import RunFolder
+from rnnexp.state_file import StateFile
+from rnnexp.sweep.earlier import runs_below
+from rnnexp.sweep.outcome import Outcome
+
+_STATE = "sweep.json"
+_TABLE = "jobs.json"
+_RUNS = "earlier.json"
+
+
+class SweepFolder:
+    """`sweep.json` (command, store, parent run), `jobs/` (a file and the console of each job), `jobs.json`.
+
+    It is how the processes of a sweep, and the machines of one that share the folder, know of each other.
+
+    Attributes:
+        path: The folder; its name is the sweep's id.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.state = StateFile(path / _STATE)
+
+    @classmethod
+    def create(cls, root: Path) -> "SweepFolder":
+        """Make `root`/sweeps/<date and time with microseconds>.
+
+        Raises:
+            ArgumentError: It cannot be made.
+        """
+        path = root / "sweeps" / f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            expected = f"a folder that can be written ({error.strerror})"
+            raise ArgumentError("output_dir", expected, str(root)) from error
+        return cls(path)
+
+    @property
+    def id(self) -> str:
+        """The id that its runs share."""
+        return self.path.name
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder against a second sweep.
+
+        Raises:
+            ArgumentError: Another process holds it.
+        """
+        with (self.path / "sweep.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                expected = "a sweep that no other process is at work on (resume=false begins another)"
+                raise ArgumentError("sweep", expected, str(self.path)) from None
+            yield
+
+    def begin(self) -> None:
+        """Forget the outcomes and the wish to stop of an earlier attempt."""
+        self._jobs.mkdir(exist_ok=True)
+        for path in self._jobs.iterdir():
+            path.unlink()
+        self._stop.unlink(missing_ok=True)
+
+    def remember_runs(self, runs: Mapping[str, Sequence[str]]) -> None:
+        """Keep the folders of all earlier runs by `config_hash`, so that no job looks through all of them."""
+        StateFile(self.path / _RUNS).write({"runs": dict(runs)})
+
+    def runs_of(self, config_hash: str, root: Path) -> list[RunFolder]:
+        """Return the earlier runs of a configuration, the newest first, remembered or found below `root`."""
+        kept = StateFile(self.path / _RUNS).read()
+        runs = kept["runs"] if kept else runs_below(root)
+        return [RunFolder(Path(path)) for path in runs.get(config_hash, ())]
+
+    def outcome(self, number: int) -> Outcome | None:
+        """Return what is known of a job; None before it was looked at."""
+        values = StateFile(self._job(number)).read()
+        return Outcome.from_dict(values) if values else None
+
+    def record(self, outcome: Outcome) -> None:
+        """Write what is known of a job."""
+        self._jobs.mkdir(exist_ok=True)
+        StateFile(self._job(outcome.number)).write(outcome.as_dict())
+
+    def outcomes(self) -> dict[int, Outcome]:
+        """Return what is known of every job that was looked at."""
+        found = (self.outcome(int(path.stem)) for path in sorted(self._jobs.glob("*.json")))
+        return {outcome.number: outcome for outcome in found if outcome is not None}
+
+    def console(self, number: int) -> Path:
+        """Where a job's process writes what a run alone would show on the terminal."""
+        return self._jobs / f"{number:04d}.txt"
+
+    def stop(self, urgency: int) -> None:
+        """Ask everything in the sweep to stop; `urgency` is how often that was asked."""
+        self._stop.write_text(str(urgency), encoding="utf-8")
+
+    @property
+    def stopping(self) -> int:
+        """How often it was asked to stop."""
+        try:
+            return int(self._stop.read_text(encoding="utf-8") or 1)
+        except FileNotFoundError:
+            return 0
+
+    def save_table(self, outcomes: Sequence[Outcome]) -> Path:
+        """Write all outcomes into one file, in the order of the jobs; return its path."""
+        path = self.path / _TABLE
+        text = json.dumps([outcome.as_dict() for outcome in outcomes], indent=1) + "\n"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    @contextlib.contextmanager
+    def slot(self, count: int) -> Iterator[int]:
+        """Hold the first free of `count` places on this machine; the place 0 if all are taken."""
+        folder = self.path / "slots"
+        folder.mkdir(exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            for place in range(count):
+                lock = stack.enter_context((folder / f"{socket.gethostname()}-{place}").open("w"))
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    yield place
+                    return
+            yield 0
+
+    @property
+    def _jobs(self) -> Path:
+        return self.path / "jobs"
+
+    @property
+    def _stop(self) -> Path:
+        return self.path / "stop"
+
+    def _job(self, number: int) -> Path:
+        return self._jobs / f"{number:04d}.json"
+
+
+def signature(overrides: Sequence[str], store: str) -> str:
+    """Return what two calls of one sweep share: what was typed less `UNSCIENTIFIC` keys, and the store.
+
+    >>> signature(["seed=0,1", "launcher=joblib"], "none") == signature(["seed=0,1"], "none")
+    True
+    """
+    keys = {override: override.lstrip("+~").partition("=")[0].partition(".")[0] for override in overrides}
+    kept = sorted(override for override, key in keys.items() if key.partition("/")[0] not in UNSCIENTIFIC)
+    return hashlib.sha256(json.dumps([kept, store]).encode()).hexdigest()[:12]
+
+
+def newest(root: Path, signature: str) -> SweepFolder | None:
+    """Return the newest sweep below `root` with that signature."""
+    for path in sorted(root.glob(f"sweeps/*/{_STATE}"), reverse=True):
+        folder = SweepFolder(path.parent)
+        if folder.state.read().get("signature") == signature:
+            return folder
+    return None

@@ -1,0 +1,85 @@
+"""What became of one job of a sweep."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Status = Literal["WAITING", "RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"]
+
+ENDED = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
+"""The states after which nothing more happens to a job."""
+
+BAD = ("FAILED", "KILLED")
+"""The states from which the same command tries again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A job of a sweep, as far as it got.
+
+    Attributes:
+        number: Its place in the sweep, from 0.
+        overrides: The command line that it would have alone.
+        status: WAITING, RUNNING, FINISHED (a run that diverged too), SKIPPED (it had finished earlier, or is
+            at work elsewhere), FAILED (a fault of code or machine) or KILLED (a signal).
+        name: Name of the run.
+        config_hash: What identifies its configuration.
+        run_folder: Folder of its run.
+        run_id: Id of its run.
+        gradient: Verdict on the gradient, of a run that finished.
+        learning: Verdict on learning, of a run that finished.
+        note: Why it failed, was killed or skipped; "" otherwise.
+        resumed: Whether it went on from a checkpoint.
+        seconds: Wall-clock time in this sweep.
+        tries: How often this sweep began it.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    status: Status = "WAITING"
+    name: str | None = None
+    config_hash: str | None = None
+    run_folder: str | None = None
+    run_id: str | None = None
+    gradient: str | None = None
+    learning: str | None = None
+    note: str = ""
+    resumed: bool = False
+    seconds: float | None = None
+    tries: int = 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.status in ENDED
+
+    @property
+    def bad(self) -> bool:
+        """Whether it ended without a result."""
+        return self.status in BAD
+
+    def left(self, stopped: bool) -> "Outcome":
+        """Return what it is without its worker: killed if its run was open, else as if not looked at."""
+        if self.status != "RUNNING":
+            return dataclasses.replace(self, status="WAITING")
+        note = "ended by force" if stopped else "its worker is gone"
+        return dataclasses.replace(self, status="KILLED", note=note)
+
+    def of(self, state: Mapping[str, Any]) -> "Outcome":
+        """Return it with what the state of a run's folder tells (`run.json`)."""
+        verdicts = state.get("verdicts", {})
+        return dataclasses.replace(
+            self,
+            run_id=state.get("run_id"),
+            gradient=verdicts.get("verdict.gradient"),
+            learning=verdicts.get("verdict.learning"),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields under their names, fit for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Outcome":
+        """Return what `as_dict` was made of."""
+        return cls(**dict(values, overrides=tuple(values["overrides"])))

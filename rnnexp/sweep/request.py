@@ -1,0 +1,70 @@
+"""A sweep as it was asked for."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from rnnexp import cost
+from rnnexp.job import Job
+
+_COUNTED = ("seq_len", "units", "batch_size", "steps")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a command line asks for.
+
+    Attributes:
+        sweeping: Whether it is a sweep; else it is one run.
+        typed: What was typed, without flags.
+        jobs: The overrides of each job, in Hydra's order.
+        first: The first job.
+        launcher: Name of the launcher.
+        workers: Jobs at the same time.
+        folder: The folder of the sweep, where the command line names one.
+    """
+
+    sweeping: bool
+    typed: tuple[str, ...]
+    jobs: tuple[tuple[str, ...], ...]
+    first: Job
+    launcher: str
+    workers: int
+    folder: str | None = None
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """The keys that differ between jobs, in the order of the command line."""
+        columns = zip(*self.jobs, strict=True)
+        return tuple(key_of(column[0]) for column in columns if len(set(column)) > 1)
+
+    @property
+    def name(self) -> str:
+        """A name for the sweep: the one given, its experiment, or the keys that it sweeps."""
+        given = self.first.config.get("name") or self.first.choices.get("experiment")
+        return str(given or f"sweep {', '.join(self.swept)}".rstrip()) if self.sweeping else self.first.name
+
+    def costs(self) -> list[float]:
+        """Return what each job takes by the rule of `rnnexp.cost`, seconds."""
+        return [cost.seconds(**self._counts(overrides)) for overrides in self.jobs]
+
+    def _counts(self, overrides: Sequence[str]) -> dict[str, int]:
+        values = {key: int(self.first.config[key]) for key in _COUNTED}
+        for override in overrides:
+            key, _, value = override.partition("=")
+            if key in values and value.isdecimal():
+                values[key] = int(value)
+        return values
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override.
+
+    >>> key_of("+clip.threshold=2")
+    'clip.threshold'
+    """
+    return override.lstrip("+~").partition("=")[0]
+
+
+def values_of(overrides: Sequence[str]) -> dict[str, str]:
+    """Return the values of overrides by their keys."""
+    return {key_of(override): override.partition("=")[2] for override in overrides}

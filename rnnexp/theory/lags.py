@@ -1,0 +1,49 @@
+"""From the gain of every step to one rate per step of lag, as the measurement fits it."""
+
+import numpy as np
+
+from rnnexp.checks import ArgumentError
+
+
+def lag_profile(log_gains: np.ndarray) -> np.ndarray:
+    """Return the profile that a gradient of norm 1 at h_T has, by lag k = 0 ... T-1, (T, ...), nats.
+
+        p_0 = 0,   p_k = sum_{s=T-k+1}^{T} g_s,   g_s = ln ||dl/dh_{s-1}|| - ln ||dl/dh_s||
+
+    Args:
+        log_gains: g_2 ... g_T in the order of time, (T-1, ...), nats per step. -inf makes all longer lags so.
+    """
+    with np.errstate(invalid="ignore"):
+        back = np.cumsum(np.asarray(log_gains, dtype=np.float64)[::-1], axis=0)
+    return np.concatenate([np.zeros((1, *back.shape[1:])), back])
+
+
+def fitted_rate(profile: np.ndarray) -> float:
+    """Return the least-squares slope of a profile against the lag, nats per step of lag.
+
+        rate = sum_k (k - k_mean) p_k / sum_k (k - k_mean)^2  =  sum_k 6 k (T-k) / (T (T^2-1)) (p_k - p_{k-1})
+
+    The fit of `rnnexp.probes.measure_gradient`: a mean of the steps' gains with a parabola as its weight, so
+    that a transient at either end counts little, and the lags whose entry is not finite left out.
+
+    Args:
+        profile: ln ||dl/dh_{T-k}|| by lag k, (T,).
+
+    Returns:
+        The rate; nan where fewer than two lags are finite.
+
+    Raises:
+        ArgumentError: `profile` is not (T,).
+
+    >>> round(fitted_rate(np.array([0.0, -0.5, -1.0, -np.inf])), 6)
+    -0.5
+    """
+    profile = np.asarray(profile, dtype=np.float64)
+    if profile.ndim != 1:
+        raise ArgumentError("profile", "an array (T,)", profile.shape)
+    usable = np.isfinite(profile)
+    if usable.sum() < 2:
+        return np.nan
+    lag = np.flatnonzero(usable)
+    deviation = lag - lag.mean()
+    return float(deviation @ profile[usable] / (deviation @ deviation))

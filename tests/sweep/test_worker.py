@@ -1,0 +1,235 @@
+"""Decisions and outcomes, with a stand-in for the process of a job."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from rnnexp import experiment
+from rnnexp.checks import ArgumentError
+from rnnexp.run_folder import RunFolder
+from rnnexp.sweep import worker as module
+from rnnexp.sweep.folder import SweepFolder
+from rnnexp.sweep.outcome import Outcome
+from rnnexp.sweep.worker import do_job
+
+
+@pytest.fixture
+def folder():
+    return SweepFolder.create(Path("outputs"))
+
+
+class Process:
+    """Stands for the process of a job: opens a run, and ends as the class says."""
+
+    code: int = 0
+    error = ""
+    opens = True
+    status = "FINISHED"
+    waits = 1
+    obeys: int | None = None
+
+    def __init__(self, job, found, console, environ):
+        type(self).job, type(self).found = job, found
+        self.received: list[int] = []
+        type(self).last = self
+        self.left = self.waits
+        self.folder = None
+        if self.opens:
+            self.folder = RunFolder.create(job.output_dir, job.name) if found is None else found
+            verdicts = {"verdict.learning": "solved", "verdict.gradient": "stable"}
+            self.folder.update(run_id="r", status="RUNNING", config_hash=job.config_hash, store="none")
+            self.end = {"status": self.status} | ({"verdicts": verdicts} if self.code == 0 else {})
+
+    def wait(self, seconds):
+        self.left -= 1
+        if self.obeys in self.received or (self.obeys is None and self.left < 0):
+            if self.folder is not None:
+                self.folder.update(**self.end)
+            return self.code
+        return None
+
+    def send(self, number):
+        self.received.append(number)
+
+
+@pytest.fixture
+def ends(monkeypatch):
+    """Let the job's process end that way."""
+    monkeypatch.setattr(module, "limit_threads", lambda workers: None)
+    monkeypatch.setattr(module, "gpu_count", lambda: 0)
+    monkeypatch.setattr(module, "close_records", lambda *arguments: None)
+    monkeypatch.setattr(module, "_POLL", 0.001)
+
+    def set_(**values):
+        kind = type("Stand", (Process,), values)
+        monkeypatch.setattr(module, "JobProcess", kind)
+        return kind
+
+    set_()
+    return set_
+
+
+def make(membership, *more):
+    return experiment.make_job(
+        config := experiment.compose(["tracking=none", "seed=3", *more]),
+        config.hydra.runtime.choices,
+        ["seed=3"],
+        membership,
+    )
+
+
+def done(folder, *more, number=0):
+    return do_job(folder, number, ["seed=3"], lambda membership: make(membership, *more))
+
+
+def test_a_job_that_ends_well(folder, ends, tmp_path):
+    folder.state.update(run_id="parent", cwd=str(tmp_path / "there"), workers=1)
+    kind = ends()
+    outcome = done(folder)
+    assert (outcome.status, outcome.learning, outcome.gradient, outcome.note) == (
+        *("FINISHED", "solved", "stable", ""),
+    )
+    assert (outcome.name, outcome.run_id, outcome.tries) == ("tanh-T100-s3", "r", 1)
+    assert outcome.seconds > 0
+    assert folder.outcome(0) == outcome
+    assert kind.job.sweep == (folder.id, folder.path.absolute(), "parent")
+    assert kind.job.output_dir == tmp_path / "there" / "outputs"
+    assert Path(outcome.run_folder).is_relative_to(tmp_path / "there")
+
+
+FAULTS = [
+    ({"code": 1, "error": "OSError: gone", "status": "FAILED"}, "FAILED", "OSError: gone"),
+    ({"code": 1, "error": "OSError: gone", "opens": False}, "FAILED", "OSError: gone"),
+    ({"code": 3, "status": "FAILED"}, "FAILED", "the process ended with code 3"),
+    ({"code": -9, "opens": False}, "KILLED", "the process was ended by SIGKILL (out of memory?)"),
+    ({"code": -11, "opens": False}, "KILLED", "the process was ended by SIGSEGV"),
+    ({"code": 143, "status": "KILLED"}, "KILLED", "stopped by SIGTERM"),
+]
+
+
+@pytest.mark.parametrize(("how", "status", "note"), FAULTS)
+def test_a_job_that_ends_badly_is_an_outcome_too(folder, ends, how, status, note):
+    ends(**how)
+    outcome = done(folder)
+    assert (outcome.status, outcome.note, outcome.learning) == (status, note, None)
+    assert folder.outcome(0) == outcome
+
+
+def test_the_records_of_a_killed_process_are_closed_for_it(folder, ends, monkeypatch):
+    closed = []
+    monkeypatch.setattr(
+        module, "close_records", lambda job, run, *how: closed.append((run.path.absolute(), *how))
+    )
+    ends(code=-9, status="RUNNING")
+    outcome = done(folder)
+    note = "the process was ended by SIGKILL (out of memory?)"
+    assert closed == [(Path(outcome.run_folder), "KILLED", note)]
+
+
+def test_a_job_that_cannot_be_made_does_not_take_the_worker_down(folder, ends):
+    def refuse(membership):
+        raise ArgumentError("units", "3", 4)
+
+    def break_(membership):
+        raise OSError("gone")
+
+    first, second = do_job(folder, 0, [], refuse), do_job(folder, 1, [], break_)
+    assert first is not None
+    assert second is not None
+    assert (first.status, first.note) == ("FAILED", "units: expected 3, received 4")
+    assert (second.status, second.note) == ("FAILED", "OSError: gone")
+
+
+def test_what_finished_is_skipped_and_false_forces(folder, ends):
+    first = done(folder)
+    folder.begin()
+    again = done(folder)
+    assert (again.status, again.run_folder, again.learning) == ("SKIPPED", first.run_folder, "solved")
+    assert again.note == ""
+    folder.begin()
+    forced = done(folder, "resume=false")
+    assert forced.status == "FINISHED"
+    assert forced.run_folder != first.run_folder
+
+
+def test_what_was_interrupted_goes_on(folder, ends):
+    ends(code=130, status="KILLED")
+    first = done(folder)
+    RunFolder(Path(first.run_folder)).checkpoint.touch()
+    folder.begin()
+    kind = ends()
+    again = done(folder)
+    assert (again.status, again.resumed, again.run_folder) == ("FINISHED", True, first.run_folder)
+    assert kind.found.path.absolute() == Path(first.run_folder)
+
+
+def test_what_another_process_is_at_work_on_is_left_to_it(folder, ends):
+    ends(status="RUNNING", code=130)
+    first = done(folder)
+    folder.begin()
+    with RunFolder(Path(first.run_folder)).held():
+        again = done(folder)
+    assert (again.status, again.note) == ("SKIPPED", "another process is at work on it")
+
+
+def test_what_this_attempt_has_ended_is_not_done_again(folder, ends):
+    ends(code=1, error="why", status="FAILED")
+    assert done(folder) is not None
+    assert done(folder) is None
+
+
+def test_a_job_whose_worker_was_killed_is_tried_once_more(folder, ends):
+    folder.record(Outcome(0, ("seed=3",), "RUNNING", tries=1))
+    again = done(folder)
+    assert (again.status, again.tries) == ("FINISHED", 2)
+    folder.record(Outcome(1, ("seed=3",), "RUNNING", tries=2))
+    last = done(folder, number=1)
+    assert (last.status, last.note) == ("KILLED", "the process of its worker was killed")
+
+
+def test_asked_to_stop_it_begins_nothing(folder, ends):
+    folder.stop(1)
+    assert done(folder) is None
+    assert folder.outcomes() == {}
+
+
+@pytest.mark.parametrize(
+    ("urgency", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGKILL)]
+)
+def test_the_wish_to_stop_reaches_the_job_once(folder, ends, urgency, number):
+    kind = ends(code=128 + signal.SIGINT, status="KILLED", obeys=number)
+    send = kind.wait
+
+    def wait(self, seconds):
+        folder.stop(urgency)
+        return send(self, seconds)
+
+    kind.wait = wait
+    assert done(folder).status == "KILLED"
+    assert kind.last.received == [number]
+
+
+def test_a_worker_whose_parent_is_gone_stops_its_job(folder, ends, monkeypatch):
+    kind = ends(code=128 + signal.SIGINT, status="KILLED", obeys=signal.SIGINT)
+    parents = iter([10, 10, 1, 1, 1, 1])
+    monkeypatch.setattr(module.os, "getppid", lambda: next(parents))
+    assert done(folder).note == "stopped by SIGINT"
+    assert kind.last.received == [signal.SIGINT]
+
+
+def test_each_job_has_its_gpu(folder, ends, monkeypatch):
+    seen = []
+
+    class Noting(Process):
+        def __init__(self, job, found, console, environ):
+            seen.append(environ)
+            super().__init__(job, found, console, environ)
+
+    monkeypatch.setattr(module, "JobProcess", Noting)
+    monkeypatch.setattr(module, "gpu_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    folder.state.update(workers=2)
+    with folder.slot(2):
+        done(folder)
+    assert seen == [{"CUDA_VISIBLE_DEVICES": "1"}]

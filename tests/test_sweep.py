@@ -1,0 +1,176 @@
+"""Sweeps as their users call them: forty jobs of which three go wrong, and one that is interrupted."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rnnexp.tracking.connection import connect
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 600
+
+# Python reads this file when it starts, in every process of the sweep: the jobs with these two learning rates
+# meet their ends as long as there is a file `trouble`.
+TROUBLE = """
+import os, signal
+if os.path.exists(os.environ["TROUBLE"]):
+    import rnnexp.job as job
+    conduct = job._conduct
+    def troubled(work, *rest):
+        rate = work.plan.optimizer.learning_rate
+        if rate == 0.007:
+            raise ZeroDivisionError("of nothing")
+        if rate == 0.008:
+            os.kill(os.getpid(), signal.SIGKILL)
+        conduct(work, *rest)
+    job._conduct = troubled
+"""
+
+TINY = ("seq_len=5", "units=4", "batch_size=4", "jit=false", "probe.bootstrap=100", "tracking.model=false")
+RATES = [f"0.{number:03d}" for number in range(1, 40)] + ["1e30"]
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "run.py"), "-m", *TINY, *arguments]
+
+
+def asked(*arguments, environ=None):
+    answer = subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env=os.environ | (environ or {}),
+    )
+    print(answer.stdout)
+    assert "Traceback" not in answer.stdout + answer.stderr
+    return answer
+
+
+def jobs():
+    (table,) = Path("outputs").glob("sweeps/*/jobs.json")
+    return json.loads(table.read_text())
+
+
+def run_folders():
+    return {path.parent for path in Path("outputs").glob("*/*/run.json")}
+
+
+def state(folder):
+    return json.loads((Path(folder) / "run.json").read_text())
+
+
+def arrays(folder):
+    with np.load(Path(folder) / "gradient_flow.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def test_of_forty_jobs_one_raises_one_is_killed_one_diverges_and_the_others_do_not_notice(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(TROUBLE)
+    (tmp_path / "trouble").touch()
+    environ = {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), os.environ["PYTHONPATH"]]),
+        "TROUBLE": str(tmp_path / "trouble"),
+    }
+    arguments = (
+        *("launcher=joblib", "launcher.workers=2", "steps=5", "tracking=none", "optimizer=sgd"),
+        f"optimizer.learning_rate={','.join(RATES)}",
+    )
+    first = asked(*arguments, environ=environ)
+    found = jobs()
+    assert first.returncode == 1
+    assert [job["status"] for job in found].count("FINISHED") == 38
+    assert (found[6]["status"], found[6]["note"]) == ("FAILED", "ZeroDivisionError: of nothing")
+    assert (found[7]["status"], found[7]["note"]) == (
+        *("KILLED", "the process was ended by SIGKILL (out of memory?)"),
+    )
+    assert [job["learning"] for job in found].count("diverged") == 1
+    assert found[39]["learning"] == "diverged"
+    for job in found:
+        assert state(job["run_folder"])["status"] == job["status"]
+    assert "\n    ZeroDivisionError: of nothing\n" in first.stdout
+    assert ", 1 diverged\nfailed     1\nkilled     1\n" in first.stdout
+    assert "the same command does the 2 jobs that are not finished, and no other" in first.stdout
+    assert 'raise ZeroDivisionError("of nothing")' in Path(found[6]["run_folder"], "run.log").read_text()
+    assert "ended by SIGKILL" in Path(found[7]["run_folder"], "run.log").read_text()
+
+    (tmp_path / "trouble").unlink()
+    before = run_folders()
+    second = asked(*arguments, environ=environ)
+    assert second.returncode == 0
+    assert len(run_folders() - before) == 2
+    again = jobs()
+    assert [n for n, job in enumerate(again) if job["status"] == "FINISHED"] == [6, 7]
+    assert [job["status"] for job in again].count("SKIPPED") == 38
+    assert [job["run_folder"] for job in again if job["status"] == "SKIPPED"] == [
+        job["run_folder"] for job in found if job["status"] == "FINISHED"
+    ]
+
+
+LONG = (
+    *("steps=3000", "checkpoint.every=50", "steps_per_execution=10", "probe.every=3000"),
+    *("validation.every=3000", "launcher=joblib", "launcher.workers=2", "seed=0,1,2"),
+)
+
+
+@contextlib.contextmanager
+def started(*arguments):
+    with subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_sweep_that_is_interrupted_goes_on_to_the_same_numbers(tracking_uri):
+    arguments = (*LONG, f"tracking.uri={tracking_uri}")
+    with started(*arguments) as process:
+        deadline = time.monotonic() + SECONDS
+        while not list(Path("outputs").glob("*/*/checkpoint.npz")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130
+    assert "not begun  " in out
+    stopped = jobs()
+    assert {job["status"] for job in stopped} == {"KILLED", "WAITING"}
+    client = connect(tracking_uri)
+    killed = {job["run_id"] for job in stopped if job["run_id"] is not None}
+    assert killed
+    assert {client.get_run(run_id).info.status for run_id in killed} == {"KILLED"}
+
+    (sweep,) = Path("outputs/sweeps").iterdir()
+    assert asked(*arguments).returncode == 0
+    assert list(Path("outputs/sweeps").iterdir()) == [sweep]
+    resumed = [job for job in jobs() if job["resumed"]]
+    assert resumed
+    assert {job["run_id"] for job in resumed} <= killed
+    parent = json.loads((sweep / "sweep.json").read_text())["run_id"]
+    for job in jobs():
+        run = client.get_run(job["run_id"])
+        assert run.info.status == job["status"] == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == parent
+
+    one = resumed[0]
+    seed = next(override for override in one["overrides"] if override.startswith("seed="))
+    alone = [argument for argument in LONG if not argument.startswith(("seed", "launcher"))]
+    subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), *TINY, *alone, seed, "tracking=none", "output_dir=alone"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (folder,) = Path("alone").glob("*/*")
+    expected, found = arrays(folder), arrays(one["run_folder"])
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name, strict=True)
