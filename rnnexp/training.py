@@ -194,4 +194,8 @@ def training_data(
 
     x, y = task.batch(seed, "train", start, batch_size)
     signature = (tf.TensorSpec(x.shape, dtype), tf.TensorSpec(y.shape, y.dtype))
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+    # There is nothing to tune, and whoever lets go of the data would wait for the tuner, up to ten seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
