@@ -5,16 +5,18 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from omegaconf import DictConfig
 
-from rnnexp import sweep
 from rnnexp.checks import ArgumentError
 from rnnexp.composition import axes, compose, one_by_one, parse
 from rnnexp.device import gpu_count
 from rnnexp.experiment import check_job, compose_job, refuse
 from rnnexp.job import Job
+from rnnexp.sweep.launched import VARIABLE, launched
 from rnnexp.sweep.processors import cores, default_workers
+from rnnexp.sweep.request import Request
 from rnnexp.tracking.address import sqlite_path
 
 _SWEEP_FLAGS = ("-m", "--multirun")
@@ -25,24 +27,38 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
 
     A sweep is supervised: this process starts itself anew for Hydra and its launcher.
     """
-    if sweep.VARIABLE in os.environ:
-        with sweep.launched(Path(os.environ[sweep.VARIABLE])):
+    if VARIABLE in os.environ:
+        with launched(Path(os.environ[VARIABLE])):
             main()
         return
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:
-        sweep.preview(request, compose_job)
-        return
-    if request is None or not request.sweeping:
+        _preview(request)
+    elif request is not None and request.sweeping:
+        _supervise(request, arguments)
+    else:
         main()
-        return
+
+
+# What prints is imported only where there is something to print: a refusal has not waited for it.
+
+
+def _preview(request: Request) -> None:
+    from rnnexp.sweep.preview import preview
+
+    preview(request, compose_job)
+
+
+def _supervise(request: Request, arguments: Sequence[str]) -> NoReturn:
+    from rnnexp.sweep.supervision import supervise
+
     try:
-        sys.exit(sweep.supervise(request, arguments))
+        sys.exit(supervise(request, arguments))
     except ArgumentError as error:
         refuse(error)
 
 
-def check(arguments: Sequence[str]) -> sweep.Request | None:
+def check(arguments: Sequence[str]) -> Request | None:
     """Check a command line before anything is made for it; exit 2 with one sentence if it is wrong.
 
     Every value of a sweep is checked, each with the first values of the others. Command lines that ask Hydra
@@ -61,7 +77,7 @@ def check(arguments: Sequence[str]) -> sweep.Request | None:
         refuse(error)
 
 
-def _check(typed: Sequence[str], sweeping: bool) -> sweep.Request:
+def _check(typed: Sequence[str], sweeping: bool) -> Request:
     overrides = [parse(argument) for argument in typed]
     listed = axes(overrides, sweeping)
     config = compose([axis[0] for axis in listed])
@@ -79,11 +95,11 @@ def _check(typed: Sequence[str], sweeping: bool) -> sweep.Request:
 
 def _request(
     typed: Sequence[str], listed: Sequence[Sequence[str]], config: DictConfig, first: Job, sweeping: bool
-) -> sweep.Request:
+) -> Request:
     launcher = config.hydra.runtime.choices["launcher"]
     jobs = tuple(itertools.product(*listed))
     named = any(override.startswith("hydra.sweep.dir=") for override in typed)
-    return sweep.Request(
+    return Request(
         sweeping=sweeping,
         typed=tuple(typed),
         jobs=jobs,

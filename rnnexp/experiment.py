@@ -12,7 +12,7 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rnnexp import schema, sweep, tracking
+from rnnexp import schema, tracking
 from rnnexp.checks import ArgumentError
 from rnnexp.clipping import Clip
 from rnnexp.composition import CONF, compose, not_chosen, plain
@@ -25,6 +25,8 @@ from rnnexp.recipes import recipe
 from rnnexp.run_folder import check_root
 from rnnexp.run_name import run_name
 from rnnexp.signals import Killed
+from rnnexp.sweep.folder import SweepFolder
+from rnnexp.sweep.worker import do_job
 from rnnexp.tasks import Task
 from rnnexp.tracking.address import without_login
 
@@ -82,8 +84,8 @@ def _run_in_sweep(config: DictConfig, settings: Any) -> None:
         check_job(job)
         return job
 
-    folder = sweep.SweepFolder(Path(settings.sweep.dir))
-    outcome = sweep.do_job(folder, settings.job.num, settings.overrides.task, make)
+    folder = SweepFolder(Path(settings.sweep.dir))
+    outcome = do_job(folder, settings.job.num, settings.overrides.task, make)
     supervised = len(folder.state.read()) > 0
     if outcome is not None and outcome.bad and not supervised:
         raise RuntimeError(f"{outcome.name or 'the job'} {outcome.status.lower()}: {outcome.note}")

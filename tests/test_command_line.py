@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 
 from rnnexp import command_line
 from rnnexp.checks import ArgumentError
+from rnnexp.sweep import supervision
 
 
 @pytest.fixture(autouse=True)
@@ -259,7 +260,7 @@ def test_what_is_asked_for_is_done(monkeypatch, capsys):
         done.append(arguments)
         return 7
 
-    monkeypatch.setattr(command_line.sweep, "supervise", supervise)
+    monkeypatch.setattr(supervision, "supervise", supervise)
     with pytest.raises(SystemExit) as ended:
         command_line.start(["-m", "seed=0,1"], lambda: done.append("main"))
     assert ended.value.code == 7
@@ -276,7 +277,7 @@ def test_a_sweep_that_is_refused_gets_one_sentence(monkeypatch, capsys):
     def refuse(request, arguments):
         raise ArgumentError("sweep", "another", "this")
 
-    monkeypatch.setattr(command_line.sweep, "supervise", refuse)
+    monkeypatch.setattr(supervision, "supervise", refuse)
     with pytest.raises(SystemExit) as refused:
         command_line.start(["-m", "seed=0,1"], pytest.fail)
     assert refused.value.code == 2

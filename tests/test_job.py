@@ -99,6 +99,7 @@ class Records:
 
 def test_a_run_that_ends_well(address, training, monkeypatch):
     monkeypatch.setattr(provenance, "git_state", lambda root: provenance.GitState("abc", True, "-1\n+2\n"))
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     training.acts.append(trained)
     member = job.Membership("sweep-7", Path("/sweeps/sweep-7"), "of the sweep")
     opened: list[RunFolder] = []
@@ -123,6 +124,7 @@ def test_a_run_that_ends_well(address, training, monkeypatch):
             "sweep_id": "sweep-7",
             "sweep_folder": "/sweeps/sweep-7",
             "mlflow.parentRunId": "of the sweep",
+            "threads": "3",
             "run_folder": str(left.folder.path.resolve()),
             "config_hash": composed("task=copying", "clip=norm", "seed=3").config_hash,
             "group_hash": provenance.group_hash(composed("task=copying", "clip=norm", "seed=4").config),

@@ -46,14 +46,14 @@ def test_the_defaults_in_its_table_are_those_of_the_configuration():
     assert row is not None
     keys = ("seq_len", "units", "batch_size", "steps", "seed")
     assert [int(value) for value in row.group(1).split(",")] == [config[key] for key in keys]
-    for group in ("task", "init", "clip", "optimizer", "tracking"):
+    for group in ("task", "cell", "init", "clip", "optimizer", "tracking"):
         first = re.search(rf"\| `{group}` \| (\w+)", README)
         assert first is not None
         assert first.group(1) == config.hydra.runtime.choices[group]
 
 
 def test_every_choice_of_every_group_is_in_its_table():
-    for group in ("task", "init", "clip", "optimizer", "tracking"):
+    for group in ("task", "cell", "init", "clip", "optimizer", "tracking"):
         row = re.search(rf"\| `{group}` \| (.*) \|", README)
         assert row is not None
         for path in (ROOT / "conf" / group).glob("*.yaml"):

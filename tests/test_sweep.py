@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from rnnexp.tracking.connection import connect
+
+pytestmark = pytest.mark.sweep
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 600

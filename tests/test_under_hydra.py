@@ -10,7 +10,7 @@ import pytest
 from rnnexp import command_line, experiment
 from rnnexp.job import Job, run_job
 from rnnexp.run_folder import RunFolder
-from rnnexp.sweep import SweepFolder
+from rnnexp.sweep.folder import SweepFolder
 
 ROOT = Path(__file__).parents[1]
 

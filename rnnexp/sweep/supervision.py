@@ -9,21 +9,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rnnexp.sweep.earlier import runs_below
 from rnnexp.sweep.folder import SweepFolder, newest, signature
+from rnnexp.sweep.launched import VARIABLE
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.parent_run import ParentRun
 from rnnexp.sweep.progress import SweepProgress, progress
 from rnnexp.sweep.request import Request
 from rnnexp.sweep.table import Ending, print_ending
-
-VARIABLE = "RNNEXP_SWEEP"
-"""The environment variable that tells the second process its sweep's folder."""
 
 _POLL = 0.25  # seconds
 _GRACE = 3.0
@@ -69,22 +66,6 @@ def supervise(request: Request, arguments: Sequence[str]) -> int:
         return 128 + signals.last
     counts = ending.counts()
     return int(counts["failed"] + counts["killed"] + counts["waiting"] > 0)
-
-
-@contextlib.contextmanager
-def launched(folder: Path) -> Iterator[None]:
-    """Do the second process' part inside: hand on signals, and stop when the first one is gone."""
-    sweep, first = SweepFolder(folder), os.getppid()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sweep.stop(sweep.stopping + 1))
-
-    def watch() -> None:
-        while os.getppid() == first:
-            time.sleep(_POLL)
-        sweep.stop(max(1, sweep.stopping))
-
-    threading.Thread(target=watch, daemon=True).start()
-    yield
 
 
 class _Signals:

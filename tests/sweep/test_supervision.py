@@ -183,25 +183,3 @@ def test_the_command_is_this_program_with_what_is_left_open(request_, monkeypatc
         "hydra.launcher.n_jobs=2",
         *("tracking=none", "seed=0,1,2"),
     ]
-
-
-def test_the_second_process_hands_signals_on_and_notices_that_it_is_alone(monkeypatch):
-    folder = SweepFolder.create(Path("outputs"))
-    monkeypatch.setattr(supervision, "_POLL", 0.01)
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    parent = [os.getppid()]
-    monkeypatch.setattr(supervision.os, "getppid", lambda: parent[0])
-    try:
-        with supervision.launched(folder.path):
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
-            assert folder.stopping == 2
-            folder.stop(0)
-            parent[0] = 1
-            deadline = time.monotonic() + 30
-            while not folder.stopping and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert folder.stopping == 1
-    finally:
-        for number, handler in found.items():
-            signal.signal(number, handler)

@@ -2,11 +2,13 @@
 
 import signal
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from rnnexp import experiment
 from rnnexp.checks import ArgumentError
+from rnnexp.job import Job
 from rnnexp.run_folder import RunFolder
 from rnnexp.sweep import worker as module
 from rnnexp.sweep.folder import SweepFolder
@@ -22,6 +24,9 @@ def folder():
 class Process:
     """Stands for the process of a job: opens a run, and ends as the class says."""
 
+    job: ClassVar[Job]
+    found: ClassVar[RunFolder | None]
+    last: ClassVar["Process"]
     code: int = 0
     error = ""
     opens = True
