@@ -47,8 +47,8 @@ run: ARGS ?= activation=relu seq_len=200
 run: $(VENV)/.project ## one run (ARGS="activation=tanh seq_len=100")
 	@$(BIN)/python run.py $(ARGS)
 
-test: setup ## the tests (ARGS="tests/test_clipping.py -k norm")
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## the tests, in two processes (ARGS="tests/test_clipping.py -k norm")
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 lint: $(VENV)/.project ## ruff, the format, the types
 	@$(BIN)/ruff check .
