@@ -12,6 +12,8 @@ HERE = Path(__file__).parent
 CLIPS = ("none", "value", "global_norm")
 LOOKS = {"tanh": (style.BLUE, "o"), "relu": (style.VERMILLION, "s"), "sigmoid": (style.GREEN, "D")}
 DECADES = 3.0  # verdict.decades
+SUCCESS = ["success_rate", "success_low", "success_high"]
+RATIO = ["log10_ratio", "log10_ratio_low", "log10_ratio_high"]
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
@@ -29,9 +31,9 @@ def draw(table: pd.DataFrame, path: Path) -> None:
                 group = of_clip[of_clip["activation"] == activation].sort_values("seq_len")
                 look = {"color": colour, "marker": marker, "label": activation, "capsize": 2}
                 x = group["seq_len"].to_numpy() * 1.06 ** (shift - 1)  # side by side, not on top
-                _points(rows[0, column], x, group, "success_rate", ("success_low", "success_high"), look)
+                _points(rows[0, column], x, group, SUCCESS, look)
                 _points(
-                    rows[1, column], x, group, "log10_ratio", ("log10_ratio_low", "log10_ratio_high"), look
+                    rows[1, column], x, group, [f"log10_ratio{end}" for end in ("", "_low", "_high")], look
                 )
             _label(rows[0, column], rows[1, column], clip)
         rows[0, 0].set_ylabel("share of runs that solve")

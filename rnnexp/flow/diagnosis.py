@@ -59,7 +59,8 @@ def gradient_flow(
 
     Example:
         >>> import numpy as np
-        >>> model = keras.Sequential([keras.Input((20, 3)), keras.layers.LSTM(8), keras.layers.Dense(1)])
+        >>> layers = [keras.Input((20, 3)), keras.layers.LSTM(8, name="lstm"), keras.layers.Dense(1)]
+        >>> model = keras.Sequential(layers)
         >>> flow = gradient_flow(model, np.ones((4, 20, 3)), np.ones((4, 1)), loss="mse")
         >>> flow.layers["lstm"]["h"].log_norms.shape
         (20, 4)

@@ -10,6 +10,7 @@ from typing import Any
 from rnnexp.checks import ArgumentError
 from rnnexp.tracking.address import sqlite_path
 from rnnexp.tracking.connection import connect, quietly
+from rnnexp.tracking.view import view_tags
 
 _LOCK_SECONDS = 120
 _UNSAFE = re.compile(r"[^\w. -]|^\.+")
@@ -65,7 +66,7 @@ def _experiment(client: Any, name: str, artifacts: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=artifacts)
+            return client.create_experiment(name, artifact_location=artifacts, tags=view_tags())
         except MlflowException:
             # A server knows no lock of ours: another process may have been faster.
             found = client.get_experiment_by_name(name)
