@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import fcntl
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rnnexp import lock
 from rnnexp.checks import ArgumentError
 from rnnexp.state_file import StateFile
 
@@ -88,9 +88,9 @@ class RunFolder:
         Raises:
             ArgumentError: Another process holds it.
         """
-        with (self.path / _LOCK).open("w") as lock:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(lock.held(self.path / _LOCK))
             except BlockingIOError:
                 expected = "a run that no other process is at work on"
                 raise ArgumentError("resume", expected, str(self.path)) from None

@@ -2,13 +2,13 @@
 
 import contextlib
 import datetime
-import fcntl
 import hashlib
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rnnexp import lock
 from rnnexp.checks import ArgumentError
 from rnnexp.provenance import UNSCIENTIFIC
 from rnnexp.run_folder import RunFolder
@@ -61,9 +61,9 @@ class SweepFolder:
         Raises:
             ArgumentError: Another process holds it.
         """
-        with (self.path / "sweep.lock").open("w") as lock:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(lock.held(self.path / "sweep.lock"))
             except BlockingIOError:
                 expected = "a sweep that no other process is at work on (resume=false begins another)"
                 raise ArgumentError("sweep", expected, str(self.path)) from None
@@ -131,12 +131,12 @@ class SweepFolder:
         folder.mkdir(exist_ok=True)
         with contextlib.ExitStack() as stack:
             for place in range(count):
-                lock = stack.enter_context((folder / f"{socket.gethostname()}-{place}").open("w"))
                 with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    yield place
-                    return
-            yield 0
+                    stack.enter_context(lock.held(folder / f"{socket.gethostname()}-{place}"))
+                    break
+            else:
+                place = 0
+            yield place
 
     @property
     def _jobs(self) -> Path:
