@@ -13,26 +13,11 @@ from rich.text import Text
 
 from rnnexp.comparison import EXPONENT, RATE, RATIO, Comparison
 from rnnexp.console import wording
+from rnnexp.console.colours import COLOURS
 
 _WIDEST = 100
 _LABEL = 10
 _NOT_MEASURED = "not measured"
-
-# Colour repeats what the word says; without colour nothing is lost.
-_COLOURS = {
-    "solved": "green",
-    "stable": "green",
-    "finished": "green",
-    "learning": "cyan",
-    "vanishing": "yellow",
-    "borderline": "yellow",
-    "at_chance": "yellow",
-    "exploding": "red",
-    "non_finite": "red",
-    "diverged": "red",
-    "failed": "red",
-    "killed": "red",
-}
 
 _MEANINGS = {
     "stable": "it neither vanishes nor explodes over the sequence",
@@ -122,7 +107,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     """
     console = Console() if console is None else console
     width = min(console.width, _WIDEST)
-    status = Text(summary.status.lower(), _COLOURS.get(summary.status.lower(), ""))
+    status = Text(summary.status.lower(), COLOURS.get(summary.status.lower(), ""))
     console.print(Rule(status, align="left", style="dim"), width=width)
     console.print(_verdicts(summary), width=width)
     console.print()
@@ -152,7 +137,7 @@ def _verdict(verdict: str | None, measured: str) -> Text:
         return Text(_NOT_MEASURED, "dim")
     word = verdict.replace("non_", "non-").replace("_", " ")
     return Text.assemble(
-        (f"{word:<11}", f"bold {_COLOURS.get(verdict, '')}"), f" {_MEANINGS.get(verdict, measured)}"
+        (f"{word:<11}", f"bold {COLOURS.get(verdict, '')}"), f" {_MEANINGS.get(verdict, measured)}"
     )
 
 

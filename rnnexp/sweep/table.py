@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.console import wording
+from rnnexp.console.colours import COLOURS
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.request import values_of
@@ -23,19 +24,6 @@ MOST_ROWS = 40
 _WIDEST = 120
 _LABEL = 11
 _VERDICTS = ("solved", "learning", "at_chance", "diverged")
-_COLOURS = {
-    "solved": "green",
-    "stable": "green",
-    "learning": "cyan",
-    "vanishing": "yellow",
-    "borderline": "yellow",
-    "at_chance": "yellow",
-    "exploding": "red",
-    "non_finite": "red",
-    "diverged": "red",
-    "failed": "red",
-    "killed": "red",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +102,7 @@ def _table(outcomes: Sequence[Outcome], swept: Sequence[str]) -> Table:
 def _word(word: str | None) -> Text:
     if word is None or word == "waiting":
         return Text("not begun" if word else "", "dim")
-    return Text(word.replace("non_", "non-").replace("_", " "), _COLOURS.get(word, ""))
+    return Text(word.replace("non_", "non-").replace("_", " "), COLOURS.get(word, ""))
 
 
 def _time(outcome: Outcome) -> Text:

@@ -1,0 +1,18 @@
+"""Which colour a verdict or a status has in the terminal."""
+
+# Colour repeats what the word says; without colour nothing is lost.
+COLOURS = {
+    "solved": "green",
+    "stable": "green",
+    "finished": "green",
+    "learning": "cyan",
+    "vanishing": "yellow",
+    "borderline": "yellow",
+    "at_chance": "yellow",
+    "exploding": "red",
+    "non_finite": "red",
+    "diverged": "red",
+    "failed": "red",
+    "killed": "red",
+}
+"""Word -> style of rich; a word that is not here has none."""
