@@ -19,6 +19,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from rnnexp import activations
+from rnnexp.log_norm import log_norm
 
 
 class Scanned(NamedTuple):
@@ -138,7 +139,7 @@ class LogNorm:
 
     In the loop only the squares are summed, along one axis, since XLA vectorises that; logarithm and
     remaining sum follow once for all steps. float32 is squared in float64, whose exponent range holds every
-    square. In float64 the maximum is factored out: ln ||g|| = ln m + ln ||g / m||.
+    square; of float64 the logarithms are kept, from `rnnexp.log_norm`.
     """
 
     def __init__(self, axis: int, size: int | None, dtype: tf.DType):
@@ -160,11 +161,7 @@ class LogNorm:
         """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""
         if not self.wide:
             return tf.reduce_sum(tf.square(tf.cast(g, tf.float64)), axis=self.axis)
-        largest = tf.reduce_max(tf.abs(g), axis=self.axis, keepdims=True)
-        # XLA's maximum passes over NaN, so a zero must not be divided away: beside it there may be a NaN.
-        largest = tf.where(largest > 0, largest, tf.ones_like(largest))
-        log_squares = tf.math.log(tf.reduce_sum(tf.square(g / largest), axis=self.axis))
-        return log_squares + 2 * tf.math.log(tf.squeeze(largest, axis=self.axis))
+        return 2 * log_norm(g, [self.axis])
 
     def record(self, partials: tf.Tensor) -> tf.Tensor:
         """ln ||g_t|| from the partial sums of all steps: (T, B) per sample, else (T,)."""

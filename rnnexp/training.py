@@ -183,8 +183,8 @@ def training_data(
 ) -> tf.data.Dataset:
     """Return batches `start` .. `stop` - 1 of the training stream, x (B, T, F) in `dtype` and y as it is.
 
-    They are made on the host, a few ahead, while the device computes. Their number is not part of the data
-    set: `fit` has to be told (`steps_per_epoch`), or it opens the data once more at the end of the epoch.
+    They are made on the host, a few ahead, while the device computes. The data set does not tell how many
+    they are, since Keras opens one that does a second time at the end of an epoch: tell `fit`.
     """
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
