@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from closed_forms import RELU, SMOOTH, TANH
 from scipy import optimize, special
 
 from rnnexp import activations
@@ -9,19 +10,6 @@ from rnnexp.checks import ArgumentError
 from rnnexp.probes.jacobian import measure_jacobian
 from rnnexp.probes.tangent import ElmanJacobians, step_sigma_max
 from rnnexp.theory import Elementwise, pascanu_conditions, rate_bound, slope_bound
-
-SMOOTH: dict[str, tuple[Elementwise, Elementwise]] = {
-    "tanh": (np.tanh, lambda a: np.cosh(a) ** -2.0),
-    "sigmoid": (special.expit, lambda a: special.expit(a) * special.expit(-a)),
-    "softplus": (lambda a: np.logaddexp(0, a), special.expit),
-    "silu": (lambda a: a * special.expit(a), lambda a: special.expit(a) * (1 + a * special.expit(-a))),
-    "gelu": (
-        lambda a: a * special.ndtr(a),
-        lambda a: special.ndtr(a) + a * np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi),
-    ),
-}
-TANH = SMOOTH["tanh"]
-RELU: tuple[Elementwise, Elementwise] = (lambda a: np.maximum(a, 0), lambda a: (a > 0) * 1.0)
 
 
 def random_network(pair, gain, steps, samples, units, seed):

@@ -3,23 +3,13 @@ import math
 
 import numpy as np
 import pytest
+from closed_forms import RELU, SMOOTH
 from scipy import integrate, special
 
 from rnnexp import activations
 from rnnexp.theory import Elementwise, gaussian_mean
 from rnnexp.theory.gaussian import gaussian_means
 
-SMOOTH: dict[str, tuple[Elementwise, Elementwise]] = {
-    "tanh": (np.tanh, lambda a: np.cosh(a) ** -2.0),
-    "sigmoid": (special.expit, lambda a: special.expit(a) * special.expit(-a)),
-    "softplus": (lambda a: np.logaddexp(0, a), special.expit),
-    "silu": (lambda a: a * special.expit(a), lambda a: special.expit(a) * (1 + a * special.expit(-a))),
-    "gelu": (
-        lambda a: a * special.ndtr(a),
-        lambda a: special.ndtr(a) + a * np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi),
-    ),
-}
-RELU: tuple[Elementwise, Elementwise] = (lambda a: np.maximum(a, 0), lambda a: (a > 0) * 1.0)
 ELU: tuple[Elementwise, Elementwise] = (
     lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0))),
     lambda a: np.exp(np.minimum(a, 0)),

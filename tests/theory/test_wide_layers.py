@@ -2,25 +2,14 @@ import math
 
 import numpy as np
 import pytest
+from closed_forms import RELU, SMOOTH, TANH
 from scipy import integrate, special
 
 from rnnexp.checks import ArgumentError
 from rnnexp.probes.gradient import measure_gradient
 from rnnexp.theory import Elementwise, mean_field
 
-SMOOTH: dict[str, tuple[Elementwise, Elementwise]] = {
-    "tanh": (np.tanh, lambda a: np.cosh(a) ** -2.0),
-    "sigmoid": (special.expit, lambda a: special.expit(a) * special.expit(-a)),
-    "softplus": (lambda a: np.logaddexp(0, a), special.expit),
-    "silu": (lambda a: a * special.expit(a), lambda a: special.expit(a) * (1 + a * special.expit(-a))),
-    "gelu": (
-        lambda a: a * special.ndtr(a),
-        lambda a: special.ndtr(a) + a * np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi),
-    ),
-}
-TANH = SMOOTH["tanh"]
 LINEAR: tuple[Elementwise, Elementwise] = (lambda a: a, np.ones_like)
-RELU: tuple[Elementwise, Elementwise] = (lambda a: np.maximum(a, 0), lambda a: (a > 0) * 1.0)
 ERF: tuple[Elementwise, Elementwise] = (special.erf, lambda a: 2 / math.sqrt(math.pi) * np.exp(-(a**2)))
 
 
