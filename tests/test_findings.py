@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from plans import small_plan
 
 from rnnexp import findings, laws
 from rnnexp.clipping import GlobalNorm, NoClip
@@ -10,7 +11,6 @@ from rnnexp.comparison import Comparison
 from rnnexp.initializers import Orthogonal
 from rnnexp.measurement import Measurement
 from rnnexp.optimizers import Sgd
-from rnnexp.plan import Plan
 from rnnexp.probes import (
     ElmanJacobians,
     measure_gradient,
@@ -21,7 +21,6 @@ from rnnexp.probes import (
     measure_states,
     measure_units,
 )
-from rnnexp.recipes import Elman
 from rnnexp.spectra import SpectrumHistory
 from rnnexp.steering import History
 from rnnexp.tasks import Adding, Characters
@@ -31,29 +30,21 @@ from rnnexp.verdict import Validation
 
 T, H, B = 21, 3, 4
 
-PLAN = Plan(
+PLAN = small_plan(
     task=Adding(T),
-    cell=Elman(),
     initializer=Orthogonal(gain=0.5, seed=1),
     clip=GlobalNorm(2.0),
     optimizer=Sgd(learning_rate=0.25),
-    activation="tanh",
     units=H,
     batch_size=B,
     steps=6,
     seed=7,
-    dtype="float32",
-    device="auto",
-    jit=False,
     steps_per_execution=1,
-    record_every=1,
     probe_every=100,
     probe_batch_size=B,
     bootstrap=100,
     validation_every=100,
-    validation_sequences=500,
     checkpoint_every=0,
-    decades=3.0,
 )
 
 SOLVED = Validation(0.001, 0.0001, error=0.001, enough=True)

@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from plans import small_plan
 
 from rnnexp import checkpoint, experiment, job
 from rnnexp.clipping import NoClip
 from rnnexp.initializers import GlorotUniform, Orthogonal
 from rnnexp.network import build_network
 from rnnexp.optimizers import Adam
-from rnnexp.plan import Plan
 from rnnexp.recipes import Gru, Lstm
 from rnnexp.signals import Interruption, Killed
 from rnnexp.tasks import Adding
@@ -129,30 +129,7 @@ class SignalAt(Interruption):
 
 
 def plan(name):
-    return Plan(
-        task=TASK,
-        cell=RECIPES[name],
-        initializer=Orthogonal(seed=1),
-        clip=NoClip(),
-        optimizer=Adam(learning_rate=0.01),
-        activation="tanh",
-        units=H,
-        batch_size=B,
-        steps=STEPS,
-        seed=0,
-        dtype="float32",
-        device="auto",
-        jit=False,
-        steps_per_execution=2,
-        record_every=1,
-        probe_every=4,
-        probe_batch_size=4,
-        bootstrap=20,
-        validation_every=4,
-        validation_sequences=500,
-        checkpoint_every=2,
-        decades=3.0,
-    )
+    return small_plan(task=TASK, cell=RECIPES[name], units=H, batch_size=B, steps=STEPS, checkpoint_every=2)
 
 
 def run(plan, folder, resume=False, interruption=None):

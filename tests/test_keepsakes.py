@@ -4,14 +4,13 @@ import math
 import matplotlib.image
 import numpy as np
 import pytest
+from plans import small_plan
 
 from rnnexp import clipping, keepsakes, laws, plotting
 from rnnexp.clipping import GlobalNorm, NoClip
 from rnnexp.comparison import Comparison
-from rnnexp.initializers import Orthogonal
 from rnnexp.measurement import Measurement
 from rnnexp.optimizers import Sgd
-from rnnexp.plan import Plan
 from rnnexp.probes import (
     ElmanJacobians,
     measure_gradient,
@@ -22,7 +21,6 @@ from rnnexp.probes import (
     measure_states,
     measure_units,
 )
-from rnnexp.recipes import Elman
 from rnnexp.spectra import SpectrumHistory
 from rnnexp.steering import History
 from rnnexp.tasks import Adding
@@ -32,29 +30,19 @@ from rnnexp.verdict import Validation
 
 T, H, B, N = 12, 6, 4, 30
 
-PLAN = Plan(
+PLAN = small_plan(
     task=Adding(T),
-    cell=Elman(),
-    initializer=Orthogonal(seed=1),
     clip=GlobalNorm(2.0),
     optimizer=Sgd(),
-    activation="tanh",
     units=H,
     batch_size=B,
     steps=N,
-    seed=0,
-    dtype="float32",
-    device="auto",
-    jit=False,
     steps_per_execution=1,
-    record_every=1,
     probe_every=100,
     probe_batch_size=B,
     bootstrap=10,
     validation_every=10,
-    validation_sequences=500,
     checkpoint_every=0,
-    decades=3.0,
 )
 
 FIGURES = [

@@ -5,43 +5,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+from plans import small_plan
 
 from rnnexp import checkpoint, tasks
 from rnnexp.checks import ArgumentError
 from rnnexp.clipping import GlobalNorm, NoClip
-from rnnexp.initializers import GlorotUniform, Identity, Orthogonal
-from rnnexp.optimizers import Adam, Sgd
-from rnnexp.plan import Plan
-from rnnexp.recipes import Elman
+from rnnexp.initializers import GlorotUniform, Identity
+from rnnexp.optimizers import Sgd
 from rnnexp.signals import Interruption, Killed
 from rnnexp.tasks import Adding
 from rnnexp.trial import Observer, Result, Trial
 
 T, H, B, STEPS = 12, 6, 4, 12
 
-PLAN = Plan(
+PLAN = small_plan(
     task=Adding(T),
-    cell=Elman(),
-    initializer=Orthogonal(seed=1),
     clip=GlobalNorm(3.0),
-    optimizer=Adam(learning_rate=0.01),
-    activation="tanh",
     units=H,
     batch_size=B,
     steps=STEPS,
-    seed=0,
-    dtype="float32",
-    device="auto",
-    jit=False,
-    steps_per_execution=2,
     record_every=3,
-    probe_every=4,
     probe_batch_size=8,
-    bootstrap=20,
-    validation_every=4,
-    validation_sequences=500,
-    checkpoint_every=3,
-    decades=3.0,
 )
 """Training returns to Python after steps 2, 4, 6, 8, 10, 11, since the last look is there, and 12."""
 

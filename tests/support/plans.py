@@ -1,0 +1,39 @@
+"""A small plan, of which a test says only what matters to it."""
+
+from typing import Any
+
+from rnnexp.clipping import NoClip
+from rnnexp.initializers import Orthogonal
+from rnnexp.optimizers import Adam
+from rnnexp.plan import Plan
+from rnnexp.recipes import Elman
+from rnnexp.tasks import Adding
+
+
+def small_plan(**changes: Any) -> Plan:
+    """Return a plan over 12 steps of sequence and of training, with `changes`."""
+    fields: dict[str, Any] = {
+        "task": Adding(12),
+        "cell": Elman(),
+        "initializer": Orthogonal(seed=1),
+        "clip": NoClip(),
+        "optimizer": Adam(learning_rate=0.01),
+        "activation": "tanh",
+        "units": 6,
+        "batch_size": 4,
+        "steps": 12,
+        "seed": 0,
+        "dtype": "float32",
+        "device": "auto",
+        "jit": False,
+        "steps_per_execution": 2,
+        "record_every": 1,
+        "probe_every": 4,
+        "probe_batch_size": 4,
+        "bootstrap": 20,
+        "validation_every": 4,
+        "validation_sequences": 500,
+        "checkpoint_every": 3,
+        "decades": 3.0,
+    }
+    return Plan(**fields | changes)
