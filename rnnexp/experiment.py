@@ -12,11 +12,11 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rnnexp import schema, tracking
+from rnnexp import schema, shards, tracking
 from rnnexp.checks import ArgumentError
 from rnnexp.clipping import Clip
 from rnnexp.composition import CONF, compose, not_chosen, plain
-from rnnexp.device import check_device
+from rnnexp.device import check_device, gpu_count
 from rnnexp.initializers import Initializer
 from rnnexp.job import Job, Membership, TrackingSettings, run_job
 from rnnexp.optimizers import Optimizer
@@ -140,6 +140,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         dtype=values["dtype"],
         device=values["device"],
         jit=values["jit"],
+        shards=_shards(values),
         steps_per_execution=values["steps_per_execution"],
         record_every=values["record"]["every"],
         probe_every=values["probe"]["every"],
@@ -154,6 +155,21 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     if nonzero > plan.units:
         raise ArgumentError("init.nonzero", f"at most {plan.units}, the units", nonzero)
     return plan
+
+
+def _shards(values: Mapping[str, Any]) -> int:
+    """Return the parts of a batch.
+
+    Raises:
+        ArgumentError: They would not be equal.
+    """
+    asked, batch_size = values["shards"], values["batch_size"]
+    if asked == "auto":
+        on_gpu = values["device"] != "cpu" and gpu_count() > 0
+        return 1 if on_gpu else shards.automatic(batch_size, values["units"])
+    if batch_size % asked != 0:
+        raise ArgumentError("shards", f"auto or a divisor of {batch_size}, the batch_size", asked)
+    return asked
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:

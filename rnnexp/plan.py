@@ -27,6 +27,7 @@ class Plan:
         dtype: `"float32"` or `"float64"`.
         device: `"auto"`, `"cpu"` or `"gpu"`.
         jit: Whether training steps are compiled by XLA.
+        shards: Equal parts of a batch that are differentiated side by side.
         steps_per_execution: Training steps between returns to Python.
         record_every: Training steps between kept gradient profiles.
         probe_every: Training steps between measurements.
@@ -51,6 +52,7 @@ class Plan:
     dtype: str
     device: str
     jit: bool
+    shards: int
     steps_per_execution: int
     record_every: int
     probe_every: int

@@ -30,6 +30,14 @@ def _one_of(*choices: str) -> Check:
     return partial(checks.choice, choices=choices)
 
 
+def _auto_or_at_least(minimum: int) -> Check:
+    def check(name: str, value: object) -> None:
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < minimum):
+            raise ArgumentError(name, f"auto or an integer of at least {minimum}", value)
+
+    return check
+
+
 def _text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise ArgumentError(name, "a text", value)
@@ -50,6 +58,7 @@ SCALARS: dict[str, Check] = {
     "dtype": _one_of("float32", "float64"),
     "device": _one_of("auto", "cpu", "gpu"),
     "jit": checks.boolean,
+    "shards": _auto_or_at_least(1),
     "steps_per_execution": _at_least(1),
     "record.every": _at_least(1),
     "probe.every": _at_least(1),

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from rnnexp.clipping import Clipped
+from rnnexp.differentiated import Differentiated, averaged
 from rnnexp.losses import sequence_losses
 from rnnexp.recording import recording
 from rnnexp.tasks import Task
@@ -81,6 +82,8 @@ class RecordingModel(keras.Model):
         steps: T, the time steps that the recurrent layer takes.
         rows: Training steps that the buffer holds; it has to be read before more were taken.
         record: Whether to record the norms. If not, `log_norms` are (N, 0).
+        shards: Equal parts of the batch that are differentiated side by side, one on each core. The result
+            is that of one part to rounding, and depends on nothing else: not on the number of cores.
 
     Attributes:
         rows: As above.
@@ -96,6 +99,7 @@ class RecordingModel(keras.Model):
         steps: int,
         rows: int = 100,
         record: bool = True,
+        shards: int = 1,
     ):
         # Without the dtype, Keras would round float64 inputs of `call` to float32.
         super().__init__(name="recording", dtype=network.inputs[0].dtype)
@@ -103,6 +107,8 @@ class RecordingModel(keras.Model):
         self._loss_kind = loss_kind
         self._clip = clip
         self._record = record
+        self._shards = shards
+        self._differentiate, self._take = self._backward_pass, self._update
         self.rows = rows
         self.time_steps = steps if record else 0
         self._taken = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -113,6 +119,18 @@ class RecordingModel(keras.Model):
         """Return the network's outputs."""
         return self.network(x, training=training)
 
+    def compile(self, *args, jit_compile: bool = False, **kwargs):
+        """Prepare for `fit` as `keras.Model.compile` does; `jit_compile` compiles with XLA.
+
+        One shard is compiled together with the update. Several are compiled each on its own: XLA runs the loop
+        over time on one core, and TensorFlow starts what is compiled apart on all of them.
+        """
+        if self._shards > 1:
+            self._differentiate = tf.function(self._backward_pass, jit_compile=jit_compile)
+            self._take = tf.function(self._update, jit_compile=jit_compile)
+            jit_compile = False
+        super().compile(*args, jit_compile=jit_compile, **kwargs)
+
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Take one step: one forward pass, one backward pass, clip, update, record.
 
@@ -120,17 +138,26 @@ class RecordingModel(keras.Model):
             data: x (B, T, F) and y, with a B that the graph knows.
 
         Raises:
-            ValueError: The norms are wanted, and not exactly one recurrent layer hands them out.
+            ValueError: The norms are wanted, and not exactly one recurrent layer hands them out; or B is not
+                a multiple of the shards.
         """
         x, y = data
+        parts = zip(tf.split(x, self._shards), tf.split(y, self._shards), strict=True)
+        loss = self._take([self._differentiate(*part) for part in parts], x.shape[0])
+        return {"loss": loss}
+
+    def _backward_pass(self, x: tf.Tensor, y: tf.Tensor) -> Differentiated:
         weights = self.network.trainable_variables
         with tf.GradientTape() as tape, self._taps(tape) as taps:
             loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, self.network(x, training=True)))
-        gradients, log_norms = tape.gradient(loss, (weights, self._one(taps)))
-        clipped = self._clip(gradients)
-        self.optimizer.apply(clipped.gradients, weights)
-        self._write(loss, clipped, log_norms, x.shape[0])
-        return {"loss": loss}
+        return Differentiated(loss, *tape.gradient(loss, (weights, self._one(taps))))
+
+    def _update(self, parts: list[Differentiated], batch_size: int) -> tf.Tensor:
+        whole = parts[0] if len(parts) == 1 else averaged(parts)
+        clipped = self._clip(whole.gradients)
+        self.optimizer.apply(clipped.gradients, self.network.trainable_variables)
+        self._write(whole.loss, clipped, whole.log_norms, batch_size)
+        return whole.loss
 
     @contextlib.contextmanager
     def _taps(self, tape: tf.GradientTape) -> Iterator[dict[str, tf.Tensor]]:

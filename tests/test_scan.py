@@ -142,6 +142,15 @@ def assert_equals_numpy_twin(mode, problem, activation, **variant):
         np.testing.assert_allclose(got.log_norms, log_norms(gradients, tap), rtol=1e-9)
 
 
+@pytest.mark.parametrize("mode", ["eager", "xla"])
+@pytest.mark.parametrize("batch_size", [1, 2, 12, 128])
+def test_float32_norms_are_summed_over_any_batch(mode, batch_size):
+    problem = Problem.random(batch_size=batch_size).cast("float32")
+    _, gradients = numpy_twin(problem, "tanh")
+    got = differentiate(mode, problem, tap="total")
+    np.testing.assert_allclose(got.log_norms, log_norms(gradients, "total"), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("activation", PAIRS)
 def test_equals_numpy_twin(activation):
     assert_equals_numpy_twin("eager", Problem.random(), activation)

@@ -52,9 +52,9 @@ class Run(NamedTuple):
 
 
 @functools.cache
-def fitted(kind, dtype, jit, execution=1, record=True):
+def fitted(kind, dtype, jit, execution=1, record=True, shards=1):
     task = TASKS[kind]
-    model = build(task, dtype, GlobalNorm(THRESHOLD), record=record)
+    model = build(task, dtype, GlobalNorm(THRESHOLD), record=record, shards=shards)
     model.compile(optimizer=model.optimizer, jit_compile=jit, steps_per_execution=execution)
     data = training_data(task, SEED, B, 0, STEPS, dtype)
     model.fit(data, steps_per_epoch=STEPS, verbose=0, shuffle=False)
@@ -102,9 +102,10 @@ def differentiate(task, weights, x, y):
 VARIANTS = [("last step", "float64", False), ("every step", "float64", False), ("last step", "float32", True)]
 
 
+@pytest.mark.parametrize("shards", [1, 2, 4])
 @pytest.mark.parametrize(("kind", "dtype", "jit"), VARIANTS)
-def test_a_run_equals_a_loop_that_differentiates_automatically(kind, dtype, jit):
-    got, expected = fitted(kind, dtype, jit), reference(kind, dtype)
+def test_a_run_equals_a_loop_that_differentiates_automatically(kind, dtype, jit, shards):
+    got, expected = fitted(kind, dtype, jit, shards=shards), reference(kind, dtype)
     tolerance = {"float32": 1e-5, "float64": 1e-9}[dtype]
     np.testing.assert_array_equal(got.recorded.steps, np.arange(STEPS))
     assert got.recorded.log_norms.shape == (STEPS, TASKS[kind].steps)

@@ -26,6 +26,7 @@ def small_plan(**changes: Any) -> Plan:
         "dtype": "float32",
         "device": "auto",
         "jit": False,
+        "shards": 1,
         "steps_per_execution": 2,
         "record_every": 1,
         "probe_every": 4,
