@@ -6,11 +6,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnnexp import activations, recording
+from rnnexp import activations, checks, recording
 from rnnexp.cells import ElmanCell
 from rnnexp.log_norm import log_norm
 from rnnexp.loop import output_state, state_names, tapped_loop, zero_taps
-from rnnexp.scan import scan
+from rnnexp.scan import Scanned, scan
+from rnnexp.segmented import segmented_scan
 
 _logger = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ class RNN(keras.layers.RNN):
 
     Args:
         cell: The cell, or a list of cells (which Keras stacks).
+        segment: K. The scan then keeps the state of every K-th step only and computes the others again, K at
+            a time, for the backward pass: memory for T / K + 4 K steps instead of 4 T, for a longer backward
+            pass; see `rnnexp.segmented`. With `return_sequences` all states are kept, and memory is saved on
+            the rest. The numbers are those of the plain scan to rounding. None, or K >= T: the plain scan.
+            Keras' loop knows no segments.
         *args, **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype`: as for `keras.layers.RNN`.
 
@@ -44,6 +50,9 @@ class RNN(keras.layers.RNN):
     Returns:
         h_T (B, H), or all h_t (B, T, H) with `return_sequences`; with `return_state` followed by h_T.
 
+    Raises:
+        ArgumentError: `segment` is neither None nor an integer of at least 1.
+
     Example:
         >>> import numpy as np
         >>> layer = RNN(ElmanCell(3, activation="relu"), return_sequences=True)
@@ -51,8 +60,9 @@ class RNN(keras.layers.RNN):
         TensorShape([2, 5, 3])
     """
 
-    def __init__(self, cell, *args, **kwargs):
+    def __init__(self, cell, *args, segment=None, **kwargs):
         super().__init__(cell, *args, **kwargs)
+        self.segment = None if segment is None else checks.integer("segment", segment, minimum=1)
         self._said_slow = False
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
@@ -64,24 +74,40 @@ class RNN(keras.layers.RNN):
         initial_state = initial_state[0] if isinstance(initial_state, list | tuple) else initial_state
         # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
         initial_state = tf.convert_to_tensor(initial_state)
-        projected = self.project(sequences)
-        states, last = scan(
-            projected,
-            tf.convert_to_tensor(self.cell.recurrent_kernel),
-            initial_state,
-            self.cell.activation,
-            return_states=self.return_sequences,
-            tap=self._tap(projected),
-        )
+        states, last = self._scan(self._time_major(sequences), initial_state)
         outputs = tf.expand_dims(last, 1) if states is None else tf.transpose(states, (1, 0, 2))
         return last, outputs, [last]
 
+    def _scan(self, x, initial_state) -> Scanned:
+        """Run the scan over x (T, B, F), in segments where they are asked for and shorter than T."""
+        cell, record = self.cell, recording.current()
+        options = {
+            "return_states": self.return_sequences,
+            "tap": None if record is None else record.tap(self.name, _size(x, 0), _size(x, 1)),
+        }
+        recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
+        if self.segment is None or (x.shape[0] is not None and x.shape[0] <= self.segment):
+            return scan(self._projected(x), recurrent_kernel, initial_state, cell.activation, **options)
+        kernel = tf.convert_to_tensor(cell.kernel)
+        bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
+        weights = (kernel, bias, recurrent_kernel)
+        return segmented_scan(x, *weights, initial_state, cell.activation, segment=self.segment, **options)
+
     def project(self, sequences):
         """Return p_t = W_xh^T x_t + b of all steps, in processing order, (T, B, H) from x (B, T, F)."""
+        return self._projected(self._time_major(sequences))
+
+    def get_config(self):
+        """Return the constructor's arguments, serialised."""
+        return {**super().get_config(), "segment": self.segment}
+
+    def _time_major(self, sequences):
+        """Return x in processing order, (T, B, F) from (B, T, F)."""
         time_major = tf.transpose(ops.cast(sequences, self.compute_dtype), (1, 0, 2))
-        if self.go_backwards:
-            time_major = tf.reverse(time_major, axis=[0])
-        projected = ops.matmul(time_major, self.cell.kernel)
+        return tf.reverse(time_major, axis=[0]) if self.go_backwards else time_major
+
+    def _projected(self, x):
+        projected = ops.matmul(x, self.cell.kernel)
         return projected if self.cell.bias is None else projected + self.cell.bias
 
     def _keras_loop(self, sequences, initial_state, mask, training):
@@ -102,10 +128,6 @@ class RNN(keras.layers.RNN):
         taps = record.tap_states(self.name, _size(sequences, 1), _size(sequences, 0), names)
         pairs = zip(taps, zero_taps(sequences, initial_state), strict=True)
         return [None if tap is None else _spread(tap, zeros, self.go_backwards) for tap, zeros in pairs]
-
-    def _tap(self, projected):
-        record = recording.current()
-        return None if record is None else record.tap(self.name, _size(projected, 0), _size(projected, 1))
 
     def _obstacle(self, mask) -> str | None:
         """Why the scan cannot run this call, or None."""

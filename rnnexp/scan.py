@@ -59,16 +59,13 @@ def scan(
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, initial_state, *taps):
-        states = _forward(projected, recurrent_kernel, initial_state, activation)
+        recurrence = Recurrence(projected, recurrent_kernel, initial_state, activation)
+        states = recurrence.states()
 
         def adjoint(*upstream):
             direct = upstream[0] if return_states else None
-            slopes = _slopes(activation, states, projected, recurrent_kernel, initial_state)
-            backward = _Backward(direct, slopes, recurrent_kernel, [LogNorm.of(tap, states) for tap in taps])
-            deltas, to_initial, records = backward.run(upstream[-1], _steps(projected))
-            to_kernel = tf.matmul(initial_state, deltas[0], transpose_a=True)
-            to_kernel += tf.tensordot(states[:-1], deltas[1:], axes=[[0, 1], [0, 1]])
-            return deltas, to_kernel, to_initial, *records
+            back = recurrence.adjoint(states, direct, upstream[-1], taps)
+            return back.deltas, back.to_kernel, back.to_initial, *back.records
 
         return ((states, states[-1]) if return_states else states[-1]), adjoint
 
@@ -76,33 +73,79 @@ def scan(
     return Scanned(*result) if return_states else Scanned(None, result)
 
 
-def _steps(sequence: tf.Tensor) -> int | tf.Tensor:
+class Adjoint(NamedTuple):
+    """What flows back out of a stretch of steps.
+
+    `deltas` dL/da_t (T, B, H), `to_kernel` dL/dW_hh (H, H), `to_initial` dL/dh_0 (B, H), `records` one for
+    each tap.
+    """
+
+    deltas: tf.Tensor
+    to_kernel: tf.Tensor
+    to_initial: tf.Tensor
+    records: list[tf.Tensor]
+
+
+class Recurrence(NamedTuple):
+    """A stretch of T steps from a state h_0 that is known: all of a sequence, or a part of it.
+
+    Attributes:
+        projected: p, (T, B, H).
+        recurrent_kernel: W_hh, (H, H).
+        initial_state: h_0, (B, H).
+        activation: phi, elementwise.
+    """
+
+    projected: tf.Tensor
+    recurrent_kernel: tf.Tensor
+    initial_state: tf.Tensor
+    activation: Callable[[tf.Tensor], tf.Tensor]
+
+    def states(self) -> tf.Tensor:
+        """Return h_1 .. h_T, (T, B, H)."""
+        steps = steps_of(self.projected)
+        states = tf.TensorArray(self.projected.dtype, size=steps, element_shape=self.projected.shape[1:])
+
+        def step(t, state, states):
+            p = tf.gather(self.projected, t)
+            state = self.activation(p + tf.matmul(state, self.recurrent_kernel))
+            return t + 1, state, states.write(t, state)
+
+        *_, states = tf.while_loop(
+            lambda t, *_: t < steps, step, (0, self.initial_state, states), maximum_iterations=steps
+        )
+        return tf.ensure_shape(states.stack(), self.projected.shape)
+
+    def adjoint(self, states, direct, from_future, taps) -> Adjoint:
+        """Go back from the last step to the first.
+
+        Args:
+            states: h_1 .. h_T, (T, B, H).
+            direct: What the loss sends to every state by itself, (T, B, H); None: nothing.
+            from_future: What it sends to h_T by later steps, (B, H).
+            taps: For each, the shape in which ln ||dL/dh_t|| is wanted.
+        """
+        norms = [LogNorm.of(tap, states) for tap in taps]
+        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, norms)
+        deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
+        to_kernel = tf.matmul(self.initial_state, deltas[0], transpose_a=True)
+        to_kernel += tf.tensordot(states[:-1], deltas[1:], axes=[[0, 1], [0, 1]])
+        return Adjoint(deltas, to_kernel, to_initial, records)
+
+    def _slopes(self, states) -> activations.Slope:
+        """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
+        from_state = activations.slope_from_state(self.activation)
+        if from_state is not None:
+            return lambda t: from_state(tf.gather(states, t))
+        previous = tf.concat([self.initial_state[tf.newaxis], states[:-1]], axis=0)
+        pre_activations = self.projected + tf.matmul(previous, self.recurrent_kernel)
+        slopes = activations.slope(self.activation, pre_activations)
+        return lambda t: tf.gather(slopes, t)
+
+
+def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
     """T as a number where the graph knows it, as XLA needs it for its loops."""
     return tf.shape(sequence)[0] if sequence.shape[0] is None else sequence.shape[0]
-
-
-def _forward(projected, recurrent_kernel, initial_state, activation) -> tf.Tensor:
-    steps = _steps(projected)
-    states = tf.TensorArray(projected.dtype, size=steps, element_shape=projected.shape[1:])
-
-    def step(t, state, states):
-        state = activation(tf.gather(projected, t) + tf.matmul(state, recurrent_kernel))
-        return t + 1, state, states.write(t, state)
-
-    *_, states = tf.while_loop(
-        lambda t, *_: t < steps, step, (0, initial_state, states), maximum_iterations=steps
-    )
-    return tf.ensure_shape(states.stack(), projected.shape)
-
-
-def _slopes(activation, states, projected, recurrent_kernel, initial_state) -> activations.Slope:
-    """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
-    from_state = activations.slope_from_state(activation)
-    if from_state is not None:
-        return lambda t: from_state(tf.gather(states, t))
-    previous = tf.concat([initial_state[tf.newaxis], states[:-1]], axis=0)
-    slopes = activations.slope(activation, projected + tf.matmul(previous, recurrent_kernel))
-    return lambda t: tf.gather(slopes, t)
 
 
 class _Backward:
