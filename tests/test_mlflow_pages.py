@@ -195,3 +195,5 @@ def test_the_report_is_shown_in_the_run_of_the_sweep(page, server, store):
     report = page.frame_locator("iframe")
     expect(report.get_by_role("heading", level=1)).to_have_text("seq_len × activation, task adding")
     expect(report.locator(".phase .cell")).to_have_count(len(LENGTHS) * 2)
+    report.locator(".plot").first.scroll_into_view_if_needed()
+    expect(report.locator(".plot .js-line").first).to_be_attached()
