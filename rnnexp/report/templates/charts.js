@@ -54,7 +54,7 @@ function layout(figure, ink) {
     hoverlabel: {bgcolor: ink("wash"), bordercolor: ink("rule"), font: {size: 11, color: ink("ink")}},
     xaxis: {...axis, range: figure.x, showgrid: false, title: title(across), separatethousands: true,
       unifiedhovertitle: {text: place}},
-    yaxis: {...axis, ...figure.y, domain: [0, 1 - room], title: title(up)},
+    yaxis: {...axis, ...figure.y, ...(figure.y.type === "log" && {tickformat: ".1~g"}), domain: [0, 1 - room], title: title(up)},
     yaxis2: {domain: room ? [1 - .8 * room, 1] : [0, 1], range: [0, 1], fixedrange: true, visible: false},
   };
 }
