@@ -59,8 +59,14 @@ format: $(VENV)/.project ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup ## speed beside stock Keras and PyTorch
-	@$(BIN)/python -m benchmarks $(ARGS)
+# JAX is a contestant only: nothing else needs it.
+$(VENV)/.bench: $(VENV)/.locked requirements/bench.txt
+	@$(PIP) install --require-hashes -r requirements/bench.txt
+	@touch $@
+
+DEVICE ?= cpu
+bench: setup $(VENV)/.bench ## speed beside stock Keras, PyTorch and JAX (DEVICE=gpu)
+	@$(BIN)/python -m benchmarks --device $(DEVICE) $(ARGS)
 
 ui: $(VENV)/.project ## MLflow's pages over all runs, at PORT (5000)
 	@case "$${MLFLOW_TRACKING_URI:=sqlite:///$(CURDIR)/mlflow.db}" in \
@@ -85,6 +91,7 @@ lock: $(VENV)/.locked ## requirements/*.txt anew from pyproject.toml (ARGS=--upg
 	$(LOCK) pyproject.toml --extra gpu --extra parallel -c requirements/dev.txt -o requirements/gpu.txt
 	$(LOCK) pyproject.toml --extra slurm --extra parallel -c requirements/dev.txt -o requirements/slurm.txt
 	$(LOCK) pyproject.toml --extra ray -o requirements/ray.txt
+	$(LOCK) --group contestants -c requirements/dev.txt -o requirements/bench.txt
 	UV_FIND_LINKS=$${UV_FIND_LINKS-$$PIP_FIND_LINKS} \
 	  $(LOCK) --group torch-cpu -c requirements/dev.txt -o requirements/torch.txt
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rnnexp import tasks
+from rnnexp import shards, tasks
 from rnnexp.cells import ElmanCell
 from rnnexp.clipping import NoClip
 from rnnexp.network import build_network
@@ -34,7 +34,8 @@ def rnnexp_fit(shape: Shape, *, record: bool) -> Train:
     """`fit` of this project's network under XLA, with or without recording."""
     task = tasks.Adding(shape.steps)
     network = build_network(task, ElmanCell(shape.units), seed=0)
-    model = RecordingModel(network, task.loss, NoClip(), steps=shape.steps, record=record)
+    parts = shards.automatic(shape.batch_size, shape.units)
+    model = RecordingModel(network, task.loss, NoClip(), steps=shape.steps, record=record, shards=parts)
     model.compile(optimizer="adam", jit_compile=True, steps_per_execution=_EXECUTION)
     return _fit(model, shape)
 
@@ -56,7 +57,7 @@ def torch_loop(shape: Shape) -> Train:
     """
     import torch
 
-    batch = _batch(shape)
+    batch = batch_of(shape)
     x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
     recurrent = torch.nn.RNN(2, shape.units, batch_first=True)
     readout = torch.nn.Linear(shape.units, 1)
@@ -74,7 +75,7 @@ def torch_loop(shape: Shape) -> Train:
 
 
 def _fit(model: keras.Model, shape: Shape) -> Train:
-    batch = _batch(shape)
+    batch = batch_of(shape)
     data = tf.data.Dataset.from_tensors((tf.constant(batch.x), tf.constant(batch.y)))
 
     def train(steps: int) -> None:
@@ -85,5 +86,6 @@ def _fit(model: keras.Model, shape: Shape) -> Train:
     return train
 
 
-def _batch(shape: Shape) -> tasks.Batch:
+def batch_of(shape: Shape) -> tasks.Batch:
+    """Return the batch that all of them train on."""
     return tasks.Adding(shape.steps).batch(0, "train", 0, shape.batch_size)

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from benchmarks.contestants import Train
 
@@ -20,6 +20,11 @@ def paired(contestants: Mapping[str, Train], seconds: float, rounds: int) -> dic
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             taken[name].append(_duration(contestants[name], steps[name]) / steps[name])
     return taken
+
+
+def median(values: Iterable[float]) -> float:
+    """Return the median."""
+    return statistics.median(values)
 
 
 def median_ratio(slower: list[float], faster: list[float]) -> float:

@@ -146,6 +146,7 @@ OTHER = {
     "dtype": "float64",
     "device": "cpu",
     "jit": "false",
+    "shards": 4,
     "steps_per_execution": 11,
     "record.every": 2,
     "probe.every": 501,

@@ -22,7 +22,8 @@ ASKED = [
     (PROJECT["dependencies"], ["run", "dev", "gpu", "ray", "slurm"]),
     (PROJECT["optional-dependencies"]["dev"], ["dev"]),
     (PROJECT["optional-dependencies"]["gpu"], ["gpu"]),
-    (PROJECT["optional-dependencies"]["bench"], ["torch"]),
+    (["torch==2.13.0"], ["torch"]),
+    (PYPROJECT["dependency-groups"]["contestants"], ["bench"]),
     (PROJECT["optional-dependencies"]["parallel"], ["run", "dev", "gpu", "slurm"]),
     (PROJECT["optional-dependencies"]["ray"], ["ray"]),
     (PROJECT["optional-dependencies"]["slurm"], ["slurm"]),
@@ -55,7 +56,7 @@ def imported_packages() -> dict[str, Path]:
 
 
 def test_there_is_a_lock_for_every_way_to_use_it():
-    assert [lock.stem for lock in LOCKS] == ["dev", "gpu", "ray", "run", "slurm", "torch"]
+    assert [lock.stem for lock in LOCKS] == ["bench", "dev", "gpu", "ray", "run", "slurm", "torch"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -67,6 +68,11 @@ def test_every_locked_package_is_pinned_with_a_hash(lock):
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 def test_no_lock_names_an_address_or_a_folder(lock):
     assert not re.search(r"://|www\.|^\s*-(?!-hash)|(?<!\w)/\w|@", lock.read_text(), flags=re.MULTILINE)
+
+
+def test_the_contestants_are_torch_and_a_group_of_their_own():
+    contestants = PYPROJECT["dependency-groups"]["contestants"]
+    assert PROJECT["optional-dependencies"]["bench"] == [*contestants, "torch==2.13.0"]
 
 
 def test_every_direct_dependency_is_locked_within_its_bounds():

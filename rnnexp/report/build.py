@@ -36,7 +36,7 @@ class Report:
 
 
 def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> Report:
-    """Write the page and, beside it, the tables over runs and over groups.
+    """Write the page and, beside it, the tables over runs and over groups: all of them whole, or none.
 
     Args:
         runs: From `load_runs`.
@@ -48,12 +48,15 @@ def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> 
     """
     content, groups = _content(runs, address)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(render(content), encoding="utf-8")
-    tables = [
-        save_table(table, page.with_name(f"{name}.{suffix}"))
-        for name, table in (("runs", runs), ("groups", groups))
-        for suffix in ("csv", "parquet")
-    ]
+    with tempfile.TemporaryDirectory(prefix=".report-", dir=page.parent) as folder:
+        draft = Path(folder) / page.name
+        draft.write_text(render(content), encoding="utf-8")
+        drafts = [
+            save_table(table, draft.with_name(f"{name}.{suffix}"))
+            for name, table in (("runs", runs), ("groups", groups))
+            for suffix in ("csv", "parquet")
+        ]
+        _, *tables = [path.replace(page.with_name(path.name)) for path in (draft, *drafts)]
     return Report(page, tables, groups, list(content.keys))
 
 

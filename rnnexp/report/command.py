@@ -24,13 +24,19 @@ _UNSAFE = re.compile(r"[^\w.-]")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the report that the command line asks for; return 0, or 2 after one sentence on what is wrong."""
+    """Write the report that the command line asks for; return 0, or 2 after one sentence on what is wrong.
+
+    Interrupted (Ctrl-C) it returns 130 and leaves what was there before.
+    """
     options = _parser().parse_args(arguments)
     try:
         _report(options)
     except ArgumentError as error:
         print(f"rnnexp.report: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("rnnexp.report: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -75,7 +81,8 @@ def _report(options: argparse.Namespace) -> None:
     if not console.is_terminal:
         console = Console(width=_PIPE)
     console.print(_table(report))
-    kept = keep_with_parent(runs, [report.page, *report.tables], address)
+    # What a filter finds may be a part of a sweep: no report of the whole.
+    kept = None if filter else keep_with_parent(runs, [report.page, *report.tables], address)
     console.print(f"report  {report.page.resolve()}", soft_wrap=True, highlight=False)
     if kept is not None:
         console.print(f"kept as artifacts of the sweep's run {kept} too", soft_wrap=True, highlight=False)

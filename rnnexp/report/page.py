@@ -1,15 +1,17 @@
 """One HTML file: everything that it needs is in it."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
 import jinja2
 import pandas as pd
+from plotly.offline import get_plotlyjs
 
 from rnnexp.analysis.columns import is_config, known_sweeps, shown
 from rnnexp.console import wording
 from rnnexp.provenance import UNSCIENTIFIC
-from rnnexp.report import chart, words
+from rnnexp.report import words
 from rnnexp.report.axes import Axes
 from rnnexp.report.headlines import headlines
 from rnnexp.report.listing import list_groups, list_runs
@@ -67,7 +69,8 @@ def render(content: Content) -> str:
             profiles=content.profiles,
             losses=content.losses,
             columns=_columns(content),
-            frame=chart,
+            figures=_figures([*content.profiles, *content.losses]),
+            plotly=get_plotlyjs(),
             group_table=list_groups(content.groups, content.keys),
             left_out=len(content.profiles) == MOST_CHARTS < len(content.groups),
             run_count=words.count(len(content.runs), "run"),
@@ -86,6 +89,12 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+def _figures(charts: Sequence[Chart]) -> str:
+    """Return the figures as JSON that cannot end the element that it stands in."""
+    text = json.dumps([chart.figure for chart in charts], allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 def _title(content: Content) -> str:

@@ -1,70 +1,127 @@
-"""The page in a browser that is there: its script, its style, no word to the network."""
+"""The page in a browser: its script, its style, its charts on screen and paper, no word to the network."""
 
-import json
-import re
-import shutil
-import subprocess
+import itertools
 
 import pytest
+from browser import needs_browser, open_page
+from playwright.sync_api import expect
 
 from rnnexp.report import write_report
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = needs_browser
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-
-PROBE = """
-<script>
-const out = {};
-const table = document.querySelector(".sortable");
-const header = name => [...table.tHead.rows[0].cells].find(cell => cell.textContent.trim() === name);
-const value = (row, name) => row.cells[header(name).cellIndex].dataset.value;
-const values = name => [...table.tBodies[0].rows].map(row => value(row, name)).join(" ");
-header("seq_len").firstChild.click(); out.up = values("seq_len");
-header("seq_len").firstChild.click(); out.down = values("seq_len");
-header("mean field").firstChild.click(); out.missing = values("mean field");
-const shown = name => getComputedStyle(document.querySelector(`.cell .show-${name}`)).display;
-const paint = () => getComputedStyle(document.querySelector(".cell")).backgroundColor;
-out.before = [shown("success"), shown("rate"), paint()].join(" ");
-document.querySelector("#show-rate").click(); out.after = [shown("success"), shown("rate")].join(" ");
-out.changed = paint() !== out.before.split(" ").slice(2).join(" ");
-out.wide = document.documentElement.scrollWidth <= window.innerWidth;
-out.requests = performance.getEntriesByType("resource").length;
-document.title = JSON.stringify(out);
-</script>
-"""
+PLOTS = 16
 
 
-def test_it_sorts_switches_fits_and_asks_nobody(runs, tmp_path):
-    page = write_report(runs, tmp_path / "report.html").page
-    text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    options = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        f"--user-data-dir={tmp_path / 'browser'}",
-    ]
-    answer = subprocess.run(
-        [str(BROWSER), *options, "--window-size=600,900", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
+@pytest.fixture
+def page(runs, tmp_path):
+    """The report opened in a narrow window; whatever it complains of or asks for fails the test."""
+    report = write_report(runs, tmp_path / "report.html").page
+    complaints, requests = [], []
+    with open_page(viewport={"width": 600, "height": 900}, offline=True) as page:
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(report.as_uri())
+        yield page
+        assert complaints == []
+        assert requests == [report.as_uri()]
+
+
+def column(page, name):
+    """The values of a column of the first table, from top to bottom."""
+    return page.evaluate(
+        """name => {
+          const table = document.querySelector(".sortable");
+          const place = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.trim() === name);
+          return [...table.tBodies[0].rows].map(row => row.cells[place].dataset.value);
+        }""",
+        name,
     )
-    (answered,) = re.findall(r"<title>({.*?})</title>", answer.stdout)
-    found = json.loads(answered)
-    missing = found.pop("missing").split(" ")
-    numbers = [float(value) for value in missing if value]
-    assert numbers == sorted(numbers)
-    assert missing[len(numbers) :] == ["", ""]  # two groups diverged, and come last
-    assert found.pop("before").startswith("block none ")
-    assert found == {
-        "up": "10 10 10 10 20 20 20 20",
-        "down": "20 20 20 20 10 10 10 10",
-        "after": "none block",
-        "changed": True,
-        "wide": True,
-        "requests": 0,
-    }
+
+
+def drawn(page):
+    return page.locator(".plot:has(.main-svg)")
+
+
+def line_colour(page):
+    return page.locator(".plot").first.locator(".js-line").last.evaluate("line => line.style.stroke")
+
+
+def test_a_click_on_a_head_sorts_the_table(page):
+    head = page.locator(".sortable").first.get_by_role("button", name="seq_len")
+    for expected in (["10"] * 4 + ["20"] * 4, ["20"] * 4 + ["10"] * 4):
+        head.click()
+        assert column(page, "seq_len") == expected
+    page.locator(".sortable").first.get_by_role("button", name="mean field").click()
+    *numbers, last, second_last = column(page, "mean field")
+    assert all(float(low) <= float(high) for low, high in itertools.pairwise(numbers))
+    assert (last, second_last) == ("", "")  # two groups diverged, and come last
+
+
+def test_the_colour_of_the_diagram_can_be_chosen(page):
+    def paint():
+        return page.locator(".cell").first.evaluate("cell => getComputedStyle(cell).backgroundColor")
+
+    before = paint()
+    expect(page.locator(".cell .show-success").first).to_be_visible()
+    page.get_by_text("growth rate (nats per step)").first.click()
+    expect(page.locator(".cell .show-rate").first).to_be_visible()
+    expect(page.locator(".cell .show-success").first).to_be_hidden()
+    assert paint() != before
+
+
+def test_it_fits_the_window(page):
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_charts_are_drawn_when_they_come_near_and_tell_their_numbers(page):
+    assert drawn(page).count() < PLOTS
+    plot = page.locator(".plot").first
+    plot.scroll_into_view_if_needed()
+    expect(plot.locator(".js-line")).to_have_count(4)
+    plot.hover()
+    expect(plot.locator(".hoverlayer")).to_contain_text("at the end")
+    expect(plot.locator(".hoverlayer")).to_contain_text("lag ")
+
+
+def test_a_frame_magnifies_and_two_clicks_go_back(page):
+    plot = page.locator(".plot").first
+    plot.scroll_into_view_if_needed()
+    expect(plot.locator(".js-line")).to_have_count(4)
+    box = plot.locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    left, top = box["x"] + box["width"] / 4, box["y"] + box["height"] / 4
+
+    def span():
+        return plot.evaluate("plot => plot.layout.xaxis.range[1] - plot.layout.xaxis.range[0]")
+
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(left + box["width"] / 2, top + box["height"] / 2, steps=5)
+    page.mouse.up()
+    page.wait_for_function("() => document.querySelector('.plot').layout.xaxis.range[1] < 8")
+    assert span() == pytest.approx(9 / 2, rel=0.1)
+    page.mouse.dblclick(left, top)
+    page.wait_for_function("() => document.querySelector('.plot').layout.xaxis.range[1] > 8.99")
+    assert span() == pytest.approx(9)
+
+
+def test_by_night_and_on_paper_the_charts_have_other_colours(page):
+    page.locator(".plot").first.scroll_into_view_if_needed()
+    expect(page.locator(".plot").first.locator(".js-line")).to_have_count(4)
+    light = line_colour(page)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator(".plot").first.locator(".js-line").last).not_to_have_css("stroke", light)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert line_colour(page) == light
+    assert drawn(page).count() == PLOTS
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert line_colour(page) != light
+
+
+def test_everything_is_drawn_before_it_is_printed(page):
+    assert drawn(page).count() < PLOTS
+    assert page.pdf().startswith(b"%PDF")
+    expect(drawn(page)).to_have_count(PLOTS)

@@ -66,6 +66,22 @@ def test_it_is_kept_with_the_parent_of_the_sweep(tracking_uri, tmp_path):
     assert keep_with_parent(pd.DataFrame({"parent_id": ["0" * 32]}), [page], tracking_uri) is None
 
 
+def test_a_part_of_a_sweep_does_not_take_the_place_of_its_report(tracking_uri, tmp_path, capsys):
+    experiment = ensure_store(tracking_uri, "study")
+    parent = MlflowTracker(tracking_uri, experiment, "sweep")
+    parent.end("FINISHED")
+    tracker = MlflowTracker(tracking_uri, experiment, "one")
+    tracker.params({"seed": 0, "activation": "tanh", "task": "adding"})
+    hashes = {"config_hash": "a", "group_hash": "a"}
+    tracker.tags(hashes | {"sweep_id": "sweep-1", "mlflow.parentRunId": parent.run_id})
+    tracker.end("FINISHED")
+    where = ["--where", tracking_uri, "--out", str(tmp_path / "report.html")]
+    for chosen, kept in (["params.activation = 'tanh'"], False), (["sweep-1"], True):
+        assert main([*chosen, *where]) == 0
+        assert ("kept as artifacts" in capsys.readouterr().out) == kept
+        assert bool(connect(tracking_uri).list_artifacts(parent.run_id, "report")) == kept
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -87,6 +103,25 @@ def test_what_is_wrong_takes_one_sentence(sweep, capsys, arguments, sentence):
     printed = capsys.readouterr().err
     assert printed.startswith(f"rnnexp.report: {sentence}")
     assert printed.count("\n") == 1
+
+
+def test_an_interrupted_report_leaves_the_old_one(sweep, tmp_path, monkeypatch, capsys):
+    arguments = ["--where", str(sweep), "--out", str(tmp_path / "report.html")]
+    for name in FILES:
+        (tmp_path / name).write_text("old")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rnnexp.report.build.save_table", interrupted)
+    assert main(arguments) == 130
+    assert capsys.readouterr().err == "rnnexp.report: interrupted\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"old"}
+    monkeypatch.undo()
+    assert main(arguments) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    assert b"old" not in {path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def test_it_runs_as_a_module_without_tensorflow(sweep, tmp_path):

@@ -1,7 +1,9 @@
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
+from plotly.offline import get_plotlyjs
 
 import rnnexp
 from rnnexp.report import write_report
@@ -50,9 +52,16 @@ def report(sweep, tmp_path_factory):
     return write_report(rnnexp.load_runs(sweep), tmp_path_factory.mktemp("report") / "report.html")
 
 
+def written(report):
+    """The page without the library that draws its charts, which is not this project's."""
+    whole = report.page.read_text(encoding="utf-8")
+    assert whole.count(get_plotlyjs()) == (1 if 'class="plot"' in whole else 0)
+    return whole.replace(get_plotlyjs(), "")
+
+
 @pytest.fixture(scope="module")
 def text(report):
-    return report.page.read_text(encoding="utf-8")
+    return written(report)
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +110,18 @@ def test_colours_can_be_switched_without_a_script(page, text):
         assert f".phase:has(#{name}:checked)" in text
 
 
+def test_the_figures_are_json_in_the_order_of_their_places(report, page, text):
+    (figures,) = re.findall(r'<script type="application/json" id="figures">(.*?)</script>', text)
+    kinds = [figure["kind"] for figure in json.loads(figures)]
+    places = [int(value) for name, value in page.attributes if name == "data-figure"]
+    assert kinds == ["profile"] * 8 + ["loss"] * 8
+    assert places == list(range(16))
+    assert report.page.stat().st_size < 8e6
+
+
 def test_names_from_outside_are_text(runs, tmp_path):
     hostile = runs.assign(run_name="<script>alert(1)</script>", activation='"><img src=x>')
-    text = write_report(hostile, tmp_path / "report.html").page.read_text(encoding="utf-8")
+    text = written(write_report(hostile, tmp_path / "report.html"))
     assert "<script>alert" not in text
     assert "<img" not in text
     Page(text)
@@ -112,7 +130,7 @@ def test_names_from_outside_are_text(runs, tmp_path):
 @pytest.mark.parametrize("part", [slice(0, 1), slice(0, 2), slice(0, 4)])
 def test_one_run_one_group_and_one_key_make_a_page(runs, tmp_path, part):
     report = write_report(runs[part], tmp_path / "report.html")
-    page = Page(report.page.read_text(encoding="utf-8"))
+    page = Page(written(report))
     assert page.names.count("figure") >= 2 * len(report.groups)
     assert ("fieldset" in page.names) == (len(report.groups) > 1)
 
@@ -121,14 +139,14 @@ def test_runs_without_arrays_or_folders_make_a_page(runs, tmp_path):
     bare = runs.assign(run_folder=None, artifacts=str(tmp_path / "absent")).drop(
         columns=["diverged_at", "sweep_id"]
     )
-    text = write_report(bare, tmp_path / "report.html").page.read_text(encoding="utf-8")
+    text = written(write_report(bare, tmp_path / "report.html"))
     assert '<figure class="chart">' not in text
     assert 'class="cell' in text
 
 
 def test_where_nothing_was_solved_the_loss_is_shown_first(runs, tmp_path):
     lost = runs.assign(**{"verdict.learning": "learning"})
-    text = write_report(lost, tmp_path / "report.html").page.read_text(encoding="utf-8")
+    text = written(write_report(lost, tmp_path / "report.html"))
     assert 'id="show-loss" checked' in text
 
 
@@ -136,7 +154,7 @@ def test_more_groups_than_charts_are_in_the_table(runs, tmp_path):
     many = runs[:1].loc[[0] * (MOST_CHARTS + 2)].reset_index(drop=True)
     names = [f"n{number}" for number in many.index]
     many = many.assign(config_hash=names, group_hash=names, units=range(len(many)))
-    text = write_report(many, tmp_path / "report.html").page.read_text(encoding="utf-8")
+    text = written(write_report(many, tmp_path / "report.html"))
     assert text.count('<figure class="chart">') == 2 * MOST_CHARTS
     assert f"Charts of the first {MOST_CHARTS} groups; the table has all." in text
     assert f'id="group-{MOST_CHARTS + 1}"' in text
@@ -144,4 +162,4 @@ def test_more_groups_than_charts_are_in_the_table(runs, tmp_path):
 
 def test_the_same_runs_make_the_same_page(runs, report, text, tmp_path):
     again = write_report(runs, tmp_path / "report.html")
-    assert again.page.read_text(encoding="utf-8") == text
+    assert written(again) == text

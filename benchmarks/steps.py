@@ -1,0 +1,51 @@
+"""One training step that records every ||dl/dh_t||, against those who record nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks import contestants, floor, jax_loop, timing
+from benchmarks.contestants import Shape, Train
+
+SHAPES = (Shape(200, 32, 32), Shape(400, 100, 16), Shape(200, 128, 128))
+RECORDING = "rnnexp, recording"
+SILENT = "rnnexp, not recording"
+FIT, FIT_XLA, TORCH, JAX, FLOOR = "Keras fit", "Keras fit, XLA", "torch nn.RNN", "JAX scan", "floor"
+
+
+def measure(seconds: float, rounds: int) -> list[dict[str, Any]]:
+    """Return a row for every shape: milliseconds of each contestant and the ratio, theirs over ours."""
+    return [_row(shape, timing.paired(_field(shape), seconds, rounds)) for shape in SHAPES]
+
+
+def _field(shape: Shape) -> dict[str, Train]:
+    field = {
+        RECORDING: contestants.rnnexp_fit(shape, record=True),
+        SILENT: contestants.rnnexp_fit(shape, record=False),
+        FIT: contestants.keras_fit(shape, jit=False),
+        FIT_XLA: contestants.keras_fit(shape, jit=True),
+        FLOOR: floor.floor(shape),
+    }
+    try:
+        field[TORCH] = contestants.torch_loop(shape)
+    except ImportError:
+        print("PyTorch is not installed; its column is left out (make torch).")
+    try:
+        field |= {f"{JAX}, {n}": jax_loop.jax_loop(shape, n) for n in jax_loop.UNROLLS}
+    except ImportError:
+        print("JAX is not installed; its column is left out (make bench installs it).")
+    return field
+
+
+def _row(shape: Shape, taken: Mapping[str, list[float]]) -> dict[str, Any]:
+    """The unrolls of JAX are one contestant: that with the least median."""
+    unrolled = [name for name in taken if name.startswith(JAX)]
+    best = min(unrolled, key=lambda name: timing.median(taken[name]), default=None)
+    kept = {name: values for name, values in taken.items() if name not in unrolled}
+    if best is not None:
+        kept[JAX] = taken[best]
+    return {
+        "shape": list(shape),
+        "unroll": None if best is None else int(best.rpartition(" ")[2]),
+        "milliseconds": {name: 1e3 * timing.median(values) for name, values in kept.items()},
+        "ratios": {name: timing.median_ratio(values, kept[RECORDING]) for name, values in kept.items()},
+    }
