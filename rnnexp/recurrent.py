@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnnexp import activations, recording
+from rnnexp import activations, fused, recording
 from rnnexp.cells import ElmanCell
 from rnnexp.log_norm import log_norm
 from rnnexp.loop import output_state, state_names, tapped_loop, zero_taps
@@ -23,8 +23,9 @@ class RNN(keras.layers.RNN):
 
     The scan is taken for an `ElmanCell` (or a `keras.layers.SimpleRNNCell` without dropout; no subclass of
     them) whose activation is elementwise and whose dtype is the layer's, when there is no mask and no
-    unrolling. Everything else (LSTM, GRU, any cell or stack of cells) runs in Keras' own loop, with the same
-    numbers; the log says so once a layer.
+    unrolling; on a GPU and outside XLA, cuDNN's kernel takes its place for tanh and relu (`rnnexp.fused`).
+    Everything else (LSTM, GRU, any cell or stack of cells) runs in Keras' own loop, with the same numbers;
+    the log says so once a layer.
 
     Inside `rnnexp.recording.recording(tape)` the layer also hands out ln ||dL/dh_t|| for every step, of every
     floating state; where a step is masked it is -inf. Keras' loop is then not unrolled. The gradient is by
@@ -65,7 +66,8 @@ class RNN(keras.layers.RNN):
         # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
         initial_state = tf.convert_to_tensor(initial_state)
         projected = self.project(sequences)
-        states, last = scan(
+        run = scan if fused.obstacle(self.cell.activation, projected) else fused.fused_scan
+        states, last = run(
             projected,
             tf.convert_to_tensor(self.cell.recurrent_kernel),
             initial_state,
