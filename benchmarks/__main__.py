@@ -22,18 +22,20 @@ def main() -> None:
     from benchmarks import tables
 
     old = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    # The other sections are about the CPU.
+    sections = arguments.only if arguments.device == "cpu" else ["steps"]
     results: dict[str, Any] = {
         "machine": _machine(),
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
     }
-    for section in arguments.only:
+    for section in sections:
         try:
             results[section] = SECTIONS[section](arguments)
         except ImportError as error:
             print(f"{section} is left out: {error}.")
     tables.show(results)
-    if arguments.write:
+    if arguments.write and arguments.device == "cpu":
         # Rows from elsewhere stay only if they were measured on the same machine with the same versions.
         kept = old if old.get("machine") == results["machine"] else {}
         RESULTS.write_text(json.dumps(kept | results, indent=1) + "\n", encoding="utf-8")
@@ -49,7 +51,7 @@ def _parse() -> argparse.Namespace:
         "--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="(default: all, ten minutes)"
     )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="(default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} (cpu)")
     return parser.parse_args()
 
 
@@ -63,6 +65,7 @@ def _section(name: str, *keys: str) -> Callable[[argparse.Namespace], Any]:
 SECTIONS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "steps": _section("steps", "seconds", "rounds"),
     "adjoints": _section("adjoints", "seconds", "rounds"),
+    "long_sequences": lambda arguments: importlib.import_module("benchmarks.long_sequences").measure(),
     "startup": lambda arguments: importlib.import_module("benchmarks.startup").measure(5),
     "whole_run": lambda arguments: importlib.import_module("benchmarks.whole_run").measure(3),
 }

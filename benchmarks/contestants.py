@@ -30,13 +30,14 @@ class Shape(NamedTuple):
     batch_size: int
 
 
-def rnnexp_fit(shape: Shape, *, record: bool) -> Train:
-    """`fit` of this project's network under XLA, with or without recording."""
+def rnnexp_fit(shape: Shape, *, record: bool, jit: bool = True) -> Train:
+    """`fit` of this project's network, under XLA or not, with or without recording."""
     task = tasks.Adding(shape.steps)
     network = build_network(task, ElmanCell(shape.units), seed=0)
-    parts = shards.automatic(shape.batch_size, shape.units)
+    # As a run does: a GPU takes the whole batch at once.
+    parts = 1 if tf.config.get_visible_devices("GPU") else shards.automatic(shape.batch_size, shape.units)
     model = RecordingModel(network, task.loss, NoClip(), steps=shape.steps, record=record, shards=parts)
-    model.compile(optimizer="adam", jit_compile=True, steps_per_execution=_EXECUTION)
+    model.compile(optimizer="adam", jit_compile=jit, steps_per_execution=_EXECUTION)
     return _fit(model, shape)
 
 
@@ -49,8 +50,8 @@ def keras_fit(shape: Shape, *, jit: bool) -> Train:
     return _fit(model, shape)
 
 
-def torch_loop(shape: Shape) -> Train:
-    """A training loop around `torch.nn.RNN`, which records nothing.
+def torch_loop(shape: Shape, device: str = "cpu") -> Train:
+    """A training loop around `torch.nn.RNN`, which records nothing; on `"cuda"` it runs in cuDNN.
 
     Raises:
         ImportError: PyTorch is not installed.
@@ -58,9 +59,9 @@ def torch_loop(shape: Shape) -> Train:
     import torch
 
     batch = batch_of(shape)
-    x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
-    recurrent = torch.nn.RNN(2, shape.units, batch_first=True)
-    readout = torch.nn.Linear(shape.units, 1)
+    x, y = torch.from_numpy(batch.x).to(device), torch.from_numpy(batch.y).to(device)
+    recurrent = torch.nn.RNN(2, shape.units, batch_first=True, device=device)
+    readout = torch.nn.Linear(shape.units, 1, device=device)
     optimizer = torch.optim.Adam([*recurrent.parameters(), *readout.parameters()], lr=1e-3)
 
     def train(steps: int) -> None:
@@ -70,6 +71,8 @@ def torch_loop(shape: Shape) -> Train:
             loss = torch.nn.functional.mse_loss(readout(states[:, -1]), y)
             loss.backward()
             optimizer.step()
+        # A GPU may still be at work on the last update.
+        readout.bias.detach().cpu()
 
     return train
 

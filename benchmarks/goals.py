@@ -98,9 +98,37 @@ def _of(*path: str) -> Callable[[Any], float]:
     return figure
 
 
+def _row_of(rows: Sequence[Mapping[str, Any]], **fields: object) -> Mapping[str, Any]:
+    """The row of `benchmarks.long_sequences` with these fields; of rnnexp, that with a segment."""
+    wanted = [row for row in rows if all(row[key] == value for key, value in fields.items())]
+    (found,) = [row for row in wanted if row["kind"] != "rnnexp" or row["segment"] is not None]
+    return found
+
+
+def _memory(section: Any) -> float:
+    """Peak over that of the better of both stock processes."""
+    case = {"steps": 10_000, "batch_size": 8}
+    stock = [_row_of(section["rows"], kind="SimpleRNN", jit=jit, **case) for jit in (False, True)]
+    ours = _row_of(section["rows"], kind="rnnexp", **case)
+    return ours["peak_mebibytes"] / min(row["peak_mebibytes"] for row in stock)
+
+
+def _longest(section: Any) -> float:
+    return _row_of(section["rows"], kind="rnnexp", steps=100_000)["peak_mebibytes"]
+
+
+def _linear(section: Any) -> float:
+    """Seconds per step of time at T = 100,000 over those at T = 1,000."""
+    long, short = (_row_of(section["rows"], kind="rnnexp", steps=steps) for steps in (100_000, 1000))
+    return long["seconds"] / long["steps"] / (short["seconds"] / short["steps"])
+
+
 GOALS: list[Goal] = [
     *_steps(),
     Goal("all ln ||dl_b/dh_t||", "torch RNNCell loop, retain_grad", "adjoints", _of("ratio"), 8),
+    Goal("memory: 10,000, 64, 8", "stock SimpleRNN", "long_sequences", _memory, 1, False),
+    Goal("memory: 100,000, 64, 4", "", "long_sequences", _longest, 2048, False, "MiB"),
+    Goal("time per step: T = 100,000", "T = 1,000", "long_sequences", _linear, 1.2, False),
     Goal("python run.py --help", "", "startup", _of("seconds", "help"), 1.5, False, "s"),
     Goal("python run.py seq_len=-1", "", "startup", _of("seconds", "refusal"), 1.5, False, "s"),
     Goal("first step of a process", "stock Keras script", "startup", _of("ratio"), 1.1, False),

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks import contestants, floor, jax_loop, timing
+import tensorflow as tf
+
+from benchmarks import contestants, floor, gpu, jax_loop, timing
 from benchmarks.contestants import Shape, Train
 
 SHAPES = (Shape(200, 32, 32), Shape(400, 100, 16), Shape(200, 128, 128))
@@ -18,6 +20,10 @@ def measure(seconds: float, rounds: int) -> list[dict[str, Any]]:
 
 
 def _field(shape: Shape) -> dict[str, Train]:
+    return gpu.contestants(shape) if tf.config.get_visible_devices("GPU") else _on_cpu(shape)
+
+
+def _on_cpu(shape: Shape) -> dict[str, Train]:
     field = {
         RECORDING: contestants.rnnexp_fit(shape, record=True),
         SILENT: contestants.rnnexp_fit(shape, record=False),

@@ -15,7 +15,8 @@ def show(results: Mapping[str, Any]) -> None:
     console = Console(width=140)
     if "steps" in results:
         console.print(_steps(results["steps"]))
-    console.print(_goals(goals.judge(results)))
+    if "floor" in results.get("steps", [{"ratios": "floor"}])[0]["ratios"]:  # the goals are those of a CPU
+        console.print(_goals(goals.judge(results)))
     console.print(
         f"medians of {results['rounds']} paired rounds of {results['seconds']} s of each contestant"
     )
