@@ -229,6 +229,11 @@ WRONG = {
 }
 
 
+def test_a_kernel_of_nans_fails_its_trial():
+    kernel = LOOP._replace(backward=lambda *given: np.nan * backward(*given))
+    assert fused._difference("tanh", H, "float32", kernel) == "its dL/dp differ from those of the scan"
+
+
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("units", [2, 64])
 def test_a_kernel_that_is_wrong_fails_its_trial(wrong, units):
@@ -247,8 +252,9 @@ def test_the_trial_tolerates_the_rounding_of_tensor_float_32():
     kernel = LOOP._replace(
         forward=lambda p, kernel, h, name: forward(p, rounded(kernel), rounded(h), name),
     )
-    for units in (4, 512):
-        assert fused._difference("tanh", units, "float32", kernel) is None
+    for name in cudnn.MODES:
+        for units in (4, 512):
+            assert fused._difference(name, units, "float32", kernel) is None
 
 
 def test_a_kernel_that_is_wrong_is_not_taken_and_the_log_says_so_once(trial, monkeypatch, caplog):
