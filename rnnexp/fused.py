@@ -29,7 +29,8 @@ from rnnexp.scan import Scanned, scan
 
 _logger = logging.getLogger(__name__)
 
-_TOLERANCE = 1e-2  # of numbers of order one: TensorFloat-32 stays below, a wrong layout far above
+# Of the root mean square: TensorFloat-32 stays below, though it may flip a few slopes of relu.
+_TOLERANCE = 0.1
 
 
 def fused_scan(
@@ -134,7 +135,7 @@ def _difference(name: str, units: int, dtype: str, kernel: cudnn.Kernel) -> str 
     got = _differentiated(functools.partial(fused_scan, kernel=kernel), inputs, activation)
     expected = _differentiated(scan, inputs, activation)
     for quantity, ours, theirs in zip(("states", "dL/dp", "dL/dW_hh", "dL/dh_0"), got, expected, strict=True):
-        if not np.allclose(ours, theirs, rtol=_TOLERANCE, atol=_TOLERANCE):
+        if not np.linalg.norm(ours - theirs) < _TOLERANCE * np.linalg.norm(theirs):
             return f"its {quantity} differ from those of the scan"
     return None
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.backend.tensorflow.rnn import _standardize_cudnn_weights
+from recurrence import LOOP
 
 from rnnexp import activations, cudnn
 from rnnexp.fused import fused_scan
@@ -48,6 +49,46 @@ def traced(name, dtype, steps=T, batch_size=B):
     sequence, state = (steps, batch_size, H), (batch_size, H)
     specs = [tf.TensorSpec(shape, dtype) for shape in (sequence, (H, H), state, sequence, state)]
     return tf.function(passes).get_concrete_function(*specs)
+
+
+def op_forward(*, input, input_h, params, sequence_lengths, rnn_mode, input_mode, **other):
+    """What the op is documented to do, for one layer, by plain loops."""
+    assert (input_mode, other.keys()) == ("skip_input", {"input_c"})
+    np.testing.assert_array_equal(sequence_lengths, [T] * B)
+    np.testing.assert_array_equal(params[H * H :], np.zeros(2 * H))
+    kernel = tf.transpose(tf.reshape(params[: H * H], (H, H)))
+    states, (*_, pre_activations) = LOOP.forward(input, kernel, input_h[0], rnn_mode.removeprefix("rnn_"))
+    reserve = tf.reshape(tf.stack(pre_activations), [-1])
+    return states, states[-1:], tf.zeros(0), reserve, tf.constant([7], tf.int8)
+
+
+def op_backward(*, params, rnn_mode, output_backprop, output_h_backprop, reserve_space, **other):
+    np.testing.assert_array_equal(other["host_reserved"], [7])
+    again, last, *_ = op_forward(
+        params=params,
+        rnn_mode=rnn_mode,
+        **{name: other[name] for name in ("input", "input_h", "input_c", "sequence_lengths", "input_mode")},
+    )
+    np.testing.assert_array_equal(other["output"], again)
+    np.testing.assert_array_equal(other["output_h"], last)
+    kernel = tf.transpose(tf.reshape(params[: H * H], (H, H)))
+    pre_activations = tf.unstack(tf.reshape(reserve_space, (T, B, H)))
+    kept = rnn_mode.removeprefix("rnn_"), kernel, pre_activations
+    return LOOP.backward(kept, output_backprop, output_h_backprop[0]), None, None, None
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu"])
+def test_around_ops_that_do_as_documented_the_kernel_is_the_recurrence(monkeypatch, name):
+    monkeypatch.setattr(tf.raw_ops, "CudnnRNNV3", op_forward)
+    monkeypatch.setattr(tf.raw_ops, "CudnnRNNBackpropV3", op_backward)
+    normal = np.random.default_rng(1).standard_normal
+    shapes = (T, B, H), (H, H), (B, H), (T, B, H), (B, H)
+    projected, kernel, initial_state, direct, last = (tf.constant(normal(shape)) for shape in shapes)
+    states, kept = cudnn.KERNEL.forward(projected, kernel, initial_state, name)
+    expected, kept_by_loop = LOOP.forward(projected, kernel, initial_state, name)
+    np.testing.assert_allclose(states, expected, rtol=1e-12)
+    deltas = cudnn.KERNEL.backward(kept, direct, last)
+    np.testing.assert_allclose(deltas, LOOP.backward(kept_by_loop, direct, last), rtol=1e-12)
 
 
 def only(graph, kind):
