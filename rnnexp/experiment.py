@@ -12,7 +12,7 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rnnexp import schema, shards, tracking
+from rnnexp import schema, segment_length, shards, tracking
 from rnnexp.checks import ArgumentError
 from rnnexp.clipping import Clip
 from rnnexp.composition import CONF, compose, not_chosen, plain
@@ -125,9 +125,9 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     Raises:
         ArgumentError: A constructor refused its arguments, or two of them do not fit.
     """
-    seed = values["seed"]
+    seed, task = values["seed"], _build("task", values, seq_len=values["seq_len"])
     plan = Plan(
-        task=_build("task", values, seq_len=values["seq_len"]),
+        task=task,
         cell=recipe(values.get("cell")),
         initializer=_build("init", values, seed=3 * seed + 1),
         clip=_build("clip", values),
@@ -141,6 +141,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         device=values["device"],
         jit=values["jit"],
         shards=_shards(values),
+        segment=_segment(values, task.steps),
         steps_per_execution=values["steps_per_execution"],
         record_every=values["record"]["every"],
         probe_every=values["probe"]["every"],
@@ -170,6 +171,13 @@ def _shards(values: Mapping[str, Any]) -> int:
     if batch_size % asked != 0:
         raise ArgumentError("shards", f"auto or a divisor of {batch_size}, the batch_size", asked)
     return asked
+
+
+def _segment(values: Mapping[str, Any], steps: int) -> int | None:
+    """Return the segment asked for, else the one that the shape calls for."""
+    if values["segment"] is not None:
+        return values["segment"]
+    return segment_length.automatic(steps, values["batch_size"], values["units"], values["dtype"])
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:

@@ -13,7 +13,7 @@ READOUT = "readout"
 """Name of the layer that reads the states."""
 
 
-def build_network(task: Task, cell: keras.layers.Layer, seed: int) -> keras.Model:
+def build_network(task: Task, cell: keras.layers.Layer, seed: int, segment: int | None = None) -> keras.Model:
     """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
 
         h_1 .. h_T = RNN(cell)(x),    y_t = W_hy^T h_t + c
@@ -23,9 +23,12 @@ def build_network(task: Task, cell: keras.layers.Layer, seed: int) -> keras.Mode
         cell: The recurrent cell, fresh. Its dtype is the network's.
         seed: Of W_hy (H, O), which is Glorot uniform; c (O,) starts at 0. The cell's weights have seeds of
             their own, which have to be others: initialisers with equal seeds draw from the same numbers.
+        segment: Of `rnnexp.RNN`.
     """
     dtype = cell.compute_dtype
-    recurrent = RNN(cell, return_sequences=task.scores_every_step, name=RECURRENT, dtype=dtype)
+    recurrent = RNN(
+        cell, return_sequences=task.scores_every_step, segment=segment, name=RECURRENT, dtype=dtype
+    )
     kernel_initializer = GlorotUniform(seed=seed)
     readout = keras.layers.Dense(
         task.output_size, kernel_initializer=kernel_initializer, name=READOUT, dtype=dtype

@@ -28,6 +28,7 @@ class Plan:
         device: `"auto"`, `"cpu"` or `"gpu"`.
         jit: Whether training steps are compiled by XLA.
         shards: Equal parts of a batch that are differentiated side by side.
+        segment: Steps of sequence that the scan keeps at a time; None: all.
         steps_per_execution: Training steps between returns to Python.
         record_every: Training steps between kept gradient profiles.
         probe_every: Training steps between measurements.
@@ -53,6 +54,7 @@ class Plan:
     device: str
     jit: bool
     shards: int
+    segment: int | None
     steps_per_execution: int
     record_every: int
     probe_every: int

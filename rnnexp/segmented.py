@@ -175,7 +175,7 @@ class _Backward:
             maximum_iterations=self.segments.rest,
         )
         to_initial, more, parts = self._segment(0, (0, self.segments.first), from_future)
-        sums = [total + part for total, part in zip(sums, more, strict=True)]
+        sums = tuple(total + part for total, part in zip(sums, more, strict=True))
         arrays = [
             array.write(0, self.segments.padded(part)) for array, part in zip(arrays, parts, strict=True)
         ]

@@ -233,7 +233,7 @@ def _network(plan: Plan, dtype: str) -> keras.Model:
     # Three weights, three seeds: initialisers with equal seeds draw from the same numbers.
     kernel = GlorotUniform(seed=3 * plan.seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
-    return build_network(plan.task, cell, seed=3 * plan.seed + 2)
+    return build_network(plan.task, cell, seed=3 * plan.seed + 2, segment=plan.segment)
 
 
 def _model(plan: Plan, network: keras.Model) -> RecordingModel:

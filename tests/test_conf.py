@@ -147,6 +147,7 @@ OTHER = {
     "device": "cpu",
     "jit": "false",
     "shards": 4,
+    "segment": 10,
     "steps_per_execution": 11,
     "record.every": 2,
     "probe.every": 501,

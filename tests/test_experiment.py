@@ -33,6 +33,21 @@ def test_a_configuration_becomes_the_plan_that_it_describes():
     assert (plan.dtype, plan.jit, plan.cell.use_bias, plan.decades) == ("float64", False, False, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ((), None),
+        (("segment=7",), 7),
+        (("seq_len=100000", "batch_size=4"), 317),
+        (("seq_len=100000", "batch_size=4", "segment=100000"), 100_000),
+        # Of the task's steps: 2 * 10 more than the delay, each of both widths.
+        (("task=copying", "seq_len=99980", "batch_size=2", "dtype=float64"), 317),
+    ],
+)
+def test_segments_are_those_asked_for_or_follow_from_the_shape(overrides, expected):
+    assert composed(*overrides).plan.segment == expected
+
+
 def test_seed_0_is_a_seed_and_no_two_weights_share_their_draw():
     def draws(seed):
         plan = composed(f"seed={seed}", "init=gaussian", "units=4").plan

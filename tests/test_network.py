@@ -67,6 +67,17 @@ def test_the_recurrent_layer_is_found_by_name_and_hands_out_its_adjoint(task):
 
 
 @each_task
+@pytest.mark.parametrize("segment", [None, 5])
+def test_segments_are_those_of_the_recurrent_layer_and_change_no_number(task, segment):
+    network = build_network(task, ElmanCell(H, dtype="float64"), 7, segment=segment)
+    assert network.get_layer(RECURRENT).segment == segment
+    plain = build(task)
+    network.set_weights(plain.get_weights())
+    x = task.batch(0, "train", 0, B).x
+    np.testing.assert_allclose(network(x), plain(x), rtol=1e-12)
+
+
+@each_task
 def test_it_is_a_plain_keras_model_that_can_be_saved(task, tmp_path):
     network = build(task)
     assert network.input_shape == (None, task.steps, task.input_size)

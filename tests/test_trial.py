@@ -343,6 +343,19 @@ def test_every_task_runs(name, tmp_path):
     assert {weight.dtype.name for weight in trial.network.get_weights()} == {"float64"}
 
 
+def test_segments_change_no_more_than_the_last_digits(tmp_path):
+    plan = dataclasses.replace(PLAN, steps=4, dtype="float64", record_every=1, jit=True)
+    weights, records = [], []
+    for segment in (None, 5):
+        trial = start(dataclasses.replace(plan, segment=segment), tmp_path)
+        assert trial.network.get_layer("recurrent").segment == segment
+        records.append(trial.run(resume=False).history.kept.log_norms)
+        weights.append(trial.network.get_weights())
+    np.testing.assert_allclose(records[0], records[1], atol=1e-5)  # kept in float32
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
 def test_a_run_is_the_same_after_another_in_the_same_process(whole, tmp_path):
     other = dataclasses.replace(PLAN, seed=1, units=7, steps=1, activation="relu")
     run(other, tmp_path)

@@ -27,6 +27,7 @@ def small_plan(**changes: Any) -> Plan:
         "device": "auto",
         "jit": False,
         "shards": 1,
+        "segment": None,
         "steps_per_execution": 2,
         "record_every": 1,
         "probe_every": 4,
