@@ -122,8 +122,8 @@ class RecordingModel(keras.Model):
     def compile(self, *args, jit_compile: bool = False, **kwargs):
         """Prepare for `fit` as `keras.Model.compile` does; `jit_compile` compiles with XLA.
 
-        One shard is compiled together with the update. Several are compiled each on its own: XLA runs the loop
-        over time on one core, and TensorFlow starts what is compiled apart on all of them.
+        One shard is compiled together with the update. Several are compiled each on its own: XLA runs the
+        loop over time on one core, and TensorFlow starts what is compiled apart on all of them.
         """
         if self._shards > 1:
             self._differentiate = tf.function(self._backward_pass, jit_compile=jit_compile)
