@@ -89,7 +89,7 @@ def _together(replicas: int) -> str:
 
 
 def _model(h: int, seed: int) -> "RecordingModel":
-    from rnnexp import tasks
+    from rnnexp import shards, tasks
     from rnnexp.cells import ElmanCell
     from rnnexp.clipping import GlobalNorm
     from rnnexp.network import build_network
@@ -97,7 +97,8 @@ def _model(h: int, seed: int) -> "RecordingModel":
 
     task = tasks.Adding(T)
     network = build_network(task, ElmanCell(h), seed)
-    model = RecordingModel(network, task.loss, GlobalNorm(1.0), steps=T)
+    parts = shards.automatic(B, h)  # as every run of this size
+    model = RecordingModel(network, task.loss, GlobalNorm(1.0), steps=T, shards=parts)
     model.compile(optimizer="adam", jit_compile=True, steps_per_execution=_EXECUTION)
     return model
 
