@@ -53,10 +53,21 @@ def judge(results: Results) -> list[Judged]:
     for goal in GOALS:
         try:
             figure = goal.figure(results[goal.section])
-        except KeyError:  # a contestant or a section that was left out
+        except (KeyError, ValueError):  # a contestant, a case or a section that was left out
             continue
         judged.append(Judged(goal, figure, goal.met(figure)))
     return judged
+
+
+def markdown(judged: Sequence[Judged]) -> str:
+    """Return the goals as the table of docs/speed.md."""
+    lines = ["| work | against | goal | measured | |", "|---|---|---|---|---|"]
+    for goal, figure, met in judged:
+        measured = f"{figure:,.0f} MiB" if goal.unit == "MiB" else f"{figure:.2f} {goal.unit}"
+        lines.append(
+            f"| {goal.work} | {goal.against} | {goal.wanted} | {measured} | {'met' if met else '**missed**'} |"
+        )
+    return "\n".join(lines)
 
 
 def _ratio(row: int, *others: str, over: str = RECORDING) -> Callable[[Any], float]:
@@ -105,12 +116,16 @@ def _row_of(rows: Sequence[Mapping[str, Any]], **fields: object) -> Mapping[str,
     return found
 
 
-def _memory(section: Any) -> float:
-    """Peak over that of the better of both stock processes."""
-    case = {"steps": 10_000, "batch_size": 8}
-    stock = [_row_of(section["rows"], kind="SimpleRNN", jit=jit, **case) for jit in (False, True)]
-    ours = _row_of(section["rows"], kind="rnnexp", **case)
-    return ours["peak_mebibytes"] / min(row["peak_mebibytes"] for row in stock)
+def _memory(*, jit: bool) -> Callable[[Any], float]:
+    """Peak of our process over that of the stock one, both under XLA or both without."""
+
+    def figure(section: Any) -> float:
+        case = {"steps": 10_000, "batch_size": 8, "jit": jit}
+        kinds = ("rnnexp", "SimpleRNN")
+        ours, stock = (_row_of(section["rows"], kind=kind, **case)["peak_mebibytes"] for kind in kinds)
+        return ours / stock
+
+    return figure
 
 
 def _longest(section: Any) -> float:
@@ -126,7 +141,8 @@ def _linear(section: Any) -> float:
 GOALS: list[Goal] = [
     *_steps(),
     Goal("all ln ||dl_b/dh_t||", "torch RNNCell loop, retain_grad", "adjoints", _of("ratio"), 8),
-    Goal("memory: 10,000, 64, 8", "stock SimpleRNN", "long_sequences", _memory, 1, False),
+    Goal("memory: 10,000, 64, 8", "stock SimpleRNN, XLA", "long_sequences", _memory(jit=True), 1, False),
+    Goal("memory, no XLA: 10,000, 64, 8", "stock SimpleRNN", "long_sequences", _memory(jit=False), 1, False),
     Goal("memory: 100,000, 64, 4", "", "long_sequences", _longest, 2048, False, "MiB"),
     Goal("time per step: T = 100,000", "T = 1,000", "long_sequences", _linear, 1.2, False),
     Goal("python run.py --help", "", "startup", _of("seconds", "help"), 1.5, False, "s"),

@@ -8,9 +8,12 @@ from pathlib import Path
 import hydra
 import pytest
 
+from benchmarks import goals
+from benchmarks.steps import FIT, FIT_XLA, FLOOR, JAX, SILENT, TORCH
 from rnnexp import command_line
 
 ROOT = Path(__file__).parents[1]
+RESULT = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -66,12 +69,22 @@ def test_every_file_that_it_links_is_there():
 
 
 def test_its_speeds_are_those_of_the_result_file():
-    result = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
-    for row in result["rows"]:
+    for row in RESULT["steps"]:
         shape = ", ".join(map(str, row["shape"]))
         line = re.search(rf"\| {shape} \| (.*) \|", README)
         assert line is not None, shape
         cells = line.group(1).split(" | ")
         assert cells[0] == f"{row['milliseconds']['rnnexp, recording']:.1f} ms"
-        others = [ratio for name, ratio in row["ratios"].items() if name != "rnnexp, recording"]
+        others = [row["ratios"][name] for name in (SILENT, FIT, FIT_XLA, TORCH, JAX, FLOOR)]
         assert [cell.rstrip("x") for cell in cells[1:]] == [f"{ratio:.2f}" for ratio in others]
+
+
+def test_the_page_on_speed_shows_every_goal_of_the_result_file():
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert goals.markdown(goals.judge(RESULT)) in page
+
+
+def test_every_goal_that_is_missed_is_named():
+    section = README.partition("## Speed")[2].partition("\n## ")[0]
+    for goal, _, met in goals.judge(RESULT):
+        assert met or f"{goal.work} against {goal.against}".removesuffix(" against ") in section

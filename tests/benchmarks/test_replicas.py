@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import replicas
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_importing_it_loads_no_tensorflow():
