@@ -40,6 +40,7 @@ CASES = (
     *(Case("rnnexp", steps, 64, 4) for steps in (1000, 10_000, 100_000)),
     Case("nothing", 10_000, 64, 8),
     Case("rnnexp", 10_000, 64, 8, segment=100),
+    Case("rnnexp", 10_000, 64, 8, jit=False, segment=100),
     Case("rnnexp", 10_000, 64, 8),
     Case("SimpleRNN", 10_000, 64, 8, jit=False),
     Case("SimpleRNN", 10_000, 64, 8, jit=True),
