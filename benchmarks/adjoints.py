@@ -13,7 +13,7 @@ from rnnexp.losses import sequence_losses
 from rnnexp.network import build_network
 from rnnexp.recording import recording
 
-SHAPE = Shape(200, 64, 32)
+SHAPE = Shape(200, 32, 32)
 
 
 def measure(seconds: float, rounds: int) -> dict[str, Any]:
