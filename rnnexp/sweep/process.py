@@ -27,8 +27,17 @@ from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Killed
 from rnnexp.tracking import Status
 
-_PRELOADED = ["rnnexp.conduct"]
-_PRELOADED_FOR_MLFLOW = ["mlflow.tensorflow", "mlflow.store.tracking.sqlalchemy_store"]
+_PRELOADED = [
+    *("rnnexp.conduct", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.GifImagePlugin"),
+    *("PIL.BmpImagePlugin", "PIL.PpmImagePlugin", "tensorflow.python.data.ops.from_generator_op"),
+    *("tensorflow.python.data.ops.from_tensors_op", "tensorflow.python.data.ops.flat_map_op"),
+]
+_PRELOADED_FOR_MLFLOW = [
+    *("mlflow.tensorflow", "mlflow.pyfunc", "mlflow.models.rag_signatures", "alembic.command"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_workspace_store"),
+    *("sqlalchemy.dialects.sqlite", "importlib_metadata"),
+]
+_LAST = ["rnnexp.sweep.warm"]
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _LONGEST = 2000
 
@@ -95,7 +104,7 @@ def _context(with_mlflow: bool) -> Any:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_PRELOADED, *(_PRELOADED_FOR_MLFLOW if with_mlflow else [])])
+    context.set_forkserver_preload([*_PRELOADED, *(_PRELOADED_FOR_MLFLOW if with_mlflow else []), *_LAST])
     return context
 
 
