@@ -23,7 +23,7 @@ ASKED = [
     (PROJECT["optional-dependencies"]["dev"], ["dev"]),
     (PROJECT["optional-dependencies"]["gpu"], ["gpu"]),
     (PROJECT["optional-dependencies"]["bench"], ["torch"]),
-    (PROJECT["optional-dependencies"]["parallel"], ["run", "dev", "gpu", "slurm"]),
+    (PROJECT["optional-dependencies"]["parallel"], ["run", "dev", "gpu", "ray", "slurm"]),
     (PROJECT["optional-dependencies"]["ray"], ["ray"]),
     (PROJECT["optional-dependencies"]["slurm"], ["slurm"]),
     (PYPROJECT["dependency-groups"]["torch-cpu"], ["torch"]),

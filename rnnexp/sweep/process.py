@@ -10,6 +10,7 @@ Forking is safe as long as TensorFlow has not begun to work, when it has no thre
 Off Linux, where system libraries do not allow it, each job is a fresh process.
 """
 
+import contextlib
 import faulthandler
 import multiprocessing
 import os
@@ -25,6 +26,7 @@ from rnnexp import records
 from rnnexp.job import Job, run_job
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Killed
+from rnnexp.sweep.folder import SweepFolder
 from rnnexp.tracking import Status
 
 _PRELOADED = [
@@ -116,12 +118,18 @@ def _body(
     sys.argv = ["run.py", *job.overrides]
     threading.Thread(target=_end_with_worker, daemon=True).start()
     try:
-        run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
+        with _at_work(job):
+            run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
     except Killed as killed:
         sys.exit(killed.exit_code)
     except Exception as error:
         sender.send({"error": _one_line(error)})
         raise
+
+
+def _at_work(job: Job) -> contextlib.AbstractContextManager[None]:
+    """Let the next call of the sweep wait for this process too, should its worker be killed."""
+    return contextlib.nullcontext() if job.sweep is None else SweepFolder(job.sweep.folder).worker()
 
 
 def _print_to(console: Path) -> None:
