@@ -90,7 +90,7 @@ lock: $(VENV)/.locked ## requirements/*.txt anew from pyproject.toml (ARGS=--upg
 	$(LOCK) pyproject.toml --extra parallel -c requirements/dev.txt -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra gpu --extra parallel -c requirements/dev.txt -o requirements/gpu.txt
 	$(LOCK) pyproject.toml --extra slurm --extra parallel -c requirements/dev.txt -o requirements/slurm.txt
-	$(LOCK) pyproject.toml --extra ray -o requirements/ray.txt
+	$(LOCK) pyproject.toml --extra ray --extra parallel -o requirements/ray.txt
 	$(LOCK) --group contestants -c requirements/dev.txt -o requirements/bench.txt
 	UV_FIND_LINKS=$${UV_FIND_LINKS-$$PIP_FIND_LINKS} \
 	  $(LOCK) --group torch-cpu -c requirements/dev.txt -o requirements/torch.txt

@@ -105,17 +105,24 @@ def _request(
         jobs=jobs,
         first=first,
         launcher=launcher,
-        workers=_workers(launcher, config.launcher.workers, len(jobs)),
+        workers=_workers(config.launcher, launcher, len(jobs)),
         folder=str(config.hydra.sweep.dir) if named else None,
     )
 
 
-def _workers(launcher: str, given: int | None, jobs: int) -> int:
+def _workers(settings: DictConfig, launcher: str, jobs: int) -> int | None:
+    """Return how many jobs run at the same time; None where a cluster says that."""
+    given = settings.workers
     if launcher == "basic" and given not in (None, 1):
         raise ArgumentError("launcher.workers", "1 with launcher=basic (launcher=joblib takes more)", given)
+    if settings.get("address") is not None:
+        if given is not None:
+            expected = "null with launcher.address, as the nodes of the cluster say how many jobs they take"
+            raise ArgumentError("launcher.workers", expected, given)
+        return None
     if given is not None:
         return given
-    return default_workers(cores(), gpu_count(), jobs) if launcher == "joblib" else 1
+    return default_workers(cores(), gpu_count(), jobs) if launcher in ("joblib", "ray") else 1
 
 
 def _check_machines(config: DictConfig, job: Job) -> None:

@@ -129,9 +129,15 @@ def _expected_choice(key: str) -> str | None:
     group, _, field = key.partition(".")
     if group not in schema.GROUPS:
         return None
-    having = [name for name in options(group) if field in OmegaConf.load(CONF / group / f"{name}.yaml")]
+    having = [name for name in options(group) if field in _fields(group, name)]
     choices = " or ".join(f"{group}={name}" for name in having)
     return f"to come with {choices}, which have it" if having else None
+
+
+def _fields(group: str, name: str) -> Any:
+    """Return the fields of a choice; a launcher's stand under its group, beside what it tells Hydra."""
+    node: Any = OmegaConf.load(CONF / group / f"{name}.yaml")
+    return node.get(group, node)
 
 
 def _keys(choices: Sequence[str]) -> list[str]:

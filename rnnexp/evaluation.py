@@ -35,7 +35,7 @@ class Evaluator:
         self._network = network
         self._task = task
         self._seed = seed
-        self._score = tf.function(self._forward, jit_compile=jit)
+        self._score = tf.function(self._forward, autograph=False, jit_compile=jit)
 
     def evaluate(self, sequences: int | None = None) -> Validation:
         """Score the network with the weights that it has now.

@@ -26,6 +26,7 @@ from rnnexp.run_folder import check_root
 from rnnexp.run_name import run_name
 from rnnexp.signals import Killed
 from rnnexp.sweep.folder import SweepFolder
+from rnnexp.sweep.launched import CALL
 from rnnexp.sweep.worker import do_job
 from rnnexp.tasks import Task
 from rnnexp.tracking.address import without_login
@@ -84,7 +85,7 @@ def _run_in_sweep(config: DictConfig, settings: Any) -> None:
         check_job(job)
         return job
 
-    folder = SweepFolder(Path(settings.sweep.dir))
+    folder = SweepFolder(Path(settings.sweep.dir), os.environ.get(CALL))
     outcome = do_job(folder, settings.job.num, settings.overrides.task, make)
     supervised = len(folder.state.read()) > 0
     if outcome is not None and outcome.bad and not supervised:

@@ -94,7 +94,7 @@ class ElmanInspector:
         self._activation = activation
         self._phi, self._slope = activations.numpy_pair(activation)
         self._slope_bound = theory.slope_bound(self._slope)
-        self._look = tf.function(self._trajectory)
+        self._look = tf.function(self._trajectory, autograph=False)
 
     def inspect(self, last_adjoint: np.ndarray) -> Inspection:
         """Return what there is to see; argument as `Inspector.inspect`."""
@@ -164,8 +164,8 @@ class GatedInspector:
         self._few = few
         self._derivatives = CellDerivatives(layer.cell, x.shape[2])
         self._lags = CellLags(layer.cell)
-        self._look = tf.function(self._gate_slopes)
-        self._last = tf.function(self._step)
+        self._look = tf.function(self._gate_slopes, autograph=False)
+        self._last = tf.function(self._step, autograph=False)
 
     def inspect(self, last_adjoint: np.ndarray) -> Inspection:
         """Return what there is to see; argument as `Inspector.inspect`."""

@@ -96,7 +96,7 @@ def run_job(
 
     Args:
         job: What to do.
-        found: The unfinished run to go on with.
+        found: The unfinished run to go on with, from its checkpoint; without one, from its start.
         opened: Told of the run's folder as soon as its records are open.
 
     Raises:
@@ -116,9 +116,10 @@ def run_job(
         ):
             if opened is not None:
                 opened(folder)
-            _announce(job, folder, tracker, found is not None)
+            resumed = found is not None and folder.checkpoint.is_file()
+            _announce(job, folder, tracker, found, resumed)
             records.describe(job, folder, tracker)
-            _conduct(job, folder, tracker, signals, found is not None, started)
+            _conduct(job, folder, tracker, signals, resumed, started)
         signals.check()
 
 
@@ -127,10 +128,12 @@ def _looks_back(job: Job) -> bool:
     return job.resume is True and job.sweep is None
 
 
-def _announce(job: Job, folder: RunFolder, tracker: Tracker, resumed: bool) -> None:
+def _announce(job: Job, folder: RunFolder, tracker: Tracker, found: RunFolder | None, resumed: bool) -> None:
     _logger.info("%s, configuration %s, stored in %s", job.name, job.config_hash, tracker.where)
     if resumed:
         _logger.warning("going on with %s", folder.path)
+    elif found is not None:
+        _logger.warning("%s was interrupted before its first checkpoint: beginning anew in it", folder.path)
     elif _looks_back(job):
         _logger.warning("no unfinished run of this configuration in %s: beginning anew", job.output_dir)
 

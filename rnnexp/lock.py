@@ -7,6 +7,18 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
+def shared(path: Path) -> Iterator[None]:
+    """Hold the file together with others who call this; wait while one process holds it alone.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the file against every other process, and make it if it is not there.
 

@@ -137,7 +137,7 @@ class Probe:
         self._recurrent = keras.Model(twin.inputs, layer.output)
         self._readout = twin.get_layer(READOUT)
         self._inspector = inspector(recipe, layer, activation, self._x, _JACOBIAN_SAMPLES)
-        self._flow = tf.function(self._gradient_flow)
+        self._flow = tf.function(self._gradient_flow, autograph=False)
 
     def measure(self, weights: list[np.ndarray], step: int) -> Measurement:
         """Measure the network that has these weights.

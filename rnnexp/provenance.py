@@ -1,5 +1,6 @@
 """Where a result comes from: its configuration, its source, its machine and packages."""
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -95,6 +96,7 @@ def versions() -> dict[str, str]:
     return found
 
 
+@functools.cache
 def environment() -> str:
     """Return Python, system, processor and every installed distribution as `name==version`, a line each."""
     head = [

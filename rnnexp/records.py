@@ -5,7 +5,7 @@ import logging
 import os
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,15 +115,9 @@ def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
     began_in = known.get("store", job.tracking.store)
     if began_in != job.tracking.store:
         raise ArgumentError("tracking", f"{began_in}, where the run to be resumed began", job.tracking.store)
-    try:
-        tracker = _open_tracker(job, experiment, folder, known.get("run_id"))
-    except BaseException:
-        if not known:
-            folder.remove()
-        raise
+    # Before the store knows of the run: who is killed in between is found again by its folder.
     folder.update(
         name=job.name,
-        run_id=tracker.run_id,
         config_hash=job.config_hash,
         store=job.tracking.store,
         status="RUNNING",
@@ -132,6 +126,15 @@ def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
         pid=os.getpid(),
         host=socket.gethostname(),
     )
+    try:
+        tracker = _open_tracker(job, experiment, folder, known)
+    except BaseException:
+        if known:
+            folder.update(status=known["status"])
+        else:
+            folder.remove()
+        raise
+    folder.update(run_id=tracker.run_id)
     return tracker
 
 
@@ -139,10 +142,14 @@ def _expected_seconds(plan: "Plan") -> float:
     return cost.seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
 
 
-def _open_tracker(job: "Job", experiment: str | None, folder: RunFolder, run_id: str | None) -> Tracker:
+def _open_tracker(job: "Job", experiment: str | None, folder: RunFolder, known: Mapping[str, Any]) -> Tracker:
     if job.tracking.uri is None or experiment is None:
         return tracking.FileTracker(folder.path, job.name)
-    return tracking.MlflowTracker(job.tracking.uri, experiment, job.name, run_id=run_id)
+    where = {"run_folder": str(folder.path.resolve())}
+    run_id = known.get("run_id")
+    if known and run_id is None:
+        run_id = tracking.run_with_tags(job.tracking.uri, experiment, where)
+    return tracking.MlflowTracker(job.tracking.uri, experiment, job.name, run_id=run_id, tags=where)
 
 
 def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
@@ -161,7 +168,7 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
     finally:
         folder.update(status=status)
     if status == "FINISHED":
-        folder.checkpoint.unlink(missing_ok=True)
+        folder.remove_checkpoint()
 
 
 def _remedy(job: "Job", folder: RunFolder) -> str:
@@ -178,5 +185,5 @@ def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> No
     with folder.held(), log_file(folder.log):
         _logger.error("%s", note)
         experiment = ensure_experiment(job)
-        tracker = _open_tracker(job, experiment, folder, folder.state().get("run_id"))
+        tracker = _open_tracker(job, experiment, folder, folder.state())
         _close(folder, tracker, status)

@@ -56,6 +56,11 @@ class RunFolder:
         """Where the state of an interrupted run lies."""
         return self.path / "checkpoint.npz"
 
+    def remove_checkpoint(self) -> None:
+        """Remove it, and what a kill has left of one that was being written."""
+        for path in (self.checkpoint, self.checkpoint.with_suffix(".partial")):
+            path.unlink(missing_ok=True)
+
     @property
     def arrays(self) -> Path:
         """Where the raw arrays lie."""

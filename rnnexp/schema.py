@@ -26,6 +26,11 @@ def _boolean_or_null(name: str, value: object) -> None:
         raise ArgumentError(name, "true, false or null", value)
 
 
+def _positive_or_null(name: str, value: object) -> None:
+    if value is not None:
+        checks.positive(name, value)
+
+
 def _one_of(*choices: str) -> Check:
     return partial(checks.choice, choices=choices)
 
@@ -75,6 +80,8 @@ SCALARS: dict[str, Check] = {
     "tracking.uri": _text_or_null,
     "tracking.experiment": _text,
     "launcher.workers": _at_least_or_null(1),
+    "launcher.address": _text_or_null,
+    "launcher.gpus": _positive_or_null,
     "resume": _boolean_or_null,
     "dry_run": checks.boolean,
     "name": _text_or_null,
@@ -89,12 +96,13 @@ CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
 """The groups whose fields are checked by the constructor that they name."""
 
 _OF_MLFLOW = ("tracking.uri", "tracking.experiment")
+_OF_RAY = ("launcher.address", "launcher.gpus")
 
 
 def validate(config: Mapping[str, Any]) -> None:
     """Check every scalar of the nested `config`, and that there are no others.
 
-    What only MLflow needs may be absent without it. The keys of `CONSTRUCTED` are not looked at.
+    What only MLflow or Ray needs may be absent without it. The keys of `CONSTRUCTED` are not looked at.
 
     Raises:
         ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
@@ -106,7 +114,7 @@ def validate(config: Mapping[str, Any]) -> None:
     for key, check in SCALARS.items():
         if key in given:
             check(key, given[key])
-        elif key not in _OF_MLFLOW or given["tracking.kind"] == "mlflow":
+        elif key not in _OF_RAY and (key not in _OF_MLFLOW or given["tracking.kind"] == "mlflow"):
             raise ArgumentError(key, "a value", None)
 
 

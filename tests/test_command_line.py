@@ -63,6 +63,10 @@ REFUSED = [
     ("cell._target_=os.system", "cell._target_: expected one of rnnexp.cells.ElmanCell, keras.layers.LSTM"),
     ("~cell", "cell._target_: expected one of rnnexp.cells.ElmanCell, keras.layers.LSTMCell, "),
     ("launcher=pbs", "launcher: expected one of basic, joblib, ray, submitit, received 'pbs'"),
+    (
+        "launcher=joblib launcher.address=a",
+        "launcher.address: expected to come with launcher=ray, which have",
+    ),
     ("launcher=joblib launcher.workers=0", f"launcher.workers: {AT_LEAST} 1, received 0"),
     (
         "-m launcher.workers=2",
@@ -288,6 +292,9 @@ SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 RAY = "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher"
 
 
+RAY_CLUSTER = ("-m", "seed=0,1", "tracking=none", "launcher=ray", "launcher.address=host:1")
+
+
 @pytest.fixture
 def launchers():
     """What the plugins of Ray and Slurm tell Hydra, as far as our files speak of it."""
@@ -304,7 +311,7 @@ def launchers():
     "arguments",
     [
         ["launcher=submitit"],
-        ["launcher=ray", "hydra.launcher.ray.init.address=host:1"],
+        ["launcher=ray", "launcher.address=host:1"],
     ],
 )
 def test_jobs_on_several_machines_need_a_server(capsys, launchers, arguments):
@@ -313,7 +320,13 @@ def test_jobs_on_several_machines_need_a_server(capsys, launchers, arguments):
         "tracking.uri: expected the address of a server, as the jobs run on several machines and a SQLite"
         " file serves one, received 'sqlite:///"
     )
-    assert asked("-m", "seed=0,1", "tracking=none", *arguments).workers in (1, 64)
+    assert asked("-m", "seed=0,1", "tracking=none", *arguments).workers in (None, 64)
+
+
+def test_a_cluster_is_not_told_how_many_workers_it_has(capsys, launchers):
+    sentence = refusal(capsys, *RAY_CLUSTER, "launcher.workers=2")
+    assert sentence.startswith("launcher.workers: expected null with launcher.address, as the nodes of the")
+    assert asked(*RAY_CLUSTER).workers is None
 
 
 def test_ray_on_this_machine_takes_a_file(launchers):

@@ -99,6 +99,8 @@ def test_every_scalar_has_a_default_and_is_checked():
         for key in tracking.flatten(composed("tracking=mlflow").config)
         if key.partition(".")[0] not in schema.CONSTRUCTED
     }
+    of_ray = yaml.safe_load((CONF / "launcher" / "ray.yaml").read_text())["launcher"]
+    keys |= {f"launcher.{key}" for key in of_ray}
     assert keys == schema.SCALARS.keys()
 
 

@@ -19,6 +19,7 @@ from rnnexp import experiment, job, provenance, records, tracking
 from rnnexp.checks import ArgumentError
 from rnnexp.run_folder import RunFolder, unfinished
 from rnnexp.signals import Killed
+from rnnexp.state_file import StateFile
 from rnnexp.tracking.connection import connect
 
 
@@ -171,6 +172,25 @@ def test_a_signal_ends_it_killed(address, training, number):
     assert left.artifacts >= {"run.log", "gradient_flow.npz"}
     command = shlex.join(["python", "run.py", *address, "name=a b", "resume=true"])
     assert f"stopped by {signal.Signals(number).name}; go on with: {command}\n" in left.log()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_one_that_was_killed_before_its_first_checkpoint_begins_again_in_its_folder(address, training, lost):
+    training.acts += [lambda folder, tracker, signals: None, trained]
+    work = composed(*address)
+    job.run_job(work)
+    left = Records(address).folder
+    state = {key: value for key, value in left.state().items() if not (lost and key == "run_id")}
+    StateFile(left.path / "run.json").write(state | {"status": "RUNNING"})
+    job.run_job(work, found=left)
+    assert training.resumed == [False, False]
+    again = Records(address)
+    assert (again.status, again.state["status"], again.state["attempts"]) == ("FINISHED", "FINISHED", 2)
+    assert "interrupted before its first checkpoint: beginning anew in it" in again.log()
+    if address != ["tracking=none"]:
+        client = connect(work.tracking.uri)
+        experiment = client.get_run(again.state["run_id"]).info.experiment_id
+        assert len(client.search_runs([experiment])) == 1
 
 
 def test_without_a_checkpoint_nothing_is_promised(training):

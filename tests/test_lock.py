@@ -22,6 +22,14 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path):
         pass
 
 
+def test_those_who_share_do_not_refuse_each_other_but_one_who_wants_it_alone(tmp_path):
+    path = tmp_path / "lock"
+    with lock.shared(path), lock.shared(path), pytest.raises(BlockingIOError), lock.held(path):
+        pass
+    with lock.held(tmp_path / "lock"):
+        pass
+
+
 def test_a_holder_that_is_killed_holds_no_more(tmp_path):
     path = tmp_path / "lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True) as holder:

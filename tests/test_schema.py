@@ -31,7 +31,7 @@ VALID: dict[str, Any] = {
     "checkpoint": {"every": 0},
     "cell": {"_target_": "anything", "at": "all"},
     "tracking": {"kind": "mlflow", "uri": None, "experiment": "rnnexp", "every": 10, "model": True},
-    "launcher": {"workers": None},
+    "launcher": {"workers": None, "address": None, "gpus": None},
     "resume": False,
     "dry_run": False,
     "name": None,
@@ -111,7 +111,7 @@ def test_what_is_wrong_is_named(key, value, expected):
     assert str(refused.value).endswith(f", received {value!r}")
 
 
-@pytest.mark.parametrize("key", sorted(schema.SCALARS))
+@pytest.mark.parametrize("key", sorted(schema.SCALARS.keys() - {"launcher.address", "launcher.gpus"}))
 def test_a_key_that_is_missing_is_named(key):
     config = copy.deepcopy(VALID)
     *path, last = key.split(".")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from whole_sweeps import ROOT, TINY, arrays, asked, command, jobs, run_folders, state
 
 from rnnexp.tracking.connection import connect
 
 pytestmark = pytest.mark.sweep
 
-ROOT = Path(__file__).parents[1]
 SECONDS = 600
 
 # Python reads this file when it starts, in every process of the sweep: the jobs with these two learning rates
@@ -36,43 +36,7 @@ if os.path.exists(os.environ["TROUBLE"]):
     job._conduct = troubled
 """
 
-TINY = ("seq_len=5", "units=4", "batch_size=4", "jit=false", "probe.bootstrap=100", "tracking.model=false")
 RATES = [f"0.{number:03d}" for number in range(1, 40)] + ["1e30"]
-
-
-def command(*arguments):
-    return [sys.executable, str(ROOT / "run.py"), "-m", *TINY, *arguments]
-
-
-def asked(*arguments, environ=None):
-    answer = subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=os.environ | (environ or {}),
-    )
-    print(answer.stdout)
-    assert "Traceback" not in answer.stdout + answer.stderr
-    return answer
-
-
-def jobs():
-    (table,) = Path("outputs").glob("sweeps/*/jobs.json")
-    return json.loads(table.read_text())
-
-
-def run_folders():
-    return {path.parent for path in Path("outputs").glob("*/*/run.json")}
-
-
-def state(folder):
-    return json.loads((Path(folder) / "run.json").read_text())
-
-
-def arrays(folder):
-    with np.load(Path(folder) / "gradient_flow.npz") as file:
-        return {name: file[name] for name in file.files}
 
 
 def test_of_forty_jobs_one_raises_one_is_killed_one_diverges_and_the_others_do_not_notice(tmp_path):

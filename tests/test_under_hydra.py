@@ -101,7 +101,12 @@ def test_the_jobs_of_a_sweep_come_in_the_order_of_the_request(main, in_process, 
     (sweep,) = {job.sweep for job in seen}
     assert sweep is not None
     assert (sweep.folder.name, sweep.run_id) == (sweep.id, None)
-    assert {path.name for path in sweep.folder.iterdir()} == {"jobs", "multirun.yaml", "slots"}
+    assert {path.name for path in sweep.folder.iterdir()} == {
+        "jobs",
+        "multirun.yaml",
+        "slots",
+        "workers.lock",
+    }
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
     assert states() == ["FINISHED"] * 4
 

@@ -89,3 +89,14 @@ def speed(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def workers(count: int | None) -> str:
+    """Return a number of workers in words.
+
+    >>> workers(1), workers(2), workers(None)
+    ('1 worker', '2 workers', 'a cluster')
+    """
+    if count is None:
+        return "a cluster"
+    return "1 worker" if count == 1 else f"{count} workers"

@@ -24,6 +24,8 @@ VERMILLION, PURPLE = "#D55E00", "#CC79A7"
 
 START, END = ORANGE, BLUE
 
+DPI = 200
+
 ROUND = [1, 2, 5, 10]
 """Steps between ticks: these times a power of ten."""
 
@@ -48,7 +50,7 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.5,
     "lines.markersize": 4.0,
     "image.cmap": "viridis",
-    "savefig.dpi": 200,
+    "savefig.dpi": DPI,
     "pdf.fonttype": 42,  # text stays text, in fonts that journals take
     "svg.fonttype": "none",
     "svg.hashsalt": "rnnexp",
@@ -64,13 +66,26 @@ def paper_figure(path: str | os.PathLike, size: tuple[float, float], title: str 
 
     Neither pyplot nor a window system is touched, and matplotlib's settings are as before on return.
     """
+    suffix = Path(path).suffix.lower()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = Figure(figsize=size, layout="constrained", dpi=DPI)
+        canvas = FigureCanvasAgg(figure)
         if title:
             figure.suptitle(title, parse_math=False, wrap=True)
         yield figure
-        figure.savefig(path, metadata=_METADATA.get(Path(path).suffix.lower()))
+        if suffix == ".png":
+            _write_png(figure, canvas, path)
+        else:
+            figure.savefig(path, metadata=_METADATA.get(suffix))
+
+
+def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike) -> None:
+    """Write what `savefig` writes, pixel by pixel, without the trial drawing that it does for the layout."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    canvas.print_png(path, pil_kwargs={"compress_level": 1})
 
 
 def legend_above(axes: Axes, columns: int) -> None:

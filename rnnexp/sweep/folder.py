@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from rnnexp.sweep.outcome import Outcome
 _STATE = "sweep.json"
 _TABLE = "jobs.json"
 _RUNS = "earlier.json"
+_PATIENCE = 60.0  # seconds: a job that is told to stop ends at the next return from its training step
+_POLL = 0.1
 
 
 class SweepFolder:
@@ -26,12 +29,21 @@ class SweepFolder:
 
     It is how the processes of a sweep, and the machines of one that share the folder, know of each other.
 
+    A sweep is called once, and again after an interruption. Whoever works for an earlier call, which was
+    killed and could not tell, learns here that it is over: for him it is `stopping`.
+
+    Args:
+        path: The folder.
+        call: The call that this process works for; None where nobody supervises the sweep.
+
     Attributes:
         path: The folder; its name is the sweep's id.
+        call: As above.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, call: str | None = None):
         self.path = path
+        self.call = call
         self.state = StateFile(path / _STATE)
 
     @classmethod
@@ -70,11 +82,33 @@ class SweepFolder:
             yield
 
     def begin(self) -> None:
-        """Forget the outcomes and the wish to stop of an earlier attempt."""
+        """Begin a call: end those before it, wait for their jobs, and forget their outcomes.
+
+        Raises:
+            ArgumentError: A job of an earlier call does not end.
+        """
+        self.call = f"{datetime.datetime.now():%Y%m%d%H%M%S%f}"
+        self.state.update(call=self.call)
+        self._wait_for_workers()
         self._jobs.mkdir(exist_ok=True)
-        for path in self._jobs.iterdir():
+        for path in [*self._jobs.iterdir(), *self.path.glob("stop-*")]:
             path.unlink()
-        self._stop.unlink(missing_ok=True)
+
+    def worker(self) -> contextlib.AbstractContextManager[None]:
+        """Be one of those at work for the sweep, for whom the next call waits."""
+        return lock.shared(self._workers)
+
+    def _wait_for_workers(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with lock.held(self._workers):
+                    return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    expected = f"one whose earlier jobs have ended, which they have not in {_PATIENCE:g} s"
+                    raise ArgumentError("sweep", expected, str(self.path)) from None
+            time.sleep(_POLL)
 
     def remember_runs(self, runs: Mapping[str, Sequence[str]]) -> None:
         """Keep the folders of all earlier runs by `config_hash`, so that no job looks through all of them."""
@@ -111,11 +145,11 @@ class SweepFolder:
 
     @property
     def stopping(self) -> int:
-        """How often it was asked to stop."""
+        """How often it was asked to stop; once at least where another call has begun."""
         try:
             return int(self._stop.read_text(encoding="utf-8") or 1)
         except FileNotFoundError:
-            return 0
+            return int(self.call is not None and self.state.read().get("call") != self.call)
 
     def save_table(self, outcomes: Sequence[Outcome]) -> Path:
         """Write all outcomes into one file, in the order of the jobs; return its path."""
@@ -144,7 +178,11 @@ class SweepFolder:
 
     @property
     def _stop(self) -> Path:
-        return self.path / "stop"
+        return self.path / f"stop-{self.call or 0}"
+
+    @property
+    def _workers(self) -> Path:
+        return self.path / "workers.lock"
 
     def _job(self, number: int) -> Path:
         return self._jobs / f"{number:04d}.json"

@@ -57,24 +57,24 @@ class ParentRun:
             _logger.warning("the sweep's own run could not be closed: %s", error)
 
     def _open(self, uri: str, experiment: str) -> None:
+        mine = {"sweep_id": self._folder.id, "sweep_folder": str(self._folder.path.absolute())}
         known = self._folder.state.read().get("run_id")
-        if known is not None and not is_known(uri, known):
+        if known is None:
+            # A call that was killed may have opened it. No job was begun without the id, so it is no job's.
+            known = tracking.run_with_tags(uri, experiment, mine)
+        elif not is_known(uri, known):
             known = None
-        tracker = self._tracker(uri, experiment, known)
-        tracker.tags(
-            {
-                "sweep_id": self._folder.id,
-                "sweep_folder": self._folder.path.absolute(),
-                "mlflow.note.content": _description(self._typed, {}),
-            }
-        )
+        tracker = self._tracker(uri, experiment, known, mine)
+        tracker.tags({"mlflow.note.content": _description(self._typed, {})})
         tracker.end("FINISHED")
         self._run_id = tracker.run_id
         self._where = tracker.where, tracker.open_command
         self._folder.state.update(run_id=tracker.run_id)
 
-    def _tracker(self, uri: str, experiment: str, run_id: str | None) -> tracking.MlflowTracker:
-        return tracking.MlflowTracker(uri, experiment, self._name, run_id=run_id)
+    def _tracker(
+        self, uri: str, experiment: str, run_id: str | None, tags: dict[str, str] | None = None
+    ) -> tracking.MlflowTracker:
+        return tracking.MlflowTracker(uri, experiment, self._name, run_id=run_id, tags=tags)
 
 
 def _description(typed: tuple[str, ...], counts: dict[str, int]) -> str:

@@ -111,9 +111,11 @@ def _print(request: Request, foreseen: Sequence[Foreseen], known: int, console: 
         console.print()
     counts = Counter(job.next for job in foreseen)
     parts = [f"{counts[step]} to {words}" for step, words in _WORDS.items() if counts[step]]
-    seconds = _together([job.seconds for job in foreseen if job.next in ("run", "resume")], request.workers)
+    seconds = _together(
+        [job.seconds for job in foreseen if job.next in ("run", "resume")], request.workers or 1
+    )
     source = f"similar runs timed for {known} of {len(foreseen)} jobs" if known else "by rule"
-    workers = "1 worker" if request.workers == 1 else f"{request.workers} workers"
+    workers = wording.workers(request.workers)
     console.print(f"jobs   {len(foreseen)}: {', '.join(parts)}", highlight=False)
     console.print(f"time   about {wording.duration(seconds)} on {workers} ({source})", highlight=False)
 

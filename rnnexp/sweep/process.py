@@ -10,6 +10,7 @@ Forking is safe as long as TensorFlow has not begun to work, when it has no thre
 Off Linux, where system libraries do not allow it, each job is a fresh process.
 """
 
+import contextlib
 import faulthandler
 import multiprocessing
 import os
@@ -25,10 +26,20 @@ from rnnexp import records
 from rnnexp.job import Job, run_job
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Killed
+from rnnexp.sweep.folder import SweepFolder
 from rnnexp.tracking import Status
 
-_PRELOADED = ["rnnexp.conduct"]
-_PRELOADED_FOR_MLFLOW = ["mlflow.tensorflow", "mlflow.store.tracking.sqlalchemy_store"]
+_PRELOADED = [
+    *("rnnexp.conduct", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.GifImagePlugin"),
+    *("PIL.BmpImagePlugin", "PIL.PpmImagePlugin", "tensorflow.python.data.ops.from_generator_op"),
+    *("tensorflow.python.data.ops.from_tensors_op", "tensorflow.python.data.ops.flat_map_op"),
+]
+_PRELOADED_FOR_MLFLOW = [
+    *("mlflow.tensorflow", "mlflow.pyfunc", "mlflow.models.rag_signatures", "alembic.command"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_workspace_store"),
+    *("sqlalchemy.dialects.sqlite", "importlib_metadata"),
+]
+_LAST = ["rnnexp.sweep.warm"]
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _LONGEST = 2000
 
@@ -95,7 +106,7 @@ def _context(with_mlflow: bool) -> Any:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_PRELOADED, *(_PRELOADED_FOR_MLFLOW if with_mlflow else [])])
+    context.set_forkserver_preload([*_PRELOADED, *(_PRELOADED_FOR_MLFLOW if with_mlflow else []), *_LAST])
     return context
 
 
@@ -107,12 +118,18 @@ def _body(
     sys.argv = ["run.py", *job.overrides]
     threading.Thread(target=_end_with_worker, daemon=True).start()
     try:
-        run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
+        with _at_work(job):
+            run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
     except Killed as killed:
         sys.exit(killed.exit_code)
     except Exception as error:
         sender.send({"error": _one_line(error)})
         raise
+
+
+def _at_work(job: Job) -> contextlib.AbstractContextManager[None]:
+    """Let the next call of the sweep wait for this process too, should its worker be killed."""
+    return contextlib.nullcontext() if job.sweep is None else SweepFolder(job.sweep.folder).worker()
 
 
 def _print_to(console: Path) -> None:

@@ -19,7 +19,7 @@ class Request:
         jobs: The overrides of each job, in Hydra's order.
         first: The first job.
         launcher: Name of the launcher.
-        workers: Jobs at the same time.
+        workers: Jobs at the same time; None where a cluster says that.
         folder: The folder of the sweep, where the command line names one.
     """
 
@@ -28,7 +28,7 @@ class Request:
     jobs: tuple[tuple[str, ...], ...]
     first: Job
     launcher: str
-    workers: int
+    workers: int | None
     folder: str | None = None
 
     @property

@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rnnexp.device import gpu_count
 from rnnexp.sweep.earlier import runs_below
 from rnnexp.sweep.folder import SweepFolder, newest, signature
-from rnnexp.sweep.launched import VARIABLE
+from rnnexp.sweep.launched import CALL, VARIABLE
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.parent_run import ParentRun
 from rnnexp.sweep.progress import SweepProgress, progress
+from rnnexp.sweep.ray_settings import ray_settings
 from rnnexp.sweep.request import Request
 from rnnexp.sweep.table import Ending, print_ending
 
@@ -45,7 +47,7 @@ def supervise(request: Request, arguments: Sequence[str]) -> int:
         folder.begin()
         folder.state.update(**_state(request), **signals.identity)
         parent = ParentRun(request, folder)
-        with progress(request.costs(), request.workers) as shown:
+        with progress(request.costs(), request.workers or 1) as shown:
             broken = _launch(request, _command(request, arguments, folder), folder, shown)
         outcomes = _all(request, folder)
         folder.save_table(outcomes)
@@ -143,7 +145,7 @@ def _start(command: Sequence[str], folder: SweepFolder, output: int) -> subproce
         stdout=output,
         stderr=output,
         start_new_session=True,
-        env=os.environ | {VARIABLE: str(folder.path)},
+        env=os.environ | {VARIABLE: str(folder.path), CALL: str(folder.call)},
     )
 
 
@@ -187,8 +189,12 @@ def _command(request: Request, arguments: Sequence[str], folder: SweepFolder) ->
     That comes first: what was typed has the last word.
     """
     path = str(folder.path.absolute()).replace("\\", "\\\\").replace("'", "\\'")
-    told = [f"hydra.sweep.dir='{path}'"]
+    # The environment of this process reaches workers on this machine, that of the jobs all of them.
+    told = [f"hydra.sweep.dir='{path}'", f"+hydra.job.env_set.{CALL}='{folder.call}'"]
     if request.launcher == "joblib":
         told.append(f"hydra.launcher.n_jobs={request.workers}")
+    if request.launcher == "ray":
+        settings = request.first.config["launcher"]
+        told += ray_settings(request.workers, settings["address"], settings["gpus"], gpu_count())
     interpreter = sys.orig_argv[1 : len(sys.orig_argv) - len(arguments)]
     return [sys.executable, *interpreter, "-m", *told, *request.typed]

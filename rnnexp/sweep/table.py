@@ -35,7 +35,7 @@ class Ending:
         outcomes: Of all jobs, WAITING for those that were not begun.
         swept: The keys that differ between jobs.
         seconds: Time of this call.
-        workers: Jobs at the same time.
+        workers: Jobs at the same time; None where a cluster says that.
         folder: Of the sweep.
         run: Its run in MLflow, None without MLflow.
         open_command: The command that opens it.
@@ -46,7 +46,7 @@ class Ending:
     outcomes: Sequence[Outcome]
     swept: Sequence[str]
     seconds: float
-    workers: int
+    workers: int | None
     folder: SweepFolder
     run: str | None = None
     open_command: str | None = None
@@ -137,8 +137,7 @@ def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
         yield "not begun", str(counts["waiting"])
     if ending.broken:
         yield "launcher", ending.broken
-    workers = "1 worker" if ending.workers == 1 else f"{ending.workers} workers"
-    yield "time", f"{wording.duration(ending.seconds)}, {workers}"
+    yield "time", f"{wording.duration(ending.seconds)}, {wording.workers(ending.workers)}"
 
 
 def _places(ending: Ending) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,9 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rnnexp.device import gpu_count
 from rnnexp.job import Job, Membership
@@ -14,7 +15,7 @@ from rnnexp.sweep.earlier import Earlier, earlier
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import BAD, Outcome
 from rnnexp.sweep.process import JobProcess, close_records
-from rnnexp.sweep.processors import limit_threads, own_gpu
+from rnnexp.sweep.processors import cores, limit_threads, own_gpu
 from rnnexp.tracking import Status
 
 _POLL = 0.1  # seconds
@@ -37,6 +38,13 @@ def do_job(
         overrides: Its command line.
         make: Makes the job.
     """
+    with folder.worker():
+        return _do_one(folder, number, overrides, make)
+
+
+def _do_one(
+    folder: SweepFolder, number: int, overrides: Sequence[str], make: Callable[[Membership], Job]
+) -> Outcome | None:
     before = folder.outcome(number)
     if folder.stopping or (before is not None and before.ended):
         return None
@@ -77,14 +85,23 @@ def _decide(folder: SweepFolder, outcome: Outcome, job: Job) -> Outcome:
             outcome, status="SKIPPED", note=note, run_folder=str(found.folder.path.absolute())
         )
         return skipped.of(found.folder.state())
-    outcome = dataclasses.replace(outcome, resumed=found.folder is not None)
-    workers = folder.state.read().get("workers", 1)
-    limit_threads(workers)
+    resumed = found.folder is not None and found.folder.checkpoint.is_file()
+    outcome = dataclasses.replace(outcome, resumed=resumed)
+    workers = _workers_here(folder.state.read())
     with folder.slot(workers) as place:
         environ = own_gpu(place, gpu_count(), workers, os.environ)
         process = JobProcess(job, found.folder, folder.console(outcome.number), environ)
         code = _wait(folder, outcome, process)
     return _judge(job, outcome, process.folder, code, process.error)
+
+
+def _workers_here(state: Mapping[str, Any]) -> int:
+    """Return how many workers a machine has at most, and give this one its share of the cores."""
+    workers = state.get("workers", 1)
+    here = cores() if workers is None else workers  # a node of Ray's takes a job for each core
+    if state.get("launcher") != "submitit":  # there the share is the job's allocation
+        limit_threads(here)
+    return here
 
 
 def _earlier(folder: SweepFolder, job: Job) -> Earlier:

@@ -8,6 +8,7 @@ from rnnexp.tracking.check import check_store
 from rnnexp.tracking.file_run import FileTracker
 from rnnexp.tracking.flatten import flatten
 from rnnexp.tracking.mlflow_run import MlflowTracker
+from rnnexp.tracking.search import run_with_tags
 from rnnexp.tracking.store import ensure_store
 from rnnexp.tracking.tracker import Point, Status, Tracker
 
@@ -21,4 +22,5 @@ __all__ = [
     "ensure_store",
     "flatten",
     "resolve",
+    "run_with_tags",
 ]

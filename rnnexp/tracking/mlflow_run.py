@@ -13,7 +13,7 @@ from rnnexp.tracking.address import is_server, sqlite_path, without_login
 from rnnexp.tracking.buffer import Buffer, Record
 from rnnexp.tracking.connection import connect, quietly
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
-from rnnexp.tracking.saved_model import log_model
+from rnnexp.tracking.saved_model import log_model, remove_models
 from rnnexp.tracking.tracker import STATUSES, Point, Status
 
 _PARAMS_PER_CALL = 100
@@ -29,7 +29,7 @@ class MlflowTracker:
         experiment_id: What `ensure_store` returned.
         name: The name of a new run.
         run_id: A run to reopen instead: it is RUNNING again, and takes only what it does not have.
-        parent_id: The run under which MLflow shows a new one.
+        tags: Tags of a new run, which it has from its first moment.
 
     Raises:
         MlflowException: The store does not answer, or does not know `run_id`.
@@ -41,18 +41,19 @@ class MlflowTracker:
         experiment_id: str,
         name: str,
         run_id: str | None = None,
-        parent_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ):
         self._uri = uri
         self._client = connect(uri)
         if run_id is None:
-            run = self._client.create_run(experiment_id, run_name=name, tags=_origin(parent_id))
+            run = self._client.create_run(experiment_id, run_name=name, tags=_origin() | dict(tags or {}))
         else:
             self._client.update_run(run_id, status="RUNNING")
             run = self._client.get_run(run_id)
         self._info = run.info
         self._params = dict(run.data.params)
         self._ended = False
+        self._reopened = run_id is not None
         written = {metric.key: metric.step for metric in run.data.to_proto().metrics}
         self._buffer = Buffer(self._send, written)
 
@@ -126,6 +127,8 @@ class MlflowTracker:
     def model(self, model: Any, example_x: Any) -> None:
         """Log the Keras model (see `log_model`)."""
         with quietly():
+            if self._reopened:
+                remove_models(self._client, self._info.experiment_id, self.run_id)
             log_model(self._client, self._info.experiment_id, self.run_id, model, example_x)
 
     def end(self, status: Status) -> None:
@@ -146,14 +149,14 @@ class MlflowTracker:
         self._client.log_batch(self.run_id, metrics=metrics)
 
 
-def _origin(parent_id: str | None) -> dict[str, str]:
-    """Return the tags from which MLflow fills its columns User and Source, and nests runs."""
+def _origin() -> dict[str, str]:
+    """Return the tags from which MLflow fills its columns User and Source."""
     tags = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
     try:
         tags["mlflow.user"] = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         tags["mlflow.user"] = "unknown"
-    return tags if parent_id is None else tags | {"mlflow.parentRunId": parent_id}
+    return tags
 
 
 def _batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:

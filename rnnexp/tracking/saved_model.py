@@ -50,6 +50,20 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_
     return logged.model_id
 
 
+def remove_models(client: Any, experiment_id: str, run_id: str) -> None:
+    """Remove the models of a run, whole or half written, that was interrupted after them."""
+    query = f"source_run_id = '{run_id}'"
+    for logged in client.search_logged_models([experiment_id], filter_string=query):
+        client.delete_logged_model(logged.model_id)
+
+
+def look_up_packages() -> None:
+    """Let MLflow find out which package each module belongs to: once a process, before its first model."""
+    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+    warn_dependency_requirement_mismatches(_requirements())
+
+
 def _requirements() -> list[str]:
     installed = provenance.versions()
     return [f"{name}=={installed[name]}" for name in _REQUIRED if name in installed]

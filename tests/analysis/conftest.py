@@ -38,7 +38,12 @@ def in_store(tracking_uri):
     experiment = ensure_store(tracking_uri, "study")
 
     def run(name="a", parent_id=None, **values):
-        return record(MlflowTracker(tracking_uri, experiment, name, parent_id=parent_id), **values)
+        return record(
+            MlflowTracker(
+                tracking_uri, experiment, name, tags={"mlflow.parentRunId": parent_id} if parent_id else None
+            ),
+            **values,
+        )
 
     return run
 

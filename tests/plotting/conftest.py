@@ -1,18 +1,22 @@
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from rnnexp.plotting import style
 
 
 @pytest.fixture
 def draw(tmp_path, monkeypatch):
     """Call a figure's function and return the figure that it wrote."""
     written: list[Figure] = []
-    savefig = Figure.savefig
+    print_png = FigureCanvasAgg.print_png
 
-    def keep(figure, *args, **kwargs):
-        written.append(figure)
-        savefig(figure, *args, **kwargs, dpi=50)  # a quarter of the width: faster
+    def keep(canvas, *args, **kwargs):
+        written.append(canvas.figure)
+        print_png(canvas, *args, **kwargs)
 
-    monkeypatch.setattr(Figure, "savefig", keep)
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", keep)
+    monkeypatch.setattr(style, "DPI", 50)  # a quarter of the width: faster
 
     def call(plot, *args, **kwargs):
         path = tmp_path / "figure.png"

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from rnnexp import plotting
 from rnnexp.checks import ArgumentError
@@ -113,6 +114,15 @@ def test_the_settings_of_matplotlib_are_as_before(tmp_path):
     before = dict(matplotlib.rcParams)
     plot(tmp_path / "figure.png", *args, **kwargs)
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_png_is_pixel_by_pixel_what_matplotlib_writes(tmp_path, monkeypatch, case):
+    plot, args, kwargs = case
+    plot(tmp_path / "ours.png", *args, title=LONG_TITLE, **kwargs)
+    monkeypatch.setattr(style, "_write_png", lambda figure, canvas, path: figure.savefig(path))
+    plot(tmp_path / "theirs.png", *args, title=LONG_TITLE, **kwargs)
+    ours, theirs = imread(tmp_path / "ours.png"), imread(tmp_path / "theirs.png")
+    np.testing.assert_array_equal(ours, theirs, strict=True)
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])

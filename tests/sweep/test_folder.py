@@ -1,10 +1,13 @@
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from rnnexp.checks import ArgumentError
 from rnnexp.run_folder import RunFolder
+from rnnexp.sweep import folder as module
 from rnnexp.sweep.folder import SweepFolder, newest, signature
 from rnnexp.sweep.outcome import Outcome
 
@@ -44,6 +47,46 @@ def test_the_wish_to_stop_counts_and_ends_with_the_attempt(folder):
     assert folder.stopping == 0
 
 
+def test_who_works_for_an_earlier_call_is_to_stop_and_stops_nobody_else(folder):
+    folder.begin()
+    earlier = SweepFolder(folder.path, folder.call)
+    assert earlier.stopping == 0
+    folder.begin()
+    assert (earlier.stopping, folder.stopping) == (1, 0)
+    earlier.stop(2)
+    assert (earlier.stopping, folder.stopping) == (2, 0)
+
+
+def test_a_call_waits_for_the_jobs_of_those_before_it(folder):
+    folder.begin()
+    earlier = SweepFolder(folder.path, folder.call)
+    seen: list[bool] = []
+
+    def work():
+        with earlier.worker():
+            at_work.set()
+            while not earlier.stopping:
+                time.sleep(0.01)
+            seen.append(started.is_set())
+            earlier.record(Outcome(3, (), "KILLED"))
+
+    at_work, started = threading.Event(), threading.Event()
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert at_work.wait(30)
+    folder.begin()
+    started.set()
+    thread.join(30)
+    assert seen == [False]
+    assert folder.outcomes() == {}
+
+
+def test_a_call_does_not_wait_for_ever(folder, monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE", 0.3)
+    with folder.worker(), pytest.raises(ArgumentError, match=r"sweep: expected one whose earlier jobs have"):
+        folder.begin()
+
+
 def test_two_sweeps_do_not_hold_one_folder(folder):
     with (
         folder.held(),
@@ -65,7 +108,7 @@ def test_each_worker_has_a_slot_of_its_own(folder):
 def test_a_remembered_list_of_runs_spares_the_search(folder):
     run = RunFolder.create(Path("outputs"), "a")
     run.update(config_hash="h")
-    assert [found.path for found in folder.runs_of("h", Path("outputs"))] == [run.path]
+    assert [found.path for found in folder.runs_of("h", Path("outputs"))] == [run.path.absolute()]
     folder.remember_runs({})
     assert folder.runs_of("h", Path("outputs")) == []
     folder.remember_runs({"h": ["some/where"]})

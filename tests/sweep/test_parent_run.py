@@ -79,3 +79,18 @@ def test_a_store_that_is_gone_at_the_end_is_no_reason_to_fail(folder, tracking_u
     parent._settings = dataclasses.replace(parent._settings, uri="sqlite:////nowhere/at/all.db")
     parent.end(ended(folder, "FINISHED"))
     assert "the sweep's own run could not be closed" in caplog.text
+
+
+def test_one_that_was_opened_by_a_call_that_was_killed_is_no_second_one(folder, tracking_uri):
+    request = asked(f"tracking.uri={tracking_uri}")
+    ParentRun(request, folder)
+    first = folder.state.read()["run_id"]
+    folder.state.write({})
+    ParentRun(request, folder)
+    assert folder.state.read()["run_id"] == first
+    ParentRun(request, SweepFolder.create(Path("outputs")))
+    client = connect(tracking_uri)
+    experiment = client.get_run(first).info.experiment_id
+    runs = client.search_runs([experiment])
+    assert len(runs) == 2
+    assert {run.info.status for run in runs} == {"FINISHED"}

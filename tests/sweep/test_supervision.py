@@ -22,7 +22,7 @@ import os, signal, sys, time
 from pathlib import Path
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
-folder = SweepFolder(Path(os.environ["RNNEXP_SWEEP"]))
+folder = SweepFolder(Path(os.environ["RNNEXP_SWEEP"]), os.environ["RNNEXP_SWEEP_CALL"])
 def done(number, status="FINISHED", **values):
     folder.record(Outcome(number, ("seed=%d" % number,), status, name="job", **values))
 """
@@ -175,11 +175,12 @@ def test_a_sweep_that_is_at_work_is_left_alone(supervise):
 
 def test_the_command_is_this_program_with_what_is_left_open(request_, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "orig_argv", ["python", "-W", "error", "run.py", "-m", "seed=0,1,2"])
-    folder = SweepFolder(tmp_path / "it's")
+    folder = SweepFolder(tmp_path / "it's", "c1")
     command = supervision._command(request_, ["-m", "seed=0,1,2"], folder)
     assert command == [
         *(sys.executable, "-W", "error", "run.py", "-m"),
         f"hydra.sweep.dir='{tmp_path}/it\\'s'",
+        "+hydra.job.env_set.RNNEXP_SWEEP_CALL='c1'",
         "hydra.launcher.n_jobs=2",
         *("tracking=none", "seed=0,1,2"),
     ]

@@ -238,3 +238,20 @@ def test_each_job_has_its_gpu(folder, ends, monkeypatch):
     with folder.slot(2):
         done(folder)
     assert seen == [{"CUDA_VISIBLE_DEVICES": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("state", "workers", "limited"),
+    [
+        ({}, 1, [1]),
+        ({"launcher": "joblib", "workers": 3}, 3, [3]),
+        ({"launcher": "ray", "workers": None}, 16, [16]),  # a cluster: a job for each core of the node
+        ({"launcher": "submitit", "workers": 64}, 64, []),  # what Slurm gives to the job is the job's alone
+    ],
+)
+def test_the_cores_of_a_machine_are_shared_by_its_workers(monkeypatch, state, workers, limited):
+    told: list[int] = []
+    monkeypatch.setattr(module, "cores", lambda: 16)
+    monkeypatch.setattr(module, "limit_threads", told.append)
+    assert module._workers_here(state) == workers
+    assert told == limited

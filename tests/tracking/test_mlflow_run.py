@@ -32,7 +32,7 @@ def test_a_user_without_a_name_is_no_fault(open_run, tracking_uri, monkeypatch):
 def test_a_run_lies_under_its_parent_although_that_has_ended(open_run, tracking_uri):
     parent = open_run("sweep")
     parent.end("FINISHED")
-    child = open_run(parent_id=parent.run_id)
+    child = open_run(tags={"mlflow.parentRunId": parent.run_id})
     client = connect(tracking_uri)
     found = client.search_runs(
         [client.get_experiment_by_name("study").experiment_id], f"tags.mlflow.parentRunId = '{parent.run_id}'"

@@ -73,3 +73,12 @@ def test_without_mlflow_the_model_is_a_keras_file(network, x, tmp_path):
     FileTracker(tmp_path, "a").model(network, x)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), network.predict(x, verbose=0))
+
+
+def test_a_run_that_is_opened_again_has_one_model_in_the_end(logged, network, x, tracking_uri):
+    again = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "a", run_id=logged.run_id)
+    again.model(network, x)
+    again.end("FINISHED")
+    client = connect(tracking_uri)
+    experiment = client.get_run(logged.run_id).info.experiment_id
+    assert [model.source_run_id for model in client.search_logged_models([experiment])] == [logged.run_id]

@@ -1,0 +1,148 @@
+"""Sweeps whose every process is killed, at moments of which nobody warns them, and the same command again."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from whole_sweeps import SECONDS, arrays, asked, command, histories, jobs, run_folders, state
+
+from rnnexp.tracking.connection import connect
+
+pytestmark = pytest.mark.sweep
+
+
+def sweep(folder):
+    """Return the sweep's arguments, its records below `folder`."""
+    return (
+        *("steps=400", "checkpoint.every=50", "steps_per_execution=10", "probe.every=200"),
+        *("validation.every=200", "tracking.every=1", "tracking.model=true", f"tracking.uri={store(folder)}"),
+        *("seed=0,1,2,3", "launcher=joblib", "launcher.workers=2"),
+    )
+
+
+def store(folder):
+    return f"sqlite:///{folder}/runs.db"
+
+
+def written(pattern, since):
+    """Return the files that were written later than `since`."""
+    return [path for path in Path("outputs").glob(pattern) if path.stat().st_mtime > since]
+
+
+def statuses(since=0.0):
+    return [json.loads(path.read_text())["status"] for path in written("sweeps/*/jobs/*.json", since)]
+
+
+def unnamed(since):
+    """Whether a run lies in its folder of which the store may know and the folder does not."""
+    return any("run_id" not in state(path.parent) for path in written("*/*/run.json", since))
+
+
+# When all is killed: what a look from outside shows, or, without one, after a part of 12 seconds.
+MOMENTS = {
+    "start-up": None,
+    "a run opens its records": unnamed,
+    "a checkpoint is being written": lambda since: written("*/*/checkpoint.partial", since),
+    "a job is done": lambda since: "FINISHED" in statuses(since),
+    "figures are being drawn": lambda since: written("*/*/figures/*.png", since),
+    "any": None,
+}
+FIRST, LAST = "the store is made", "the first process alone"
+MOMENTS |= {
+    FIRST: lambda since: Path(".runs.db.lock").exists(),
+    LAST: lambda since: "RUNNING" in statuses(since),
+}
+
+
+def processes(sweep):
+    """The processes of a sweep but the first: they inherit the variable that names its folder."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if b"RNNEXP_SWEEP=" in path.read_bytes() and str(sweep).encode() in path.read_bytes():
+                yield int(path.parent.name)
+
+
+def kill_all(first, here):
+    """Kill every process of the sweep; those that one of them starts meanwhile too."""
+    first.kill()
+    first.wait()
+    while found := list(processes(here)):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def kill_at(moment, chance, here):
+    """Start the sweep and kill it at that moment; return False where it ended before."""
+    seen, wait = MOMENTS[moment], chance.uniform(0.0, 1.5 if moment == "start-up" else 12.0)
+    with subprocess.Popen(
+        command(*sweep(here)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as first:
+        started, since = time.monotonic(), time.time()
+        while first.poll() is None:
+            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+                if seen is not None and seen(since):
+                    break
+            if (seen is None and time.monotonic() - started > wait) or time.monotonic() - started > SECONDS:
+                break
+            time.sleep(0.001)
+        killed = first.poll() is None
+        print(f"{moment}: killed {killed} after {time.monotonic() - started:.3f} s, jobs {statuses()}")
+        if moment == LAST:
+            first.kill()  # the others notice, and end in order while the next call has begun
+        else:
+            kill_all(first, here)
+    return killed
+
+
+def check_table(job, other):
+    for name in ("number", "name", "config_hash", "gradient", "learning"):
+        assert job[name] == other[name]
+
+
+def check_run(folder, other, client, other_client):
+    assert {path.name for path in folder.rglob("*")} == {path.name for path in other.rglob("*")}
+    found, expected = arrays(folder), arrays(other)
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name, strict=True)
+    run_id, other_id = state(folder)["run_id"], state(other)["run_id"]
+    assert histories(client, run_id) == histories(other_client, other_id)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_sweep_killed_again_and_again_ends_as_one_that_was_left_alone(tmp_path, monkeypatch, seed):
+    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
+    for folder in (alone, disturbed):
+        folder.mkdir()
+
+    monkeypatch.chdir(alone)
+    assert asked(*sweep(alone)).returncode == 0
+    expected = jobs()
+
+    monkeypatch.chdir(disturbed)
+    chance = random.Random(seed)
+    between = chance.sample(sorted(MOMENTS.keys() - {FIRST, LAST}), len(MOMENTS) - 2)
+    killed = [kill_at(moment, chance, disturbed) for moment in (FIRST, *between, LAST)]
+    assert killed.count(True) >= 4
+    assert asked(*sweep(disturbed)).returncode == 0
+    found = jobs()
+
+    client, other = connect(store(disturbed)), connect(store(alone))
+    assert len(run_folders()) == len(found) == len(expected) == 4
+    for job, twin in zip(found, expected, strict=True):
+        check_table(job, twin)
+        check_run(Path(job["run_folder"]), Path(twin["run_folder"]), client, other)
+    experiment = client.get_run(found[0]["run_id"]).info.experiment_id
+    runs = client.search_runs([experiment])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 5  # four jobs and their sweep
+    models = client.search_logged_models([experiment])
+    assert sorted(model.source_run_id for model in models) == sorted(job["run_id"] for job in found)
