@@ -121,7 +121,7 @@ def _workers(settings: DictConfig, launcher: str, jobs: int) -> int | None:
             raise ArgumentError("launcher.workers", expected, given)
         return None
     if given is not None:
-        return given
+        return min(given, jobs)
     return default_workers(cores(), gpu_count(), jobs) if launcher in ("joblib", "ray") else 1
 
 

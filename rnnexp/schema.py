@@ -96,13 +96,13 @@ CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
 """The groups whose fields are checked by the constructor that they name."""
 
 _OF_MLFLOW = ("tracking.uri", "tracking.experiment")
-_OF_RAY = ("launcher.address", "launcher.gpus")
+_OF_CLUSTERS = ("launcher.address", "launcher.gpus")
 
 
 def validate(config: Mapping[str, Any]) -> None:
     """Check every scalar of the nested `config`, and that there are no others.
 
-    What only MLflow or Ray needs may be absent without it. The keys of `CONSTRUCTED` are not looked at.
+    What only MLflow or a cluster needs may be absent without it. The keys of `CONSTRUCTED` are not looked at.
 
     Raises:
         ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
@@ -114,7 +114,7 @@ def validate(config: Mapping[str, Any]) -> None:
     for key, check in SCALARS.items():
         if key in given:
             check(key, given[key])
-        elif key not in _OF_RAY and (key not in _OF_MLFLOW or given["tracking.kind"] == "mlflow"):
+        elif key not in _OF_CLUSTERS and (key not in _OF_MLFLOW or given["tracking.kind"] == "mlflow"):
             raise ArgumentError(key, "a value", None)
 
 
