@@ -67,7 +67,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "adjoints": _section("adjoints", "seconds", "rounds"),
     "long_sequences": lambda arguments: importlib.import_module("benchmarks.long_sequences").measure(),
     "startup": lambda arguments: importlib.import_module("benchmarks.startup").measure(5),
-    "whole_run": lambda arguments: importlib.import_module("benchmarks.whole_run").measure(3),
+    "whole_run": lambda arguments: importlib.import_module("benchmarks.whole_run").measure(2),
 }
 """Name of a module of this folder -> what runs it."""
 

@@ -141,3 +141,22 @@ def test_a_sweep_that_is_interrupted_goes_on_to_the_same_numbers(tracking_uri):
     assert expected.keys() == found.keys()
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name, strict=True)
+
+
+def test_runs_started_by_hand_at_one_moment_share_a_fresh_folder_and_a_fresh_store(tmp_path):
+    uri = f"sqlite:///{tmp_path}/fresh/runs.db"
+    alone = [argument for argument in TINY if argument != "tracking.model=false"]
+    commands = [
+        [sys.executable, str(ROOT / "run.py"), *alone, "steps=5", f"seed={seed}", f"tracking.uri={uri}"]
+        for seed in range(5)
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    begun = [subprocess.Popen(command, **pipes) for command in commands]  # type: ignore[call-overload]
+    printed = [process.communicate(timeout=SECONDS)[0] for process in begun]
+    assert [process.returncode for process in begun] == [0] * 5, printed
+    client = connect(uri)
+    (experiment,) = (found for found in client.search_experiments() if found.name != "Default")
+    runs = client.search_runs([experiment.experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 5
+    assert {state(folder)["run_id"] for folder in run_folders()} == {run.info.run_id for run in runs}
+    assert len({run.data.params["seed"] for run in runs}) == 5

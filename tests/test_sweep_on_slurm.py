@@ -58,12 +58,9 @@ def slurm(tmp_path):
 
 def test_each_job_is_a_task_of_slurm_with_a_gpu_of_its_own(slurm):
     arguments = (
-        "launcher=submitit",
-        "launcher.workers=2",
-        "launcher.gpus=1",
-        "hydra.launcher.partition=long",
+        *("launcher=submitit", "launcher.workers=2", "launcher.gpus=1", "hydra.launcher.partition=long"),
+        *("steps=5", "seed=0,1,2", "tracking=none"),
     )
-    arguments = (*arguments, "steps=5", "seed=0,1,2", "tracking=none")
     dry = asked(*arguments, "dry_run=true", environ=slurm)
     assert (dry.returncode, list(Path().glob("outputs"))) == (0, [])
     assert "jobs   3: 3 to run" in dry.stdout

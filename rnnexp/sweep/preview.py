@@ -16,7 +16,6 @@ from rnnexp.job import Job
 from rnnexp.run_folder import RunFolder
 from rnnexp.sweep.earlier import Next, earlier, runs_below
 from rnnexp.sweep.request import Request, values_of
-from rnnexp.sweep.table import MOST_ROWS
 
 _SIMILAR = 3.0
 _WORDS: Mapping[Next, str] = {
@@ -106,9 +105,8 @@ def _next(job: Job, runs: Mapping[str, Sequence[str]]) -> Next:
 
 def _print(request: Request, foreseen: Sequence[Foreseen], known: int, console: Console) -> None:
     console.print(Rule(Text(f"{request.name}, not begun"), align="left", style="dim"))
-    if len(foreseen) <= MOST_ROWS:
-        console.print(_table(foreseen, request.swept))
-        console.print()
+    console.print(_table(foreseen, request.swept))
+    console.print()
     counts = Counter(job.next for job in foreseen)
     parts = [f"{counts[step]} to {words}" for step, words in _WORDS.items() if counts[step]]
     seconds = _together(

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -49,6 +50,13 @@ def test_it_says_what_each_job_would_do_and_makes_nothing(tmp_path):
     ]
     assert found[-2] == "jobs   4: 2 to run, 1 to go on with, 1 to skip"
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_it_lists_all_jobs_however_many():
+    request = asked()
+    jobs = tuple(("tracking=none", f"seed={seed}") for seed in range(60))
+    found = lines(dataclasses.replace(request, jobs=jobs))
+    assert [row.split()[0] for row in found[2:62]] == [str(number) for number in range(60)]
 
 
 def test_forced_it_runs_all():
