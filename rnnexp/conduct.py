@@ -107,7 +107,7 @@ def _observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observe
         _logger.info("step %d: validation loss %.5g, error %.4g", validated.step, score.loss, score.error)
         tracker.metrics(_points(findings.validation_metrics(job.plan, score), validated.step))
 
-    return Observer(on_block, on_measurement, on_validation)
+    return Observer(on_block, on_measurement, on_validation, on_checkpoint=tracker.flush)
 
 
 def _curve_points(block: Recorded) -> list[Point]:

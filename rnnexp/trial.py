@@ -42,11 +42,14 @@ class Observer:
         on_block: Of consecutive training steps, up to the one that diverged.
         on_measurement: Of a look at the network. A run that goes on repeats the first one.
         on_validation: Of a validation.
+        on_checkpoint: Before a checkpoint is written. A run that goes on from it does not tell again what was
+            told until then, so that has to be kept by now.
     """
 
     on_block: Callable[[Recorded], None]
     on_measurement: Callable[[Measurement], None]
     on_validation: Callable[[Validated], None]
+    on_checkpoint: Callable[[], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,6 +220,7 @@ class Trial:
             columns = 1 + len(dataclasses.fields(Validation))
             validations = np.array(rows, np.float64).reshape(-1, columns)
             spectra = self._spectra.table()
+            self._observer.on_checkpoint()
             checkpoint.save(self._state, self._model, self._steering.history, validations, spectra)
 
     def _load(self) -> None:

@@ -133,7 +133,7 @@ def plan(name):
 
 
 def run(plan, folder, resume=False, interruption=None):
-    observer = Observer(lambda block: None, lambda measurement: None, lambda validated: None)
+    observer = Observer(lambda block: None, lambda measurement: None, lambda validated: None, lambda: None)
     trial = Trial(plan, folder / "state.npz", observer, interruption or Interruption())
     result = trial.run(resume)
     looks = [list(look.metrics().values()) for look in (result.start, result.end)]

@@ -42,7 +42,7 @@ class Watcher:
     """Writes down what a trial tells, and does something on the way if asked to."""
 
     def __init__(self, then=None):
-        self.blocks, self.measured, self.validated = [], [], []
+        self.blocks, self.measured, self.validated, self.saved = [], [], [], []
         self._then = then or {}
 
     def observer(self):
@@ -50,7 +50,11 @@ class Watcher:
             lambda block: self._note("block", self.blocks, block),
             lambda measurement: self._note("measurement", self.measured, measurement.step),
             lambda validated: self._note("validation", self.validated, validated.step),
+            lambda: self._note("checkpoint", self.saved, self._told()),
         )
+
+    def _told(self):
+        return int(self.blocks[-1].steps[-1]) + 1 if self.blocks else None
 
     def _note(self, kind, seen, item):
         seen.append(item)
@@ -205,6 +209,21 @@ def test_a_signal_during_a_hook_waits_for_it_and_between_them_for_nothing(event,
     assert trial.steps_taken == taken
     assert checkpoint.steps_in(tmp_path / "state.npz") == min(taken, STEPS - 1)
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
+
+
+def test_all_that_a_checkpoint_leaves_behind_was_told_before_it_is_written(tmp_path, monkeypatch):
+    watcher, save = Watcher(), checkpoint.save
+
+    def checked(path, model, *rest):
+        assert watcher.saved[-1] == model.steps_taken
+        save(path, model, *rest)
+        written.append(model.steps_taken)
+
+    written: list[int] = []
+    monkeypatch.setattr(checkpoint, "save", checked)
+    start(PLAN, tmp_path, watcher).run(resume=False)
+    assert written == watcher.saved
+    assert len(written) > 1
 
 
 def test_a_run_whose_process_died_goes_on_from_its_last_checkpoint(whole, tmp_path):
