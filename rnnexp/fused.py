@@ -18,6 +18,7 @@ import functools
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +26,7 @@ from tensorflow.python.ops import control_flow_util
 
 from rnnexp import activations, cudnn
 from rnnexp.log_norm import log_norm
-from rnnexp.scan import Scanned, scan
+from rnnexp.scan import Adjoint, Scanned, differentiable, scan, to_kernel
 
 _logger = logging.getLogger(__name__)
 
@@ -39,9 +40,8 @@ def fused_scan(
     initial_state: tf.Tensor,
     activation: Callable[[tf.Tensor], tf.Tensor],
     *,
-    return_states: bool = True,
-    tap: tf.Tensor | None = None,
     kernel: cudnn.Kernel = cudnn.KERNEL,
+    **options: Any,
 ) -> Scanned:
     """Run h_t = phi(p_t + W_hh^T h_{t-1}) as `rnnexp.scan.scan` does, with its arguments and its gradients.
 
@@ -50,30 +50,35 @@ def fused_scan(
         recurrent_kernel: W_hh, (H, H).
         initial_state: h_0, (B, H).
         activation: phi, one that the kernel knows.
-        return_states: Whether all states are wanted.
-        tap: Where to send ln ||dL/dh_t||: float64 zeros, (T,) or (T, B).
         kernel: What runs the recurrence; that of cuDNN needs what `obstacle` asks for.
+        **options: `return_states` and `tap`.
     """
-    taps = () if tap is None else (tap,)
+    steps = functools.partial(_Fused, name=activation.__name__, kernel=kernel)
+    return differentiable(steps, (projected, recurrent_kernel, initial_state), **options)
 
-    @tf.custom_gradient
-    def run(projected, recurrent_kernel, initial_state, *taps):
-        states, kept = kernel.forward(projected, recurrent_kernel, initial_state, activation.__name__)
 
-        def adjoint(*upstream):
-            direct = upstream[0] if return_states else tf.zeros_like(states)
-            deltas = kernel.backward(kept, direct, upstream[-1])
-            to_kernel = tf.matmul(initial_state, deltas[0], transpose_a=True)
-            to_kernel += tf.tensordot(states[:-1], deltas[1:], axes=[[0, 1], [0, 1]])
-            # Without a record only the first step is needed.
-            to_previous = tf.tensordot(deltas if taps else deltas[:1], recurrent_kernel, axes=[[2], [1]])
-            records = [_record(tap, direct, upstream[-1], to_previous) for tap in taps]
-            return deltas, to_kernel, to_previous[0], *records
+class _Fused:
+    """All steps in one call forward and one backward."""
 
-        return ((states, states[-1]) if return_states else states[-1]), adjoint
+    def __init__(self, projected, recurrent_kernel, initial_state, name: str, kernel: cudnn.Kernel):
+        self._recurrent_kernel = recurrent_kernel
+        self._initial_state = initial_state
+        self._kernel = kernel
+        self._states, self._kept = kernel.forward(projected, recurrent_kernel, initial_state, name)
 
-    result = run(projected, recurrent_kernel, initial_state, *taps)
-    return Scanned(*result) if return_states else Scanned(None, result)
+    def states(self) -> tf.Tensor:
+        """Return h_1 .. h_T, (T, B, H)."""
+        return self._states
+
+    def adjoint(self, states, direct, from_future, taps) -> Adjoint:
+        """Go back from the last step to the first; arguments as `Steps.adjoint`."""
+        direct = tf.zeros_like(states) if direct is None else direct
+        deltas = self._kernel.backward(self._kept, direct, from_future)
+        # Without a record only the first step is needed.
+        wanted = deltas if taps else deltas[:1]
+        to_previous = tf.tensordot(wanted, self._recurrent_kernel, axes=[[2], [1]])
+        records = [_record(tap, direct, from_future, to_previous) for tap in taps]
+        return Adjoint(deltas, to_kernel(states, self._initial_state, deltas), to_previous[0], records)
 
 
 def _record(tap: tf.Tensor, direct: tf.Tensor, last: tf.Tensor, to_previous: tf.Tensor) -> tf.Tensor:

@@ -7,18 +7,8 @@ from rnnexp.schema import GROUPS
 # What has a place of its own in a name, or does not change the network.
 _LEFT_OUT = (
     *("activation", "seq_len", "seed", "output_dir", "tracking", "resume", "name", "experiment", "launcher"),
-    *(
-        "hydra",
-        "device",
-        "record",
-        "probe",
-        "validation",
-        "verdict",
-        "checkpoint",
-        "dry_run",
-        "jit",
-        "shards",
-    ),
+    *("hydra", "device", "record", "probe", "validation", "verdict", "checkpoint", "dry_run"),
+    *("jit", "shards", "segment", "steps_per_execution"),
 )
 _LONGEST = 120
 

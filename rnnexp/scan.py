@@ -13,8 +13,9 @@ The loop is written by hand since XLA over TensorFlow's own gradient of `tf.whil
 Everything is time-major, (T, B, H), so that one step is one contiguous slice.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -55,21 +56,41 @@ def scan(
 
     Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337).
     """
+    steps = functools.partial(Recurrence, activation=activation)
+    inputs = (projected, recurrent_kernel, initial_state)
+    return differentiable(steps, inputs, return_states=return_states, tap=tap)
+
+
+def differentiable(
+    recurrence: Callable[..., "Steps"],
+    inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+    *,
+    return_states: bool = True,
+    tap: tf.Tensor | None = None,
+) -> Scanned:
+    """Run `recurrence(*inputs)` forward, and backward where somebody asks for a gradient.
+
+    Args:
+        recurrence: p, W_hh and h_0 -> the steps.
+        inputs: Those three.
+        return_states: As for `scan`.
+        tap: As for `scan`.
+    """
     taps = () if tap is None else (tap,)
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, initial_state, *taps):
-        recurrence = Recurrence(projected, recurrent_kernel, initial_state, activation)
-        states = recurrence.states()
+        steps = recurrence(projected, recurrent_kernel, initial_state)
+        states = steps.states()
 
         def adjoint(*upstream):
             direct = upstream[0] if return_states else None
-            back = recurrence.adjoint(states, direct, upstream[-1], taps)
+            back = steps.adjoint(states, direct, upstream[-1], taps)
             return back.deltas, back.to_kernel, back.to_initial, *back.records
 
         return ((states, states[-1]) if return_states else states[-1]), adjoint
 
-    result = run(projected, recurrent_kernel, initial_state, *taps)
+    result = run(*inputs, *taps)
     return Scanned(*result) if return_states else Scanned(None, result)
 
 
@@ -84,6 +105,35 @@ class Adjoint(NamedTuple):
     to_kernel: tf.Tensor
     to_initial: tf.Tensor
     records: list[tf.Tensor]
+
+
+class Steps(Protocol):
+    """A stretch of T steps, forward and backward: step by step in `Recurrence`, or by a kernel of a GPU."""
+
+    def states(self) -> tf.Tensor:
+        """Return h_1 .. h_T, (T, B, H)."""
+
+    def adjoint(
+        self,
+        states: tf.Tensor,
+        direct: tf.Tensor | None,
+        from_future: tf.Tensor,
+        taps: Sequence[tf.Tensor],
+    ) -> Adjoint:
+        """Go back from the last step to the first.
+
+        Args:
+            states: h_1 .. h_T, (T, B, H).
+            direct: What the loss sends to every state by itself, (T, B, H); None: nothing.
+            from_future: What it sends to h_T by later steps, (B, H).
+            taps: For each, the shape in which ln ||dL/dh_t|| is wanted.
+        """
+
+
+def to_kernel(states: tf.Tensor, initial_state: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
+    """Return dL/dW_hh = sum_t h_{t-1} delta_t^T, (H, H), from h_1 .. h_T and the deltas, (T, B, H) each."""
+    first = tf.matmul(initial_state, deltas[0], transpose_a=True)
+    return first + tf.tensordot(states[:-1], deltas[1:], axes=[[0, 1], [0, 1]])
 
 
 class Recurrence(NamedTuple):
@@ -117,20 +167,11 @@ class Recurrence(NamedTuple):
         return tf.ensure_shape(states.stack(), self.projected.shape)
 
     def adjoint(self, states, direct, from_future, taps) -> Adjoint:
-        """Go back from the last step to the first.
-
-        Args:
-            states: h_1 .. h_T, (T, B, H).
-            direct: What the loss sends to every state by itself, (T, B, H); None: nothing.
-            from_future: What it sends to h_T by later steps, (B, H).
-            taps: For each, the shape in which ln ||dL/dh_t|| is wanted.
-        """
+        """Go back from the last step to the first; arguments as `Steps.adjoint`."""
         norms = [LogNorm.of(tap, states) for tap in taps]
         backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, norms)
         deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
-        to_kernel = tf.matmul(self.initial_state, deltas[0], transpose_a=True)
-        to_kernel += tf.tensordot(states[:-1], deltas[1:], axes=[[0, 1], [0, 1]])
-        return Adjoint(deltas, to_kernel, to_initial, records)
+        return Adjoint(deltas, to_kernel(states, self.initial_state, deltas), to_initial, records)
 
     def _slopes(self, states) -> activations.Slope:
         """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
@@ -223,7 +264,7 @@ def _sum_of_rows(rows: tf.Tensor) -> tf.Tensor:
     """sum_b rows (B, H) -> (H,), the lower half added to the upper again and again.
 
     XLA vectorises additions, but not a reduction that it has fused with what follows: in the backward loop
-    this sum costs a fifth of `tf.reduce_sum`. It is the more exact one, too.
+    this sum costs a fraction of `tf.reduce_sum`. It is the more exact one, too.
     """
     size = rows.shape[0]
     for _ in range(_HALVINGS):

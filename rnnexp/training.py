@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rnnexp import checks
 from rnnexp.clipping import Clipped
 from rnnexp.differentiated import Differentiated, averaged
 from rnnexp.losses import sequence_losses
@@ -85,6 +86,9 @@ class RecordingModel(keras.Model):
         shards: Equal parts of the batch that are differentiated side by side, one on each core. The result
             is that of one part to rounding, and depends on nothing else: not on the number of cores.
 
+    Raises:
+        ArgumentError: `shards` is not an integer of at least 1.
+
     Attributes:
         rows: As above.
         time_steps: T, or 0 where no norms are recorded.
@@ -107,7 +111,7 @@ class RecordingModel(keras.Model):
         self._loss_kind = loss_kind
         self._clip = clip
         self._record = record
-        self._shards = shards
+        self._shards = checks.integer("shards", shards, minimum=1)
         self._differentiate, self._take = self._backward_pass, self._update
         self.rows = rows
         self.time_steps = steps if record else 0
