@@ -1,5 +1,6 @@
 """All ln ||dl_b/dh_t|| of a batch from one backward pass, against PyTorch's loop that retains gradients."""
 
+import statistics
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ def measure(seconds: float, rounds: int) -> dict[str, Any]:
     """
     taken = timing.paired({"rnnexp": _ours(SHAPE), "torch": _torch(SHAPE)}, seconds, rounds)
     return {
-        "shape": SHAPE,
-        "milliseconds": {name: 1e3 * timing.median(values) for name, values in taken.items()},
+        "rounds": rounds,
+        "shape": list(SHAPE),
+        "milliseconds": {name: 1e3 * statistics.median(values) for name, values in taken.items()},
         "ratio": timing.median_ratio(taken["torch"], taken["rnnexp"]),
     }
 

@@ -30,12 +30,17 @@ class Shape(NamedTuple):
     batch_size: int
 
 
-def rnnexp_fit(shape: Shape, *, record: bool, jit: bool = True) -> Train:
-    """`fit` of this project's network, under XLA or not, with or without recording."""
+def parts_of(shape: Shape) -> int:
+    """Return the parts in which a run differentiates a batch: a GPU takes the whole of it at once."""
+    gpu = tf.config.get_visible_devices("GPU")
+    return 1 if gpu else shards.automatic(shape.batch_size, shape.units)
+
+
+def rnnexp_fit(shape: Shape, *, record: bool, jit: bool = True, parts: int | None = None) -> Train:
+    """`fit` of this project's network, under XLA or not, with or without recording, in parts as a run."""
     task = tasks.Adding(shape.steps)
     network = build_network(task, ElmanCell(shape.units), seed=0)
-    # As a run does: a GPU takes the whole batch at once.
-    parts = 1 if tf.config.get_visible_devices("GPU") else shards.automatic(shape.batch_size, shape.units)
+    parts = parts_of(shape) if parts is None else parts
     model = RecordingModel(network, task.loss, NoClip(), steps=shape.steps, record=record, shards=parts)
     model.compile(optimizer="adam", jit_compile=jit, steps_per_execution=_EXECUTION)
     return _fit(model, shape)

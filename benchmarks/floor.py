@@ -19,8 +19,10 @@ def floor(shape: Shape) -> Train:
     adjoints = tf.constant(normal((steps * batch_size, units)), tf.float32)
 
     def loop(state, matrix):
-        body = lambda t, state: (t + 1, tf.matmul(state, matrix))  # noqa: E731
-        return tf.while_loop(lambda t, _: t < steps, body, (0, state), maximum_iterations=steps)[1]
+        def multiply(t, state):
+            return t + 1, tf.matmul(state, matrix)
+
+        return tf.while_loop(lambda t, _: t < steps, multiply, (0, state), maximum_iterations=steps)[1]
 
     @tf.function(jit_compile=True)
     def products(state, kernel, states, adjoints):

@@ -72,8 +72,8 @@ def markdown(judged: Sequence[Judged]) -> str:
 def _ratio(row: int, *others: str, over: str = RECORDING) -> Callable[[Any], float]:
     """The best of `others` over `over`, at the shape of that row."""
 
-    def figure(rows: Sequence[Mapping[str, Any]]) -> float:
-        ratios = rows[row]["ratios"]
+    def figure(section: Mapping[str, Any]) -> float:
+        ratios = section["rows"][row]["ratios"]
         return min(ratios[other] for other in others) / ratios[over]
 
     return figure

@@ -59,7 +59,6 @@ def measure(
         `rounds`, `seconds` and `rows`. A row has `units`, the median `milliseconds` a step and network of
         every way, and `times`: how many times as fast as `ALONE` a way is, the median over rounds.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import_tensorflow("cpu")
     with _Workers() as workers:
         rows = [_row(h, replicas, rounds, seconds, workers) for h in units]

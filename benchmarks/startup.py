@@ -1,15 +1,14 @@
 """How long the first answers take: of the command line, and of the first training step of a process."""
 
-import os
-import subprocess
+import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks import timing
 
 ROOT = Path(__file__).parents[1]
+OURS, STOCK = "first step, rnnexp", "first step, stock Keras"
 HELP = [sys.executable, str(ROOT / "run.py"), "--help"]
 REFUSAL = [sys.executable, str(ROOT / "run.py"), "seq_len=-1"]
 
@@ -36,28 +35,18 @@ model.fit(np.zeros((64, 200, 2), "float32"), np.zeros((64, 1), "float32"), batch
 """
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def measure(rounds: int = 5) -> dict[str, Any]:
     """Return seconds, medians over paired rounds of whole processes, and the ratio of the first steps."""
     commands = {
         "help": HELP,
         "refusal": REFUSAL,
-        "first step, rnnexp": [sys.executable, "-c", _OURS],
-        "first step, stock Keras": [sys.executable, "-c", _STOCK],
+        OURS: [sys.executable, "-c", _OURS],
+        STOCK: [sys.executable, "-c", _STOCK],
     }
-    taken: dict[str, list[float]] = {name: [] for name in commands}
-    for turn in range(rounds + 1):  # the first one warms the file cache
-        for name, command in commands.items():
-            seconds = _duration(command)
-            if turn > 0:
-                taken[name].append(seconds)
+    timing.processes(commands, 1)  # which warms the file cache
+    taken = timing.processes(commands, rounds)
     return {
-        "seconds": {name: timing.median(values) for name, values in taken.items()},
-        "ratio": timing.median_ratio(taken["first step, rnnexp"], taken["first step, stock Keras"]),
+        "rounds": rounds,
+        "seconds": {name: statistics.median(values) for name, values in taken.items()},
+        "ratio": timing.median_ratio(taken[OURS], taken[STOCK]),
     }
-
-
-def _duration(command: list[str]) -> float:
-    environ = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    started = time.perf_counter()
-    subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return time.perf_counter() - started

@@ -1,5 +1,6 @@
 """One training step that records every ||dl/dh_t||, against those who record nothing."""
 
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +12,14 @@ from benchmarks.contestants import Shape, Train
 SHAPES = (Shape(200, 32, 32), Shape(400, 100, 16), Shape(200, 128, 128))
 RECORDING = "rnnexp, recording"
 SILENT = "rnnexp, not recording"
+ONE_PART = "rnnexp, recording, one part"
 FIT, FIT_XLA, TORCH, JAX, FLOOR = "Keras fit", "Keras fit, XLA", "torch nn.RNN", "JAX scan", "floor"
 
 
-def measure(seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """Return a row for every shape: milliseconds of each contestant and the ratio, theirs over ours."""
-    return [_row(shape, timing.paired(_field(shape), seconds, rounds)) for shape in SHAPES]
+def measure(seconds: float, rounds: int) -> dict[str, Any]:
+    """Return `rows`, one for every shape: milliseconds of each contestant and the ratio, theirs over ours."""
+    rows = [_row(shape, timing.paired(_field(shape), seconds, rounds)) for shape in SHAPES]
+    return {"rounds": rounds, "seconds": seconds, "rows": rows}
 
 
 def _field(shape: Shape) -> dict[str, Train]:
@@ -31,6 +34,8 @@ def _on_cpu(shape: Shape) -> dict[str, Train]:
         FIT_XLA: contestants.keras_fit(shape, jit=True),
         FLOOR: floor.floor(shape),
     }
+    if contestants.parts_of(shape) > 1:
+        field[ONE_PART] = contestants.rnnexp_fit(shape, record=True, parts=1)
     try:
         field[TORCH] = contestants.torch_loop(shape)
     except ImportError:
@@ -45,13 +50,13 @@ def _on_cpu(shape: Shape) -> dict[str, Train]:
 def _row(shape: Shape, taken: Mapping[str, list[float]]) -> dict[str, Any]:
     """The unrolls of JAX are one contestant: that with the least median."""
     unrolled = [name for name in taken if name.startswith(JAX)]
-    best = min(unrolled, key=lambda name: timing.median(taken[name]), default=None)
+    best = min(unrolled, key=lambda name: statistics.median(taken[name]), default=None)
     kept = {name: values for name, values in taken.items() if name not in unrolled}
     if best is not None:
         kept[JAX] = taken[best]
     return {
         "shape": list(shape),
         "unroll": None if best is None else int(best.rpartition(" ")[2]),
-        "milliseconds": {name: 1e3 * timing.median(values) for name, values in kept.items()},
+        "milliseconds": {name: 1e3 * statistics.median(values) for name, values in kept.items()},
         "ratios": {name: timing.median_ratio(values, kept[RECORDING]) for name, values in kept.items()},
     }

@@ -4,11 +4,8 @@
 same network on the same batches, validates as often, and logs by TensorBoard and as CSV.
 """
 
-import os
-import subprocess
+import statistics
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -42,31 +39,15 @@ model.save("model.keras")
 """
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def measure(rounds: int = 2) -> dict[str, Any]:
     """Return seconds of both, medians over paired rounds, and the ratio, the script's over the run's."""
     commands = {
         "rnnexp": [sys.executable, str(ROOT / "run.py"), "activation=relu", "seq_len=200"],
         "stock Keras": [sys.executable, "-c", _STOCK],
     }
-    taken: dict[str, list[float]] = {name: [] for name in commands}
-    for turn in range(rounds):
-        for name in sorted(commands, reverse=turn % 2 == 1):
-            taken[name].append(_duration(commands[name]))
+    taken = timing.processes(commands, rounds)
     return {
-        "seconds": {name: timing.median(values) for name, values in taken.items()},
+        "rounds": rounds,
+        "seconds": {name: statistics.median(values) for name, values in taken.items()},
         "ratio": timing.median_ratio(taken["stock Keras"], taken["rnnexp"]),
     }
-
-
-def _duration(command: list[str]) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        environ = os.environ | {
-            "PYTHONPATH": str(ROOT),
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-        started = time.perf_counter()
-        subprocess.run(
-            command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
-        )
-        return time.perf_counter() - started

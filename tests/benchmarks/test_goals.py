@@ -6,7 +6,7 @@ from benchmarks.steps import FIT, FIT_XLA, RECORDING, SHAPES, SILENT
 
 
 def rows(ratios):
-    return [{"shape": list(shape), "ratios": ratios} for shape in SHAPES]
+    return {"rows": [{"shape": list(shape), "ratios": ratios} for shape in SHAPES]}
 
 
 def figures(results):
