@@ -21,7 +21,9 @@ model.fit(np.zeros((64, 200, 2), "float32"), np.zeros((64, 1), "float32"), batch
 """
 
 _OURS = """
-import keras, numpy as np
+from rnnexp.device import import_tensorflow
+import_tensorflow("cpu")  # as a run does
+import numpy as np
 from rnnexp import tasks
 from rnnexp.cells import ElmanCell
 from rnnexp.clipping import NoClip

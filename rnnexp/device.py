@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from rnnexp import collector
 from rnnexp.checks import ArgumentError
 
 
@@ -39,7 +40,7 @@ def import_tensorflow(device: str) -> None:
         ArgumentError: TensorFlow finds no GPU for `"gpu"`, or has begun on other devices in this process.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _native_stderr_held_back():
+    with _native_stderr_held_back(), collector.kept_from("tensorflow"):
         import keras  # noqa: F401  (imports TensorFlow)
         import tensorflow as tf
 

@@ -130,11 +130,15 @@ class RecordingModel(keras.Model):
         loop over time on one core, and TensorFlow starts what is compiled apart on all of them.
         """
         if self._shards > 1:
-            self._differentiate = tf.function(self._backward_pass, jit_compile=jit_compile)
-            self._take = tf.function(self._update, jit_compile=jit_compile)
+            self._differentiate = tf.function(self._backward_pass, autograph=False, jit_compile=jit_compile)
+            self._take = tf.function(self._update, autograph=False, jit_compile=jit_compile)
             jit_compile = False
         super().compile(*args, jit_compile=jit_compile, **kwargs)
+        # A function that makes variables is traced twice.
+        self.optimizer.build(self.network.trainable_variables)
 
+    # Nothing here or below branches on a tensor in Python: AutoGraph would take half a second to see that.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Take one step: one forward pass, one backward pass, clip, update, record.
 

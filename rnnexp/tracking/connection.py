@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from rnnexp import collector
+
 
 def connect(uri: str) -> Any:
     """Return an `mlflow.MlflowClient` of the store at `uri`.
@@ -30,7 +32,8 @@ def quietly() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with warnings.catch_warnings(action="ignore"):
-        import mlflow
+        with collector.kept_from("mlflow"):
+            import mlflow
 
         if "MLFLOW_LOGGING_LEVEL" not in os.environ:
             logging.getLogger(mlflow.__name__).setLevel(logging.WARNING)
