@@ -1,9 +1,10 @@
 """One command, one table: `python -m benchmarks` (or `make bench`)."""
 
 import argparse
+import contextlib
 import importlib
+import importlib.metadata
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def _parse() -> argparse.Namespace:
         "--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="(default: all, a quarter of an hour)"
     )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="(default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} (cpu)")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} and the pages (cpu)")
     return parser.parse_args()
 
 
@@ -58,15 +59,26 @@ def _measure(section: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _write(results: dict[str, Any]) -> None:
     """Write them over the file; sections that were not asked for stay if they are of the same machine."""
+    from benchmarks import pages
+
     old = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     kept = old if old.get("machine") == results["machine"] else {}
-    RESULTS.write_text(json.dumps(kept | results, indent=1) + "\n", encoding="utf-8")
+    whole = kept | results
+    RESULTS.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    pages.write(whole)
 
 
 def _machine() -> dict[str, str]:
-    versions = provenance.versions()
     head = provenance.environment().splitlines()[2].removeprefix("# processor ")
-    return {"processor": head, "system": platform.platform(), "cores": str(os.cpu_count()), **versions}
+    return {"processor": head, "system": platform.platform(), **provenance.versions(), **_contestants()}
+
+
+def _contestants() -> dict[str, str]:
+    found = {}
+    for name in ("torch", "jax"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 if __name__ == "__main__":

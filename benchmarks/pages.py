@@ -1,0 +1,111 @@
+"""Results -> the tables of README.md and docs/speed.md, each between its two marks."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import goals
+from benchmarks.steps import FIT, FIT_XLA, FLOOR, JAX, ONE_PART, RECORDING, SILENT, TORCH
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "speed.md")
+_CONTESTANTS = {
+    SILENT: "not recording",
+    ONE_PART: "in one part",
+    FIT: "Keras `fit`",
+    FIT_XLA: "Keras `fit`, XLA",
+    TORCH: "torch `nn.RNN`",
+    JAX: "JAX `scan`",
+    FLOOR: "floor",
+}
+
+
+def write(results: Mapping[str, Any]) -> None:
+    """Bring the tables of all pages up to date."""
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+def filled(text: str, results: Mapping[str, Any]) -> str:
+    """Return a page with every table that it has a place for.
+
+    A place is `<!-- name -->` and `<!-- /name -->`, with the name of one of `TABLES`.
+
+    Raises:
+        KeyError: There is no such table, or the results do not hold what it shows.
+    """
+    return re.sub(
+        r"<!-- (\w+) -->\n.*?<!-- /\1 -->",
+        lambda place: f"<!-- {place[1]} -->\n{TABLES[place[1]](results)}\n<!-- /{place[1]} -->",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def _steps(results: Mapping[str, Any]) -> str:
+    rows = []
+    for row in results["steps"]["rows"]:
+        ratios = [f"{row['ratios'][name]:.2f}x" if name in row["ratios"] else "-" for name in _CONTESTANTS]
+        rows.append([_shape(row["shape"]), f"{row['milliseconds'][RECORDING]:.1f} ms", *ratios])
+    return _table(["T, H, B", "rnnexp, recording", *_CONTESTANTS.values()], rows)
+
+
+def _goals(results: Mapping[str, Any]) -> str:
+    return goals.markdown(goals.judge(results))
+
+
+def _processes(results: Mapping[str, Any]) -> str:
+    names = {
+        "help": "`python run.py --help`",
+        "refusal": "`python run.py seq_len=-1`",
+        "first step, rnnexp": "import and one training step at 200, 64, 64, as a run does it",
+        "first step, stock Keras": "the same of stock `SimpleRNN` under `fit`",
+        "rnnexp": "`python run.py activation=relu seq_len=200`, tracked in MLflow",
+        "stock Keras": "the same training by stock Keras, with TensorBoard and CSV",
+    }
+    seconds = results["startup"]["seconds"] | results["whole_run"]["seconds"]
+    return _table(["process", "seconds"], [[name, f"{seconds[key]:.1f}"] for key, name in names.items()])
+
+
+def _long_sequences(results: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            row["kind"],
+            _shape((row["steps"], row["units"], row["batch_size"])),
+            "yes" if row["jit"] else "no",
+            "-" if row["segment"] is None else str(row["segment"]),
+            "-" if row["seconds"] is None else f"{row['seconds']:.2f}",
+            f"{row['peak_mebibytes']:,.0f}",
+        ]
+        for row in results["long_sequences"]["rows"]
+    ]
+    return _table(["", "T, H, B", "XLA", "segment", "seconds a training step", "peak MiB"], rows)
+
+
+def _machine(results: Mapping[str, Any]) -> str:
+    machine = results["machine"]
+    versions = [f"{name} {value}" for name, value in machine.items() if name not in _NO_VERSIONS]
+    rounds = [f"{name} {part['rounds']}" for name, part in results.items() if "rounds" in part]
+    return f"{machine['processor']}, {machine['system']}. {', '.join(versions)}. Rounds: {', '.join(rounds)}."
+
+
+_NO_VERSIONS = ("processor", "system")
+
+TABLES = {
+    "steps": _steps,
+    "goals": _goals,
+    "processes": _processes,
+    "long_sequences": _long_sequences,
+    "machine": _machine,
+}
+"""What can stand in a place, by its name: results -> Markdown."""
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
