@@ -8,6 +8,7 @@ from typing import NamedTuple
 _DECADE = math.log(10)
 _MANY = 0.3  # share of saturated units that is worth a sentence
 _SOME = 0.05  # share of dead units that is worth a sentence
+_SHORT = 10  # steps: no seq_len that anybody would ask for
 _SAME = 1e-4  # nats per step: a twentieth of a decade over 1000 steps
 _OFTEN = 0.5  # share of clipped updates that is worth a sentence
 
@@ -100,7 +101,13 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
     else:
         verb = "loses" if e.rate < 0 else "gains"
         text = f"The gradient {verb} a decade every {_DECADE / abs(e.rate):.3g} steps"
-        yield Sentence(f"{text}: at h_1 it is 10^{e.log10_ratio:+.1f} of what it is at h_T.", names)
+        yield Sentence(f"{text}: {_ends(e.log10_ratio)}.", names)
+
+
+def _ends(log10_ratio: float) -> str:
+    if math.isfinite(log10_ratio):
+        return f"at h_1 it is 10^{log10_ratio:+.1f} of what it is at h_T"
+    return f"nothing at all reaches {'h_1' if log10_ratio < 0 else 'h_T'}"
 
 
 def _theory(e: Evidence) -> Iterator[Sentence]:
@@ -213,8 +220,9 @@ def _against_explosion(e: Evidence) -> Iterator[Sentence]:
 
 def _against_vanishing(e: Evidence) -> Iterator[Sentence]:
     reach = e.decades * _DECADE / -e.rate
-    text = f"At this rate it spans {reach:.3g} steps within {e.decades:g} decades: try a seq_len up to that"
-    yield Sentence(f"{text}.", ("grad/rate",))
+    text = f"At this rate it spans {reach:.3g} steps within {e.decades:g} decades"
+    worth_trying = ": try a seq_len up to that" if reach >= _SHORT else ""
+    yield Sentence(f"{text}{worth_trying}.", ("grad/rate",))
     if e.activation == "relu" and e.init != "identity" and not e.gated:
         yield Sentence(
             "For relu try init=identity: a live unit then hands its gradient on as it is.", ("grad/rate",)

@@ -44,6 +44,20 @@ def test_the_reach_is_where_the_border_of_the_verdict_lies():
     assert -0.165 * float(reach) / math.log(10) == pytest.approx(-3, rel=0.01)
 
 
+@pytest.mark.parametrize(("rate", "ratio", "end"), [(-6.9, -math.inf, "h_1"), (6.9, math.inf, "h_T")])
+def test_what_is_nothing_at_one_end_is_told_so(rate, ratio, end):
+    gradient = "vanishing" if rate < 0 else "exploding"
+    words = said(gradient=gradient, rate=rate, rate_low=rate, rate_high=rate, log10_ratio=ratio)
+    assert f"nothing at all reaches {end}." in words
+    assert "inf" not in words.replace("init", "")
+
+
+def test_no_seq_len_is_advised_that_nobody_would_ask_for():
+    words = said(gradient="vanishing", rate=-1.0, rate_low=-1.1, rate_high=-0.9, log10_ratio=-40.0)
+    assert "At this rate it spans 6.91 steps within 3 decades." in words
+    assert "try a seq_len" not in words
+
+
 def test_an_exploding_gradient_is_met_by_a_gain_that_takes_its_growth_away():
     text = said(gradient="exploding", rate=0.3, log10_ratio=26.0, predicted_rate=0.31)
     (factor,) = re.findall(r"a gain times ([\d.]+)", text)
