@@ -112,6 +112,12 @@ def _shown(form: Callable[[float], str], value: float | None, broken: bool = Fal
 
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{wording.duration(ending.seconds)} for all"
-    yield from ((f"seed {line.seed}", str(line.folder)) for line in ending.lines)
+    yield from ((f"seed {line.seed}", _short(line.folder)) for line in ending.lines)
     places = {"stored in": ending.run, "open with": ending.open_command}
     yield from ((label, place) for label, place in places.items() if place is not None)
+
+
+def _short(path: Path) -> str:
+    """Return a path as it is typed here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
