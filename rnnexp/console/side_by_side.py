@@ -86,15 +86,15 @@ def _table(ending: SideBySide) -> Table:
 
 
 def _row(seed: int, found: Summary) -> Iterator[str | Text]:
-    diverged = found.learning_verdict == "diverged"
     yield str(seed)
     yield _verdict(found.gradient_verdict)
     yield _verdict(found.learning_verdict)
-    yield _shown(wording.loss, found.loss, diverged)
-    yield _shown(wording.share, found.error, diverged)
-    yield _shown(wording.rate, found.rate, found.gradient_verdict == "non_finite")
-    low, high = _shown(wording.rate, found.rate_low), _shown(wording.rate, found.rate_high)
-    yield f"[{low}, {high}]" if low and high else ""
+    yield _shown(wording.loss, found.loss)
+    yield _shown(wording.share, found.error)
+    yield _shown(wording.rate, found.rate)
+    low, high = found.rate_low, found.rate_high
+    measured = low is not None and high is not None and not math.isnan(low + high)
+    yield f"[{_shown(wording.rate, low)}, {_shown(wording.rate, high)}]" if measured else ""
 
 
 def _verdict(verdict: str | None) -> Text:
@@ -103,11 +103,11 @@ def _verdict(verdict: str | None) -> Text:
     return Text(verdict.replace("non_", "non-").replace("_", " "), COLOURS.get(verdict, ""))
 
 
-def _shown(form: Callable[[float], str], value: float | None, broken: bool = False) -> str:
-    """Return `value` in words; where the verdict is that numbers broke down, nan is a finding."""
-    if value is None or math.isnan(value):
-        return "not finite" if broken and value is not None else ""
-    return form(value)
+def _shown(form: Callable[[float], str], value: float | None) -> str:
+    """Return `value` in words; "" of what is not known, and `nan` where that was found."""
+    if value is None:
+        return ""
+    return "nan" if math.isnan(value) else form(value)
 
 
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
