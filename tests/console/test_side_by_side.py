@@ -61,7 +61,7 @@ def test_every_replica_has_a_row_that_fits_a_narrow_terminal():
     assert [cells(line) for line in lines[3:8]] == [
         "seed gradient learning loss error rate 95 % interval",
         "3 stable solved 0.01883 0.55 % 0.0046 [-0.0018, 0.0108]",
-        "4 non-finite diverged not finite not finite not finite",
+        "4 non-finite diverged nan nan nan",
         "5 vanishing at chance",
         "best constant 0.1667 36.00 %",
     ]
