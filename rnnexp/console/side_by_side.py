@@ -61,9 +61,11 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
     console.print()
     console.print(_table(ending), width=width)
     console.print()
-    for line in ending.lines:
-        for note in line.found.notes:
-            console.print(Text(f"seed {line.seed}: {note}", "bold"), width=width)
+    noted = [line for line in ending.lines if line.found.notes]
+    for line in noted:
+        console.print(Text(f"seed {line.seed}: {line.found.notes[0]}", "bold"), width=width)
+    if noted:
+        console.print()
     for label, text in _places(ending):
         console.print(Text.assemble((f"{label:<{_LABEL}}  ", "dim"), text), soft_wrap=True, highlight=False)
 
