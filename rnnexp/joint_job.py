@@ -65,7 +65,6 @@ def run_together(jobs: Sequence[Job]) -> None:
             held.enter_context(run.folder.held())
         with signals.deferred():
             parent = JointRun(jobs, experiment, [run.folder for run in earlier if run is not None])
-        signals.check()
         with parent.kept(signals):
             with _opened([_below(parent, job) for job in jobs], earlier, experiment, signals) as runs:
                 _announce(runs, earlier)

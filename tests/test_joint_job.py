@@ -16,6 +16,7 @@ from rnnexp import console, experiment, joint_job, load_runs, records
 from rnnexp.checks import ArgumentError
 from rnnexp.job import run_job
 from rnnexp.joint_job import run_together
+from rnnexp.joint_run import JointRun
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Killed
 from rnnexp.tracking.connection import connect
@@ -115,6 +116,10 @@ def test_in_mlflow_they_lie_below_one_run_and_are_read_as_any(training, tracking
     assert run.data.tags["replicas.learning"] == "2"
     assert "replicas=2`\n\n| seed |" in run.data.tags["mlflow.note.content"]
     assert "| 1 | stable | learning | 0.1000 |" in run.data.tags["mlflow.note.content"]
+
+
+def test_replicas_that_were_given_a_name_share_it_with_their_parent():
+    assert JointRun(composed("tracking=none", "replicas=2", "name=a b"), None, []).name == "a b"
 
 
 def test_a_signal_ends_those_killed_that_have_not_finished_and_resume_goes_on_with_them(
