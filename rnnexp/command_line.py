@@ -14,7 +14,7 @@ from rnnexp.composition import axes, compose, one_by_one, parse
 from rnnexp.device import gpu_count
 from rnnexp.experiment import check_job, compose_job, compose_jobs, refuse
 from rnnexp.job import Job
-from rnnexp.members import alone
+from rnnexp.joint.members import alone
 from rnnexp.sweep.launched import VARIABLE, launched
 from rnnexp.sweep.processors import cores, default_workers
 from rnnexp.sweep.request import Request

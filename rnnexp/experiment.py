@@ -20,8 +20,8 @@ from rnnexp.composition import CONF, compose, not_chosen, plain
 from rnnexp.device import check_device, gpu_count
 from rnnexp.initializers import Initializer
 from rnnexp.job import Job, Membership, Together, TrackingSettings, run_job
-from rnnexp.joint_job import run_together
-from rnnexp.members import alone
+from rnnexp.joint.job import run_together
+from rnnexp.joint.members import alone
 from rnnexp.optimizers import Optimizer
 from rnnexp.plan import Plan
 from rnnexp.recipes import recipe

@@ -14,7 +14,7 @@ from plans import small_plan
 from rnnexp import checkpoint, clipping
 from rnnexp.clipping import GlobalNorm, NoClip, Norm, Value
 from rnnexp.initializers import Orthogonal
-from rnnexp.joint_trial import JointTrial, Member
+from rnnexp.joint.trial import JointTrial, Member
 from rnnexp.optimizers import Sgd
 from rnnexp.signals import Interruption, Killed
 from rnnexp.subject import Observer
@@ -88,11 +88,11 @@ PLANS = {
         plan_of(3, clip=Value(0.05)),
     ),
     "float64": (
-        plan_of(7, optimizer=DIVERGING, dtype="float64"),
-        plan_of(0, clip=GlobalNorm(0.05), dtype="float64"),
+        plan_of(7, optimizer=DIVERGING, dtype="float64", jit=True, shards=2),
+        plan_of(0, clip=GlobalNorm(0.05), dtype="float64", jit=True, shards=2),
     ),
 }
-"""Every clip, and beside it a network that diverges."""
+"""Every clip, and beside it a network that diverges; with XLA and without."""
 
 
 @functools.cache

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from rnnexp import records
 from rnnexp.device import import_tensorflow
 from rnnexp.job import Job
-from rnnexp.joint_resume import Begun, begun
-from rnnexp.joint_run import JointRun
+from rnnexp.joint.parent_run import JointRun
+from rnnexp.joint.resume import Begun, begun
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Interruption, Killed, interruption
 from rnnexp.tracking import Tracker
@@ -150,15 +150,15 @@ def _seeds(jobs: Sequence[Job]) -> str:
 def _conduct(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list["Line"]:
     import_tensorflow(runs[0].job.plan.device)
     # Only here, since it needs TensorFlow: replicas that are refused before have not waited for it.
-    from rnnexp import joint_conduct
+    from rnnexp.joint import conduct
 
     signals.check()
-    return joint_conduct.conduct(runs, signals, started=started)
+    return conduct.conduct(runs, signals, started=started)
 
 
 def _show(
     found: Sequence["Line"], before: Sequence[tuple[Job, RunFolder]], parent: JointRun, started: float
 ) -> None:
-    from rnnexp import joint_ending
+    from rnnexp.joint import ending
 
-    joint_ending.show(found, before, parent, time.perf_counter() - started)
+    ending.show(found, before, parent, time.perf_counter() - started)

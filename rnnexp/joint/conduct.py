@@ -8,8 +8,8 @@ from typing import ParamSpec
 from rnnexp import checkpoint, console, findings, records
 from rnnexp.conclusion import conclude
 from rnnexp.conduct import keep_arrays, observer
-from rnnexp.joint_job import OpenRun
-from rnnexp.joint_trial import JointTrial, Member
+from rnnexp.joint.job import OpenRun
+from rnnexp.joint.trial import JointTrial, Member
 from rnnexp.signals import Interruption
 from rnnexp.subject import Observer, Result, Subject
 from rnnexp.tracking import points

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rnnexp import console
 from rnnexp.console import wording
 from rnnexp.job import Job
-from rnnexp.joint_run import JointRun
+from rnnexp.joint.parent_run import JointRun
 from rnnexp.run_folder import RunFolder
 
 
