@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 from rnnexp.checks import ArgumentError
 from rnnexp.composition import axes, compose, one_by_one, parse
 from rnnexp.device import gpu_count
-from rnnexp.experiment import check_job, compose_job, refuse
+from rnnexp.experiment import check_job, compose_job, compose_jobs, refuse
 from rnnexp.job import Job
+from rnnexp.joint.members import alone
 from rnnexp.sweep.launched import VARIABLE, launched
 from rnnexp.sweep.processors import cores, default_workers
 from rnnexp.sweep.request import Request
@@ -86,23 +87,29 @@ def _check(typed: Sequence[str], sweeping: bool) -> Request:
         expected = f"python run.py -m, as it sweeps {', '.join(params)}"
         raise ArgumentError("experiment", expected, config.hydra.runtime.choices.get("experiment"))
     listed = axes([*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping)
-    jobs = [compose_job(combination) for combination in one_by_one(listed)]
-    for job in jobs:
-        check_job(job)
+    if sweeping:
+        jobs = [compose_job(combination) for combination in one_by_one(listed)]
+        for job in jobs:
+            check_job(job)
+        command_lines = list(itertools.product(*listed))
+    else:
+        (one,) = itertools.product(*listed)
+        jobs = compose_jobs(one)
+        check_job(jobs[0])
+        command_lines = [one] if len(jobs) == 1 else [alone(one, job.plan.seed) for job in jobs]
     _check_machines(config, jobs[0])
-    return _request(typed, listed, config, jobs[0], sweeping)
+    return _request(typed, command_lines, config, jobs[0], sweeping)
 
 
 def _request(
-    typed: Sequence[str], listed: Sequence[Sequence[str]], config: DictConfig, first: Job, sweeping: bool
+    typed: Sequence[str], jobs: Sequence[tuple[str, ...]], config: DictConfig, first: Job, sweeping: bool
 ) -> Request:
     launcher = config.hydra.runtime.choices["launcher"]
-    jobs = tuple(itertools.product(*listed))
     named = any(override.startswith("hydra.sweep.dir=") for override in typed)
     return Request(
         sweeping=sweeping,
         typed=tuple(typed),
-        jobs=jobs,
+        jobs=tuple(jobs),
         first=first,
         launcher=launcher,
         workers=_workers(config.launcher, launcher, len(jobs)),

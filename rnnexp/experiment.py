@@ -1,5 +1,6 @@
 """From a composed configuration to a run."""
 
+import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,9 @@ from rnnexp.clipping import Clip
 from rnnexp.composition import CONF, compose, not_chosen, plain
 from rnnexp.device import check_device, gpu_count
 from rnnexp.initializers import Initializer
-from rnnexp.job import Job, Membership, TrackingSettings, run_job
+from rnnexp.job import Job, Membership, Together, TrackingSettings, run_job
+from rnnexp.joint.job import run_together
+from rnnexp.joint.members import alone
 from rnnexp.optimizers import Optimizer
 from rnnexp.plan import Plan
 from rnnexp.recipes import recipe
@@ -36,13 +39,23 @@ _KINDS = {"task": Task, "init": Initializer, "clip": Clip, "optimizer": Optimize
 
 
 def compose_job(overrides: Sequence[str]) -> Job:
-    """Return the job that `python run.py` with these overrides would run.
+    """Return the job that `python run.py` with these overrides would run, or `-m` with them among others.
+
+    Raises:
+        ArgumentError: An override is wrong, or asks for several replicas; names its dotted key.
+    """
+    config = compose(overrides)
+    return make_job(config, config.hydra.runtime.choices, overrides)
+
+
+def compose_jobs(overrides: Sequence[str]) -> list[Job]:
+    """Return what `python run.py` with these overrides would run: one job, or one for every replica.
 
     Raises:
         ArgumentError: An override is wrong; names its dotted key.
     """
     config = compose(overrides)
-    return make_job(config, config.hydra.runtime.choices, overrides)
+    return make_jobs(config, config.hydra.runtime.choices, overrides)
 
 
 def check_job(job: Job) -> None:
@@ -58,15 +71,15 @@ def check_job(job: Job) -> None:
 
 
 def run(config: DictConfig) -> None:
-    """Run one job that Hydra composed. Exits 2 on a wrong value, 128 + signal number when killed."""
+    """Run what Hydra composed. Exits 2 on a wrong value, 128 + signal number when killed."""
     settings = HydraConfig.get()
     if settings.mode is RunMode.MULTIRUN:
         _run_in_sweep(config, settings)
         return
     try:
-        job = make_job(config, settings.runtime.choices, settings.overrides.task)
-        check_job(job)
-        run_job(job)
+        jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
+        check_job(jobs[0])
+        run_job(jobs[0]) if len(jobs) == 1 else run_together(jobs)
     except Killed as killed:
         sys.exit(killed.exit_code)
     except ArgumentError as error:
@@ -101,10 +114,41 @@ def make_job(
     """Turn a composed configuration into objects.
 
     Raises:
+        ArgumentError: A value is wrong, or it is of several replicas; names its dotted key.
+    """
+    values = plain(config)
+    schema.validate(values)
+    seed, count = values["seed"], values["replicas"]
+    if count > 1:
+        expected = f"1 in a sweep, which lists its seeds (seed=range({seed},{seed + count}))"
+        raise ArgumentError("replicas", expected, count)
+    return _job(values, choices, overrides, membership)
+
+
+def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> list[Job]:
+    """Turn a composed configuration into objects: one job, or one for every replica.
+
+    Raises:
         ArgumentError: A value is wrong; names its dotted key.
     """
     values = plain(config)
     schema.validate(values)
+    first, count = values["seed"], values["replicas"]
+    if count == 1:
+        return [_job(values, choices, overrides)]
+    together = Together(count, tuple(without_login(override) for override in overrides))
+    members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
+    schema.validate(members[-1])
+    jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
+    return [dataclasses.replace(job, together=together) for job in jobs]
+
+
+def _job(
+    values: dict[str, Any],
+    choices: Mapping[str, str],
+    overrides: Sequence[str],
+    membership: Membership | None = None,
+) -> Job:
     plan, name = make_plan(values), values["name"]
     return Job(
         plan=plan,

@@ -10,7 +10,7 @@ from rnnexp import comparison
 from rnnexp.advice import Evidence
 from rnnexp.measurement import Measurement
 from rnnexp.plan import Plan
-from rnnexp.trial import Result
+from rnnexp.subject import Result
 from rnnexp.verdict import GradientVerdict, LearningVerdict, Validation, gradient_verdict, learning_verdict
 
 

@@ -48,6 +48,17 @@ class Membership(NamedTuple):
     run_id: str | None
 
 
+class Together(NamedTuple):
+    """The command that a job shares with those trained beside it: what was typed, and its run in MLflow.
+
+    The run is None without MLflow, and before it is opened.
+    """
+
+    replicas: int
+    overrides: tuple[str, ...]
+    run_id: str | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
     """A plan and how it is to be recorded.
@@ -64,6 +75,7 @@ class Job:
         resume: Alone: whether to go on with the newest unfinished run of this configuration. In a sweep:
             False runs what has finished again. None is the default, False alone and True in a sweep.
         sweep: What the runs of one sweep share; None outside a sweep.
+        together: What the replicas of one command share; None of a job that is trained alone.
     """
 
     plan: Plan
@@ -76,6 +88,7 @@ class Job:
     tracking: TrackingSettings
     resume: bool | None
     sweep: Membership | None = None
+    together: Together | None = None
 
     @property
     def config_hash(self) -> str:

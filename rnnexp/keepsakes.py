@@ -8,7 +8,7 @@ import numpy as np
 from rnnexp import comparison, plotting
 from rnnexp.clipping import GlobalNorm
 from rnnexp.plan import Plan
-from rnnexp.trial import Result
+from rnnexp.subject import Result
 
 _LN10 = np.log(10)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 UNSCIENTIFIC = frozenset(
-    {"checkpoint", "dry_run", "hydra", "launcher", "name", "output_dir", "resume", "tracking"}
+    {"checkpoint", "dry_run", "hydra", "launcher", "name", "output_dir", "replicas", "resume", "tracking"}
 )
-"""Top-level keys that cannot change a number: where a run goes, how it is started and resumed.
+"""Top-level keys that cannot change a number: where a run goes, how it is started and resumed, beside what.
 
 `device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
 """

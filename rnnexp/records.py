@@ -1,6 +1,7 @@
 """The records of a run: opened, described, closed with the right status whatever happens."""
 
 import contextlib
+import contextvars
 import logging
 import os
 import shlex
@@ -18,10 +19,14 @@ from rnnexp.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
 
 if TYPE_CHECKING:
-    from rnnexp.job import Job, Membership
+    from rnnexp.job import Job
     from rnnexp.plan import Plan
 
+NO_REMEDY = "there is no checkpoint to go on from"
+"""What is said of a run that was stopped too early."""
+
 _logger = logging.getLogger(__name__)
+_log: contextvars.ContextVar[Path | None] = contextvars.ContextVar("log", default=None)
 
 
 def ensure_experiment(job: "Job") -> str | None:
@@ -53,24 +58,26 @@ def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
             "git.dirty": git.dirty,
             "run_folder": folder.path.resolve(),
             "threads": os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count(),
-            **_belonging(job.sweep),
+            **_belonging(job),
             **{f"version.{name}": version for name, version in provenance.versions().items()},
         }
     )
 
 
-def _belonging(sweep: "Membership | None") -> dict[str, Any]:
-    """Return the tags by which a run is found from its sweep, and its sweep from the run."""
-    if sweep is None:
+def _belonging(job: "Job") -> dict[str, Any]:
+    """Return the tags by which a run is found from its sweep or command, and that from the run."""
+    sweep, shared = job.sweep, job.sweep or job.together
+    if shared is None:
         return {}
-    parent = {} if sweep.run_id is None else {"mlflow.parentRunId": sweep.run_id}
-    return {"sweep_id": sweep.id, "sweep_folder": sweep.folder, **parent}
+    parent = {} if shared.run_id is None else {"mlflow.parentRunId": shared.run_id}
+    return parent if sweep is None else {"sweep_id": sweep.id, "sweep_folder": sweep.folder, **parent}
 
 
 @contextlib.contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Send what the package logs to `path` as well, from INFO on."""
+    """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
     handler = logging.FileHandler(path, encoding="utf-8")
+    handler.addFilter(lambda record: _log.get() in (None, path))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("rnnexp")
     level = logger.level
@@ -85,24 +92,37 @@ def log_file(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def said_in(path: Path | None) -> Iterator[None]:
+    """Send what is logged inside to no `log_file` but `path`; None: to all that are open."""
+    token = _log.set(path)
+    try:
+        yield
+    finally:
+        _log.reset(token)
+
+
+@contextlib.contextmanager
 def kept(job: "Job", experiment: str | None, folder: RunFolder, signals: Interruption) -> Iterator[Tracker]:
     """Open the records of the run and close them with the right status, whatever happens inside.
 
     Signals wait while records are opened and closed, so that no run stays RUNNING in MLflow.
     """
-    with signals.deferred():
+    # Of those that end together, one tells the console.
+    quiet = job.together is not None
+    with signals.deferred(), said_in(folder.log):
         tracker = _open(job, experiment, folder)
         status: tracking.Status = "FAILED"
         try:
-            with signals.admitted():
+            with signals.admitted(), said_in(None):
                 yield tracker
             status = "FINISHED"
         except Killed as killed:
             status = "KILLED"
-            _logger.warning("%s; %s", killed, _remedy(job, folder))
+            _logger.log(logging.INFO if quiet else logging.WARNING, "%s; %s", killed, remedy(job, folder))
             raise
         except Exception as error:
-            _logger.error("the run failed: %s: %s", type(error).__name__, error)
+            level = logging.INFO if quiet else logging.ERROR
+            _logger.log(level, "the run failed: %s: %s", type(error).__name__, error)
             _logger.info("where it failed:", exc_info=True)
             raise
         finally:
@@ -111,10 +131,8 @@ def kept(job: "Job", experiment: str | None, folder: RunFolder, signals: Interru
 
 def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
     """Open the run in its store; if that fails, take away a folder that was made for it."""
+    check_store(job, folder)
     known = folder.state()
-    began_in = known.get("store", job.tracking.store)
-    if began_in != job.tracking.store:
-        raise ArgumentError("tracking", f"{began_in}, where the run to be resumed began", job.tracking.store)
     # Before the store knows of the run: who is killed in between is found again by its folder.
     folder.update(
         name=job.name,
@@ -136,6 +154,13 @@ def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
         raise
     folder.update(run_id=tracker.run_id)
     return tracker
+
+
+def check_store(job: "Job", folder: RunFolder) -> None:
+    """Raise `ArgumentError` if the run of that folder began in another store than the job's."""
+    began_in = folder.state().get("store", job.tracking.store)
+    if began_in != job.tracking.store:
+        raise ArgumentError("tracking", f"{began_in}, where the run to be resumed began", job.tracking.store)
 
 
 def _expected_seconds(plan: "Plan") -> float:
@@ -171,12 +196,14 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
         folder.remove_checkpoint()
 
 
-def _remedy(job: "Job", folder: RunFolder) -> str:
+def remedy(job: "Job", folder: RunFolder) -> str:
+    """Return what can be done about a run that was stopped."""
     if not folder.checkpoint.is_file():
-        return "there is no checkpoint to go on from"
+        return NO_REMEDY
     if job.sweep is not None:
         return "the command of the sweep goes on with it"
-    typed = [override for override in job.overrides if not override.startswith("resume=")]
+    overrides = job.overrides if job.together is None else job.together.overrides
+    typed = [override for override in overrides if not override.startswith("resume=")]
     return f"go on with: python run.py {shlex.join([*typed, 'resume=true'])}"
 
 

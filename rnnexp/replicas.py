@@ -6,7 +6,7 @@ XLA runs the loop over time of one network on one core. The step of every networ
 TensorFlow starts what is compiled apart on all cores: R networks keep min(R, cores) of them busy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -43,6 +43,7 @@ class ReplicatedModel(keras.Model):
         super().__init__(name="replicated", dtype=replicas[0].network.inputs[0].dtype)
         self.replicas = list(replicas)
         self._active = [tf.Variable(True, trainable=False) for _ in replicas]
+        self._under_way = set(range(len(replicas)))
         self._steps = [_compiled(replica) for replica in replicas]
         self.compile(optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution)
 
@@ -66,11 +67,22 @@ class ReplicatedModel(keras.Model):
         losses = [_step_if(active, step, batch, self.compute_dtype) for step, active, batch in parts]
         return {f"loss_{place}": loss for place, loss in enumerate(losses)}
 
+    @property
+    def under_way(self) -> list[int]:
+        """The places (0 .. R - 1) of the replicas that are not held."""
+        return sorted(self._under_way)
+
     def hold(self, place: int) -> None:
-        """Leave the replica at `place` (0 .. R - 1) as it is from now on; with the last one, `fit` ends."""
+        """Leave the replica at `place` as it is from now on; with the last one under way, `fit` ends."""
         self._active[place].assign(False)
-        if not any(map(bool, self._active)):
+        self._under_way.discard(place)
+        if not self._under_way:
             self.stop_training = True
+
+    def release(self, place: int) -> None:
+        """Train the replica at `place` again."""
+        self._active[place].assign(True)
+        self._under_way.add(place)
 
 
 class JointSteering(keras.callbacks.Callback):
@@ -79,18 +91,24 @@ class JointSteering(keras.callbacks.Callback):
     Args:
         model: The replicas under training.
         steerings: One for each of them, in their order. Their clocks show the time of all replicas together.
+        on_return: Called at every return to Python when all that was due is done, for every replica.
 
     Raises:
         ArgumentError: They are not as many as the replicas.
     """
 
-    def __init__(self, model: ReplicatedModel, steerings: Sequence[Steering]):
+    def __init__(
+        self,
+        model: ReplicatedModel,
+        steerings: Sequence[Steering],
+        on_return: Callable[[], None] = lambda: None,
+    ):
         super().__init__()
         if len(steerings) != len(model.replicas):
             raise checks.ArgumentError("steerings", f"{len(model.replicas)} of them", len(steerings))
         self._replicated = model
         self._steerings = list(steerings)
-        self._held: set[int] = set()
+        self._on_return = on_return
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Hold what has diverged before."""
@@ -98,23 +116,20 @@ class JointSteering(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Start the clocks."""
-        for place in self._under_way():
+        for place in self._replicated.under_way:
             self._steerings[place].on_train_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Do what is due for every replica under way."""
-        for place in self._under_way():
+        for place in self._replicated.under_way:
             self._steerings[place].on_train_batch_end(batch, logs)
         self._hold()
-
-    def _under_way(self) -> list[int]:
-        return [place for place in range(len(self._steerings)) if place not in self._held]
+        self._on_return()
 
     def _hold(self) -> None:
-        for place in self._under_way():
+        for place in self._replicated.under_way:
             if self._steerings[place].diverged_at is not None:
                 self._replicated.hold(place)
-                self._held.add(place)
 
 
 def replicated_data(

@@ -60,6 +60,7 @@ SCALARS: dict[str, Check] = {
     "batch_size": _at_least(1),
     "steps": _at_least(0),
     "seed": partial(checks.integer, minimum=0, maximum=2**31 - 1),
+    "replicas": _at_least(1),
     "dtype": _one_of("float32", "float64"),
     "device": _one_of("auto", "cpu", "gpu"),
     "jit": checks.boolean,

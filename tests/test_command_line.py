@@ -88,6 +88,15 @@ REFUSED = [
     ("batch_size=0", f"batch_size: {AT_LEAST} 1, received 0"),
     ("steps=-1", f"steps: {AT_LEAST} 0, received -1"),
     ("seed=-1", "seed: expected an integer from 0 to 2147483647, received -1"),
+    ("replicas=0", f"replicas: {AT_LEAST} 1, received 0"),
+    ("replicas=x", f"replicas: {AT_LEAST} 1, received 'x'"),
+    ("replicas=2,3", "replicas: expected one value (for several: python run.py -m), received 'replicas=2,3'"),
+    ("replicas=2 seed=2147483647", "seed: expected an integer from 0 to 2147483647, received 2147483648"),
+    (
+        "-m replicas=4 seed=2",
+        "replicas: expected 1 in a sweep, which lists its seeds (seed=range(2,6)), received 4",
+    ),
+    ("-m units=8,9 replicas=1,2", "replicas: expected 1 in a sweep, which lists its seeds (seed=range(0,2))"),
     ("probe.every=0", f"probe.every: {AT_LEAST} 1, received 0"),
     ("record.every=0.5", f"record.every: {AT_LEAST} 1, received 0.5"),
     ("validation.every=never", f"validation.every: {AT_LEAST} 1, received 'never'"),
@@ -231,6 +240,15 @@ def test_a_sweep_is_known_before_it_begins():
     assert request.first.plan.seed == 0
     assert asked("-m", "hydra.sweep.dir=some/where").folder == "some/where"
     assert not asked("seed=1").sweeping
+
+
+def test_replicas_are_the_runs_of_their_seeds():
+    request = asked("units=8", "replicas=3", "seed=4")
+    assert not request.sweeping
+    assert request.jobs == tuple(("units=8", "replicas=1", f"seed={seed}") for seed in (4, 5, 6))
+    assert (request.swept, request.first.plan.seed) == (("seed",), 4)
+    assert asked("units=8", "replicas=1").jobs == (("units=8", "replicas=1"),)
+    assert asked("-m", "seed=0,1", "replicas=1").sweeping
 
 
 def test_what_an_experiment_sweeps_can_be_narrowed():

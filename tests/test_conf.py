@@ -1,5 +1,6 @@
 """The menu and the code name the same things."""
 
+import dataclasses
 import importlib
 import inspect
 import pickle
@@ -8,7 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rnnexp import clipping, command_line, experiment, initializers, optimizers, schema, tasks, tracking
+from rnnexp import (
+    clipping,
+    command_line,
+    experiment,
+    initializers,
+    optimizers,
+    provenance,
+    schema,
+    tasks,
+    tracking,
+)
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -145,6 +156,7 @@ OTHER = {
     "batch_size": 65,
     "steps": 5001,
     "seed": 1,
+    "replicas": 2,
     "dtype": "float64",
     "device": "cpu",
     "jit": "false",
@@ -179,7 +191,7 @@ OTHER = {
 }
 """Another value for every key of the default configuration."""
 
-NOT_SCIENTIFIC = ("checkpoint", "dry_run", "launcher", "name", "output_dir", "resume", "tracking")
+NOT_SCIENTIFIC = ("checkpoint", "dry_run", "launcher", "name", "output_dir", "replicas", "resume", "tracking")
 
 
 def keys_of_the_default():
@@ -190,12 +202,26 @@ def test_another_value_is_known_for_every_key():
     assert keys_of_the_default() == OTHER.keys()
 
 
-@pytest.mark.parametrize("key", sorted(OTHER))
+@pytest.mark.parametrize("key", sorted(OTHER.keys() - {"replicas"}))  # those have a configuration each
 def test_a_key_changes_the_hash_if_and_only_if_it_can_change_a_number(key):
     changed = composed(f"{key}={OTHER[key]}")
     assert tracking.flatten(changed.config)[key] != tracking.flatten(composed().config)[key]
     scientific = key.partition(".")[0] not in NOT_SCIENTIFIC
     assert (changed.config_hash != composed().config_hash) == scientific
+
+
+TASK = tasks.Adding(100)
+
+
+def test_replicas_have_the_hashes_of_the_single_runs_of_their_seeds():
+    jobs = experiment.compose_jobs(["seed=3", f"replicas={OTHER['replicas']}"])
+    singles = [composed(f"seed={seed}") for seed in (3, 4)]
+    assert [job.config_hash for job in jobs] == [single.config_hash for single in singles]
+    assert [job.config for job in jobs] == [single.config for single in singles]
+    plans = [[dataclasses.replace(job.plan, task=TASK) for job in found] for found in (jobs, singles)]
+    assert plans[0] == plans[1]
+    without = {key: value for key, value in singles[0].config.items() if key != "replicas"}
+    assert provenance.config_hash(without) == singles[0].config_hash
 
 
 @pytest.mark.parametrize(("group", "name"), [choice for choice in CHOICES if choice[0] != "tracking"])

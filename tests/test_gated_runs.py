@@ -19,9 +19,10 @@ from rnnexp.network import build_network
 from rnnexp.optimizers import Adam
 from rnnexp.recipes import Gru, Lstm
 from rnnexp.signals import Interruption, Killed
+from rnnexp.subject import Observer
 from rnnexp.tasks import Adding
 from rnnexp.training import RecordingModel, training_data
-from rnnexp.trial import Observer, Trial
+from rnnexp.trial import Trial
 
 T, H, B, SEED, STEPS = 10, 5, 8, 3, 7
 """Seven steps are no multiple of an execution of three."""
@@ -138,7 +139,7 @@ def run(plan, folder, resume=False, interruption=None):
     result = trial.run(resume)
     looks = [list(look.metrics().values()) for look in (result.start, result.end)]
     validations = [dataclasses.astuple(validated.score) for validated in result.validations]
-    return (result.history.kept, [*trial.network.get_weights(), *looks, validations]), result
+    return (result.history.kept, [*trial.subject.network.get_weights(), *looks, validations]), result
 
 
 @each_recipe

@@ -23,9 +23,9 @@ from rnnexp.probes import (
 )
 from rnnexp.spectra import SpectrumHistory
 from rnnexp.steering import History
+from rnnexp.subject import Result, Validated
 from rnnexp.tasks import Adding
 from rnnexp.training import Recorded
-from rnnexp.trial import Result, Validated
 from rnnexp.verdict import Validation
 
 T, H, B, N = 12, 6, 4, 30

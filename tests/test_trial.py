@@ -13,8 +13,9 @@ from rnnexp.clipping import GlobalNorm, NoClip
 from rnnexp.initializers import GlorotUniform, Identity
 from rnnexp.optimizers import Sgd
 from rnnexp.signals import Interruption, Killed
+from rnnexp.subject import Observer, Result, Subject
 from rnnexp.tasks import Adding
-from rnnexp.trial import Observer, Result, Trial
+from rnnexp.trial import Trial
 
 T, H, B, STEPS = 12, 6, 4, 12
 
@@ -83,7 +84,10 @@ def start(plan, folder, watcher=None, interruption=None):
 
 def variables(trial: Any):
     """Weights and the optimizer's variables."""
-    return [*trial.network.get_weights(), *(np.asarray(v) for v in trial._model.optimizer.variables)]
+    return [
+        *trial.subject.network.get_weights(),
+        *(np.asarray(v) for v in trial.subject.model.optimizer.variables),
+    ]
 
 
 def findings(trial, result: Result):
@@ -145,7 +149,7 @@ def test_what_a_run_finds_and_when(whole):
     np.testing.assert_array_equal(np.concatenate([block.steps for block in watcher.blocks]), np.arange(STEPS))
     np.testing.assert_array_equal(result.history.kept.steps, [0, 3, 6, 9])
     assert 0 < result.history.clipped < STEPS
-    assert (result.diverged_at, result.steps_taken, trial.steps_taken) == (None, STEPS, STEPS)
+    assert (result.diverged_at, result.steps_taken, trial.subject.steps_taken) == (None, STEPS, STEPS)
     assert result.history.seconds > 0
 
 
@@ -153,7 +157,7 @@ def test_the_last_look_is_at_the_weights_whose_gradient_was_recorded_last(whole)
     """On the batch of the last training step the probe finds what the step recorded."""
     trial, watcher, result, _ = whole
     measured: Any = trial
-    probe, step = measured._probe, STEPS - 1
+    probe, step = measured.subject._probe, STEPS - 1
     x, y = PLAN.task.batch(PLAN.seed, "train", step, B)
     batch = tasks.Batch(x, y)
     twin = type(probe)(probe._twin, PLAN.cell, PLAN.activation, PLAN.task.loss, batch, PLAN.bootstrap)
@@ -174,7 +178,7 @@ def test_a_look_reaches_beyond_the_dtype_of_the_training(tmp_path):
 
 def checkpoint_weights(trial):
     """The weights of the last checkpoint, which is taken at the last look."""
-    with np.load(trial._state) as stored:
+    with np.load(trial.subject._state) as stored:
         assert stored["steps_taken"] == STEPS - 1
         return [stored[f"variable_{place}"] for place in range(5)]
 
@@ -183,7 +187,7 @@ def checkpoint_weights(trial):
 def test_a_run_that_was_killed_goes_on_to_the_bit(count, taken, whole, tmp_path):
     """The 7th to ask is the trial itself, having trained up to its last look; the 8th is the last return."""
     trial = run_killed(PLAN, tmp_path, interruption=SignalAt(count))
-    assert trial.steps_taken == taken
+    assert trial.subject.steps_taken == taken
     assert checkpoint.steps_in(tmp_path / "state.npz") == STEPS - 1
     watcher = Watcher()
     assert_same(run(PLAN, tmp_path, resume=True, watcher=watcher), whole[3])
@@ -193,8 +197,8 @@ def test_a_run_that_was_killed_goes_on_to_the_bit(count, taken, whole, tmp_path)
 def test_a_run_that_was_killed_twice_goes_on_to_the_bit(whole, tmp_path):
     run_killed(PLAN, tmp_path, interruption=SignalAt(2))
     trial = run_killed(PLAN, tmp_path, resume=True, interruption=SignalAt(3))
-    assert trial.steps_taken == 10
-    assert trial.result().validations == whole[2].validations[:2]
+    assert trial.subject.steps_taken == 10
+    assert trial.subject.result().validations == whole[2].validations[:2]
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
 
 
@@ -206,7 +210,7 @@ def test_a_signal_during_a_hook_waits_for_it_and_between_them_for_nothing(event,
     interruption = Interruption()
     watcher = Watcher({event: lambda: interruption.receive(signal.SIGTERM)})
     trial = run_killed(PLAN, tmp_path, watcher=watcher, interruption=interruption)
-    assert trial.steps_taken == taken
+    assert trial.subject.steps_taken == taken
     assert checkpoint.steps_in(tmp_path / "state.npz") == min(taken, STEPS - 1)
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
 
@@ -260,22 +264,18 @@ def test_without_checkpoints_nothing_is_written(tmp_path):
     plan = dataclasses.replace(PLAN, checkpoint_every=0, steps=4)
     trial = run_killed(plan, tmp_path, interruption=SignalAt(1))
     assert list(tmp_path.iterdir()) == []
-    np.testing.assert_array_equal(trial.result().history.kept.steps, [0])
+    np.testing.assert_array_equal(trial.subject.result().history.kept.steps, [0])
 
 
-def test_a_signal_before_anything_was_measured(tmp_path):
+def test_a_signal_before_anything_was_measured(tmp_path, monkeypatch):
     interruption = Interruption()
-
-    class EarlyTrial(Trial):
-        def _measure(self):
-            interruption.receive(signal.SIGTERM)
-
-    trial = EarlyTrial(PLAN, tmp_path / "state.npz", Watcher().observer(), interruption)
+    monkeypatch.setattr(Subject, "_measure", lambda subject: interruption.receive(signal.SIGTERM))
+    trial = start(PLAN, tmp_path, interruption=interruption)
     with pytest.raises(Killed):
         trial.run(resume=False)
-    assert not trial.measured
+    assert not trial.subject.measured
     with pytest.raises(IndexError):
-        trial.result()
+        trial.subject.result()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -291,7 +291,7 @@ def test_a_damaged_checkpoint_is_not_overwritten(tmp_path):
 def test_the_shortest_runs(steps, tmp_path):
     watcher = Watcher()
     trial = start(dataclasses.replace(PLAN, steps=steps), tmp_path, watcher)
-    before = trial.network.get_weights()
+    before = trial.subject.network.get_weights()
     result = trial.run(resume=False)
     assert watcher.measured == [0]
     assert result.end is result.start
@@ -299,7 +299,9 @@ def test_the_shortest_runs(steps, tmp_path):
     assert result.validations[0].score.enough
     np.testing.assert_array_equal(result.history.kept.steps, np.arange(steps))
     assert result.steps_taken == steps
-    changed = [not np.array_equal(*pair) for pair in zip(before, trial.network.get_weights(), strict=True)]
+    changed = [
+        not np.array_equal(*pair) for pair in zip(before, trial.subject.network.get_weights(), strict=True)
+    ]
     assert all(changed) == any(changed) == (steps == 1)
 
 
@@ -334,7 +336,7 @@ def test_a_run_that_diverges_stops_and_says_at_which_step(diverged):
 
 def test_a_run_that_diverged_unnoticed_and_was_killed_ends_in_the_same_place(diverged, tmp_path):
     plan, expected = diverged
-    assert run_killed(plan, tmp_path, interruption=SignalAt(7)).steps_taken == 14
+    assert run_killed(plan, tmp_path, interruption=SignalAt(7)).subject.steps_taken == 14
     result = start(plan, tmp_path).run(resume=True)
     assert result.diverged_at == expected.diverged_at
     assert result.steps_taken == 14  # no step was taken after it was known
@@ -359,7 +361,7 @@ def test_every_task_runs(name, tmp_path):
     # Two steps teach nothing: the loss is about that of guessing, and hardly any sequence is right.
     assert 0.5 * task.floor_loss < score.loss < 30 * task.floor_loss
     assert 0 < score.error <= 1
-    assert {weight.dtype.name for weight in trial.network.get_weights()} == {"float64"}
+    assert {weight.dtype.name for weight in trial.subject.network.get_weights()} == {"float64"}
 
 
 def test_segments_change_no_more_than_the_last_digits(tmp_path):
@@ -367,9 +369,9 @@ def test_segments_change_no_more_than_the_last_digits(tmp_path):
     weights, records = [], []
     for segment in (None, 5):
         trial = start(dataclasses.replace(plan, segment=segment), tmp_path)
-        assert trial.network.get_layer("recurrent").segment == segment
+        assert trial.subject.network.get_layer("recurrent").segment == segment
         records.append(trial.run(resume=False).history.kept.log_norms)
-        weights.append(trial.network.get_weights())
+        weights.append(trial.subject.network.get_weights())
     np.testing.assert_allclose(records[0], records[1], atol=1e-5)  # kept in float32
     for ours, theirs in zip(*weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
@@ -391,7 +393,9 @@ def test_looking_does_not_disturb(whole, tmp_path):
 @pytest.mark.parametrize("seed", [0, 5])
 def test_each_weight_has_a_seed_of_its_own(seed, tmp_path):
     plan = dataclasses.replace(PLAN, seed=seed, initializer=GlorotUniform(seed=3 * seed + 1))
-    kernel, recurrent_kernel, bias, readout, readout_bias = start(plan, tmp_path).network.get_weights()
+    kernel, recurrent_kernel, bias, readout, readout_bias = start(
+        plan, tmp_path
+    ).subject.network.get_weights()
     np.testing.assert_array_equal(kernel, GlorotUniform(seed=3 * seed)((2, H)))
     np.testing.assert_array_equal(recurrent_kernel, GlorotUniform(seed=3 * seed + 1)((H, H)))
     np.testing.assert_array_equal(readout, GlorotUniform(seed=3 * seed + 2)((H, 1)))

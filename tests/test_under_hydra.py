@@ -51,6 +51,21 @@ def test_one_run_leaves_its_folder_and_nothing_else(main, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_replicas_are_runs_beside_each_other(main, monkeypatch, tmp_path):
+    seen: list[int] = []
+
+    def conduct(runs, signals, started):
+        seen.extend(run.job.plan.seed for run in runs)
+        return []
+
+    monkeypatch.setattr("rnnexp.joint.job._conduct", conduct)
+    monkeypatch.setattr("rnnexp.joint.job._show", lambda *rest: None)
+    assert main(None, "tracking=none", "replicas=3", "seed=2") == 0
+    assert seen == [2, 3, 4]
+    assert states() == ["FINISHED"] * 3
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
 def fail_second(job):
     if job.plan.seed == 1:
         raise ZeroDivisionError("of nothing")
@@ -133,6 +148,13 @@ def test_a_job_that_is_refused_does_not_take_the_others_down(main, in_process, c
     assert main(lambda job: None, "-m", "tracking=none", *arguments) == 1
     assert states() == ["FINISHED"] * 5
     assert "init.nonzero: expected at most 5, the units, received 15" in capsys.readouterr().err
+
+
+def test_replicas_that_came_into_a_sweep_by_another_way_are_refused(main, in_process, capsys):
+    assert main(None, "-m", "tracking=none", "replicas=2") == 1
+    assert states() == []
+    sentence = "replicas: expected 1 in a sweep, which lists its seeds (seed=range(0,2)), received 2"
+    assert sentence in capsys.readouterr().err
 
 
 def test_a_wrong_value_that_came_by_another_way_is_refused_too(main, capsys, tmp_path):

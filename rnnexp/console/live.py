@@ -29,6 +29,7 @@ def progress(
     total: int,
     *,
     start: int = 0,
+    of: str = "",
     console: Console | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
@@ -40,6 +41,7 @@ def progress(
     Args:
         total: Steps at the end of training.
         start: Steps that were done before.
+        of: Whose loss and gradient are shown, "median of 3: " say; "" of the one network.
         console: Where to write; the standard output by default.
         clock: Seconds, for the plain lines' speed.
 
@@ -49,10 +51,10 @@ def progress(
     total, start = integer("total", total, 0), integer("start", start, 0)
     console = Console() if console is None else console
     if console.is_interactive:
-        with _bar(console) as bar:
+        with _bar(console, of) as bar:
             yield _Bar(bar, total, start)
     else:
-        lines = _Lines(total, start, console, clock)
+        lines = _Lines(total, start, of, console, clock)
         try:
             yield lines
         finally:
@@ -80,8 +82,8 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self, total: int, start: int, console: Console, clock: Callable[[], float]):
-        self._total, self._console, self._clock = total, console, clock
+    def __init__(self, total: int, start: int, of: str, console: Console, clock: Callable[[], float]):
+        self._total, self._of, self._console, self._clock = total, of, console, clock
         self._stride = max(1, -(-total // _LINES))
         self._latest: tuple[int, float, float] | None = None
         self._shown_step, self._shown_time = start, clock()
@@ -101,7 +103,7 @@ class _Lines:
         speed = (step - self._shown_step) / (now - self._shown_time) if now > self._shown_time else None
         parts = [
             self._place(step),
-            f"loss {wording.loss(loss):<{_FIELD}}",
+            f"{self._of}loss {wording.loss(loss):<{_FIELD}}",
             f"grad {wording.norm(gradient_norm):<{_FIELD}}",
             f"{wording.speed(speed)} steps/s",
             f"{wording.duration((self._total - step) / speed) if speed else '-'} left",
@@ -115,11 +117,11 @@ class _Lines:
         return f"step {step:>{len(total)},}/{total}  {share:3.0f} %"
 
 
-def _bar(console: Console) -> RichProgress:
+def _bar(console: Console, of: str) -> RichProgress:
     return RichProgress(
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         BarColumn(bar_width=None),
-        TextColumn("loss {task.fields[loss]}"),
+        TextColumn(of + "loss {task.fields[loss]}"),
         TextColumn("grad {task.fields[gradient]}"),
         TextColumn("{task.fields[speed]}/s"),
         TextColumn("{task.fields[left]:<15}"),

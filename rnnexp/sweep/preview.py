@@ -83,13 +83,14 @@ def preview(
 
 
 def timed(folders: Sequence[RunFolder]) -> list[tuple[float, float]]:
-    """Return cost and seconds of the runs that finished in one go and did not diverge."""
+    """Return cost and seconds of the runs that finished in one go, alone, and did not diverge."""
     states = [folder.state() for folder in folders]
     return [
         (state["cost"], state["seconds"])
         for state in states
         if state.get("status") == "FINISHED"
         and state.get("attempts") == 1
+        and state.get("replicas", 1) == 1
         and state.get("cost")
         and state.get("seconds")
         and state.get("verdicts", {}).get("verdict.learning") != "diverged"

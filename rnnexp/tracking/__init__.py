@@ -10,7 +10,7 @@ from rnnexp.tracking.flatten import flatten
 from rnnexp.tracking.mlflow_run import MlflowTracker
 from rnnexp.tracking.search import run_with_tags
 from rnnexp.tracking.store import ensure_store
-from rnnexp.tracking.tracker import Point, Status, Tracker
+from rnnexp.tracking.tracker import Point, Status, Tracker, points
 
 __all__ = [
     "FileTracker",
@@ -21,6 +21,7 @@ __all__ = [
     "check_store",
     "ensure_store",
     "flatten",
+    "points",
     "resolve",
     "run_with_tags",
 ]

@@ -16,6 +16,11 @@ class Point(NamedTuple):
     step: int
 
 
+def points(values: Mapping[str, float], step: int) -> list[Point]:
+    """Return a point for every metric, all after `step` updates."""
+    return [Point(key, value, step) for key, value in values.items()]
+
+
 class Tracker(Protocol):
     """Keeps the records of one run; `MlflowTracker` and `FileTracker` are its two forms.
 

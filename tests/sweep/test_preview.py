@@ -87,6 +87,7 @@ def test_runs_of_similar_cost_set_the_pace():
     [
         {"status": "KILLED"},
         {"attempts": 2},
+        {"replicas": 3},
         {"verdicts": {"verdict.learning": "diverged"}},
         {"seconds": None},
     ],

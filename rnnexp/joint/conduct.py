@@ -1,0 +1,68 @@
+"""A joint trial under observation: one progress for all, records, figures and verdicts of each."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec
+
+from rnnexp import checkpoint, console, findings, records
+from rnnexp.conclusion import conclude
+from rnnexp.conduct import keep_arrays, observer
+from rnnexp.joint.job import OpenRun
+from rnnexp.joint.trial import JointTrial, Member
+from rnnexp.signals import Interruption
+from rnnexp.subject import Observer, Result, Subject
+from rnnexp.tracking import points
+
+_P = ParamSpec("_P")
+
+
+def conduct(runs: Sequence[OpenRun], signals: Interruption, *, started: float) -> list[console.Line]:
+    """Run the plans together, record what is found and close the records of each run as it is concluded.
+
+    Whatever ends them early, the arrays recorded so far are in their folders.
+
+    Raises:
+        Killed: A signal came.
+    """
+    for run in runs:
+        run.tracker.metrics(points(findings.constants(run.job.plan), step=0))
+    subjects, results = _run_trial(runs, signals)
+    lines = []
+    for run, subject, result in zip(runs, subjects, results, strict=True):
+        with records.said_in(run.folder.log):
+            found = conclude(run.job, run.folder, run.tracker, subject.network, result, started)
+        run.records.close()
+        lines.append(console.Line(run.job.plan.seed, run.folder.path, found))
+    return lines
+
+
+def _run_trial(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Subject], Sequence[Result]]:
+    start = min(checkpoint.steps_in(run.folder.checkpoint) if run.resumed else 0 for run in runs)
+    of = f"median of {len(runs)}: "
+    with console.progress(runs[0].job.plan.steps, start=start, of=of) as progress:
+        medians = console.Medians(progress)
+        members = [_member(run, medians.of(place)) for place, run in enumerate(runs)]
+        trial = JointTrial(members, signals, on_return=medians.show)
+        try:
+            return trial.subjects, trial.run([run.resumed for run in runs])
+        except BaseException:
+            for run, subject in zip(runs, trial.subjects, strict=True):
+                keep_arrays(run.folder, subject)
+            raise
+
+
+def _member(run: OpenRun, progress: console.Progress) -> Member:
+    told = observer(run.job, run.tracker, progress)
+    hooks = {field.name: _in(run.folder.log, getattr(told, field.name)) for field in dataclasses.fields(told)}
+    return Member(run.job.plan, run.folder.checkpoint, Observer(**hooks))
+
+
+def _in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
+    """Return the hook with what it logs sent to that file alone."""
+
+    def told(*arguments: _P.args, **keywords: _P.kwargs) -> None:
+        with records.said_in(log):
+            hook(*arguments, **keywords)
+
+    return told

@@ -1,0 +1,262 @@
+"""Folders, records and ends of replicas: with a stand-in for the training, and one that is killed."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from rnnexp import console, experiment, load_runs, records
+from rnnexp.checks import ArgumentError
+from rnnexp.job import run_job
+from rnnexp.joint import job
+from rnnexp.joint.job import run_together
+from rnnexp.joint.parent_run import JointRun
+from rnnexp.run_folder import RunFolder
+from rnnexp.signals import Killed
+from rnnexp.tracking.connection import connect
+
+ROOT = Path(__file__).parents[2]
+
+
+def composed(*overrides):
+    return experiment.compose_jobs(overrides)
+
+
+class Training:
+    """Stands for the training: does `acts` in turn to each run, and closes its records."""
+
+    def __init__(self):
+        self.acts = []
+        self.resumed = []
+
+    def __call__(self, runs, signals, started):
+        act = self.acts.pop(0) if self.acts else lambda run: None
+        self.resumed.append({run.job.plan.seed: run.resumed for run in runs})
+        for run in runs:
+            run.folder.checkpoint.touch()
+        return [self._end(run, act) for run in runs]
+
+    def _end(self, run, act):
+        act(run)
+        run.folder.update(verdicts={"verdict.gradient": "stable", "verdict.learning": "solved"})
+        run.records.close()
+        found = console.Summary("a", gradient_verdict="stable", learning_verdict="learning", loss=0.1)
+        return console.Line(run.job.plan.seed, run.folder.path, found)
+
+
+@pytest.fixture
+def training(monkeypatch):
+    stand_in = Training()
+    monkeypatch.setattr(job, "_conduct", stand_in)
+    return stand_in
+
+
+@pytest.fixture(params=["none", "mlflow"])
+def address(request):
+    """The overrides that choose a tracker."""
+    if request.param == "none":
+        return ["tracking=none"]
+    return [f"tracking.uri={request.getfixturevalue('tracking_uri')}"]
+
+
+def folders():
+    """The run folders, the oldest first."""
+    return [RunFolder(path.parent) for path in sorted(Path("outputs").glob("*/*/run.json"))]
+
+
+def statuses():
+    return [folder.state()["status"] for folder in folders()]
+
+
+def at(seed, number):
+    """Raise a signal, or an error where `number` is none, at the replica of that seed."""
+
+    def act(run):
+        if run.job.plan.seed == seed:
+            if number is None:
+                raise ZeroDivisionError("of nothing")
+            signal.raise_signal(number)
+
+    return act
+
+
+def test_each_is_the_run_that_its_seed_would_have_alone(address, training, capsys):
+    run_together(composed(*address, "units=8", "replicas=3", "seed=4"))
+    assert statuses() == ["FINISHED"] * 3
+    for seed, folder in zip((4, 5, 6), folders(), strict=True):
+        (single,) = composed("units=8", f"seed={seed}")
+        config = yaml.safe_load((folder.path / "config.yaml").read_text())
+        assert (config["seed"], config["replicas"]) == (seed, 1)
+        assert folder.state()["config_hash"] == single.config_hash
+        assert folder.state()["name"] == single.name == f"tanh-T100-units8-s{seed}"
+        typed = yaml.safe_load((folder.path / "overrides.yaml").read_text())
+        assert experiment.compose_job(typed).config == config
+        assert f"{single.name}, configuration {single.config_hash}" in folder.log.read_text()
+        others = {f"-s{other}, " for other in (4, 5, 6)} - {f"-s{seed}, "}
+        assert not any(other in folder.log.read_text() for other in others)
+        assert not folder.checkpoint.exists()
+    assert capsys.readouterr().out.count("learning") >= 3
+
+
+def test_in_mlflow_they_lie_below_one_run_and_are_read_as_any(training, tracking_uri):
+    run_together(composed(f"tracking.uri={tracking_uri}", "replicas=2"))
+    table = load_runs(tracking_uri)
+    assert list(table["seed"]) == [0, 1]
+    assert list(table["run_id"]) == [folder.state()["run_id"] for folder in folders()]
+    assert table["group_hash"].nunique() == 1
+    (parent,) = set(table["parent_id"])
+    run = connect(tracking_uri).get_run(parent)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "tanh-T100-s0..1")
+    assert run.data.tags["replicas.learning"] == "2"
+    assert "replicas=2`\n\n| seed |" in run.data.tags["mlflow.note.content"]
+    assert "| 1 | stable | learning | 0.1000 |" in run.data.tags["mlflow.note.content"]
+
+
+def test_replicas_that_were_given_a_name_share_it_with_their_parent():
+    assert JointRun(composed("tracking=none", "replicas=2", "name=a b"), None, []).name == "a b"
+
+
+def test_a_signal_ends_those_killed_that_have_not_finished_and_resume_goes_on_with_them(
+    address, training, caplog, capsys
+):
+    training.acts.append(at(1, signal.SIGTERM))
+    typed = [*address, "replicas=3"]
+    with pytest.raises(Killed):
+        run_together(composed(*typed))
+    assert statuses() == ["FINISHED", "KILLED", "KILLED"]
+    command = f"go on with: python run.py {' '.join(typed)} resume=true"
+    assert [text for text in caplog.messages if command in text] == [f"stopped by SIGTERM; {command}"] * 3
+    assert [record.levelname for record in caplog.records if command in record.message].count("WARNING") == 1
+    assert command in folders()[2].log.read_text()
+    before = [folder.path for folder in folders()]
+    parents = {folder.state()["parent"] for folder in folders()}
+
+    run_together(composed(*typed, "resume=true"))
+    assert training.resumed[1] == {1: True, 2: True}
+    assert statuses() == ["FINISHED"] * 3
+    assert [folder.path for folder in folders()] == before
+    assert {folder.state()["parent"] for folder in folders()} == parents
+    assert len(parents) == 1
+    assert "seed 0: had finished earlier" in capsys.readouterr().out
+    assert "going on with seeds 1, 2" in caplog.messages
+
+
+def test_a_fault_is_written_down_and_ends_those_failed_that_have_not_finished(address, training, caplog):
+    training.acts.append(at(1, None))
+    with pytest.raises(ZeroDivisionError):
+        run_together(composed(*address, "replicas=2"))
+    assert statuses() == ["FINISHED", "FAILED"]
+    assert "the runs failed: ZeroDivisionError: of nothing" in caplog.messages
+    assert 'raise ZeroDivisionError("of nothing")' in folders()[1].log.read_text()
+    if address != ["tracking=none"]:
+        client = connect(address[0].removeprefix("tracking.uri="))
+        assert client.get_run(folders()[0].state()["parent"]).info.status == "FAILED"
+
+
+def test_a_signal_while_the_records_are_opened_ends_all_that_are_open(address, training, monkeypatch):
+    open_tracker = records._open_tracker
+
+    def interrupted(job, *rest):
+        if job.plan.seed == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return open_tracker(job, *rest)
+
+    monkeypatch.setattr(records, "_open_tracker", interrupted)
+    with pytest.raises(Killed):
+        run_together(composed(*address, "replicas=3"))
+    assert statuses() == ["KILLED"] * 2
+    assert training.resumed == []
+
+
+def test_with_nothing_to_resume_all_begin_and_say_so(training, caplog):
+    run_together(composed("tracking=none", "replicas=2"))
+    run_together(composed("tracking=none", "replicas=2", "resume=true"))
+    assert training.resumed == [{0: False, 1: False}] * 2
+    assert len(folders()) == 4
+    assert "no unfinished run of these seeds in outputs: beginning anew" in caplog.messages
+
+
+def test_more_replicas_than_before_begin_beside_those_that_go_on(training, caplog):
+    training.acts.append(at(0, signal.SIGTERM))
+    with pytest.raises(Killed):
+        run_together(composed("tracking=none", "replicas=2"))
+    folders()[1].checkpoint.unlink()
+    run_together(composed("tracking=none", "replicas=3", "resume=true"))
+    assert training.resumed[1] == {0: True, 1: False, 2: False}
+    assert statuses() == ["FINISHED"] * 3
+    assert {"going on with seed 0", "beginning with seeds 1, 2"} <= set(caplog.messages)
+
+
+def test_a_run_that_another_holds_or_that_was_recorded_elsewhere_leaves_all_as_they_are(
+    training, tracking_uri
+):
+    training.acts.append(at(0, signal.SIGTERM))
+    with pytest.raises(Killed):
+        run_together(composed("tracking=none", "replicas=2"))
+    before = [folder.state() for folder in folders()]
+    with folders()[1].held(), pytest.raises(ArgumentError, match="resume: expected a run that no other"):
+        run_together(composed("tracking=none", "replicas=2", "resume=true"))
+    with pytest.raises(ArgumentError, match="tracking: expected none, where the run to be resumed began"):
+        run_together(composed(f"tracking.uri={tracking_uri}", "replicas=2", "resume=true"))
+    assert [folder.state() for folder in folders()] == before
+
+
+WHOLE = (
+    *("units=8", "seq_len=12", "batch_size=8", "steps=1500", "clip=global_norm", "clip.threshold=0.1"),
+    *("checkpoint.every=50", "probe.every=1000", "validation.every=500", "tracking.every=100"),
+    *("tracking=none", "tracking.model=false", "jit=false"),
+)
+
+
+@contextlib.contextmanager
+def started(*arguments):
+    command = [sys.executable, str(ROOT / "run.py"), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def arrays(folder):
+    with np.load(folder / "gradient_flow.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def test_replicas_that_were_killed_and_went_on_are_the_single_runs_to_the_bit(capsys, monkeypatch):
+    monkeypatch.setattr("rnnexp.keepsakes.draw", lambda *arguments, **keywords: [])
+    typed = (*WHOLE, "replicas=2")
+    with started(*typed) as process:
+        deadline = time.monotonic() + 120
+        while len(list(Path("outputs").glob("*/*/checkpoint.npz"))) < 2:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert statuses() == ["RUNNING"] * 2
+    run_together(composed(*typed, "resume=true"))
+    assert [(folder.state()["status"], folder.state()["attempts"]) for folder in folders()] == [
+        ("FINISHED", 2)
+    ] * 2
+    run_job(experiment.compose_job([*WHOLE, "seed=1", "output_dir=alone"]))
+    (alone,) = Path("alone").glob("*/*")
+    found, expected = arrays(folders()[1].path), arrays(alone)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    for name in ("verdict.txt", "theory.csv"):
+        assert (folders()[1].path / name).read_bytes() == (alone / name).read_bytes()
+    tags = json.loads((alone / "tags.json").read_text())
+    table = load_runs("outputs")
+    for name in ("config_hash", "group_hash", "verdict.learning", "verdict.gradient"):
+        assert table[name][1] == tags[name]
+    shown = capsys.readouterr().out
+    assert "1,500/1,500  100 %  median of 2: loss" in shown
+    assert str(folders()[1].path) in shown

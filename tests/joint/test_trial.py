@@ -1,0 +1,167 @@
+"""Trials of several seeds against trials of each alone: the same events, and the same bits."""
+
+import dataclasses
+import functools
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plans import small_plan
+
+from rnnexp import checkpoint, clipping
+from rnnexp.clipping import GlobalNorm, NoClip, Norm, Value
+from rnnexp.initializers import Orthogonal
+from rnnexp.joint.trial import JointTrial, Member
+from rnnexp.optimizers import Sgd
+from rnnexp.signals import Interruption, Killed
+from rnnexp.subject import Observer
+from rnnexp.tasks import Adding
+from rnnexp.trial import Trial
+
+STEPS = 12
+DIVERGING = Sgd(learning_rate=1e300)
+
+
+def plan_of(seed, **changes):
+    changes = {"initializer": Orthogonal(seed=3 * seed + 1), "task": Adding(8), "steps": STEPS} | changes
+    return small_plan(seed=seed, **changes)
+
+
+class Watcher:
+    """Writes down what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def observer(self):
+        return Observer(
+            lambda block: self.told.append(("block", tuple(block.steps.tolist()))),
+            lambda measurement: self.told.append(("measurement", measurement.step)),
+            lambda validated: self.told.append(("validation", validated.step)),
+            lambda: self.told.append(("checkpoint", None)),
+        )
+
+
+def left(subject, result):
+    """All numbers of a run but its duration."""
+    kept = result.history.kept
+    variables = [*subject.network.get_weights(), *map(np.asarray, subject.model.optimizer.variables)]
+    return {
+        **{f"variable {place}": value for place, value in enumerate(variables)},
+        "record": np.column_stack([kept.steps, kept.log_norms, kept.scalars]),
+        "clipped": result.history.clipped,
+        "diverged at": result.diverged_at,
+        "taken": result.steps_taken,
+        "validations": [(v.step, *dataclasses.astuple(v.score)) for v in result.validations],
+        "start": list(result.start.metrics().values()),
+        "end": list(result.end.metrics().values()),
+        "at": [result.start.step, result.end.step],
+        "spectra": result.spectra.table(),
+    }
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def together(plans, folder, resume=None, watchers=None, interruption=None, on_return=lambda: None):
+    watchers = watchers or [Watcher() for _ in plans]
+    members = [
+        Member(plan, folder / f"{place}.npz", watcher.observer())
+        for place, (plan, watcher) in enumerate(zip(plans, watchers, strict=True))
+    ]
+    trial = JointTrial(members, interruption or Interruption(), on_return)
+    results = trial.run(resume or [False] * len(plans))
+    return [left(*pair) for pair in zip(trial.subjects, results, strict=True)]
+
+
+PLANS = {
+    "float32": (
+        plan_of(0, clip=NoClip()),
+        plan_of(7, optimizer=DIVERGING),
+        plan_of(2, clip=Norm(0.05)),
+        plan_of(3, clip=Value(0.05)),
+    ),
+    "float64": (
+        plan_of(7, optimizer=DIVERGING, dtype="float64", jit=True, shards=2),
+        plan_of(0, clip=GlobalNorm(0.05), dtype="float64", jit=True, shards=2),
+    ),
+}
+"""Every clip, and beside it a network that diverges; with XLA and without."""
+
+
+@functools.cache
+def expected(plan):
+    """What a plan finds and tells alone."""
+    watcher = Watcher()
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(plan, Path(folder, "state.npz"), watcher.observer(), Interruption())
+        return left(trial.subject, trial.run(resume=False)), watcher.told
+
+
+@pytest.mark.parametrize("dtype", PLANS)
+def test_each_is_told_and_finds_what_it_does_alone_also_beside_one_that_diverges(dtype, tmp_path):
+    watchers = [Watcher() for _ in PLANS[dtype]]
+    found = together(PLANS[dtype], tmp_path, watchers=watchers)
+    for plan, run, watcher in zip(PLANS[dtype], found, watchers, strict=True):
+        assert_same(run, expected(plan)[0])
+        assert watcher.told == expected(plan)[1]
+    diverged = [plan.optimizer == DIVERGING for plan in PLANS[dtype]]
+    assert [run["diverged at"] is not None for run in found] == diverged
+
+
+def test_every_clip_is_among_them():
+    kinds = {type(plan.clip) for plans in PLANS.values() for plan in plans}
+    assert kinds == set(clipping.CATALOGUE.values())
+
+
+class SignalAfter(Interruption):
+    """A SIGTERM that comes when training has returned so many times."""
+
+    def __init__(self, count):
+        super().__init__()
+        self._left = count
+
+    def returned(self):
+        self._left -= 1
+        if self._left == 0:
+            self.receive(signal.SIGTERM)
+
+
+def first_step(watcher):
+    return min(steps[0] for kind, steps in watcher.told if kind == "block")
+
+
+def test_those_behind_catch_up_and_all_find_what_nothing_has_disturbed(tmp_path):
+    """One has an older checkpoint, as after a kill between two of them, and one has none."""
+    plans, interruption = PLANS["float32"], SignalAfter(5)
+    states = [tmp_path / f"{place}.npz" for place in range(len(plans))]
+    older = tmp_path / "older.npz"
+
+    def on_return():
+        if states[0].exists() and not older.exists():
+            shutil.copy(states[0], older)
+        interruption.returned()
+
+    with pytest.raises(Killed, match="SIGTERM"):
+        together(plans, tmp_path, interruption=interruption, on_return=on_return)
+    taken = expected(plans[1])[0]["taken"]
+    assert [checkpoint.steps_in(path) for path in states] == [10, taken, 10, 10]
+    assert checkpoint.steps_in(older) == 4
+    older.replace(states[0])
+    states[2].unlink()
+
+    watchers = [Watcher() for _ in plans]
+    found = together(plans, tmp_path, resume=[True, True, False, True], watchers=watchers)
+    for plan, run in zip(plans, found, strict=True):
+        assert_same(run, expected(plan)[0])
+    first = [
+        min(step for kind, steps in watcher.told if kind == "block" for step in steps)
+        for watcher in watchers[::2]
+    ]
+    assert first == [4, 0]
