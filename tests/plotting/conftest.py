@@ -1,5 +1,4 @@
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from rnnexp.plotting import style
@@ -9,13 +8,13 @@ from rnnexp.plotting import style
 def draw(tmp_path, monkeypatch):
     """Call a figure's function and return the figure that it wrote."""
     written: list[Figure] = []
-    print_png = FigureCanvasAgg.print_png
+    write_png = style._write_png
 
-    def keep(canvas, *args, **kwargs):
-        written.append(canvas.figure)
-        print_png(canvas, *args, **kwargs)
+    def keep(figure, canvas, path):
+        written.append(figure)
+        write_png(figure, canvas, path)
 
-    monkeypatch.setattr(FigureCanvasAgg, "print_png", keep)
+    monkeypatch.setattr(style, "_write_png", keep)
     monkeypatch.setattr(style, "DPI", 50)  # a quarter of the width: faster
 
     def call(plot, *args, **kwargs):
