@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from rnnexp import advice, checkpoint, console, findings, keepsakes
+from rnnexp.artist import Artist
 from rnnexp.job import Job
 from rnnexp.laws import exponent_interval
 from rnnexp.measurement import Measurement
@@ -29,9 +30,10 @@ def conduct(
         Killed: A signal came.
     """
     tracker.metrics(_points(findings.constants(job.plan), step=0))
-    trial, result = _run_trial(job, folder, tracker, signals, resumed)
+    artist = Artist()
+    trial, result = _run_trial(job, folder, tracker, signals, resumed, artist)
     verdicts = findings.judge(job.plan, result)
-    _keep(job, folder, tracker, trial, result)
+    _keep(job, folder, tracker, trial, result, artist)
     _record_verdicts(tracker, result, verdicts)
     words = _put_in_words(job, folder, tracker, result, verdicts)
     seconds = time.perf_counter() - started
@@ -41,11 +43,12 @@ def conduct(
 
 
 def _run_trial(
-    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool
+    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, artist: Artist
 ) -> tuple[Trial, Result]:
     start = checkpoint.steps_in(folder.checkpoint) if resumed else 0
     with console.progress(job.plan.steps, start=start) as progress:
-        trial = Trial(job.plan, folder.checkpoint, _observer(job, tracker, progress), signals)
+        observer = _observer(job, folder, tracker, progress, artist)
+        trial = Trial(job.plan, folder.checkpoint, observer, signals)
         try:
             return trial, trial.run(resume=resumed)
         except BaseException:
@@ -54,18 +57,21 @@ def _run_trial(
             raise
 
 
-def _keep(job: Job, folder: RunFolder, tracker: Tracker, trial: Trial, result: Result) -> None:
+def _keep(
+    job: Job, folder: RunFolder, tracker: Tracker, trial: Trial, result: Result, artist: Artist
+) -> None:
     """Keep arrays, figures and, unless it diverged, the model."""
     plan = job.plan
+    artist.begin(keepsakes.drawings(folder.figures, plan, result, title=job.name))
     keepsakes.save_arrays(folder.arrays, result)
     theory = folder.path / "theory.csv"
     keepsakes.save_theory(theory, result)
     tracker.artifact(theory)
-    for path in keepsakes.draw(folder.figures, plan, result, title=job.name):
-        tracker.artifact(path, "figures")
     if job.tracking.model and result.diverged_at is None:
         x, _ = plan.task.batch(plan.seed, "probe", 0, 2)
         tracker.model(trial.network, x.astype(plan.dtype))
+    for path in artist.finish():
+        tracker.artifact(path, "figures")
 
 
 def _record_verdicts(tracker: Tracker, result: Result, verdicts: findings.Verdicts) -> None:
@@ -91,7 +97,11 @@ def _put_in_words(
     return words
 
 
-def _observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observer:
+def _observer(
+    job: Job, folder: RunFolder, tracker: Tracker, progress: console.Progress, artist: Artist
+) -> Observer:
+    looks: list[Measurement] = []
+
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
         progress.update(int(block.steps[-1]) + 1, float(loss[-1]), float(norm[-1]))
@@ -101,6 +111,13 @@ def _observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observe
         step, gradient = measurement.step, measurement.gradient
         _logger.info("step %d: rate %.5g, log10 ratio %.4g", step, gradient.rate, gradient.log10_ratio)
         tracker.metrics(_points(measurement.metrics(), measurement.step))
+        looks.append(measurement)
+        # The last look of the plan, after which the last step and the validation are left.
+        if 0 < step == job.plan.steps - 1:
+            drawings = keepsakes.drawings_of_looks(
+                folder.figures, job.plan, looks[0], measurement, title=job.name
+            )
+            artist.begin(drawings)
 
     def on_validation(validated: Validated) -> None:
         score = validated.score

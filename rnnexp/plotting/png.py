@@ -15,8 +15,8 @@ _INCH = 0.0254  # metres
 def write_png(path: str | os.PathLike, pixels: np.ndarray, dpi: float) -> None:
     """Write `pixels`, uint8 (height, width, 4), as a PNG file.
 
-    A third of the time that Pillow takes: rows go to zlib as they are, and are not filtered in five ways first
-    to see which one compresses best. Of a figure, mostly white, none does: the file is 6 % smaller too.
+    It takes a third of Pillow's time: rows go to zlib as they are, and are not filtered in five ways first to
+    see which one compresses best. Of a figure, mostly white, none does: the file is 6 % smaller too.
     """
     height, width, _ = pixels.shape
     rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each begins with the number of its filter: 0, none
@@ -26,7 +26,7 @@ def write_png(path: str | os.PathLike, pixels: np.ndarray, dpi: float) -> None:
     chunks = [
         _chunk(b"IHDR", head),
         _chunk(b"pHYs", struct.pack(">IIB", dots, dots, 1)),
-        _chunk(b"IDAT", zlib.compress(rows, level=1)),
+        _chunk(b"IDAT", zlib.compress(rows.tobytes(), level=1)),
         _chunk(b"IEND", b""),
     ]
     Path(path).write_bytes(_SIGNATURE + b"".join(chunks))
