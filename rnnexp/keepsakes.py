@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnexp import comparison, plotting
-from rnnexp.artist import Artist, Drawing
+from rnnexp.artist import Drawing
 from rnnexp.clipping import GlobalNorm
 from rnnexp.measurement import Measurement
 from rnnexp.plan import Plan
@@ -73,13 +73,6 @@ def save_theory(path: Path, result: Result) -> None:
     comparison.write(path, [row for look in looks for row in comparison.rows(look.comparisons, look.step)])
 
 
-def draw(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
-    """Draw what the run found as PNG files in `folder`, and return their paths (see `drawings`)."""
-    artist = Artist()
-    artist.begin(drawings(folder, plan, result, title))
-    return artist.finish()
-
-
 def drawings(folder: Path, plan: Plan, result: Result, title: str) -> list[Drawing]:
     """Return what shows what the run found, PNG files in `folder`.
 
@@ -97,7 +90,13 @@ def drawings_of_looks(
     """Return those of `drawings` that need the first and the last look alone; `end` is None without steps."""
     last = start if end is None else end
     return [
-        _profile(folder / "gradient_profile.png", start, end, title),
+        _drawing(
+            plotting.hidden_states,  # first, as it takes as long as three others
+            folder / "states.png",
+            start.hidden,
+            None if end is None else end.hidden,
+            title=title,
+        ),
         _drawing(
             plotting.spectrum,
             folder / "spectrum.png",
@@ -106,13 +105,7 @@ def drawings_of_looks(
             last.spectrum.sigma_max,
             title=_of_kernel(plan, title),
         ),
-        _drawing(
-            plotting.hidden_states,
-            folder / "states.png",
-            start.hidden,
-            None if end is None else end.hidden,
-            title=title,
-        ),
+        _profile(folder / "gradient_profile.png", start, end, title),
         _drawing(
             plotting.lag_contributions,
             folder / "lags.png",

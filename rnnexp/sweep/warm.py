@@ -18,6 +18,7 @@ def warm_up() -> None:
     Keras session asks for one: a third of a second in every job.
     """
     provenance.environment()
+    provenance.versions()
     if "mlflow" in sys.modules:
         saved_model.look_up_packages()
     gc.collect()
