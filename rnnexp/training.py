@@ -224,8 +224,8 @@ def training_data(
             yield x.astype(dtype, copy=False), y
 
     x, y = task.batch(seed, "train", start, batch_size)
-    if stop - start == 1:  # the last step of a run, once more: what makes batches would be traced for it
-        return tf.data.Dataset.from_tensors((x.astype(dtype, copy=False), y)).repeat()
+    if stop - start == 1:  # the last step of a run, for which what makes batches would be traced once more
+        return tf.data.Dataset.from_tensors((x.astype(dtype, copy=False), y))
     signature = (tf.TensorSpec(x.shape, dtype), tf.TensorSpec(y.shape, y.dtype))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
     # There is nothing to tune, and whoever lets go of the data would wait for the tuner, up to ten seconds.
