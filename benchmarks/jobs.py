@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import timed_jobs
-from benchmarks.timed_jobs import FOLDER, MODEL, RECORDS, ROOT
+from benchmarks.timed_jobs import FOLDER, IMPORT, MODEL, RECORDS, ROOT
+from rnnexp import tracking
 
 JOB = ("seq_len=50", "units=32", "batch_size=32", "steps=200")
 LONG = ("activation=relu", "seq_len=200")
@@ -26,6 +27,7 @@ MOST_COST, MOST_SHARE = 1.0, 0.05
 """Goals: seconds beside the training of a job, and the share of tracking in a run of a minute."""
 
 _SUMS = ("wall", "training", "inside")
+_TRACKING = (IMPORT, RECORDS, MODEL)
 
 
 def measure_jobs(overrides: Sequence[str] = JOB, jobs: int = 7) -> dict[str, Any]:
@@ -56,28 +58,28 @@ def _parts(row: dict[str, float]) -> dict[str, float]:
 
 
 def measure_tracking(overrides: Sequence[str] = LONG, rounds: int = 3) -> dict[str, Any]:
-    """Return the seconds that tracking takes in a run alone, and its share of them; medians over rounds."""
-    rows = [_tracked(overrides) for _ in range(rounds)]
-    return {
-        "rounds": rounds,
-        "wall": statistics.median(row["wall"] for row in rows),
-        RECORDS: statistics.median(row[RECORDS] for row in rows),
-        MODEL: statistics.median(row[MODEL] for row in rows),
-        "share": statistics.median((row[RECORDS] + row[MODEL]) / row["wall"] for row in rows),
-    }
+    """Return the seconds that tracking takes in a run alone, and its share of them; medians over rounds.
 
-
-def _tracked(overrides: Sequence[str]) -> dict[str, float]:
+    The store is there already: making it takes seconds too, once.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        wall = _run("alone", folder, *overrides)
-        return json.loads(Path(folder, "alone.json").read_text(encoding="utf-8")) | {"wall": wall}
+        tracking.ensure_store(_store(folder), "rnnexp")
+        rows = [_tracked(folder, overrides) for _ in range(rounds)]
+    shares = [sum(row[part] for part in _TRACKING) / row["wall"] for row in rows]
+    medians = {name: statistics.median(row[name] for row in rows) for name in (*_TRACKING, "wall")}
+    return {"rounds": rounds, "share": statistics.median(shares), **medians}
+
+
+def _tracked(folder: str, overrides: Sequence[str]) -> dict[str, float]:
+    wall = _run("alone", folder, *overrides)
+    return json.loads(Path(folder, "alone.json").read_text(encoding="utf-8")) | {"wall": wall}
 
 
 def _run(kind: str, folder: str, *arguments: str) -> float:
     """Run `run.py` with stopwatches, in a folder and store of its own; return its seconds."""
     environ = os.environ | {
         "PYTHONPATH": str(ROOT),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_TRACKING_URI": _store(folder),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         FOLDER: folder,
     }
@@ -88,6 +90,10 @@ def _run(kind: str, folder: str, *arguments: str) -> float:
     if answer.returncode != 0:
         raise RuntimeError(f"{arguments} ended with {answer.returncode}: {answer.stdout} {answer.stderr}")
     return seconds
+
+
+def _store(folder: str) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
 
 
 def main() -> None:
@@ -119,7 +125,7 @@ def _tracking(found: dict[str, Any]) -> Table:
     table = Table(title=f"Tracking in a run alone ({' '.join(LONG)}), medians of {found['rounds']} runs")
     table.add_column("part")
     table.add_column("seconds", justify="right")
-    for name in (RECORDS, MODEL, "wall"):
+    for name in (*_TRACKING, "wall"):
         table.add_row(name, f"{found[name]:.2f}")
     table.add_row("share", f"{100 * found['share']:.1f} % (goal {100 * MOST_SHARE:g} %)")
     return table

@@ -5,6 +5,7 @@ In a sweep the launcher times whole jobs, from fork to exit, and the fork server
 """
 
 import atexit
+import importlib
 import json
 import os
 import runpy
@@ -18,7 +19,8 @@ FOLDER = "RNNEXP_TIMED"
 """The environment variable that names the folder of what is written down."""
 
 ROOT = Path(__file__).parents[1]
-RECORDS, MODEL = "records in MLflow", "the saved model"
+RECORDS, MODEL, IMPORT = "records in MLflow", "the saved model", "importing MLflow"
+_MLFLOW = ("mlflow", "mlflow.store.tracking.sqlalchemy_store")
 
 
 def sweep() -> None:
@@ -33,8 +35,14 @@ def sweep() -> None:
 def alone() -> None:
     """Be `run.py` with all that has to do with tracking timed, the import of MLflow too."""
     from rnnexp import tracking
+    from rnnexp.tracking import connection
 
     watch = Stopwatch()
+    started = time.perf_counter()
+    with connection.quietly():
+        for name in _MLFLOW:
+            importlib.import_module(name)
+    watch.seconds[IMPORT] = time.perf_counter() - started
     watch_tracking(watch, tracking)
     watch.watch(tracking, RECORDS, "check_store")
     atexit.register(lambda: _write("alone.json", watch.seconds))

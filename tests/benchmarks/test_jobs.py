@@ -15,6 +15,14 @@ def test_the_parts_of_a_job_add_up():
     assert len(found["parts"]) == 8
 
 
+def test_the_share_of_tracking_is_of_the_whole_run():
+    found = jobs.measure_tracking(TINY, rounds=1)
+    parts = [found[name] for name in ("importing MLflow", "records in MLflow", "the saved model")]
+    assert min(parts) > 0
+    assert found["share"] == pytest.approx(sum(parts) / found["wall"])
+    assert 0 < found["share"] < 1
+
+
 class Clock:
     def __init__(self):
         self.now = 0.0
