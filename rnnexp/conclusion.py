@@ -7,6 +7,7 @@ import time
 import keras
 
 from rnnexp import advice, findings, keepsakes
+from rnnexp.artist import Artist
 from rnnexp.console import Summary
 from rnnexp.job import Job
 from rnnexp.laws import exponent_interval
@@ -18,7 +19,13 @@ _logger = logging.getLogger(__name__)
 
 
 def conclude(
-    job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result, started: float
+    job: Job,
+    folder: RunFolder,
+    tracker: Tracker,
+    network: keras.Model,
+    result: Result,
+    artist: Artist,
+    started: float,
 ) -> Summary:
     """Judge what a run found, keep it, and return it in short.
 
@@ -28,10 +35,11 @@ def conclude(
         tracker: Of the run.
         network: As training left it.
         result: What was found.
+        artist: Who draws the figures.
         started: When the run began, as `time.perf_counter` tells it.
     """
     verdicts = findings.judge(job.plan, result)
-    _keep(job, folder, tracker, network, result)
+    _keep(job, folder, tracker, network, result, artist)
     _record_verdicts(tracker, result, verdicts)
     words = _put_in_words(job, folder, tracker, result, verdicts)
     seconds = time.perf_counter() - started
@@ -40,18 +48,21 @@ def conclude(
     return _summary(job, folder, tracker, result, verdicts, words, seconds)
 
 
-def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
+def _keep(
+    job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result, artist: Artist
+) -> None:
     """Keep arrays, figures and, unless it diverged, the model."""
     plan = job.plan
+    artist.begin(keepsakes.drawings(folder.figures, plan, result, title=job.name))
     keepsakes.save_arrays(folder.arrays, result)
     theory = folder.path / "theory.csv"
     keepsakes.save_theory(theory, result)
     tracker.artifact(theory)
-    for path in keepsakes.draw(folder.figures, plan, result, title=job.name):
-        tracker.artifact(path, "figures")
     if job.tracking.model and result.diverged_at is None:
         x, _ = plan.task.batch(plan.seed, "probe", 0, 2)
         tracker.model(network, x.astype(plan.dtype))
+    for path in artist.finish():
+        tracker.artifact(path, "figures")
 
 
 def _record_verdicts(tracker: Tracker, result: Result, verdicts: findings.Verdicts) -> None:

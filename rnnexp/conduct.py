@@ -3,6 +3,7 @@
 import logging
 
 from rnnexp import checkpoint, console, findings, keepsakes
+from rnnexp.artist import Artist
 from rnnexp.conclusion import conclude
 from rnnexp.job import Job
 from rnnexp.measurement import Measurement
@@ -27,16 +28,18 @@ def conduct(
         Killed: A signal came.
     """
     tracker.metrics(points(findings.constants(job.plan), step=0))
-    subject, result = _run_trial(job, folder, tracker, signals, resumed)
-    console.print_summary(conclude(job, folder, tracker, subject.network, result, started))
+    artist = Artist()
+    subject, result = _run_trial(job, folder, tracker, signals, resumed, artist)
+    console.print_summary(conclude(job, folder, tracker, subject.network, result, artist, started))
 
 
 def _run_trial(
-    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool
+    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, artist: Artist
 ) -> tuple[Subject, Result]:
     start = checkpoint.steps_in(folder.checkpoint) if resumed else 0
     with console.progress(job.plan.steps, start=start) as progress:
-        trial = Trial(job.plan, folder.checkpoint, observer(job, tracker, progress), signals)
+        told = observer(job, folder, tracker, progress, artist)
+        trial = Trial(job.plan, folder.checkpoint, told, signals)
         try:
             return trial.subject, trial.run(resume=resumed)
         except BaseException:
@@ -50,8 +53,11 @@ def keep_arrays(folder: RunFolder, subject: Subject) -> None:
         keepsakes.save_arrays(folder.arrays, subject.result())
 
 
-def observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observer:
-    """Return who shows the progress of a run and records its curves, looks and validations."""
+def observer(
+    job: Job, folder: RunFolder, tracker: Tracker, progress: console.Progress, artist: Artist
+) -> Observer:
+    """Return who shows the progress, records curves, looks and validations, and has the last look drawn."""
+    looks: list[Measurement] = []
 
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
@@ -62,6 +68,13 @@ def observer(job: Job, tracker: Tracker, progress: console.Progress) -> Observer
         step, gradient = measurement.step, measurement.gradient
         _logger.info("step %d: rate %.5g, log10 ratio %.4g", step, gradient.rate, gradient.log10_ratio)
         tracker.metrics(points(measurement.metrics(), measurement.step))
+        looks.append(measurement)
+        # The last look of the plan, after which the last step and the validation are left.
+        if 0 < step == job.plan.steps - 1:
+            drawings = keepsakes.drawings_of_looks(
+                folder.figures, job.plan, looks[0], measurement, title=job.name
+            )
+            artist.begin(drawings)
 
     def on_validation(validated: Validated) -> None:
         score = validated.score

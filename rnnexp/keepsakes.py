@@ -1,12 +1,16 @@
 """The files that a run leaves: raw arrays and figures."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rnnexp import comparison, plotting
+from rnnexp.artist import Drawing
 from rnnexp.clipping import GlobalNorm
+from rnnexp.measurement import Measurement
 from rnnexp.plan import Plan
 from rnnexp.subject import Result
 
@@ -69,20 +73,66 @@ def save_theory(path: Path, result: Result) -> None:
     comparison.write(path, [row for look in looks for row in comparison.rows(look.comparisons, look.step)])
 
 
-def draw(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
-    """Draw what the run found as PNG files in `folder`, and return their paths.
+def drawings(folder: Path, plan: Plan, result: Result, title: str) -> list[Drawing]:
+    """Return what shows what the run found, PNG files in `folder`.
 
     `gradient_profile`, `spectrum`, `states`, `lags` and, where the run trained, `gradient_heatmap`, `loss`
     and `spectrum_history`.
     """
-    profile, spectrum = folder / "gradient_profile.png", folder / "spectrum.png"
-    start, end = result.start, result.end
     trained = result.steps_taken > 0
-    gradient, said = end.gradient, comparison.metrics(end.comparisons)
-    plotting.gradient_profile(
-        profile,
+    looks = drawings_of_looks(folder, plan, result.start, result.end if trained else None, title)
+    return [*(_of_training(folder, plan, result, title) if trained else []), *looks]
+
+
+def drawings_of_looks(
+    folder: Path, plan: Plan, start: Measurement, end: Measurement | None, title: str
+) -> list[Drawing]:
+    """Return those of `drawings` that need the first and the last look alone; `end` is None without steps."""
+    last = start if end is None else end
+    return [
+        _drawing(
+            plotting.hidden_states,  # first, as it takes as long as three others
+            folder / "states.png",
+            start.hidden,
+            None if end is None else end.hidden,
+            title=title,
+        ),
+        _drawing(
+            plotting.spectrum,
+            folder / "spectrum.png",
+            start.spectrum.eigenvalues,
+            None if end is None else end.spectrum.eigenvalues,
+            last.spectrum.sigma_max,
+            title=_of_kernel(plan, title),
+        ),
+        _profile(folder / "gradient_profile.png", start, end, title),
+        _drawing(
+            plotting.lag_contributions,
+            folder / "lags.png",
+            start.lags,
+            None if end is None else end.lags,
+            predicted_rate=comparison.metrics(start.comparisons).get("theory/rate"),
+            title=title,
+        ),
+    ]
+
+
+def _drawing(plot: Callable[..., None], path: Path, *args: Any, **options: Any) -> Drawing:
+    return Drawing(path, functools.partial(plot, path, *args, **options))
+
+
+def _of_kernel(plan: Plan, title: str) -> str:
+    return f"{title}, block of the candidate" if plan.cell.gated else title
+
+
+def _profile(path: Path, start: Measurement, end: Measurement | None, title: str) -> Drawing:
+    last = start if end is None else end
+    gradient, said = last.gradient, comparison.metrics(last.comparisons)
+    return _drawing(
+        plotting.gradient_profile,
+        path,
         start.gradient.log_norm / _LN10,
-        gradient.log_norm / _LN10 if trained else None,
+        None if end is None else gradient.log_norm / _LN10,
         rate=gradient.rate,
         rate_low=gradient.rate_low,
         rate_high=gradient.rate_high,
@@ -91,40 +141,37 @@ def draw(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
         rate_bound=said.get("theory/rate_bound"),
         title=title,
     )
-    plotting.spectrum(
-        spectrum,
-        start.spectrum.eigenvalues,
-        end.spectrum.eigenvalues if trained else None,
-        end.spectrum.sigma_max,
-        title=f"{title}, block of the candidate" if plan.cell.gated else title,
-    )
-    others = _draw_inside(folder, result, title)
-    return [*(_draw_training(folder, plan, result, title) if trained else []), profile, spectrum, *others]
 
 
-def _draw_inside(folder: Path, result: Result, title: str) -> list[Path]:
-    states, lags = folder / "states.png", folder / "lags.png"
-    start, end = result.start, result.end if result.steps_taken > 0 else None
-    plotting.hidden_states(states, start.hidden, None if end is None else end.hidden, title=title)
-    plotting.lag_contributions(
-        lags,
-        start.lags,
-        None if end is None else end.lags,
-        predicted_rate=comparison.metrics(start.comparisons).get("theory/rate"),
-        title=title,
-    )
-    return [states, lags]
+def _of_training(folder: Path, plan: Plan, result: Result, title: str) -> list[Drawing]:
+    return [
+        _drawing(
+            plotting.gradient_heatmap,
+            folder / "gradient_heatmap.png",
+            result.history.kept.steps,
+            result.history.kept.log_norms / _LN10,
+            title=title,
+        ),
+        _loss(folder / "loss.png", plan, result, title),
+        _drawing(
+            plotting.spectrum_history,
+            folder / "spectrum_history.png",
+            result.spectra.steps,
+            result.spectra.spectral_radius,
+            result.spectra.singular_values,
+            result.spectra.nonnormality,
+            title=_of_kernel(plan, title),
+        ),
+    ]
 
 
-def _draw_training(folder: Path, plan: Plan, result: Result, title: str) -> list[Path]:
-    heatmap, loss = folder / "gradient_heatmap.png", folder / "loss.png"
-    history = folder / "spectrum_history.png"
+def _loss(path: Path, plan: Plan, result: Result, title: str) -> Drawing:
     kept = result.history.kept
-    plotting.gradient_heatmap(heatmap, kept.steps, kept.log_norms / _LN10, title=title)
     steps = np.array([validated.step for validated in result.validations])
     losses = np.array([validated.score.loss for validated in result.validations])
-    plotting.loss_curve(
-        loss,
+    return _drawing(
+        plotting.loss_curve,
+        path,
         kept.steps,
         kept.series("loss"),
         plan.task.floor_loss,
@@ -136,12 +183,3 @@ def _draw_training(folder: Path, plan: Plan, result: Result, title: str) -> list
         clip_threshold=plan.clip.threshold if isinstance(plan.clip, GlobalNorm) else None,
         title=title,
     )
-    plotting.spectrum_history(
-        history,
-        result.spectra.steps,
-        result.spectra.spectral_radius,
-        result.spectra.singular_values,
-        result.spectra.nonnormality,
-        title=f"{title}, block of the candidate" if plan.cell.gated else title,
-    )
-    return [heatmap, loss, history]

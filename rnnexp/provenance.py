@@ -85,7 +85,8 @@ def git_state(root: Path) -> GitState:
     return GitState(sha.strip(), True, diff + "".join(f"Untracked: {name}\n" for name in untracked))
 
 
-def versions() -> dict[str, str]:
+@functools.cache
+def versions() -> Mapping[str, str]:
     """Return the version of Python, of the main packages that are installed, and of this one."""
     found = {"python": platform.python_version()}
     for name in (*_MAIN, "rnnexp"):

@@ -225,6 +225,8 @@ def training_data(
     they are, since Keras opens one that does a second time at the end of an epoch: tell `fit`.
     """
     x, y = task.batch(seed, "train", start, batch_size)
+    if stop - start == 1:  # the last step of a run, for which what makes batches would be traced once more
+        return tf.data.Dataset.from_tensors((x.astype(dtype, copy=False), y))
     length = min(_BLOCK, 1 + _BLOCK_BYTES // (x.nbytes + y.nbytes))
 
     def block(first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import pickle
 
 import matplotlib.image
 import numpy as np
@@ -46,8 +47,15 @@ PLAN = small_plan(
 )
 
 FIGURES = [
-    *("gradient_heatmap", "loss", "spectrum_history", "gradient_profile", "spectrum", "states", "lags"),
+    *("gradient_heatmap", "loss", "spectrum_history", "states", "spectrum", "gradient_profile", "lags"),
 ]
+
+
+def draw(folder, plan, found, title):
+    drawings = keepsakes.drawings(folder, plan, found, title)
+    for drawing in drawings:
+        drawing.draw()
+    return [drawing.path for drawing in drawings]
 
 
 def measurement(step, lost=False, steps=T):
@@ -168,7 +176,7 @@ RUNS = {
 
 @pytest.mark.parametrize("make", RUNS.values(), ids=RUNS)
 def test_every_run_has_its_figures(make, tmp_path):
-    paths = keepsakes.draw(tmp_path, PLAN, make(), title="relu-T12-s0")
+    paths = draw(tmp_path, PLAN, make(), title="relu-T12-s0")
     assert [path.stem for path in paths] == FIGURES
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     for path in paths:
@@ -178,8 +186,8 @@ def test_every_run_has_its_figures(make, tmp_path):
 
 
 def test_a_run_without_steps_has_the_figures_of_its_start(tmp_path):
-    paths = keepsakes.draw(tmp_path, PLAN, result(Recorded.empty(T), validations=(1,)), title="")
-    assert [path.stem for path in paths] == ["gradient_profile", "spectrum", "states", "lags"]
+    paths = draw(tmp_path, PLAN, result(Recorded.empty(T), validations=(1,)), title="")
+    assert [path.stem for path in paths] == ["states", "spectrum", "gradient_profile", "lags"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
@@ -193,7 +201,7 @@ def drawn(tmp_path, monkeypatch):
             monkeypatch.setattr(
                 plotting, name, lambda *args, _name=name, **kw: calls.update({_name: (args, kw)})
             )
-        keepsakes.draw(tmp_path, plan, found, title="title")
+        draw(tmp_path, plan, found, title="title")
         return calls
 
     return arguments
@@ -245,3 +253,12 @@ def test_the_loss_is_drawn_with_its_validations_and_floor(drawn):
     np.testing.assert_array_equal(options["validation"], [(10, 20, N), (1 / 10, 1 / 20, 1 / N)])
     np.testing.assert_array_equal(options["gradient_norms"], found.history.kept.scalars[:, 1:3].T)
     assert drawn(PLAN, result(record(), validations=()))["loss_curve"][1]["validation"] is None
+
+
+def test_what_needs_the_looks_alone_is_as_it_is_at_the_end(tmp_path):
+    found = result(record())
+    looks = keepsakes.drawings_of_looks(tmp_path, PLAN, found.start, found.end, "title")
+    all_of_them = {drawing.path: drawing for drawing in keepsakes.drawings(tmp_path, PLAN, found, "title")}
+    assert [look.path.stem for look in looks] == FIGURES[3:]
+    for look in looks:
+        assert pickle.dumps(look) == pickle.dumps(all_of_them[look.path])

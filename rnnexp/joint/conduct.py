@@ -31,7 +31,8 @@ def conduct(runs: Sequence[OpenRun], signals: Interruption, *, started: float) -
     lines = []
     for run, subject, result in zip(runs, subjects, results, strict=True):
         with records.said_in(run.folder.log):
-            found = conclude(run.job, run.folder, run.tracker, subject.network, result, started)
+            network = subject.network
+            found = conclude(run.job, run.folder, run.tracker, network, result, run.artist, started)
         run.records.close()
         lines.append(console.Line(run.job.plan.seed, run.folder.path, found))
     return lines
@@ -53,7 +54,7 @@ def _run_trial(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence
 
 
 def _member(run: OpenRun, progress: console.Progress) -> Member:
-    told = observer(run.job, run.tracker, progress)
+    told = observer(run.job, run.folder, run.tracker, progress, run.artist)
     hooks = {field.name: _in(run.folder.log, getattr(told, field.name)) for field in dataclasses.fields(told)}
     return Member(run.job.plan, run.folder.checkpoint, Observer(**hooks))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rnnexp import records
+from rnnexp.artist import Artist
 from rnnexp.device import import_tensorflow
 from rnnexp.job import Job
 from rnnexp.joint.parent_run import JointRun
@@ -29,6 +30,7 @@ class OpenRun(NamedTuple):
         job: What it does.
         folder: Of the run.
         tracker: Of the run.
+        artist: Who draws its figures.
         resumed: Whether it goes on from its checkpoint.
         records: Closes what is open; with that, the run has finished.
     """
@@ -36,6 +38,7 @@ class OpenRun(NamedTuple):
     job: Job
     folder: RunFolder
     tracker: Tracker
+    artist: Artist
     resumed: bool
     records: contextlib.ExitStack
 
@@ -126,7 +129,8 @@ def _open(
     with records.said_in(folder.log):
         _logger.info("%s, configuration %s, stored in %s", job.name, job.config_hash, tracker.where)
         records.describe(job, folder, tracker)
-    return OpenRun(job, folder, tracker, run is not None and folder.checkpoint.is_file(), stack)
+    resumed = run is not None and folder.checkpoint.is_file()
+    return OpenRun(job, folder, tracker, Artist(), resumed, stack)
 
 
 def _announce(runs: Sequence[OpenRun], earlier: Sequence[Begun | None]) -> None:

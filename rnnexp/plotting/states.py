@@ -96,7 +96,7 @@ def hidden_states(
         for row, axes in zip(rows[1:], panels[1:, 0], strict=True):
             if row.names:
                 _legend(axes, columns=2)
-        figure.align_ylabels()
+        figure.align_ylabels(panels[:, 0])  # the others have none
         for axes in panels[-1]:
             axes.set_xlabel("time step $t$")
             style.whole_numbers(axes.xaxis)

@@ -4,7 +4,7 @@ A fork server (of Python's `multiprocessing`) has TensorFlow, Keras and MLflow i
 them. A job is a fork of it: it shares nothing with the jobs before it, and what it does (an exception, a
 leak, a signal 9) ends with it. On two cores it starts in 0.05 s, a fresh process in 5 s. A worker that does
 one job after the other was measured too: 0.9 s faster a job, but it grows by 25 MB with each, and one that is
-killed costs the import again.
+killed costs the import again. Two more forks draw its figures beside it.
 
 Forking is safe as long as TensorFlow has not begun to work, when it has no threads that a fork would lose.
 Off Linux, where system libraries do not allow it, each job is a fresh process.
@@ -12,17 +12,19 @@ Off Linux, where system libraries do not allow it, each job is a fresh process.
 
 import contextlib
 import faulthandler
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from rnnexp import records
+from rnnexp.artist import help_out, helped
 from rnnexp.job import Job, run_job
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Killed
@@ -30,7 +32,8 @@ from rnnexp.sweep.folder import SweepFolder
 from rnnexp.tracking import Status
 
 _PRELOADED = [
-    *("rnnexp.conduct", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.GifImagePlugin"),
+    *("rnnexp.conduct", "rnnexp.experiment"),
+    *("PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.GifImagePlugin"),
     *("PIL.BmpImagePlugin", "PIL.PpmImagePlugin", "tensorflow.python.data.ops.from_generator_op"),
     *("tensorflow.python.data.ops.from_tensors_op", "tensorflow.python.data.ops.flat_map_op"),
 ]
@@ -42,6 +45,8 @@ _PRELOADED_FOR_MLFLOW = [
 _LAST = ["rnnexp.sweep.warm"]
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _LONGEST = 2000
+_HELPERS = 2 if sys.platform == "linux" else 0
+"""Processes that draw for a job: with one, the job waits for it at its end."""
 
 
 class JobProcess:
@@ -58,9 +63,15 @@ class JobProcess:
         context = _context(job.tracking.uri is not None)
         self._messages, sender = context.Pipe(duplex=False)
         self._received: dict[str, str] = {}
-        self._process = context.Process(target=_body, args=(job, found, console, dict(environ), sender))
+        pairs = [context.Pipe() for _ in range(_HELPERS)]
+        arguments = (job, found, console, dict(environ), sender, [ours for ours, _ in pairs])
+        self._process = context.Process(target=_body, args=arguments)
         self._process.start()
-        sender.close()
+        # The job cannot fork them: by then TensorFlow has threads. They end when the job does.
+        for _, theirs in pairs:
+            context.Process(target=help_out, args=(theirs,), daemon=True).start()
+        for connection in (sender, *itertools.chain(*pairs)):
+            connection.close()
 
     def wait(self, seconds: float) -> int | None:
         """Return the exit code, -N after signal N; None where the process is at work after `seconds`."""
@@ -111,14 +122,19 @@ def _context(with_mlflow: bool) -> Any:
 
 
 def _body(
-    job: Job, found: RunFolder | None, console: Path, environ: Mapping[str, str], sender: Connection
+    job: Job,
+    found: RunFolder | None,
+    console: Path,
+    environ: Mapping[str, str],
+    sender: Connection,
+    helpers: Sequence[Connection],
 ) -> None:
     os.environ.update(environ)
     _print_to(console)
     sys.argv = ["run.py", *job.overrides]
     threading.Thread(target=_end_with_worker, daemon=True).start()
     try:
-        with _at_work(job):
+        with _at_work(job), helped(helpers):
             run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
     except Killed as killed:
         sys.exit(killed.exit_code)

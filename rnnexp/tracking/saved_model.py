@@ -23,15 +23,17 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_
         client: An `mlflow.MlflowClient`.
         experiment_id: The experiment of the run.
         run_id: The run.
-        model: A `keras.Model`.
-        example_x: (B, T, F), an input; the model's signature is read off it and the model's answer.
+        model: A `keras.Model` with one input and one output.
+        example_x: (B, T, F), an input; the model's signature is read off it and the model's output.
     """
     import mlflow.tensorflow
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, infer_signature
 
-    x = np.asarray(example_x)
-    signature = infer_signature(x, np.asarray(model(x, training=False)))
+    # Of the answer only shape and dtype are looked at, and those the model knows.
+    answer = model.outputs[0]
+    size = (len(example_x), *answer.shape[1:])
+    signature = infer_signature(np.asarray(example_x), np.zeros(size, answer.dtype))
     logged = client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
     record = Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id)
     with tempfile.TemporaryDirectory() as temporary:

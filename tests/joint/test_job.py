@@ -231,7 +231,7 @@ def arrays(folder):
 
 
 def test_replicas_that_were_killed_and_went_on_are_the_single_runs_to_the_bit(capsys, monkeypatch):
-    monkeypatch.setattr("rnnexp.keepsakes.draw", lambda *arguments, **keywords: [])
+    monkeypatch.setattr("rnnexp.keepsakes.drawings", lambda *arguments, **keywords: [])
     typed = (*WHOLE, "replicas=2")
     with started(*typed) as process:
         deadline = time.monotonic() + 120

@@ -23,6 +23,8 @@ SECONDS = 60
 def start(monkeypatch, tmp_path, capfd):
     """Start a process that does `act(job, found, opened)` in place of the run."""
     monkeypatch.setattr(module, "_context", lambda with_mlflow: multiprocessing.get_context("fork"))
+    # A plain fork holds every end of every pipe, so that a helper would not see the job's end.
+    monkeypatch.setattr(module, "_HELPERS", 0)
 
     def started(act, found=None, environ=None):
         monkeypatch.setattr(module, "run_job", act)
