@@ -30,6 +30,11 @@ class Goal(NamedTuple):
     unit: str = "x"
 
     @property
+    def comparison(self) -> str:
+        """What is timed, and against what."""
+        return f"{self.work} against {self.against}" if self.against else self.work
+
+    @property
     def wanted(self) -> str:
         """The goal in words."""
         return f"{'>=' if self.at_least else '<='} {self.bound:g} {self.unit}"
@@ -46,6 +51,11 @@ class Judged(NamedTuple):
     figure: float
     met: bool
 
+    @property
+    def measured(self) -> str:
+        """The figure with its unit."""
+        return f"{self.figure:,.0f} MiB" if self.goal.unit == "MiB" else f"{self.figure:.2f} {self.goal.unit}"
+
 
 def judge(results: Results) -> list[Judged]:
     """Return all goals of which the results hold the figure."""
@@ -57,16 +67,6 @@ def judge(results: Results) -> list[Judged]:
             continue
         judged.append(Judged(goal, figure, goal.met(figure)))
     return judged
-
-
-def markdown(judged: Sequence[Judged]) -> str:
-    """Return the goals as the table of docs/speed.md."""
-    lines = ["| work | against | goal | measured | |", "|---|---|---|---|---|"]
-    for goal, figure, met in judged:
-        measured = f"{figure:,.0f} MiB" if goal.unit == "MiB" else f"{figure:.2f} {goal.unit}"
-        cells = (goal.work, goal.against, goal.wanted, measured, "met" if met else "**missed**")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def _ratio(row: int, *others: str, over: str = RECORDING) -> Callable[[Any], float]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import goals
+from benchmarks.reasons import reason
 from benchmarks.steps import FIT, FIT_XLA, FLOOR, JAX, ONE_PART, RECORDING, SILENT, TORCH
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +53,27 @@ def _steps(results: Mapping[str, Any]) -> str:
 
 
 def _goals(results: Mapping[str, Any]) -> str:
-    return goals.markdown(goals.judge(results))
+    rows = [
+        [each.goal.work, each.goal.against, each.goal.wanted, each.measured, _MET[each.met]]
+        for each in goals.judge(results)
+    ]
+    return _table(["work", "against", "goal", "measured", ""], rows)
+
+
+_MET = {True: "met", False: "**missed**"}
+
+
+def _summary(results: Mapping[str, Any]) -> str:
+    return f"{_steps(results)}\n\n{_missed(results)}"
+
+
+def _missed(results: Mapping[str, Any]) -> str:
+    missed = [each for each in goals.judge(results) if not each.met]
+    rows = [
+        [each.goal.comparison, each.measured, each.goal.wanted, reason(each.goal.comparison)]
+        for each in missed
+    ]
+    return _table(["missed", "measured", "goal", "why"], rows)
 
 
 def _processes(results: Mapping[str, Any]) -> str:
@@ -95,6 +116,7 @@ _NO_VERSIONS = ("processor", "system")
 TABLES = {
     "steps": _steps,
     "goals": _goals,
+    "summary": _summary,
     "processes": _processes,
     "long_sequences": _long_sequences,
     "machine": _machine,

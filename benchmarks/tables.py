@@ -45,7 +45,7 @@ def _goals(judged: list[goals.Judged]) -> Table:
     for column, justify in (("work", "left"), ("against", "left"), ("goal", "right"), ("measured", "right")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     table.add_column("")
-    for goal, figure, met in judged:
-        measured = f"{figure:.2f} {goal.unit}" if goal.unit != "MiB" else f"{figure:,.0f} MiB"
-        table.add_row(goal.work, goal.against, goal.wanted, measured, "met" if met else "[red]missed")
+    for each in judged:
+        goal, met = each.goal, "met" if each.met else "[red]missed"
+        table.add_row(goal.work, goal.against, goal.wanted, each.measured, met)
     return table
