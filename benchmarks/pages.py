@@ -1,6 +1,7 @@
 """Results -> the tables of README.md and docs/speed.md, each between its two marks."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,8 @@ def _machine(results: Mapping[str, Any]) -> str:
     machine = results["machine"]
     versions = [f"{name} {value}" for name, value in machine.items() if name not in _NO_VERSIONS]
     rounds = [f"{name} {part['rounds']}" for name, part in results.items() if "rounds" in part]
-    return f"{machine['processor']}, {machine['system']}. {', '.join(versions)}. Rounds: {', '.join(rounds)}."
+    where = f"{machine['processor']}, {machine['system']}"
+    return textwrap.fill(f"{where}. {', '.join(versions)}. Rounds: {', '.join(rounds)}.", width=120)
 
 
 _NO_VERSIONS = ("processor", "system")

@@ -102,10 +102,11 @@ def test_a_page_prints_and_draws_what_it_shows(
 
 @each_page
 def test_a_page_is_short(name: str) -> None:
-    lines = len(PAGES[name].splitlines())
-    assert lines < 140
-    # The metrics are a table to look things up in.
-    assert lines - len(code_of(name).splitlines()) - len(shown_text(name)) < (95 if name == "metrics" else 75)
+    lines = PAGES[name].splitlines()
+    assert len(lines) < 140
+    # Rows of a table are looked up, not read.
+    read = [line for line in lines if not line.startswith("|")]
+    assert len(read) - len(code_of(name).splitlines()) - len(shown_text(name)) < 75
 
 
 @each_page
