@@ -97,3 +97,11 @@ def test_folders_that_hold_no_run_of_this_project_are_refused(written, tmp_path)
         (tmp_path / name / "run.json").write_text(json.dumps({"store": store}))
     with pytest.raises(ArgumentError, match=r"\(these are recorded in http://host, sqlite:////a.db\)"):
         read_folders(tmp_path, None)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 38, 47, 49, 56])
+def test_a_line_of_metrics_that_a_kill_broke_off_is_none(written, tmp_path, cut):
+    whole = "key,value,step,timestamp\nval/loss,0.25,1,5\nval/lößs,0.0625,20,6\n".encode()
+    (written("a", 1) / "metrics.csv").write_bytes(whole[:cut])
+    (record,) = read_folders(tmp_path, None)
+    assert record.metrics == ({"val/loss": 0.25} if cut > 42 else {})
