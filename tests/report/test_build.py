@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import rnnexp
 from rnnexp.analysis import group_runs, varying
 from rnnexp.checks import ArgumentError
 from rnnexp.report import build, write_report
+from rnnexp.tracking import FileTracker
 
 TABLES = ["runs.csv", "runs.parquet", "groups.csv", "groups.parquet"]
 FILES = sorted(["report.html", *TABLES])
@@ -116,3 +118,13 @@ def test_only_the_newest_run_of_a_configuration_is_drawn(few, page, monkeypatch)
     drawn, typed = asked
     assert sorted(drawn) == sorted([*few["run_id"][1:], "again"])
     assert typed == [few["run_id"][0]]
+
+
+def test_a_sweep_whose_runs_all_go_on_makes_a_page(tmp_path, page):
+    for seed in range(2):
+        tracker = FileTracker(tmp_path / "runs" / f"s{seed}", f"s{seed}")
+        tracker.params({"activation": "tanh", "task": "adding", "seed": seed})
+        tracker.tags({"config_hash": str(seed), "group_hash": "a"})
+    report = write_report(rnnexp.load_runs(tmp_path / "runs"), page)
+    assert report.groups[["n", "running"]].values.tolist() == [[0, 2]]
+    assert "2 running" in page.read_text(encoding="utf-8")
