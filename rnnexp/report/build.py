@@ -1,8 +1,11 @@
 """From a table over runs to the files of a report."""
 
+import contextlib
 import dataclasses
 import shlex
+import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -56,8 +59,25 @@ def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> 
             for name, table in (("runs", runs), ("groups", groups))
             for suffix in ("csv", "parquet")
         ]
-        _, *tables = [path.replace(page.with_name(path.name)) for path in (draft, *drafts)]
+        _, *tables = _put_in_place([draft, *drafts], page.parent)
     return Report(page, tables, groups, list(content.keys))
+
+
+def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
+    """Move every draft into `folder`, over the file of its name; where one cannot be moved, put all back."""
+    with contextlib.ExitStack() as back:
+        places = []
+        for draft in drafts:
+            place = folder / draft.name
+            if place.exists():
+                before = draft.with_name(f"{draft.name}.before")
+                shutil.copy2(place, before)
+                back.callback(before.replace, place)
+            else:
+                back.callback(place.unlink, missing_ok=True)
+            places.append(draft.replace(place))
+        back.pop_all()
+    return places
 
 
 def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataFrame]:

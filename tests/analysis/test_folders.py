@@ -36,7 +36,12 @@ def test_a_record_is_what_the_files_hold(written, tmp_path):
     assert (record.start, record.end) == (7000, 9500)
     assert record.params == json.loads((folder / "params.json").read_text())
     assert record.tags == json.loads((folder / "tags.json").read_text())
-    assert record.metrics == {"grad/rate": -0.25, "val/loss": 0.01, "task/floor_loss": 1 / 24, "val/error": 0.25}
+    assert record.metrics == {
+        "grad/rate": -0.25,
+        "val/loss": 0.01,
+        "task/floor_loss": 1 / 24,
+        "val/error": 0.25,
+    }
     assert (record.artifacts, record.link) == (str(folder), None)
     assert record.errors == ((50, 0.4), (100, 0.25))
 

@@ -9,6 +9,7 @@ from rnnexp.analysis.parent import keep_with_parent
 from rnnexp.tracking import MlflowTracker, ensure_store
 from rnnexp.tracking.connection import connect
 
+FILES = [Path("a"), Path("b"), Path("c")]
 CHILDREN = pd.DataFrame({"parent_id": ["p", "p"]})
 
 
@@ -35,7 +36,10 @@ def test_every_file_is_an_artifact_of_the_parent_and_replaces_the_one_before(tra
             path.write_text(content)
         assert keep_with_parent(runs, files, tracking_uri) == run
     client = connect(tracking_uri)
-    assert [file.path for file in client.list_artifacts(run, "report")] == ["report/report.html", "report/runs.csv"]
+    assert [file.path for file in client.list_artifacts(run, "report")] == [
+        "report/report.html",
+        "report/runs.csv",
+    ]
     kept = client.download_artifacts(run, "report/runs.csv", str(tmp_path))
     assert Path(kept).read_text() == "second"
 
@@ -43,19 +47,21 @@ def test_every_file_is_an_artifact_of_the_parent_and_replaces_the_one_before(tra
 @pytest.mark.parametrize("parents", [["p", "q"], ["p", None], ["p", float("nan")], [None, None], []])
 def test_without_one_parent_of_all_no_store_is_asked(parents, monkeypatch):
     monkeypatch.setattr(parent, "connect", lambda _: pytest.fail("a store was asked"))
-    assert keep_with_parent(pd.DataFrame({"parent_id": parents}, dtype=object), ["a"], "sqlite:///a.db") is None
-    assert keep_with_parent(CHILDREN, ["a"], None) is None
+    assert (
+        keep_with_parent(pd.DataFrame({"parent_id": parents}, dtype=object), FILES, "sqlite:///a.db") is None
+    )
+    assert keep_with_parent(CHILDREN, FILES, None) is None
 
 
 @pytest.mark.parametrize("error", [MlflowException("no such run"), OSError("full"), ConnectionError()])
 def test_what_the_store_does_not_take_is_no_reason_to_fail(error, monkeypatch):
     client = Client(error)
     monkeypatch.setattr(parent, "connect", lambda _: client)
-    assert keep_with_parent(CHILDREN, ["a", "b", "c"], "sqlite:///a.db") is None
+    assert keep_with_parent(CHILDREN, FILES, "sqlite:///a.db") is None
     assert client.taken == [("p", "a", "report")]
 
 
 def test_a_fault_that_is_none_of_the_stores_is_seen(monkeypatch):
     monkeypatch.setattr(parent, "connect", lambda _: Client(TypeError("a fault")))
     with pytest.raises(TypeError, match="a fault"):
-        keep_with_parent(CHILDREN, ["b"], "sqlite:///a.db")
+        keep_with_parent(CHILDREN, FILES, "sqlite:///a.db")

@@ -1,4 +1,5 @@
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,9 @@ def page(tmp_path):
 
 
 def contents(page):
-    """Name -> bytes of everything in the folder of the page."""
-    return {path.name: path.read_bytes() for path in sorted(page.parent.iterdir())}
+    """Name -> bytes of everything in the folder of the page; of a folder, None."""
+    paths = sorted(page.parent.iterdir())
+    return {path.name: path.read_bytes() if path.is_file() else None for path in paths}
 
 
 def test_the_page_and_the_tables_are_all_that_is_written(few, tmp_path):
@@ -83,6 +85,37 @@ def test_a_build_that_ends_early_leaves_what_was_there(few, page, monkeypatch, b
     assert contents(page) == found
 
 
+@pytest.mark.parametrize("taken", TABLES)
+@pytest.mark.parametrize("before", [False, True], ids=["first", "second"])
+def test_where_one_file_cannot_be_put_in_place_none_is(few, page, taken, before):
+    if before:
+        write_report(few, page)
+        page.with_name(taken).unlink()
+    page.with_name(taken).mkdir()
+    found = contents(page)
+    with pytest.raises(OSError, match=taken):
+        write_report(few[:2], page)
+    assert contents(page) == found
+
+
+def test_an_interrupt_between_two_files_puts_the_first_back(few, page, monkeypatch):
+    write_report(few, page)
+    found = contents(page)
+    replace = Path.replace
+
+    def interrupted(path, target):
+        if target == page.with_name("groups.csv") and not begun:
+            begun.append(path)
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    begun: list[Path] = []
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(few[:2], page)
+    assert contents(page) == found
+
+
 def test_damaged_arrays_are_refused_before_anything_is_written(few, page):
     damaged = page.parent / "damaged"
     damaged.mkdir()
@@ -103,7 +136,12 @@ def test_damaged_arrays_are_refused_before_anything_is_written(few, page):
 )
 def test_the_page_says_how_a_store_is_opened_that_is_no_server(few, page, monkeypatch, address, command):
     given = []
-    monkeypatch.setattr(build, "render", lambda content: given.append(content) or "page")
+
+    def render(content):
+        given.append(content)
+        return "page"
+
+    monkeypatch.setattr(build, "render", render)
     monkeypatch.setattr(build, "collect_files", lambda *_: {})
     write_report(few, page, address)
     opened = given[0].open_command
@@ -112,7 +150,12 @@ def test_the_page_says_how_a_store_is_opened_that_is_no_server(few, page, monkey
 
 def test_only_the_newest_run_of_a_configuration_is_drawn(few, page, monkeypatch):
     asked = []
-    monkeypatch.setattr(build, "collect_files", lambda runs, *_: asked.append(runs["run_id"].tolist()) or {})
+
+    def collect_files(runs, *_):
+        asked.append(runs["run_id"].tolist())
+        return {}
+
+    monkeypatch.setattr(build, "collect_files", collect_files)
     again = few[:1].assign(run_id="again")
     write_report(pd.concat([few, again], ignore_index=True), page)
     drawn, typed = asked
