@@ -13,12 +13,15 @@ import yaml
 
 from rnnexp.analysis import group_runs, save_table, varying
 from rnnexp.analysis.files import collect_files
+from rnnexp.checks import ArgumentError
 from rnnexp.report.axes import choose_axes, in_order
 from rnnexp.report.curves import Curves, group_curves, read_arrays
 from rnnexp.report.page import MOST_CHARTS, Content, render
 from rnnexp.report.panels import loss_charts, profile_charts
 from rnnexp.report.reproduce import recipe
 from rnnexp.tracking.address import is_server
+
+_TABLES = ("runs.csv", "runs.parquet", "groups.csv", "groups.parquet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,17 +50,18 @@ def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> 
         address: The tracking address that the runs come from, None for folders.
 
     Raises:
-        ArgumentError: The arrays of a run are damaged.
+        ArgumentError: The arrays of a run are damaged, or the page has the name of a table.
     """
+    if page.name in _TABLES:
+        raise ArgumentError("page", f"another name than {', '.join(_TABLES)}", page.name)
     content, groups = _content(runs, address)
     page.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".report-", dir=page.parent) as folder:
         draft = Path(folder) / page.name
         draft.write_text(render(content), encoding="utf-8")
         drafts = [
-            save_table(table, draft.with_name(f"{name}.{suffix}"))
-            for name, table in (("runs", runs), ("groups", groups))
-            for suffix in ("csv", "parquet")
+            save_table(table, draft.with_name(name))
+            for name, table in zip(_TABLES, (runs, runs, groups, groups), strict=True)
         ]
         _, *tables = _put_in_place([draft, *drafts], page.parent)
     return Report(page, tables, groups, list(content.keys))

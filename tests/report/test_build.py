@@ -116,6 +116,13 @@ def test_an_interrupt_between_two_files_puts_the_first_back(few, page, monkeypat
     assert contents(page) == found
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_a_page_does_not_take_the_name_of_a_table(few, page, name):
+    with pytest.raises(ArgumentError, match=rf"^page: expected another name than .*, received '{name}'$"):
+        write_report(few, page.with_name(name))
+    assert contents(page) == {}
+
+
 def test_damaged_arrays_are_refused_before_anything_is_written(few, page):
     damaged = page.parent / "damaged"
     damaged.mkdir()
