@@ -1,4 +1,6 @@
 import math
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
@@ -94,3 +96,12 @@ def test_a_run_that_was_killed_early_has_signs_for_what_it_lacks():
     assert row["learning"].text == row["gradient"].text == row["files"].text == words.MISSING
     for name in ("rate", "loss", "error", "seconds"):
         assert row[name] == (words.MISSING, "", "")
+
+
+@pytest.mark.parametrize("folder", ["/runs/a", "/runs/100 %#1?/ö", "/runs/a%20b"])
+def test_the_link_to_a_folder_leads_there(folder):
+    entry = cells(list_runs(pd.DataFrame([RUN | {"run_folder": folder}]), []))["files"]
+    assert entry.text == "folder"
+    address = urlsplit(entry.link)
+    assert (address.scheme, address.query, address.fragment) == ("file", "", "")
+    assert Path(unquote(address.path)) == Path(folder)
