@@ -1,5 +1,6 @@
 """Runs as their folders hold them (`tracking=none`)."""
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -73,10 +74,12 @@ def _record(folder: Path) -> RunRecord:
 
 
 def _history(path: Path) -> pd.DataFrame:
-    """Return the points of a run in the order of steps."""
-    if not path.is_file():
+    """Return the points of a run in the order of steps; a last line that a kill broke off is none."""
+    lines = path.read_bytes() if path.is_file() else b""
+    whole = lines[: lines.rfind(b"\n") + 1]
+    if not whole:
         return pd.DataFrame({"key": [], "value": [], "step": []})
-    return pd.read_csv(path).sort_values("step", kind="stable")
+    return pd.read_csv(io.BytesIO(whole)).sort_values("step", kind="stable")
 
 
 def _json(path: Path) -> dict[str, Any]:

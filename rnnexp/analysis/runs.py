@@ -1,5 +1,6 @@
 """A tidy table over runs: one row a run."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,7 +95,7 @@ def _row(record: RunRecord) -> dict[str, object]:
         "run_name": record.run_name,
         "status": record.status,
         "start": pd.Timestamp(record.start, unit="ms", tz="UTC"),
-        "seconds": None if record.end is None else (record.end - record.start) / 1000,
+        "seconds": math.nan if record.end is None else (record.end - record.start) / 1000,
         "run_folder": record.tags.get("run_folder"),
         "artifacts": record.artifacts,
         "link": record.link,

@@ -1,8 +1,11 @@
 """From a table over runs to the files of a report."""
 
+import contextlib
 import dataclasses
 import shlex
+import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,12 +13,15 @@ import yaml
 
 from rnnexp.analysis import group_runs, save_table, varying
 from rnnexp.analysis.files import collect_files
+from rnnexp.checks import ArgumentError
 from rnnexp.report.axes import choose_axes, in_order
 from rnnexp.report.curves import Curves, group_curves, read_arrays
 from rnnexp.report.page import MOST_CHARTS, Content, render
 from rnnexp.report.panels import loss_charts, profile_charts
 from rnnexp.report.reproduce import recipe
 from rnnexp.tracking.address import is_server
+
+_TABLES = ("runs.csv", "runs.parquet", "groups.csv", "groups.parquet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,20 +50,38 @@ def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> 
         address: The tracking address that the runs come from, None for folders.
 
     Raises:
-        ArgumentError: The arrays of a run are damaged.
+        ArgumentError: The arrays of a run are damaged, or the page has the name of a table.
     """
+    if page.name in _TABLES:
+        raise ArgumentError("page", f"another name than {', '.join(_TABLES)}", page.name)
     content, groups = _content(runs, address)
     page.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".report-", dir=page.parent) as folder:
         draft = Path(folder) / page.name
         draft.write_text(render(content), encoding="utf-8")
         drafts = [
-            save_table(table, draft.with_name(f"{name}.{suffix}"))
-            for name, table in (("runs", runs), ("groups", groups))
-            for suffix in ("csv", "parquet")
+            save_table(table, draft.with_name(name))
+            for name, table in zip(_TABLES, (runs, runs, groups, groups), strict=True)
         ]
-        _, *tables = [path.replace(page.with_name(path.name)) for path in (draft, *drafts)]
+        _, *tables = _put_in_place([draft, *drafts], page.parent)
     return Report(page, tables, groups, list(content.keys))
+
+
+def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
+    """Move every draft into `folder`, over the file of its name; where one cannot be moved, put all back."""
+    with contextlib.ExitStack() as back:
+        places = []
+        for draft in drafts:
+            place = folder / draft.name
+            if place.exists():
+                before = draft.with_name(f"{draft.name}.before")
+                shutil.copy2(place, before)
+                back.callback(before.replace, place)
+            else:
+                back.callback(place.unlink, missing_ok=True)
+            places.append(draft.replace(place))
+        back.pop_all()
+    return places
 
 
 def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataFrame]:

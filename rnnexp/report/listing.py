@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -80,7 +81,7 @@ def _run_row(row: pd.Series, keys: Sequence[str]) -> list[Entry]:
         *(_word(row[key]) for key in ("status", "verdict.learning", "verdict.gradient")),
         *(_number(form, row.get(key, math.nan)) for key, form in measured),
         _number(lambda value: f"{value:.1f}", row["seconds"]),
-        Entry("folder" if folder else words.MISSING, folder, f"file://{folder}" if folder else ""),
+        Entry("folder" if folder else words.MISSING, folder, f"file://{quote(folder)}" if folder else ""),
     ]
 
 
