@@ -23,6 +23,12 @@ SECONDS = 120
 IMPORTED = re.compile(r"^import time:[^|]*\|[^|]*\|\s*(\S+)$", re.MULTILINE)
 
 
+@pytest.fixture(autouse=True)
+def as_a_user_starts_it(monkeypatch):
+    """What was imported into this process (JAX, for one) may have set how much TensorFlow tells of itself."""
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+
+
 def command(*arguments, options=()):
     return [sys.executable, *options, str(ROOT / "run.py"), *arguments]
 
