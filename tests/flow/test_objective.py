@@ -1,5 +1,7 @@
 """The loss against NumPy, and its factor against the gradient of each sample's own loss."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ def found(model, loss=None, x=X, y=Y, prediction=PREDICTION):
 
 
 MeanSquaredError = keras.losses.MeanSquaredError
-LOSSES = {
+LOSSES: dict[str, tuple[Any, Any, int]] = {
     "name": ("mse", np.mean, B),
     "mean": (MeanSquaredError(), np.mean, B),
     "sum": (MeanSquaredError(reduction="sum"), np.sum, 1),
