@@ -58,9 +58,9 @@ def test_runs_of_any_depth_come_the_oldest_first_and_the_root_may_be_one(written
 def test_the_newest_sweep_is_that_of_the_newest_run(written, tmp_path):
     written("a", 3, tags={"sweep_id": "late"})
     written("b", 2, tags={"sweep_id": "early"})
-    written("c", 1, tags={"sweep_id": "late"})
-    assert names(tmp_path) == ["c", "a"]
-    assert names(tmp_path, "early") == ["b"]
+    written("c", 1, tags={"sweep_id": "early"})
+    assert names(tmp_path) == ["a"]
+    assert names(tmp_path, "early") == ["c", "b"]
     with pytest.raises(ArgumentError, match=r"^sweep: .* \(newest: late, early\), received 'none'$"):
         read_folders(tmp_path, "none")
 
