@@ -23,7 +23,10 @@ def commands() -> list[str]:
 
 
 def test_it_is_short():
-    assert len(README.splitlines()) < 160
+    lines = README.splitlines()
+    # Rows of a table are looked up, not read.
+    assert len([line for line in lines if not line.startswith("|")]) < 130
+    assert len(lines) < 170
 
 
 def test_its_code_runs(capsys):
