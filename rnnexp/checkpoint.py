@@ -113,6 +113,5 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _variables(model: RecordingModel) -> list:
-    """Return the variables of network and optimizer, the latter's made if they are not yet."""
-    model.optimizer.build(model.network.trainable_variables)
+    """Return the variables of network and optimizer."""
     return [*model.network.variables, *model.optimizer.variables]

@@ -143,7 +143,6 @@ def replicated_data(
 
 def _compiled(replica: RecordingModel) -> tf.types.experimental.PolymorphicFunction:
     """Return the training step of one replica as a function of the batch, compiled as its `fit` would."""
-    replica.optimizer.build(replica.network.trainable_variables)  # inside the function it would be too late
     return tf.function(replica.train_step, autograph=False, jit_compile=replica.jit_compile)
 
 
