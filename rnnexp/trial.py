@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from rnnexp.plan import Plan
 from rnnexp.signals import Interruption, Killed
@@ -62,15 +63,24 @@ class Trial:
             return
         data = training_data(plan.task, plan.seed, plan.batch_size, start, stop, plan.dtype)
         try:
-            with self._interruption.deferred():
-                subject.model.fit(
-                    data,
-                    steps_per_epoch=stop - start,
-                    verbose=0,
-                    shuffle=False,
-                    callbacks=[subject.steering],
-                )
-            # A signal may have come after the last return to Python.
-            self._interruption.check()
+            fit(subject.model, data, stop - start, subject.steering, self._interruption)
         finally:
             subject.steering.read()
+
+
+def fit(
+    model: keras.Model,
+    data: tf.data.Dataset,
+    steps: int,
+    callback: keras.callbacks.Callback,
+    interruption: Interruption,
+) -> None:
+    """Take that many training steps; signals wait for the next return to Python, where `callback` checks.
+
+    Raises:
+        Killed: A signal came.
+    """
+    with interruption.deferred():
+        model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[callback])
+    # A signal may have come after the last return to Python.
+    interruption.check()

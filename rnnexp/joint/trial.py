@@ -10,6 +10,7 @@ from rnnexp.plan import Plan
 from rnnexp.replicas import JointSteering, ReplicatedModel, replicated_data
 from rnnexp.signals import Interruption, Killed
 from rnnexp.subject import Observer, Result, Subject
+from rnnexp.trial import fit
 
 
 class Member(NamedTuple):
@@ -98,19 +99,11 @@ class JointTrial:
         seeds = [subject.plan.seed for subject in self.subjects]
         data = replicated_data(plan.task, seeds, plan.batch_size, start, stop, plan.dtype)
         try:
-            with self._interruption.deferred():
-                self._replicated.fit(
-                    data,
-                    steps_per_epoch=stop - start,
-                    verbose=0,
-                    shuffle=False,
-                    callbacks=[JointSteering(self._replicated, steerings, self._returned)],
-                )
-            # A signal may have come after the last return to Python.
-            self._interruption.check()
+            steering = JointSteering(self._replicated, steerings, self._returned)
+            fit(self._replicated, data, stop - start, steering, self._interruption)
         finally:
-            for steering in steerings:
-                steering.read()
+            for each in steerings:
+                each.read()
 
     def _returned(self) -> None:
         self._on_return()
