@@ -2,12 +2,9 @@
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import timed_jobs
-from benchmarks.timed_jobs import FOLDER, IMPORT, MODEL, RECORDS, ROOT
+from benchmarks import timed_jobs, timing
+from benchmarks.timed_jobs import FOLDER, IMPORT, MODEL, RECORDS
 from rnnexp import tracking
 
 JOB = ("seq_len=50", "units=32", "batch_size=32", "steps=200")
@@ -63,7 +60,7 @@ def measure_tracking(overrides: Sequence[str] = LONG, rounds: int = 3) -> dict[s
     The store is there already: making it takes seconds too, once.
     """
     with tempfile.TemporaryDirectory() as folder:
-        tracking.ensure_store(_store(folder), "rnnexp")
+        tracking.ensure_store(timing.store_in(folder), "rnnexp")
         rows = [_tracked(folder, overrides) for _ in range(rounds)]
     shares = [sum(row[part] for part in _TRACKING) / row["wall"] for row in rows]
     medians = {name: statistics.median(row[name] for row in rows) for name in (*_TRACKING, "wall")}
@@ -76,24 +73,9 @@ def _tracked(folder: str, overrides: Sequence[str]) -> dict[str, float]:
 
 
 def _run(kind: str, folder: str, *arguments: str) -> float:
-    """Run `run.py` with stopwatches, in a folder and store of its own; return its seconds."""
-    environ = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "MLFLOW_TRACKING_URI": _store(folder),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        FOLDER: folder,
-    }
-    command = [sys.executable, "-c", f"from benchmarks import timed_jobs; timed_jobs.{kind}()", *arguments]
-    started = time.perf_counter()
-    answer = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - started
-    if answer.returncode != 0:
-        raise RuntimeError(f"{arguments} ended with {answer.returncode}: {answer.stdout} {answer.stderr}")
-    return seconds
-
-
-def _store(folder: str) -> str:
-    return f"sqlite:///{folder}/mlflow.db"
+    """Run `run.py` with stopwatches in that folder; return its seconds."""
+    code = f"from benchmarks import timed_jobs; timed_jobs.{kind}()"
+    return timing.process([sys.executable, "-c", code, *arguments], folder, environ={FOLDER: folder})
 
 
 def main() -> None:
