@@ -44,7 +44,7 @@ def _parse() -> argparse.Namespace:
         "--seconds", type=float, default=0.5, help="of each in a round (default: %(default)s)"
     )
     parser.add_argument(
-        "--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="(default: all, a quarter of an hour)"
+        "--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="(default: all, ten minutes)"
     )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="(default: %(default)s)")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} and the pages (cpu)")
