@@ -4,7 +4,7 @@ All of them train h_t = tanh(W_xh^T x_t + W_hh^T h_{t-1} + b), y = W_hy^T h_T + 
 with Adam and the mean squared error, from the same batch, and return when the last update is done.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -16,8 +16,10 @@ from rnnexp.cells import ElmanCell
 from rnnexp.clipping import NoClip
 from rnnexp.network import build_network
 from rnnexp.training import RecordingModel
+from rnnexp.training_data import stacked
 
 Train = Callable[[int], None]
+"""Takes that many training steps, a multiple of ten."""
 
 _EXECUTION = 10  # steps between returns to Python, the same for every Keras contestant
 
@@ -42,8 +44,8 @@ def rnnexp_fit(shape: Shape, *, record: bool, jit: bool = True, parts: int | Non
     network = build_network(task, ElmanCell(shape.units), seed=0)
     parts = parts_of(shape) if parts is None else parts
     model = RecordingModel(network, task.loss, NoClip(), steps=shape.steps, record=record, shards=parts)
-    model.compile(optimizer="adam", jit_compile=jit, steps_per_execution=_EXECUTION)
-    return _fit(model, shape)
+    model.compile(optimizer="adam", jit_compile=jit)
+    return _fit(model, stacked([batch_of(shape)] * _EXECUTION, _EXECUTION, "float32"), _EXECUTION)
 
 
 def keras_fit(shape: Shape, *, jit: bool) -> Train:
@@ -52,7 +54,7 @@ def keras_fit(shape: Shape, *, jit: bool) -> Train:
         [keras.Input((shape.steps, 2)), keras.layers.SimpleRNN(shape.units), keras.layers.Dense(1)]
     )
     model.compile(optimizer="adam", loss="mse", jit_compile=jit, steps_per_execution=_EXECUTION)
-    return _fit(model, shape)
+    return _fit(model, batch_of(shape))
 
 
 def torch_loop(shape: Shape, device: str = "cpu") -> Train:
@@ -82,12 +84,12 @@ def torch_loop(shape: Shape, device: str = "cpu") -> Train:
     return train
 
 
-def _fit(model: keras.Model, shape: Shape) -> Train:
-    batch = batch_of(shape)
-    data = tf.data.Dataset.from_tensors((tf.constant(batch.x), tf.constant(batch.y)))
+def _fit(model: keras.Model, element: Sequence[np.ndarray], batches: int = 1) -> Train:
+    """Return what trains on the same element of data, of so many batches, again and again."""
+    data = tf.data.Dataset.from_tensors(tuple(map(tf.constant, element)))
 
     def train(steps: int) -> None:
-        model.fit(data.repeat(steps), epochs=1, verbose=0, shuffle=False)
+        model.fit(data.repeat(steps // batches), epochs=1, verbose=0, shuffle=False)
         # The update may still be under way when fit returns.
         np.asarray(model.trainable_variables[0])
 

@@ -99,9 +99,11 @@ def _seconds(case: Case, repeats: int) -> list[float]:
     import tensorflow as tf
 
     from rnnexp.tasks import Adding
+    from rnnexp.training_data import stacked
 
     batch = Adding(case.steps).batch(0, "train", 0, case.batch_size)
-    data = tf.data.Dataset.from_tensors((tf.constant(batch.x), tf.constant(batch.y)))
+    element = stacked([batch], 1, "float32") if case.kind == "rnnexp" else batch
+    data = tf.data.Dataset.from_tensors(tuple(map(tf.constant, element)))
     if case.kind == "nothing":
         return []
     model = {"rnnexp": _rnnexp, "SimpleRNN": _simple_rnn}[case.kind](case)

@@ -19,9 +19,8 @@ from rnnexp.sweep.processors import thread_limits
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    import tensorflow as tf
-
     from rnnexp.training import RecordingModel
+    from rnnexp.training_data import Block
 
 T, B = 200, 32
 UNITS, REPLICAS = (16, 32, 64), (2, 4, 8)
@@ -98,41 +97,39 @@ def _model(h: int, seed: int) -> "RecordingModel":
     network = build_network(task, ElmanCell(h), seed)
     parts = shards.automatic(B, h)  # as every run of this size
     model = RecordingModel(network, task.loss, GlobalNorm(1.0), steps=T, shards=parts)
-    model.compile(optimizer="adam", jit_compile=True, steps_per_execution=_EXECUTION)
+    model.compile(optimizer="adam", jit_compile=True)
     return model
 
 
-def _batch(seed: int) -> "tuple[tf.Tensor, tf.Tensor]":
-    import tensorflow as tf
-
+def _block(seed: int) -> "Block":
     from rnnexp import tasks
+    from rnnexp.training_data import stacked
 
-    x, y = tasks.Adding(T).batch(seed, "train", 0, B)
-    return tf.constant(x), tf.constant(y)
+    return stacked([tasks.Adding(T).batch(seed, "train", 0, B)] * _EXECUTION, _EXECUTION, "float32")
 
 
 def _single(h: int) -> Callable[[int], None]:
     model = _model(h, 0)
-    return _fit(model, _batch(0), lambda: model.steps_taken)
+    return _fit(model, _block(0), lambda: model.steps_taken)
 
 
 def _replicated(h: int, replicas: int) -> Callable[[int], None]:
     from rnnexp.replicas import ReplicatedModel
 
     models = [_model(h, seed) for seed in range(replicas)]
-    together = ReplicatedModel(models, steps_per_execution=_EXECUTION)
-    batches = tuple(_batch(seed) for seed in range(replicas))
-    return _fit(together, batches, lambda: [model.steps_taken for model in models])
+    together = ReplicatedModel(models)
+    blocks = tuple(_block(seed) for seed in range(replicas))
+    return _fit(together, blocks, lambda: [model.steps_taken for model in models])
 
 
-def _fit(model: Any, batch: tuple, wait: Callable[[], object]) -> Callable[[int], None]:
-    """Return what takes n steps on one batch and returns when `wait` knows that the last is done."""
+def _fit(model: Any, block: tuple, wait: Callable[[], object]) -> Callable[[int], None]:
+    """Return what takes n steps, in whole tens, and returns when `wait` knows that the last is done."""
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensors(batch)
+    data = tf.data.Dataset.from_tensors(block)
 
     def train(steps: int) -> None:
-        model.fit(data.repeat(steps), epochs=1, verbose=0, shuffle=False)
+        model.fit(data.repeat(steps // _EXECUTION), epochs=1, verbose=0, shuffle=False)
         wait()
 
     return train

@@ -29,11 +29,14 @@ from rnnexp.cells import ElmanCell
 from rnnexp.clipping import NoClip
 from rnnexp.network import build_network
 from rnnexp.training import RecordingModel
+from rnnexp.training_data import stacked
+import tensorflow as tf
 task = tasks.Adding(200)
 network = build_network(task, ElmanCell(64, activation="relu"), seed=0)
 model = RecordingModel(network, task.loss, NoClip(), steps=200, shards=2)
 model.compile(optimizer="adam", jit_compile=True)
-model.fit(np.zeros((64, 200, 2), "float32"), np.zeros((64, 1), "float32"), batch_size=64, verbose=0)
+block = stacked([tasks.Batch(np.zeros((64, 200, 2)), np.zeros((64, 1), "float32"))], 10, "float32")
+model.fit(tf.data.Dataset.from_tensors(block), verbose=0)
 """
 
 

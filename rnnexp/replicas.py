@@ -14,9 +14,8 @@ import tensorflow as tf
 from rnnexp import checks
 from rnnexp.steering import Steering
 from rnnexp.tasks import Task
-from rnnexp.training import RecordingModel, training_data
-
-Batches = tuple[tuple[tf.Tensor, tf.Tensor], ...]
+from rnnexp.training import RecordingModel
+from rnnexp.training_data import Block, training_data
 
 
 class ReplicatedModel(keras.Model):
@@ -28,7 +27,6 @@ class ReplicatedModel(keras.Model):
     Args:
         replicas: R models, at least one, compiled as for a run alone: with an optimizer each, with XLA or
             without. What a model holds is read and set where it is for a run alone: at the model.
-        steps_per_execution: Training steps between returns to Python.
 
     Raises:
         ArgumentError: There are no replicas.
@@ -37,7 +35,7 @@ class ReplicatedModel(keras.Model):
         replicas: As above.
     """
 
-    def __init__(self, replicas: Sequence[RecordingModel], *, steps_per_execution: int = 1):
+    def __init__(self, replicas: Sequence[RecordingModel]):
         if len(replicas) == 0:
             raise checks.ArgumentError("replicas", "at least one model", replicas)
         super().__init__(name="replicated", dtype=replicas[0].network.inputs[0].dtype)
@@ -45,26 +43,26 @@ class ReplicatedModel(keras.Model):
         self._active = [tf.Variable(True, trainable=False) for _ in replicas]
         self._under_way = set(range(len(replicas)))
         self._steps = [_compiled(replica) for replica in replicas]
-        self.compile(optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution)
+        self.compile(optimizer=None, jit_compile=False)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the outputs of all networks for the same x (B, T, F), (R, B, ...)."""
         return tf.stack([replica(x, training=training) for replica in self.replicas])
 
-    def train_step(self, data: Batches) -> dict[str, tf.Tensor]:
-        """Take one step of every replica that is not held.
+    def train_step(self, data: Sequence[Block]) -> dict[str, tf.Tensor]:
+        """Take the steps of one block for every replica that is not held.
 
         Args:
-            data: For every replica its x (B, T, F) and y, with a B that the graph knows.
+            data: A block for every replica.
 
         Returns:
-            loss_0, loss_1, ...: nan of a replica that is held.
+            loss_0, loss_1, ...: of the last step; nan of a replica that is held.
 
         Raises:
-            ValueError: There are not as many batches as replicas.
+            ValueError: There are not as many blocks as replicas.
         """
         parts = zip(self._steps, self._active, data, strict=True)
-        losses = [_step_if(active, step, batch, self.compute_dtype) for step, active, batch in parts]
+        losses = [_steps_if(active, steps, block, self.compute_dtype) for steps, active, block in parts]
         return {f"loss_{place}": loss for place, loss in enumerate(losses)}
 
     @property
@@ -133,19 +131,19 @@ class JointSteering(keras.callbacks.Callback):
 
 
 def replicated_data(
-    task: Task, seeds: Sequence[int], batch_size: int, start: int, stop: int, dtype: str
+    task: Task, seeds: Sequence[int], batch_size: int, start: int, stop: int, dtype: str, execution: int
 ) -> tf.data.Dataset:
     """Return batches `start` .. `stop` - 1 of the training streams of `seeds`, as `training_data` does."""
     return tf.data.Dataset.zip(
-        tuple(training_data(task, seed, batch_size, start, stop, dtype) for seed in seeds)
+        tuple(training_data(task, seed, batch_size, start, stop, dtype, execution) for seed in seeds)
     )
 
 
 def _compiled(replica: RecordingModel) -> tf.types.experimental.PolymorphicFunction:
-    """Return the training step of one replica as a function of the batch, compiled as its `fit` would."""
+    """Return the training steps of one replica as a function of the block, compiled as its `fit` would."""
     return tf.function(replica.train_step, autograph=False, jit_compile=replica.jit_compile)
 
 
-def _step_if(active: tf.Variable, step, batch: tuple[tf.Tensor, tf.Tensor], dtype: str) -> tf.Tensor:
-    """Take the step where `active`, and return its loss, else nan."""
-    return tf.cond(active, lambda: step(batch)["loss"], lambda: tf.constant(float("nan"), dtype))
+def _steps_if(active: tf.Variable, steps, block: Block, dtype: str) -> tf.Tensor:
+    """Take the steps where `active`, and return the last one's loss, else nan."""
+    return tf.cond(active, lambda: steps(block)["loss"], lambda: tf.constant(float("nan"), dtype))

@@ -225,11 +225,7 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
     model = RecordingModel(
         network, plan.task.loss, plan.clip, steps=plan.task.steps, rows=rows, shards=plan.shards
     )
-    model.compile(
-        optimizer=plan.optimizer.build(),
-        jit_compile=plan.jit,
-        steps_per_execution=plan.steps_per_execution,
-    )
+    model.compile(optimizer=plan.optimizer.build(), jit_compile=plan.jit)
     return model
 
 

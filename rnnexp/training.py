@@ -1,4 +1,4 @@
-"""The keras.Model whose training step records, and the data that it is fed."""
+"""The keras.Model whose training step records."""
 
 import contextlib
 import dataclasses
@@ -14,13 +14,10 @@ from rnnexp.clipping import Clipped
 from rnnexp.differentiated import Differentiated, averaged
 from rnnexp.losses import sequence_losses
 from rnnexp.recording import recording
-from rnnexp.tasks import Task
+from rnnexp.training_data import Block
 
 SCALARS = ("loss", "global_norm", "clipped_norm", "clipped")
 """What is kept of every step beside the norms."""
-
-# Batches that Python hands over at a time: each time costs half a millisecond. Fewer where they are large.
-_BLOCK, _BLOCK_BYTES = 10, 2**24
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,10 +70,11 @@ class RecordingModel(keras.Model):
 
         L = mean_b l_b,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
 
-    One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. The record of a step is one
-    row of a buffer on the device that is read back in blocks, so it is complete with any
-    `steps_per_execution`, and a step costs no transfer. Of a cell with several states, h is the one that the
-    layer hands on; the c of an LSTM is measured by `rnnexp.measurement` at every look.
+    One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` is fed with blocks of
+    batches (`rnnexp.training_data`): what Keras takes for one step is a block, a loop over training steps on
+    the device. The record of a step is one row of a buffer there, so a step costs no transfer. Of a cell with
+    several states, h is the one that the layer hands on; the c of an LSTM is measured by
+    `rnnexp.measurement` at every look.
 
     Args:
         network: The Keras model to train. It holds one `rnnexp.RNN`, of any cell; any recurrent layers where
@@ -142,20 +140,47 @@ class RecordingModel(keras.Model):
 
     # Nothing here or below branches on a tensor in Python: AutoGraph would take half a second to see that.
     @tf.autograph.experimental.do_not_convert
-    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Take one step: one forward pass, one backward pass, clip, update, record.
+    def train_step(self, data: Block) -> dict[str, tf.Tensor]:
+        """Take one step for every batch of a block, in their order.
 
         Args:
-            data: x (B, T, F) and y, with a B that the graph knows.
+            data: The block, or its x (K, B, T, F), y and filled; the graph knows K and B.
+
+        Returns:
+            The loss of the last batch.
+
+        Raises:
+            ValueError: As `step`.
+        """
+        x, y, filled = data
+
+        def step(place, _):
+            return place + 1, self.step(tf.gather(x, place), tf.gather(y, place))
+
+        _, loss = tf.while_loop(
+            lambda place, _: place < filled,
+            step,
+            (0, tf.zeros((), self.compute_dtype)),
+            maximum_iterations=x.shape[0],
+        )
+        return {"loss": loss}
+
+    def step(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Take one training step: one forward pass, one backward pass, clip, update, record.
+
+        Args:
+            x: (B, T, F), with a B that the graph knows.
+            y: What the network is to answer.
+
+        Returns:
+            L.
 
         Raises:
             ValueError: The norms are wanted, and not exactly one recurrent layer hands them out; or B is not
                 a multiple of the shards.
         """
-        x, y = data
         parts = zip(tf.split(x, self._shards), tf.split(y, self._shards), strict=True)
-        loss = self._take([self._differentiate(*part) for part in parts], x.shape[0])
-        return {"loss": loss}
+        return self._take([self._differentiate(*part) for part in parts], x.shape[0])
 
     def _backward_pass(self, x: tf.Tensor, y: tf.Tensor) -> Differentiated:
         weights = self.network.trainable_variables
@@ -214,32 +239,3 @@ class RecordingModel(keras.Model):
             raise ValueError(f"the buffer holds {self.rows} steps, {len(steps)} were asked for")
         rows = steps % self.rows
         return Recorded(steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
-
-
-def training_data(
-    task: Task, seed: int, batch_size: int, start: int, stop: int, dtype: str
-) -> tf.data.Dataset:
-    """Return batches `start` .. `stop` - 1 of the training stream, x (B, T, F) in `dtype` and y as it is.
-
-    They are made on the host, a few ahead, while the device computes. The data set does not tell how many
-    they are, since Keras opens one that does a second time at the end of an epoch: tell `fit`.
-    """
-    x, y = task.batch(seed, "train", start, batch_size)
-    if stop - start == 1:  # the last step of a run, for which what makes batches would be traced once more
-        return tf.data.Dataset.from_tensors((x.astype(dtype, copy=False), y))
-    length = min(_BLOCK, 1 + _BLOCK_BYTES // (x.nbytes + y.nbytes))
-
-    def block(first: int) -> tuple[np.ndarray, np.ndarray]:
-        indices = range(first, min(first + length, stop))
-        batches = [task.batch(seed, "train", index, batch_size) for index in indices]
-        x, y = (np.stack(parts) for parts in zip(*batches, strict=True))
-        return x.astype(dtype, copy=False), y
-
-    signature = (tf.TensorSpec((None, *x.shape), dtype), tf.TensorSpec((None, *y.shape), y.dtype))
-    blocks = tf.data.Dataset.from_generator(
-        lambda: map(block, range(start, stop, length)), output_signature=signature
-    )
-    # There is nothing to tune, and whoever lets go of the data would wait for the tuner, up to ten seconds.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return blocks.unbatch().prefetch(8).with_options(options)

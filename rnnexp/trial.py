@@ -8,7 +8,7 @@ import tensorflow as tf
 from rnnexp.plan import Plan
 from rnnexp.signals import Interruption, Killed
 from rnnexp.subject import Observer, Result, Subject
-from rnnexp.training import training_data
+from rnnexp.training_data import blocks_of, training_data
 
 
 class Trial:
@@ -61,9 +61,11 @@ class Trial:
         plan, subject, start = self._plan, self.subject, self.subject.steps_taken
         if stop <= start or subject.diverged:
             return
-        data = training_data(plan.task, plan.seed, plan.batch_size, start, stop, plan.dtype)
+        execution = plan.steps_per_execution
+        data = training_data(plan.task, plan.seed, plan.batch_size, start, stop, plan.dtype, execution)
+        blocks = blocks_of(stop - start, execution)
         try:
-            fit(subject.model, data, stop - start, subject.steering, self._interruption)
+            fit(subject.model, data, blocks, subject.steering, self._interruption)
         finally:
             subject.steering.read()
 
@@ -71,16 +73,16 @@ class Trial:
 def fit(
     model: keras.Model,
     data: tf.data.Dataset,
-    steps: int,
+    blocks: int,
     callback: keras.callbacks.Callback,
     interruption: Interruption,
 ) -> None:
-    """Take that many training steps; signals wait for the next return to Python, where `callback` checks.
+    """Train on that many blocks; signals wait for the next return to Python, where `callback` checks.
 
     Raises:
         Killed: A signal came.
     """
     with interruption.deferred():
-        model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[callback])
+        model.fit(data, steps_per_epoch=blocks, verbose=0, shuffle=False, callbacks=[callback])
     # A signal may have come after the last return to Python.
     interruption.check()

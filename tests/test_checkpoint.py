@@ -38,7 +38,7 @@ def build(seed=0, optimizer=None, units=H, dtype="float32", steps=T):
 def take_steps(model, start, stop):
     for index in range(start, stop):
         x, y = TASK.batch(0, "train", index, B)
-        model.train_step((tf.constant(x, model.network.inputs[0].dtype), tf.constant(y)))
+        model.step(tf.constant(x, model.network.inputs[0].dtype), tf.constant(y))
 
 
 def state(model):

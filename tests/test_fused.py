@@ -14,6 +14,7 @@ from rnnexp.network import build_network
 from rnnexp.recurrent import RNN
 from rnnexp.scan import scan
 from rnnexp.training import RecordingModel
+from rnnexp.training_data import stacked
 
 T, B, F, H = 6, 3, 2, 4
 TAPS = {None: None, "total": (T,), "per_sample": (T, B)}
@@ -190,7 +191,7 @@ def test_the_layer_chooses_by_itself(calls, monkeypatch, name, expected, return_
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_training_takes_the_kernel_unless_xla_compiles_it(calls, monkeypatch, jit_compile, shards):
     task = tasks.Adding(T)
-    x, y = task.batch(0, "train", 0, 4)
+    block = stacked([task.batch(0, "train", 0, 4)], 1, "float32")
 
     def one_step():
         keras.utils.set_random_seed(0)
@@ -199,7 +200,7 @@ def test_training_takes_the_kernel_unless_xla_compiles_it(calls, monkeypatch, ji
         )
         model.compile(optimizer="sgd", jit_compile=jit_compile)
         calls.clear()
-        model.fit(tf.data.Dataset.from_tensors((x, y)), verbose=0, shuffle=False)
+        model.fit(tf.data.Dataset.from_tensors(block), verbose=0, shuffle=False)
         return model.read(0), len(calls)
 
     on_gpu, taken = one_step()

@@ -14,10 +14,12 @@ from rnnexp.network import build_network
 from rnnexp.replicas import JointSteering, ReplicatedModel, replicated_data
 from rnnexp.steering import History, Hooks, Intervals, Steering
 from rnnexp.tasks import Adding, Copying
-from rnnexp.training import RecordingModel, training_data
+from rnnexp.training import RecordingModel
+from rnnexp.training_data import blocks_of, training_data
 
 H, B = 6, 4
 STEPS, EXECUTION = 11, 3
+BLOCKS = blocks_of(STEPS, EXECUTION)
 SEEDS = (3, 0, 8)
 TASKS = {"last step": Adding(12), "every step": Copying(4, symbols=3, recall=2)}
 TOLERANCE = 1e-9
@@ -69,7 +71,6 @@ def build(setting, member):
     model.compile(
         optimizer=optimizers.CATALOGUE[setting.optimizer](learning_rate=member.rate).build(),
         jit_compile=setting.jit,
-        steps_per_execution=EXECUTION,
     )
     return model
 
@@ -93,13 +94,13 @@ def what_is_left(model, steering, blocks):
 
 def together(setting, members=MEMBERS):
     models = [build(setting, member) for member in members]
-    replicated = ReplicatedModel(models, steps_per_execution=EXECUTION)
+    replicated = ReplicatedModel(models)
     blocks: list[list[int]] = [[] for _ in models]
     steerings = [steer(model, noted) for model, noted in zip(models, blocks, strict=True)]
     seeds = [member.seed for member in members]
-    data = replicated_data(TASKS[setting.kind], seeds, B, 0, STEPS, setting.dtype)
+    data = replicated_data(TASKS[setting.kind], seeds, B, 0, STEPS, setting.dtype, EXECUTION)
     joint = JointSteering(replicated, steerings)
-    replicated.fit(data, steps_per_epoch=STEPS, verbose=0, shuffle=False, callbacks=[joint])
+    replicated.fit(data, steps_per_epoch=BLOCKS, verbose=0, shuffle=False, callbacks=[joint])
     return [what_is_left(*parts) for parts in zip(models, steerings, blocks, strict=True)]
 
 
@@ -108,8 +109,8 @@ def alone(setting, member):
     model = build(setting, member)
     blocks: list[int] = []
     steering = steer(model, blocks)
-    data = training_data(TASKS[setting.kind], member.seed, B, 0, STEPS, setting.dtype)
-    model.fit(data, steps_per_epoch=STEPS, verbose=0, shuffle=False, callbacks=[steering])
+    data = training_data(TASKS[setting.kind], member.seed, B, 0, STEPS, setting.dtype, EXECUTION)
+    model.fit(data, steps_per_epoch=BLOCKS, verbose=0, shuffle=False, callbacks=[steering])
     return what_is_left(model, steering, blocks)
 
 
@@ -186,8 +187,8 @@ def test_a_replica_that_is_held_keeps_every_bit():
     replicated = ReplicatedModel(models)
     replicated.hold(1)
     before = models[1].network.get_weights()
-    data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, setting.dtype)
-    history = replicated.fit(data, steps_per_epoch=STEPS, verbose=0, shuffle=False)
+    data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, setting.dtype, EXECUTION)
+    history = replicated.fit(data, steps_per_epoch=BLOCKS, verbose=0, shuffle=False)
     assert [model.steps_taken for model in models] == [STEPS, 0, STEPS]
     for weight, other in zip(models[1].network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, other)
@@ -202,7 +203,7 @@ def test_what_diverged_before_is_held_from_the_start():
     steerings = [
         steer(model, [], before) for model, before in zip(models, (None, diverged, None), strict=True)
     ]
-    data = replicated_data(TASKS["last step"], SEEDS, B, 0, 3, "float64")
+    data = replicated_data(TASKS["last step"], SEEDS, B, 0, 3, "float64", 1)
     joint = JointSteering(replicated, steerings)
     replicated.fit(data, steps_per_epoch=3, verbose=0, shuffle=False, callbacks=[joint])
     assert [model.steps_taken for model in models] == [3, 0, 3]
@@ -217,12 +218,14 @@ def test_the_outputs_are_those_of_the_networks():
 
 def test_every_seed_has_its_own_stream():
     task = TASKS["last step"]
-    data = replicated_data(task, SEEDS, B, 2, 5, "float32")
-    for index, batches in zip(range(2, 5), data, strict=True):
-        for seed, (x, y) in zip(SEEDS, batches, strict=True):
-            batch = task.batch(seed, "train", index, B)
-            np.testing.assert_array_equal(x, batch.x.astype("float32"))
-            np.testing.assert_array_equal(y, batch.y)
+    data = replicated_data(task, SEEDS, B, 2, 6, "float32", 2)
+    for index, blocks in zip((2, 4), data, strict=True):
+        for seed, (x, y, filled) in zip(SEEDS, blocks, strict=True):
+            assert filled == 2
+            for place in range(filled):
+                batch = task.batch(seed, "train", index + place, B)
+                np.testing.assert_array_equal(x[place], batch.x.astype("float32"))
+                np.testing.assert_array_equal(y[place], batch.y)
 
 
 def test_there_is_a_model_a_batch_and_a_steering_for_every_replica():

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnexp import clipping, optimizers, tasks, training
+from rnnexp import clipping, optimizers, tasks
 from rnnexp.cells import ElmanCell
 from rnnexp.clipping import Clipped, GlobalNorm, NoClip
 from rnnexp.network import build_network
 from rnnexp.recurrent import RNN
 from rnnexp.tasks import Adding, Copying
-from rnnexp.training import SCALARS, Recorded, RecordingModel, training_data
+from rnnexp.training import SCALARS, Recorded, RecordingModel
+from rnnexp.training_data import blocks_of, stacked, training_data
 
 H, B, SEED = 6, 4, 3
 STEPS = 11
@@ -41,7 +42,7 @@ def take_steps(model, task, stop, start=0):
     dtype = model.network.inputs[0].dtype
     for index in range(start, stop):
         x, y = task.batch(SEED, "train", index, B)
-        model.train_step((tf.constant(x, dtype), tf.constant(y)))
+        model.step(tf.constant(x, dtype), tf.constant(y))
 
 
 class Run(NamedTuple):
@@ -55,9 +56,9 @@ class Run(NamedTuple):
 def fitted(kind, dtype, jit, execution=1, record=True, shards=1):
     task = TASKS[kind]
     model = build(task, dtype, GlobalNorm(THRESHOLD), record=record, shards=shards)
-    model.compile(optimizer=model.optimizer, jit_compile=jit, steps_per_execution=execution)
-    data = training_data(task, SEED, B, 0, STEPS, dtype)
-    model.fit(data, steps_per_epoch=STEPS, verbose=0, shuffle=False)
+    model.compile(optimizer=model.optimizer, jit_compile=jit)
+    data = training_data(task, SEED, B, 0, STEPS, dtype, execution)
+    model.fit(data, steps_per_epoch=blocks_of(STEPS, execution), verbose=0, shuffle=False)
     return Run(model.read(0), model.network.get_weights())
 
 
@@ -178,6 +179,24 @@ def test_the_optimizer_is_given_the_clipped_gradients(name, clip):
     np.testing.assert_allclose(scalars, [value.numpy() for value in clipped[1:]], rtol=1e-9)
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_block_is_one_step_for_each_of_its_batches_and_none_for_what_follows_them(jit):
+    task = TASKS["last step"]
+    model, other = build(task), build(task)
+    model.compile(optimizer=model.optimizer, jit_compile=jit)
+    block = stacked([task.batch(SEED, "train", index, B) for index in range(2)], 4, "float64")
+    block.x[2:] = np.nan
+    logs = model.fit(tf.data.Dataset.from_tensors(block), verbose=0, shuffle=False).history
+    take_steps(other, task, 2)
+    assert model.steps_taken == 2
+    recorded, expected = model.read(0), other.read(0)
+    np.testing.assert_allclose(recorded.scalars, expected.scalars, rtol=1e-9)
+    np.testing.assert_allclose(recorded.log_norms, expected.log_norms, rtol=0, atol=SINGLE)
+    np.testing.assert_allclose(logs["loss"], expected.series("loss")[1:], rtol=1e-6)
+    for weight, wanted in zip(model.network.get_weights(), other.network.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, wanted, rtol=1e-9)
+
+
 def test_the_clip_is_called_once_a_step():
     calls = []
 
@@ -278,21 +297,6 @@ def test_the_outputs_are_the_networks_in_its_dtype(dtype):
     outputs = model(x)
     assert outputs.dtype == dtype
     np.testing.assert_array_equal(outputs, model.network(x))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", tasks.CATALOGUE)
-@pytest.mark.parametrize(("stop", "large"), [(26, False), (26, True), (4, False)])
-def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(stop, large, name, dtype, monkeypatch):
-    if large:  # then blocks hold fewer batches
-        monkeypatch.setattr(training, "_BLOCK_BYTES", 10_000)
-    task = tasks.CATALOGUE[name](64)
-    data = training_data(task, 5, B, 3, stop, dtype)  # of 26, the last block is a shorter one
-    for index, (x, y) in zip(range(3, stop), data, strict=True):
-        batch = task.batch(5, "train", index, B)
-        assert x.dtype == dtype and y.dtype == batch.y.dtype
-        np.testing.assert_array_equal(x, batch.x)
-        np.testing.assert_array_equal(y, batch.y)
 
 
 def record(steps):

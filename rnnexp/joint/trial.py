@@ -10,6 +10,7 @@ from rnnexp.plan import Plan
 from rnnexp.replicas import JointSteering, ReplicatedModel, replicated_data
 from rnnexp.signals import Interruption, Killed
 from rnnexp.subject import Observer, Result, Subject
+from rnnexp.training_data import blocks_of
 from rnnexp.trial import fit
 
 
@@ -42,10 +43,7 @@ class JointTrial:
         self._plan = members[0].plan
         # Signals wait until all members were told: each of them has a callback of its own.
         self.subjects = [Subject(*member, on_return=lambda: None) for member in members]
-        self._replicated = ReplicatedModel(
-            [subject.model for subject in self.subjects],
-            steps_per_execution=self._plan.steps_per_execution,
-        )
+        self._replicated = ReplicatedModel([subject.model for subject in self.subjects])
 
     def run(self, resume: Sequence[bool]) -> list[Result]:
         """Train all to the end of their plan, or until they diverge.
@@ -97,10 +95,11 @@ class JointTrial:
             (self._replicated.release if place in places else self._replicated.hold)(place)
         plan, steerings = self._plan, [subject.steering for subject in self.subjects]
         seeds = [subject.plan.seed for subject in self.subjects]
-        data = replicated_data(plan.task, seeds, plan.batch_size, start, stop, plan.dtype)
+        execution = plan.steps_per_execution
+        data = replicated_data(plan.task, seeds, plan.batch_size, start, stop, plan.dtype, execution)
         try:
             steering = JointSteering(self._replicated, steerings, self._returned)
-            fit(self._replicated, data, stop - start, steering, self._interruption)
+            fit(self._replicated, data, blocks_of(stop - start, execution), steering, self._interruption)
         finally:
             for each in steerings:
                 each.read()

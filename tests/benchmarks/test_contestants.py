@@ -37,7 +37,7 @@ def test_every_step_that_is_asked_for_is_an_update_of_every_weight(name, monkeyp
     fitted = Mock(wraps=contestants._fit)
     monkeypatch.setattr(contestants, "_fit", fitted)
     train = FIELD[name]()
-    model, _ = fitted.call_args.args
+    model, *_ = fitted.call_args.args
     before = [weight.numpy() for weight in model.trainable_variables]
     train(20)
     assert int(model.optimizer.iterations) == 20

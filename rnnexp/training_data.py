@@ -1,0 +1,75 @@
+"""The batches of a training run, handed over in blocks: a return to Python costs as much as a short step."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from rnnexp.tasks import Batch, Task
+
+
+class Block(NamedTuple):
+    """Batches for consecutive training steps, stacked, K of them; NumPy arrays or tensors.
+
+    Attributes:
+        x: (K, B, T, F).
+        y: (K, B, ...).
+        filled: How many of the K are batches; what follows is padding and is not read.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    filled: np.ndarray
+
+
+def stacked(batches: Sequence[Batch], length: int, dtype: str) -> Block:
+    """Return the batches, at least one, as a block of K = `length`, with x in `dtype` and y as it is.
+
+    All blocks of a run have one shape, so that what XLA compiles for the first serves for the last.
+    """
+    first = batches[0]
+    x = np.zeros((length, *first.x.shape), dtype)
+    y = np.zeros((length, *first.y.shape), first.y.dtype)
+    for place, batch in enumerate(batches):
+        x[place], y[place] = batch
+    return Block(x, y, np.array(len(batches), np.int32))
+
+
+def blocks_of(steps: int, execution: int) -> int:
+    """Return how many blocks of `execution` batches hold those of that many steps."""
+    return -(-steps // execution)
+
+
+def training_data(
+    task: Task, seed: int, batch_size: int, start: int, stop: int, dtype: str, execution: int
+) -> tf.data.Dataset:
+    """Return batches `start` .. `stop` - 1 of the training stream, in blocks of `execution`.
+
+    They are made on the host, a block ahead, while the device computes. The data set does not tell how many
+    blocks they are, since Keras opens one that does a second time at the end of an epoch: tell `fit`.
+
+    Args:
+        task: Whose batches.
+        seed: Of the stream.
+        batch_size: B.
+        start: The first batch.
+        stop: The first batch that is not wanted any more, beyond `start`.
+        dtype: Of x.
+        execution: K, the training steps between returns to Python.
+    """
+
+    def block(first: int) -> Block:
+        indices = range(first, min(first + execution, stop))
+        return stacked([task.batch(seed, "train", index, batch_size) for index in indices], execution, dtype)
+
+    if stop - start <= execution:  # the last step of a run, for which a generator would be traced once more
+        return tf.data.Dataset.from_tensors(block(start))
+    signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in block(start))
+    blocks = tf.data.Dataset.from_generator(
+        lambda: map(block, range(start, stop, execution)), output_signature=signature
+    )
+    # There is nothing to tune, and whoever lets go of the data would wait for the tuner, up to ten seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return blocks.prefetch(1).with_options(options)

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from rnnexp import tasks
+from rnnexp.tasks import Adding, Batch
+from rnnexp.training_data import blocks_of, stacked, training_data
+
+B, SEED, START = 4, 5, 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", tasks.CATALOGUE)
+@pytest.mark.parametrize(("stop", "execution"), [(26, 10), (23, 10), (5, 1), (4, 10)])
+def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(stop, execution, name, dtype):
+    task = tasks.CATALOGUE[name](64)
+    index = START
+    blocks = list(training_data(task, SEED, B, START, stop, dtype, execution))
+    assert len(blocks) == blocks_of(stop - START, execution)
+    for x, y, filled in blocks:
+        assert filled == min(execution, stop - index) > 0
+        assert x.shape[0] == y.shape[0] == execution
+        for place in range(filled):
+            batch = task.batch(SEED, "train", index, B)
+            assert x.dtype == dtype and y.dtype == batch.y.dtype
+            np.testing.assert_array_equal(x[place], batch.x)
+            np.testing.assert_array_equal(y[place], batch.y)
+            index += 1
+        assert not np.any(x[filled:]) and not np.any(y[filled:])
+    assert index == stop
+
+
+@pytest.mark.parametrize(
+    ("steps", "execution", "blocks"), [(1, 1, 1), (1, 10, 1), (10, 10, 1), (11, 10, 2), (4999, 10, 500)]
+)
+def test_the_last_block_may_be_a_short_one(steps, execution, blocks):
+    assert blocks_of(steps, execution) == blocks
+
+
+def test_all_blocks_of_a_run_have_one_shape_for_the_graph():
+    data = training_data(Adding(12), SEED, B, 0, 25, "float32", 10)
+    assert [spec.shape for spec in data.element_spec] == [(10, B, 12, 2), (10, B, 1), ()]
+
+
+def test_a_block_holds_its_batches_in_order_and_nothing_behind_them():
+    batches = [Batch(np.full((2, 3, 1), value), np.full((2, 1), -value)) for value in (1.5, 2.5)]
+    block = stacked(batches, 3, "float32")
+    assert (block.x.dtype, block.y.dtype) == ("float32", "float64")
+    np.testing.assert_array_equal(block.x[:, 0, 0, 0], [1.5, 2.5, 0])
+    np.testing.assert_array_equal(block.y[:, 0, 0], [-1.5, -2.5, 0])
+    assert block.filled == 2
