@@ -80,15 +80,37 @@ def log_file(path: Path) -> Iterator[None]:
     handler.addFilter(lambda record: _log.get() in (None, path))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("rnnexp")
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        handler.close()
+    with _talkative.at_work(logger):
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+class _Talkative:
+    """The package's logger at INFO as long as any log is open: runs trained together end one by one."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._level_before = logging.NOTSET
+
+    @contextlib.contextmanager
+    def at_work(self, logger: logging.Logger) -> Iterator[None]:
+        if self._open == 0:
+            self._level_before = logger.level
+        self._open += 1
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if self._open == 0:
+                logger.setLevel(self._level_before)
+
+
+_talkative = _Talkative()
 
 
 @contextlib.contextmanager
