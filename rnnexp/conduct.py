@@ -56,7 +56,7 @@ def keep_arrays(folder: RunFolder, subject: Subject) -> None:
 def observer(
     job: Job, folder: RunFolder, tracker: Tracker, progress: console.Progress, artist: Artist
 ) -> Observer:
-    """Return who shows the progress, records curves, looks and validations, and has the last look drawn."""
+    """Return who shows the progress, records curves, looks and validations, and has drawn what is known."""
     looks: list[Measurement] = []
 
     def on_block(block: Recorded) -> None:
@@ -81,7 +81,10 @@ def observer(
         _logger.info("step %d: validation loss %.5g, error %.4g", validated.step, score.loss, score.error)
         tracker.metrics(points(findings.validation_metrics(job.plan, score), validated.step))
 
-    return Observer(on_block, on_measurement, on_validation, on_checkpoint=tracker.flush)
+    def on_trained(result: Result) -> None:
+        artist.begin(keepsakes.drawings_of_training(folder.figures, job.plan, result, title=job.name))
+
+    return Observer(on_block, on_measurement, on_validation, on_trained, on_checkpoint=tracker.flush)
 
 
 def _curve_points(block: Recorded) -> list[Point]:

@@ -81,7 +81,32 @@ def drawings(folder: Path, plan: Plan, result: Result, title: str) -> list[Drawi
     """
     trained = result.steps_taken > 0
     looks = drawings_of_looks(folder, plan, result.start, result.end if trained else None, title)
-    return [*(_of_training(folder, plan, result, title) if trained else []), *looks]
+    loss = [_loss(folder / "loss.png", plan, result, title)] if trained else []
+    return [*loss, *drawings_of_training(folder, plan, result, title), *looks]
+
+
+def drawings_of_training(folder: Path, plan: Plan, result: Result, title: str) -> list[Drawing]:
+    """Return those of `drawings` that need no final validation; none where no step was taken."""
+    if result.steps_taken == 0:
+        return []
+    return [
+        _drawing(
+            plotting.gradient_heatmap,
+            folder / "gradient_heatmap.png",
+            result.history.kept.steps,
+            result.history.kept.log_norms / _LN10,
+            title=title,
+        ),
+        _drawing(
+            plotting.spectrum_history,
+            folder / "spectrum_history.png",
+            result.spectra.steps,
+            result.spectra.spectral_radius,
+            result.spectra.singular_values,
+            result.spectra.nonnormality,
+            title=_of_kernel(plan, title),
+        ),
+    ]
 
 
 def drawings_of_looks(
@@ -141,28 +166,6 @@ def _profile(path: Path, start: Measurement, end: Measurement | None, title: str
         rate_bound=said.get("theory/rate_bound"),
         title=title,
     )
-
-
-def _of_training(folder: Path, plan: Plan, result: Result, title: str) -> list[Drawing]:
-    return [
-        _drawing(
-            plotting.gradient_heatmap,
-            folder / "gradient_heatmap.png",
-            result.history.kept.steps,
-            result.history.kept.log_norms / _LN10,
-            title=title,
-        ),
-        _loss(folder / "loss.png", plan, result, title),
-        _drawing(
-            plotting.spectrum_history,
-            folder / "spectrum_history.png",
-            result.spectra.steps,
-            result.spectra.spectral_radius,
-            result.spectra.singular_values,
-            result.spectra.nonnormality,
-            title=_of_kernel(plan, title),
-        ),
-    ]
 
 
 def _loss(path: Path, plan: Plan, result: Result, title: str) -> Drawing:

@@ -135,7 +135,13 @@ def plan(name):
 
 
 def run(plan, folder, resume=False, interruption=None):
-    observer = Observer(lambda block: None, lambda measurement: None, lambda validated: None, lambda: None)
+    observer = Observer(
+        on_block=lambda block: None,
+        on_measurement=lambda measurement: None,
+        on_validation=lambda validated: None,
+        on_trained=lambda result: None,
+        on_checkpoint=lambda: None,
+    )
     trial = Trial(plan, folder / "state.npz", observer, interruption or Interruption())
     result = trial.run(resume)
     looks = [list(look.metrics().values()) for look in (result.start, result.end)]

@@ -47,7 +47,7 @@ PLAN = small_plan(
 )
 
 FIGURES = [
-    *("gradient_heatmap", "loss", "spectrum_history", "states", "spectrum", "gradient_profile", "lags"),
+    *("loss", "gradient_heatmap", "spectrum_history", "states", "spectrum", "gradient_profile", "lags"),
 ]
 
 
@@ -255,10 +255,12 @@ def test_the_loss_is_drawn_with_its_validations_and_floor(drawn):
     assert drawn(PLAN, result(record(), validations=()))["loss_curve"][1]["validation"] is None
 
 
-def test_what_needs_the_looks_alone_is_as_it_is_at_the_end(tmp_path):
+def test_what_is_drawn_before_the_end_is_as_it_is_at_the_end(tmp_path):
     found = result(record())
     looks = keepsakes.drawings_of_looks(tmp_path, PLAN, found.start, found.end, "title")
+    unvalidated = result(record(), validations=())
+    training = keepsakes.drawings_of_training(tmp_path, PLAN, unvalidated, "title")
     all_of_them = {drawing.path: drawing for drawing in keepsakes.drawings(tmp_path, PLAN, found, "title")}
-    assert [look.path.stem for look in looks] == FIGURES[3:]
-    for look in looks:
-        assert pickle.dumps(look) == pickle.dumps(all_of_them[look.path])
+    assert ["loss", *(drawing.path.stem for drawing in (*training, *looks))] == FIGURES
+    for drawing in (*training, *looks):
+        assert pickle.dumps(drawing) == pickle.dumps(all_of_them[drawing.path])

@@ -43,7 +43,7 @@ class Watcher:
     """Writes down what a trial tells, and does something on the way if asked to."""
 
     def __init__(self, then=None):
-        self.blocks, self.measured, self.validated, self.saved = [], [], [], []
+        self.blocks, self.measured, self.validated, self.trained, self.saved = [], [], [], [], []
         self._then = then or {}
 
     def observer(self):
@@ -51,6 +51,7 @@ class Watcher:
             lambda block: self._note("block", self.blocks, block),
             lambda measurement: self._note("measurement", self.measured, measurement.step),
             lambda validated: self._note("validation", self.validated, validated.step),
+            lambda trained: self._note("trained", self.trained, trained.steps_taken),
             lambda: self._note("checkpoint", self.saved, self._told()),
         )
 

@@ -1,6 +1,8 @@
 """A Keras model as an MLflow model that also loads where this project is not installed."""
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,7 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_
     signature = infer_signature(np.asarray(example_x), np.zeros(size, answer.dtype))
     logged = client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
     record = Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary, "model")
+    with _folder(client, logged) as folder:
         mlflow.tensorflow.save_model(
             model,
             str(folder),
@@ -46,10 +47,27 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_
             code_paths=[str(Path(rnnexp.__file__).parent)],
             pip_requirements=_requirements(),
         )
-        client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return logged.model_id
+
+
+@contextlib.contextmanager
+def _folder(client: Any, logged: Any) -> Iterator[Path]:
+    """Yield where the model's files are to be written: where they stay, or what is uploaded afterwards.
+
+    Until the model is finalized it is pending to whoever looks, so that half of it may lie in its place.
+    """
+    from mlflow.utils.file_utils import local_file_uri_to_path
+    from mlflow.utils.uri import is_local_uri
+
+    if is_local_uri(logged.artifact_location):
+        yield Path(local_file_uri_to_path(logged.artifact_location))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "model")
+        yield folder
+        client.log_model_artifacts(logged.model_id, str(folder))
 
 
 def remove_models(client: Any, experiment_id: str, run_id: str) -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +53,22 @@ def test_the_model_is_read_where_the_project_is_not_installed(logged, network, x
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "loaded.npy"), network.predict(x, verbose=0))
+
+
+def test_a_model_that_is_uploaded_is_the_one_that_is_written_in_its_place(
+    logged, network, x, tracking_uri, monkeypatch
+):
+    monkeypatch.setattr("mlflow.utils.uri.is_local_uri", lambda uri: False)
+    uploaded = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "b")
+    uploaded.model(network, x)
+    client = connect(tracking_uri)
+    found = []
+    for tracker in (logged, uploaded):
+        (output,) = client.get_run(tracker.run_id).outputs.model_outputs
+        folder = Path(client.get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
+        found.append({path.relative_to(folder) for path in folder.rglob("*") if path.is_file()})
+    assert found[0] == found[1]
+    assert Path("MLmodel") in found[0]
 
 
 def test_the_model_belongs_to_its_run_and_tells_its_shapes(logged, tracking_uri):
