@@ -1,6 +1,7 @@
 """A trial under observation: progress, records, summary."""
 
 import logging
+from collections.abc import Callable
 
 from rnnexp import checkpoint, console, findings, keepsakes
 from rnnexp.artist import Artist
@@ -18,7 +19,14 @@ _logger = logging.getLogger(__name__)
 
 
 def conduct(
-    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, *, resumed: bool, started: float
+    job: Job,
+    folder: RunFolder,
+    tracker: Tracker,
+    signals: Interruption,
+    *,
+    resumed: bool,
+    started: float,
+    trained: Callable[[], object],
 ) -> None:
     """Run the job's plan, record what it finds and print the summary.
 
@@ -29,16 +37,22 @@ def conduct(
     """
     tracker.metrics(points(findings.constants(job.plan), step=0))
     artist = Artist()
-    subject, result = _run_trial(job, folder, tracker, signals, resumed, artist)
+    subject, result = _run_trial(job, folder, tracker, signals, resumed, artist, trained)
     console.print_summary(conclude(job, folder, tracker, subject.network, result, artist, started))
 
 
 def _run_trial(
-    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, artist: Artist
+    job: Job,
+    folder: RunFolder,
+    tracker: Tracker,
+    signals: Interruption,
+    resumed: bool,
+    artist: Artist,
+    trained: Callable[[], object],
 ) -> tuple[Subject, Result]:
     start = checkpoint.steps_in(folder.checkpoint) if resumed else 0
     with console.progress(job.plan.steps, start=start) as progress:
-        told = observer(job, folder, tracker, progress, artist)
+        told = observer(job, folder, tracker, progress, artist, trained)
         trial = Trial(job.plan, folder.checkpoint, told, signals)
         try:
             return trial.subject, trial.run(resume=resumed)
@@ -54,7 +68,12 @@ def keep_arrays(folder: RunFolder, subject: Subject) -> None:
 
 
 def observer(
-    job: Job, folder: RunFolder, tracker: Tracker, progress: console.Progress, artist: Artist
+    job: Job,
+    folder: RunFolder,
+    tracker: Tracker,
+    progress: console.Progress,
+    artist: Artist,
+    trained: Callable[[], object] = lambda: None,
 ) -> Observer:
     """Return who shows the progress, records curves, looks and validations, and has drawn what is known."""
     looks: list[Measurement] = []
@@ -83,6 +102,7 @@ def observer(
 
     def on_trained(result: Result) -> None:
         artist.begin(keepsakes.drawings_of_training(folder.figures, job.plan, result, title=job.name))
+        trained()
 
     return Observer(on_block, on_measurement, on_validation, on_trained, on_checkpoint=tracker.flush)
 

@@ -86,6 +86,7 @@ def in_process(monkeypatch):
 
     class Process:
         error = ""
+        trained = False
 
         def __init__(self, job, found, console, environ):
             self.folder, self.code = None, 0
