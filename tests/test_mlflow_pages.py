@@ -206,6 +206,12 @@ def test_two_runs_are_compared_by_the_parameters_in_which_they_differ(page, serv
     expect(parameters.get_by_role("row")).to_have_text([re.compile("activation"), re.compile("seq_len")])
 
 
+def test_a_comparison_opens_with_what_tells_its_runs_apart(page, numbers):
+    compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
+    axes = page.locator(".js-plotly-plot .axis-title")
+    expect(axes).to_have_text(["optimizer.learning_rate", "seq_len", "cfg/seq_len"])
+
+
 def test_parallel_coordinates_are_drawn_over_numbers_of_the_configuration(page, numbers, store):
     compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     page.get_by_role("button", name="Clear All").click()
