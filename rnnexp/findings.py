@@ -54,7 +54,7 @@ def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict
 
 
 def constants(plan: Plan) -> dict[str, float]:
-    """Return the metrics that are known before a run: floors, and numeric mirrors of what is swept.
+    """Return the metrics that are known before a run: numeric mirrors of what is swept, and floors.
 
     MLflow sorts parameters as text; charts need numbers. What a plan does not have is nan.
     """
@@ -68,7 +68,8 @@ def constants(plan: Plan) -> dict[str, float]:
         "learning_rate": getattr(plan.optimizer, "learning_rate", math.nan),
     }
     floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
-    return floors | {f"cfg/{name}": float(value) for name, value in mirrors.items()}
+    # MLflow's comparison of runs opens on the metric that came first, and floors are the same for most runs.
+    return {f"cfg/{name}": float(value) for name, value in mirrors.items()} | floors
 
 
 def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:

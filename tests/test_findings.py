@@ -158,6 +158,10 @@ def test_what_is_known_before_a_run():
     assert all(type(value) is float for value in findings.constants(PLAN).values())
 
 
+def test_the_length_is_what_a_comparison_of_runs_opens_on():
+    assert next(iter(findings.constants(PLAN))) == "cfg/seq_len"
+
+
 def test_a_threshold_that_there_is_not_is_not_a_number():
     constants = findings.constants(dataclasses.replace(PLAN, clip=NoClip()))
     assert math.isnan(constants["cfg/clip_threshold"])

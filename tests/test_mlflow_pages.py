@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import needs_browser, open_page
@@ -24,7 +25,9 @@ ROOT = Path(__file__).parents[1]
 SECONDS = 60
 
 LENGTHS = (5, 10, 20)
+RATES = (0.001, 0.1)
 SWEEP = (f"seq_len={','.join(map(str, LENGTHS))}", "activation=tanh,relu")
+NUMBERS = (SWEEP[0], f"optimizer.learning_rate={','.join(map(str, RATES))}", "tracking.experiment=numbers")
 TINY = ("units=4", "batch_size=4", "steps=4", "jit=false", "probe.bootstrap=100", "tracking.model=false")
 
 # The assistant opens by itself before a reader who has never closed it, and covers a quarter of the page.
@@ -32,6 +35,14 @@ ASSISTANT = """
 localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
 localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
 """
+
+# Plotly draws the lines over parallel axes on a canvas, where no locator sees them.
+PAINTED = """canvas => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((value, at) => at % 4 === 3 && value > 0);
+}"""
 
 
 def call(folder: Path, *arguments: str) -> None:
@@ -67,11 +78,18 @@ def server(store: str, tmp_path_factory) -> Iterator[str]:
         )
         try:
             wait_for(f"http://127.0.0.1:{port}/health", process, log)
-            experiment = connect(store).get_experiment_by_name("rnnexp").experiment_id
-            yield f"http://127.0.0.1:{port}/#/experiments/{experiment}"
+            yield f"http://127.0.0.1:{port}/#/experiments/{number_of(store, 'rnnexp')}"
         finally:
             process.terminate()
             process.wait(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def numbers(store: str, server: str, tmp_path_factory) -> str:
+    """The address of a second experiment in the same pages: six runs that differ in two numbers."""
+    folder = tmp_path_factory.mktemp("numbers")
+    call(folder, str(ROOT / "run.py"), "-m", *NUMBERS, *TINY, f"tracking.uri={store}")
+    return f"{server.rpartition('/')[0]}/{number_of(store, 'numbers')}"
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +123,14 @@ def wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
     raise RuntimeError(f"MLflow's server did not start:\n{log.read_text()}")
 
 
-def runs_of(store: str, filter: str = "tags.`verdict.learning` LIKE '%'") -> list[Run]:
-    client = connect(store)
-    return list(client.search_runs([client.get_experiment_by_name("rnnexp").experiment_id], filter))
+def number_of(store: str, experiment: str) -> str:
+    return connect(store).get_experiment_by_name(experiment).experiment_id
+
+
+def runs_of(
+    store: str, filter: str = "tags.`verdict.learning` LIKE '%'", experiment: str = "rnnexp"
+) -> list[Run]:
+    return list(connect(store).search_runs([number_of(store, experiment)], filter))
 
 
 def open_verdicts(page: Page, server: str) -> Locator:
@@ -125,6 +148,23 @@ def compare(page: Page, server: str, *rows: int) -> None:
         box.check()
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("heading", name=f"Comparing {len(rows)} Runs")).to_be_visible()
+
+
+def as_typed(store: str) -> list[tuple[float, float, float]]:
+    """Length, learning rate and `grad/rate` of each run; the first two as on the command line, no metrics."""
+    found = {}
+    for run in runs_of(store, experiment="numbers"):
+        typed = (int(run.data.params["seq_len"]), float(run.data.params["optimizer.learning_rate"]))
+        found[typed] = run.data.metrics["grad/rate"]
+    return [(length, rate, found[length, rate]) for length in LENGTHS for rate in RATES]
+
+
+def becomes(page: Page, read: Callable[[], Any], expected: object) -> None:
+    """Assert that `read` returns `expected`, once the page has drawn what was chosen last."""
+    end = time.monotonic() + SECONDS
+    while (found := read()) != expected and time.monotonic() < end:
+        page.wait_for_timeout(100)
+    assert found == expected
 
 
 def open_artifact(page: Page, server: str, run: Run, path: str) -> None:
@@ -166,19 +206,39 @@ def test_two_runs_are_compared_by_the_parameters_in_which_they_differ(page, serv
     expect(parameters.get_by_role("row")).to_have_text([re.compile("activation"), re.compile("seq_len")])
 
 
-def test_numbers_of_the_configuration_are_axes_of_the_plots_over_runs(page, server):
-    compare(page, server, *range(len(LENGTHS) * 2))
-    metrics = page.get_by_role("combobox").and_(page.locator("[type=search]")).nth(1)
-    metrics.click(force=True)
-    page.locator(".du-bois-light-select-item-option", has_text="cfg/seq_len").click()
+def test_a_comparison_opens_with_what_tells_its_runs_apart(page, numbers):
+    compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     axes = page.locator(".js-plotly-plot .axis-title")
-    expect(axes.filter(has_text="cfg/seq_len")).to_be_visible()
+    expect(axes).to_have_text(["optimizer.learning_rate", "seq_len", "cfg/seq_len"])
+
+
+def test_parallel_coordinates_are_drawn_over_numbers_of_the_configuration(page, numbers, store):
+    compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
+    page.get_by_role("button", name="Clear All").click()
+    names = ["cfg/seq_len", "cfg/learning_rate", "grad/rate"]
+    page.get_by_role("combobox").and_(page.locator("[type=search]")).nth(1).click(force=True)
+    for name in names:
+        options = page.locator(".du-bois-light-select-item-option")
+        options.filter(has_text=re.compile(f"^{name}$")).click()
+    plot = page.locator(".js-plotly-plot")
+    expect(plot.locator(".axis-title")).to_have_text(names)
+    values = "plot => plot.data[0].dimensions.map(axis => axis.values)"
+    becomes(page, lambda: sorted(zip(*plot.evaluate(values), strict=True)), as_typed(store))
+    becomes(page, lambda: plot.locator("canvas.gl-canvas-focus").evaluate(PAINTED), True)
+
+
+def test_contours_are_drawn_over_numbers_of_the_configuration(page, numbers, store):
+    compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     page.get_by_role("tab", name="Contour Plot").click()
-    for axis, metric in {"X": "cfg/seq_len", "Y": "grad/rate", "Z": "val/loss"}.items():
+    for axis, metric in {"X": "cfg/seq_len", "Y": "cfg/learning_rate", "Z": "grad/rate"}.items():
         page.get_by_label(f"{axis}-axis:").click()
         page.get_by_role("option", name=metric, exact=True).click()
-    expect(page.locator(".contourlines path").first).to_be_visible()
-    expect(page.locator(".xtitle")).to_have_text("cfg/seq_len")
+    plot = page.locator(".js-plotly-plot")
+    values = "plot => [plot.data[0].x, plot.data[0].y, plot.data[0].z]"
+    becomes(page, lambda: sorted(zip(*plot.evaluate(values), strict=True)), as_typed(store))
+    expect(plot.locator(".contourlines path").first).to_be_visible()
+    expect(plot.locator(".xtitle")).to_have_text("cfg/seq_len")
+    expect(plot.locator(".ytitle")).to_have_text("cfg/learning_rate")
 
 
 def test_the_heat_map_is_shown(page, server, store):
