@@ -1,7 +1,6 @@
 """What a job of a sweep costs beside its training, and what tracking costs: `python -m benchmarks.jobs`."""
 
 import argparse
-import itertools
 import json
 import statistics
 import sys
@@ -24,15 +23,12 @@ LONG = ("activation=relu", "seq_len=200")
 MOST_COST, MOST_SHARE = 1.0, 0.05
 """Goals: seconds beside the training of a job, and the share of tracking in a run of a minute."""
 
-_SUMS = ("wall", "ended", "training", "inside")
+_SUMS = ("wall", "training", "inside")
 _TRACKING = (IMPORT, RECORDS, MODEL)
 
 
 def measure_jobs(overrides: Sequence[str] = JOB, jobs: int = 7) -> dict[str, Any]:
     """Return what a job costs, in seconds: medians over all jobs of a sweep but the first.
-
-    `cost` is the time from the end of one job to the end of the next less the training, `parts` what a job
-    spends beside its training, and `overlap` how much of that passes while another job is at work.
 
     Args:
         overrides: Of every job; they differ in their seeds.
@@ -41,16 +37,13 @@ def measure_jobs(overrides: Sequence[str] = JOB, jobs: int = 7) -> dict[str, Any
     seeds = ",".join(map(str, range(jobs)))
     with tempfile.TemporaryDirectory() as folder:
         _run("sweep", folder, "-m", f"seed={seeds}", "launcher=basic", *overrides)
-        rows = timed_jobs.read(Path(folder))
-    spent = [_parts(row) for row in rows[1:]]
-    costs = [after["ended"] - row["ended"] - after["training"] for row, after in itertools.pairwise(rows)]
-    overlaps = [sum(parts.values()) - cost for parts, cost in zip(spent, costs, strict=True)]
+        rows = timed_jobs.read(Path(folder))[1:]
+    costs = [_parts(row) for row in rows]
     return {
-        "jobs": len(costs),
-        "training": statistics.median(row["training"] for row in rows[1:]),
-        "cost": statistics.median(costs),
-        "overlap": statistics.median(overlaps),
-        "parts": {name: statistics.median(parts[name] for parts in spent) for name in spent[0]},
+        "jobs": len(rows),
+        "training": statistics.median(row["training"] for row in rows),
+        "cost": statistics.median(sum(cost.values()) for cost in costs),
+        "parts": {name: statistics.median(cost[name] for cost in costs) for name in costs[0]},
     }
 
 
@@ -105,8 +98,7 @@ def _cost(found: dict[str, Any]) -> Table:
     table.add_column("seconds", justify="right")
     for name, seconds in sorted(found["parts"].items(), key=lambda part: -part[1]):
         table.add_row(name, f"{seconds:.2f}")
-    table.add_row("beside another job", f"-{found['overlap']:.2f}")
-    table.add_row("from end to end", f"{found['cost']:.2f} (goal {MOST_COST:g})")
+    table.add_row("together", f"{found['cost']:.2f} (goal {MOST_COST:g})")
     table.add_row("training", f"{found['training']:.2f}")
     return table
 

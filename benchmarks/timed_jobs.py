@@ -63,11 +63,10 @@ def write_job(values: dict[str, float]) -> None:
 
 
 def read(folder: Path) -> list[dict[str, float]]:
-    """Return what was written of every job of a sweep, in the order of their ends: parts, `wall`, `ended`."""
+    """Return what was written of every job of a sweep, in their order: parts, and `wall`."""
     walls = [json.loads(line) for line in (folder / "walls.txt").read_text("utf-8").splitlines()]
     jobs = [json.loads((folder / f"{wall['pid']}.json").read_text("utf-8")) for wall in walls]
-    ends = [{"wall": wall["seconds"], "ended": wall["ended"]} for wall in walls]
-    return [job | end for job, end in zip(jobs, ends, strict=True)]
+    return [job | {"wall": wall["seconds"]} for job, wall in zip(jobs, walls, strict=True)]
 
 
 def _run() -> None:
@@ -89,8 +88,7 @@ def _time_processes(process: Any) -> None:
     def timed_wait(self: Any, seconds: float) -> int | None:
         code = wait(self, seconds)
         if code is not None:
-            now = time.perf_counter()
-            line = json.dumps({"pid": self._process.pid, "seconds": now - self.began, "ended": now})
+            line = json.dumps({"pid": self._process.pid, "seconds": time.perf_counter() - self.began})
             with Path(os.environ[FOLDER], "walls.txt").open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
         return code

@@ -38,9 +38,9 @@ def _note_training(watch: Stopwatch) -> None:
 def _write_at_the_end(watch: Stopwatch) -> None:
     run_job = process.run_job
 
-    def written(*args: Any, **told: Any) -> None:
+    def written(*args: Any) -> None:
         started = time.perf_counter()
-        run_job(*args, **told)
+        run_job(*args)
         timed_jobs.write_job(watch.seconds | {INSIDE: time.perf_counter() - started})
 
     process.run_job = written  # type: ignore[assignment]

@@ -1,7 +1,6 @@
 """A trial under observation: progress, records, summary."""
 
 import logging
-from collections.abc import Callable
 
 from rnnexp import checkpoint, console, findings, keepsakes
 from rnnexp.artist import Artist
@@ -19,14 +18,7 @@ _logger = logging.getLogger(__name__)
 
 
 def conduct(
-    job: Job,
-    folder: RunFolder,
-    tracker: Tracker,
-    signals: Interruption,
-    *,
-    resumed: bool,
-    started: float,
-    trained: Callable[[], object],
+    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, *, resumed: bool, started: float
 ) -> None:
     """Run the job's plan, record what it finds and print the summary.
 
@@ -37,22 +29,16 @@ def conduct(
     """
     tracker.metrics(points(findings.constants(job.plan), step=0))
     artist = Artist()
-    subject, result = _run_trial(job, folder, tracker, signals, resumed, artist, trained)
+    subject, result = _run_trial(job, folder, tracker, signals, resumed, artist)
     console.print_summary(conclude(job, folder, tracker, subject.network, result, artist, started))
 
 
 def _run_trial(
-    job: Job,
-    folder: RunFolder,
-    tracker: Tracker,
-    signals: Interruption,
-    resumed: bool,
-    artist: Artist,
-    trained: Callable[[], object],
+    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, artist: Artist
 ) -> tuple[Subject, Result]:
     start = checkpoint.steps_in(folder.checkpoint) if resumed else 0
     with console.progress(job.plan.steps, start=start) as progress:
-        told = observer(job, folder, tracker, progress, artist, trained)
+        told = observer(job, folder, tracker, progress, artist)
         trial = Trial(job.plan, folder.checkpoint, told, signals)
         try:
             return trial.subject, trial.run(resume=resumed)
@@ -68,12 +54,7 @@ def keep_arrays(folder: RunFolder, subject: Subject) -> None:
 
 
 def observer(
-    job: Job,
-    folder: RunFolder,
-    tracker: Tracker,
-    progress: console.Progress,
-    artist: Artist,
-    trained: Callable[[], object] = lambda: None,
+    job: Job, folder: RunFolder, tracker: Tracker, progress: console.Progress, artist: Artist
 ) -> Observer:
     """Return who shows the progress, records curves, looks and validations, and has drawn what is known."""
     looks: list[Measurement] = []
@@ -102,7 +83,6 @@ def observer(
 
     def on_trained(result: Result) -> None:
         artist.begin(keepsakes.drawings_of_training(folder.figures, job.plan, result, title=job.name))
-        trained()
 
     return Observer(on_block, on_measurement, on_validation, on_trained, on_checkpoint=tracker.flush)
 

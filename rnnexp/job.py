@@ -97,10 +97,7 @@ class Job:
 
 
 def run_job(
-    job: Job,
-    found: RunFolder | None = None,
-    opened: Callable[[RunFolder], object] = lambda folder: None,
-    trained: Callable[[], object] = lambda: None,
+    job: Job, found: RunFolder | None = None, opened: Callable[[RunFolder], object] | None = None
 ) -> None:
     """Run the job to its end, keep its records, print its summary.
 
@@ -114,7 +111,6 @@ def run_job(
         job: What to do.
         found: The unfinished run to go on with, from its checkpoint; without one, from its start.
         opened: Told of the run's folder as soon as its records are open.
-        trained: Told when the last training step is taken.
 
     Raises:
         Killed: A signal came.
@@ -131,11 +127,12 @@ def run_job(
             records.log_file(folder.log),
             records.kept(job, experiment, folder, signals) as tracker,
         ):
-            opened(folder)
+            if opened is not None:
+                opened(folder)
             resumed = found is not None and folder.checkpoint.is_file()
             _announce(job, folder, tracker, found, resumed)
             records.describe(job, folder, tracker)
-            _conduct(job, folder, tracker, signals, resumed, started, trained)
+            _conduct(job, folder, tracker, signals, resumed, started)
         signals.check()
 
 
@@ -155,17 +152,11 @@ def _announce(job: Job, folder: RunFolder, tracker: Tracker, found: RunFolder | 
 
 
 def _conduct(
-    job: Job,
-    folder: RunFolder,
-    tracker: Tracker,
-    signals: Interruption,
-    resumed: bool,
-    started: float,
-    trained: Callable[[], object],
+    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, started: float
 ) -> None:
     import_tensorflow(job.plan.device)
     # Only here, since it needs TensorFlow: a job that is refused before has not waited for it.
     from rnnexp import conduct
 
     signals.check()
-    conduct.conduct(job, folder, tracker, signals, resumed=resumed, started=started, trained=trained)
+    conduct.conduct(job, folder, tracker, signals, resumed=resumed, started=started)

@@ -42,7 +42,7 @@ class Training:
         self.acts = []
         self.resumed = []
 
-    def __call__(self, job, folder, tracker, signals, resumed, started, trained):
+    def __call__(self, job, folder, tracker, signals, resumed, started):
         self.resumed.append(resumed)
         self.acts.pop(0)(folder, tracker, signals)
 

@@ -86,7 +86,6 @@ def in_process(monkeypatch):
 
     class Process:
         error = ""
-        trained = False
 
         def __init__(self, job, found, console, environ):
             self.folder, self.code = None, 0

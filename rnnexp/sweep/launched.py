@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.turns import TURNS
 
 VARIABLE = "RNNEXP_SWEEP"
 """The environment variable that tells this process its sweep's folder."""
@@ -22,7 +21,7 @@ _POLL = 0.25  # seconds
 
 @contextlib.contextmanager
 def launched(folder: Path) -> Iterator[None]:
-    """Do the second process' part inside: hand on signals, stop when the first one is gone, end all jobs."""
+    """Do the second process' part inside: hand on signals, and stop when the first one is gone."""
     sweep, first = SweepFolder(folder, os.environ.get(CALL)), os.getppid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sweep.stop(sweep.stopping + 1))
@@ -33,7 +32,4 @@ def launched(folder: Path) -> Iterator[None]:
         sweep.stop(max(1, sweep.stopping))
 
     threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        TURNS.wait()
+    yield

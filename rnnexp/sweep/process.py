@@ -19,7 +19,6 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -49,9 +48,6 @@ _LONGEST = 2000
 _HELPERS = 2 if sys.platform == "linux" else 0
 """Processes that draw for a job: with one, the job waits for it at its end."""
 
-_starting = threading.Lock()
-"""`multiprocessing` looks for exit codes whenever it starts a process, and each can be read once."""
-
 
 class JobProcess:
     """A process that runs a job.
@@ -65,28 +61,27 @@ class JobProcess:
 
     def __init__(self, job: Job, found: RunFolder | None, console: Path, environ: Mapping[str, str]):
         context = _context(job.tracking.uri is not None)
-        messages, sender = context.Pipe(duplex=False)
-        self._messages: list[Connection] = [messages]
+        self._messages, sender = context.Pipe(duplex=False)
         self._received: dict[str, str] = {}
         pairs = [context.Pipe() for _ in range(_HELPERS)]
         arguments = (job, found, console, dict(environ), sender, [ours for ours, _ in pairs])
         self._process = context.Process(target=_body, args=arguments)
-        _start(self._process)
+        self._process.start()
         # The job cannot fork them: by then TensorFlow has threads. They end when the job does.
         for _, theirs in pairs:
-            _start(context.Process(target=help_out, args=(theirs,), daemon=True))
-        for end in (sender, *itertools.chain(*pairs)):
-            end.close()
+            context.Process(target=help_out, args=(theirs,), daemon=True).start()
+        for connection in (sender, *itertools.chain(*pairs)):
+            connection.close()
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit code, -N after signal N; None after `seconds`, or at a word from the process."""
-        connection.wait([self._process.sentinel, *self._messages], seconds)
+        """Return the exit code, -N after signal N; None where the process is at work after `seconds`."""
+        self._process.join(seconds)
         self._receive()
-        return self._exit_code()
+        return self._process.exitcode
 
     def send(self, number: int) -> None:
         """Send a signal."""
-        if self._process.pid is not None and self._exit_code() is None:
+        if self._process.pid is not None and self._process.exitcode is None:
             os.kill(self._process.pid, number)
 
     @property
@@ -96,38 +91,24 @@ class JobProcess:
         return None if path is None else RunFolder(Path(path))
 
     @property
-    def trained(self) -> bool:
-        """Whether its training has ended."""
-        return "trained" in self._received
-
-    @property
     def error(self) -> str:
         """What the job raised, in one line; "" if nothing."""
         return self._received.get("error", "")
 
     def _receive(self) -> None:
         try:
-            while self._messages and self._messages[0].poll():
-                self._received |= self._messages[0].recv()
+            while self._messages.poll():
+                self._received |= self._messages.recv()
         except (EOFError, OSError):
-            self._messages.clear()
-
-    def _exit_code(self) -> int | None:
-        with _starting:
-            return self._process.exitcode
+            return
 
 
 def close_records(job: Job, folder: RunFolder, status: Status, note: str) -> None:
     """Close the records of a run whose process was killed, in a process that has MLflow imported."""
     context = _context(job.tracking.uri is not None)
     process = context.Process(target=records.end, args=(job, folder, status, note))
-    _start(process)
-    connection.wait([process.sentinel])
-
-
-def _start(process: Any) -> None:
-    with _starting:
-        process.start()
+    process.start()
+    process.join()
 
 
 def _context(with_mlflow: bool) -> Any:
@@ -154,12 +135,7 @@ def _body(
     threading.Thread(target=_end_with_worker, daemon=True).start()
     try:
         with _at_work(job), helped(helpers):
-            run_job(
-                job,
-                found,
-                opened=lambda folder: sender.send({"folder": str(folder.path)}),
-                trained=lambda: sender.send({"trained": ""}),
-            )
+            run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
     except Killed as killed:
         sys.exit(killed.exit_code)
     except Exception as error:

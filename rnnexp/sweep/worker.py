@@ -16,7 +16,6 @@ from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import BAD, Outcome
 from rnnexp.sweep.process import JobProcess, close_records
 from rnnexp.sweep.processors import cores, limit_threads, own_gpu
-from rnnexp.sweep.turns import TURNS, Turn, may_overlap
 from rnnexp.tracking import Status
 
 _POLL = 0.1  # seconds
@@ -31,8 +30,7 @@ def do_job(
     """Do job `number` of a sweep and write down what became of it; return that, None where nothing was begun.
 
     Whatever happens to the job, this returns: the sweep goes on. A job that this attempt has ended already
-    is not done again; one whose worker was killed is, once. Where the next job may begin before this one has
-    ended (`rnnexp.sweep.turns`), this returns None when its training has.
+    is not done again; one whose worker was killed is, once.
 
     Args:
         folder: Of the sweep.
@@ -40,29 +38,12 @@ def do_job(
         overrides: Its command line.
         make: Makes the job.
     """
-    if not may_overlap(folder.state.read().get("launcher")):
-        return _do_one(folder, number, overrides, make, Turn())
-    TURNS.take(lambda turn: _do_one(folder, number, overrides, make, turn))
-    return None
+    with folder.worker():
+        return _do_one(folder, number, overrides, make)
 
 
 def _do_one(
-    folder: SweepFolder,
-    number: int,
-    overrides: Sequence[str],
-    make: Callable[[Membership], Job],
-    turn: Turn,
-) -> Outcome | None:
-    with folder.worker():
-        return _record(folder, number, overrides, make, turn)
-
-
-def _record(
-    folder: SweepFolder,
-    number: int,
-    overrides: Sequence[str],
-    make: Callable[[Membership], Job],
-    turn: Turn,
+    folder: SweepFolder, number: int, overrides: Sequence[str], make: Callable[[Membership], Job]
 ) -> Outcome | None:
     before = folder.outcome(number)
     if folder.stopping or (before is not None and before.ended):
@@ -71,18 +52,18 @@ def _record(
     if outcome.tries > _TRIES:
         outcome = dataclasses.replace(outcome, status="KILLED", note="the process of its worker was killed")
     else:
-        outcome = _do(folder, outcome, make, turn)
+        outcome = _do(folder, outcome, make)
     folder.record(outcome)
     return outcome
 
 
-def _do(folder: SweepFolder, outcome: Outcome, make: Callable[[Membership], Job], turn: Turn) -> Outcome:
+def _do(folder: SweepFolder, outcome: Outcome, make: Callable[[Membership], Job]) -> Outcome:
     started = time.monotonic()
     folder.record(outcome)
     try:
         job = _make(folder, make)
         outcome = dataclasses.replace(outcome, name=job.name, config_hash=job.config_hash)
-        outcome = _decide(folder, outcome, job, turn)
+        outcome = _decide(folder, outcome, job)
     except Exception as error:
         note = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         outcome = dataclasses.replace(outcome, status="FAILED", note=note)
@@ -96,10 +77,8 @@ def _make(folder: SweepFolder, make: Callable[[Membership], Job]) -> Job:
     return dataclasses.replace(job, output_dir=Path(state.get("cwd", "")) / job.output_dir)
 
 
-def _decide(folder: SweepFolder, outcome: Outcome, job: Job, turn: Turn) -> Outcome:
+def _decide(folder: SweepFolder, outcome: Outcome, job: Job) -> Outcome:
     found = _earlier(folder, job)
-    if found.next == "busy" and turn.wait_for_those_before():  # the job before may be the same
-        found = _earlier(folder, job)
     if found.folder is not None and found.next in ("skip", "busy"):
         note = "another process is at work on it" if found.next == "busy" else ""
         skipped = dataclasses.replace(
@@ -112,7 +91,7 @@ def _decide(folder: SweepFolder, outcome: Outcome, job: Job, turn: Turn) -> Outc
     with folder.slot(workers) as place:
         environ = own_gpu(place, gpu_count(), workers, os.environ)
         process = JobProcess(job, found.folder, folder.console(outcome.number), environ)
-        code = _wait(folder, outcome, process, turn)
+        code = _wait(folder, outcome, process)
     return _judge(job, outcome, process.folder, code, process.error)
 
 
@@ -131,15 +110,13 @@ def _earlier(folder: SweepFolder, job: Job) -> Earlier:
     return earlier(folder.runs_of(job.config_hash, job.output_dir), job.tracking.uri)
 
 
-def _wait(folder: SweepFolder, outcome: Outcome, process: JobProcess, turn: Turn) -> int:
-    """Wait for the process; end its turn with its training; hand on the wish to stop, and our end."""
+def _wait(folder: SweepFolder, outcome: Outcome, process: JobProcess) -> int:
+    """Wait for the process; hand on the wish to stop, and this process' end."""
     parent, told, announced = os.getppid(), 0, False
     while (code := process.wait(_POLL)) is None:
         if not announced and process.folder is not None:
             folder.record(_running(outcome, process.folder))
             announced = True
-        if process.trained:
-            turn.end()
         urgency = max(folder.stopping, int(os.getppid() != parent))
         if urgency > told:
             process.send(_BY_URGENCY.get(urgency, signal.SIGKILL))

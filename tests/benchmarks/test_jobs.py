@@ -10,7 +10,7 @@ def test_the_parts_of_a_job_add_up():
     found = jobs.measure_jobs(TINY, jobs=2)
     assert found["jobs"] == 1
     assert found["training"] > 0
-    assert sum(found["parts"].values()) == pytest.approx(found["cost"] + found["overlap"])
+    assert sum(found["parts"].values()) == pytest.approx(found["cost"])
     assert min(found["parts"].values()) > 0
     assert len(found["parts"]) == 8
 

@@ -21,7 +21,7 @@ SECONDS = 60
 
 @pytest.fixture
 def start(monkeypatch, tmp_path, capfd):
-    """Start a process that does `act(job, found, opened, trained)` in place of the run."""
+    """Start a process that does `act(job, found, opened)` in place of the run."""
     monkeypatch.setattr(module, "_context", lambda with_mlflow: multiprocessing.get_context("fork"))
     # A plain fork holds every end of every pipe, so that a helper would not see the job's end.
     monkeypatch.setattr(module, "_HELPERS", 0)
@@ -35,46 +35,23 @@ def start(monkeypatch, tmp_path, capfd):
     return started
 
 
-def end_of(process):
-    """The exit code of a process; its words come before."""
-    deadline = time.monotonic() + SECONDS
-    while (code := process.wait(1)) is None:
-        assert time.monotonic() < deadline
-    return code
-
-
 def text():
     return Path("console.txt").read_text()
 
 
 def test_one_that_ends_well_tells_its_folder_and_writes_to_its_console(start, tmp_path):
-    def act(job, found, opened, trained):
+    def act(job, found, opened):
         opened(RunFolder(tmp_path / "run"))
         print("seed", job.plan.seed, os.environ["COLOUR"], found.path.name, sys.argv)
         os.write(2, b"native\n")
 
     process = start(act, RunFolder(tmp_path / "before"), {"COLOUR": "red"})
-    assert end_of(process) == 0
+    assert process.wait(SECONDS) == 0
     assert process.folder is not None
     assert (process.folder.path, process.error) == (tmp_path / "run", "")
     assert "seed 7 red before ['run.py', 'tracking=none', 'seed=7']" in text()
     assert "native" in text()
     assert "COLOUR" not in os.environ
-
-
-def test_it_tells_at_once_that_it_is_trained(start):
-    def act(job, found, opened, trained):
-        trained()
-        time.sleep(SECONDS)
-
-    process = start(act)
-    assert not process.trained
-    started = time.monotonic()
-    assert process.wait(SECONDS) is None
-    assert process.trained
-    assert time.monotonic() - started < SECONDS / 2
-    process.send(signal.SIGKILL)
-    assert end_of(process) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
@@ -86,24 +63,24 @@ def test_it_tells_at_once_that_it_is_trained(start):
     ],
 )
 def test_one_that_raises_tells_why(start, error, told):
-    def act(job, found, opened, trained):
+    def act(job, found, opened):
         raise error
 
     process = start(act)
-    assert end_of(process) == 1
+    assert process.wait(SECONDS) == 1
     assert (process.folder, process.error) == (None, told)
     assert "Traceback" in text()
 
 
 def test_one_that_was_stopped_in_order(start):
-    def act(job, found, opened, trained):
+    def act(job, found, opened):
         raise Killed(signal.SIGINT)
 
-    assert end_of(start(act)) == 130
+    assert start(act).wait(SECONDS) == 130
 
 
 def test_one_that_is_killed_takes_nobody_with_it(start, tmp_path):
-    def act(job, found, opened, trained):
+    def act(job, found, opened):
         opened(RunFolder(tmp_path / "run"))
         time.sleep(SECONDS)
 
@@ -112,17 +89,17 @@ def test_one_that_is_killed_takes_nobody_with_it(start, tmp_path):
     while process.folder is None and time.monotonic() < deadline:
         assert process.wait(0.01) is None
     process.send(signal.SIGKILL)
-    assert end_of(process) == -signal.SIGKILL
+    assert process.wait(SECONDS) == -signal.SIGKILL
     assert process.folder is not None
     process.send(signal.SIGINT)  # to nobody
 
 
 def test_native_code_that_crashes_says_where(start):
-    def act(job, found, opened, trained):
+    def act(job, found, opened):
         os.abort()
 
     process = start(act)
-    assert end_of(process) == -signal.SIGABRT
+    assert process.wait(SECONDS) == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in text()
 
 
@@ -133,14 +110,14 @@ def test_one_whose_worker_is_gone_ends_in_order(start, monkeypatch):
 
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: Gone())
 
-    def act(job, found, opened, trained):
+    def act(job, found, opened):
         time.sleep(SECONDS)
 
-    assert end_of(start(act)) == -signal.SIGTERM
+    assert start(act).wait(SECONDS) == -signal.SIGTERM
 
 
 def test_records_are_closed_elsewhere(start, monkeypatch, tmp_path):
-    end_of(start(lambda *arguments, **told: None))
+    start(lambda *arguments: None).wait(SECONDS)
     monkeypatch.setattr(
         module.records, "end", lambda job, folder, *how: (tmp_path / "how").write_text(f"{os.getpid()} {how}")
     )

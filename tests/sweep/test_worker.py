@@ -1,7 +1,6 @@
 """Decisions and outcomes, with a stand-in for the process of a job."""
 
 import signal
-import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,10 +11,8 @@ from rnnexp.checks import ArgumentError
 from rnnexp.job import Job
 from rnnexp.run_folder import RunFolder
 from rnnexp.sweep import worker as module
-from rnnexp.sweep.earlier import Earlier
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.turns import Turns
 from rnnexp.sweep.worker import do_job
 
 
@@ -32,7 +29,6 @@ class Process:
     last: ClassVar["Process"]
     code: int = 0
     error = ""
-    trained = False
     opens = True
     status = "FINISHED"
     waits = 1
@@ -259,62 +255,3 @@ def test_the_cores_of_a_machine_are_shared_by_its_workers(monkeypatch, state, wo
     monkeypatch.setattr(module, "limit_threads", told.append)
     assert module._workers_here(state) == workers
     assert told == limited
-
-
-@pytest.fixture
-def overlapping(folder, ends, monkeypatch):
-    """A process that is trained after the first look at it and ends when it is let go, by its seed."""
-    turns, let_go = Turns(), {seed: threading.Event() for seed in (3, 4)}
-    monkeypatch.setattr(module, "TURNS", turns)
-    monkeypatch.setattr(module, "may_overlap", lambda launcher: launcher == "basic")
-    folder.state.update(launcher="basic", workers=1)
-
-    class Trained(Process):
-        def wait(self, seconds):
-            self.trained = True
-            if let_go[self.job.plan.seed].wait(0.01):
-                assert self.folder is not None
-                self.folder.update(**self.end)
-                return self.code
-            return None
-
-    monkeypatch.setattr(module, "JobProcess", Trained)
-    yield turns, let_go
-    for event in let_go.values():
-        event.set()
-    turns.wait()
-
-
-def statuses(folder):
-    return {number: outcome.status for number, outcome in folder.outcomes().items()}
-
-
-def test_a_job_that_is_trained_lets_the_next_one_begin(folder, overlapping):
-    turns, let_go = overlapping
-    assert done(folder, "seed=3") is None
-    assert done(folder, "seed=4", number=1) is None
-    assert set(statuses(folder)) == {0, 1} and "FINISHED" not in statuses(folder).values()
-    let_go[4].set()
-    let_go[3].set()
-    turns.wait()
-    assert statuses(folder) == {0: "FINISHED", 1: "FINISHED"}
-
-
-def test_the_same_job_again_waits_for_the_one_before_and_is_skipped(folder, overlapping, monkeypatch):
-    turns, let_go = overlapping
-    done(folder)
-    (run,) = Path("outputs").glob("*/*_tanh*")
-    monkeypatch.setattr(
-        module,
-        "earlier",
-        lambda *arguments: Earlier("skip" if let_go[3].is_set() else "busy", RunFolder(run)),
-    )
-    second = threading.Thread(target=done, args=(folder,), kwargs={"number": 1})
-    second.start()
-    second.join(0.1)
-    assert statuses(folder)[1] == "WAITING"
-    let_go[3].set()
-    second.join(60)
-    turns.wait()
-    assert statuses(folder) == {0: "FINISHED", 1: "SKIPPED"}
-    assert folder.outcomes()[1].note == ""
