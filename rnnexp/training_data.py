@@ -63,12 +63,18 @@ def training_data(
         indices = range(first, min(first + execution, stop))
         return stacked([task.batch(seed, "train", index, batch_size) for index in indices], execution, dtype)
 
-    if stop - start <= execution:  # the last step of a run, for which a generator would be traced once more
-        return tf.data.Dataset.from_tensors(block(start))
-    signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in block(start))
-    blocks = tf.data.Dataset.from_generator(
-        lambda: map(block, range(start, stop, execution)), output_signature=signature
-    )
+    example = block(start)
+    if stop - start <= execution:  # the last step of a run, for which nothing is worth tracing
+        return tf.data.Dataset.from_tensors(example)
+
+    @tf.autograph.experimental.do_not_convert
+    def made(first: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        parts = tf.numpy_function(lambda first: tuple(block(int(first))), [first], [a.dtype for a in example])
+        return tuple(tf.ensure_shape(part, a.shape) for part, a in zip(parts, example, strict=True))
+
+    # Not `from_generator`, which sets glibc's M_MMAP_THRESHOLD to 128 KiB for the whole process: from then on
+    # every buffer of a training step is fetched from the system and given back, a quarter of a step's time.
+    blocks = tf.data.Dataset.range(start, stop, execution).map(made)
     # There is nothing to tune, and whoever lets go of the data would wait for the tuner, up to ten seconds.
     options = tf.data.Options()
     options.autotune.enabled = False

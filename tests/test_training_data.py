@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from rnnexp import tasks
 from rnnexp.tasks import Adding, Batch
@@ -48,3 +49,16 @@ def test_a_block_holds_its_batches_in_order_and_nothing_behind_them():
     np.testing.assert_array_equal(block.x[:, 0, 0, 0], [1.5, 2.5, 0])
     np.testing.assert_array_equal(block.y[:, 0, 0], [-1.5, -2.5, 0])
     assert block.filled == 2
+
+
+def graph_of(data):
+    ignore = 1  # what the graph cannot hold: Python functions
+    return tf.raw_ops.DatasetToGraphV2(
+        input_dataset=data._variant_tensor, external_state_policy=ignore
+    ).numpy()
+
+
+def test_no_generator_is_at_work_whose_memory_patch_slows_every_step_down():
+    generated = tf.data.Dataset.from_generator(lambda: iter([1]), output_signature=tf.TensorSpec((), tf.int32))
+    assert b"GeneratorDataset" in graph_of(generated)
+    assert b"GeneratorDataset" not in graph_of(training_data(Adding(12), SEED, B, 0, 25, "float32", 10))

@@ -34,8 +34,8 @@ from rnnexp.tracking import Status
 _PRELOADED = [
     *("rnnexp.conduct", "rnnexp.experiment"),
     *("PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.GifImagePlugin"),
-    *("PIL.BmpImagePlugin", "PIL.PpmImagePlugin", "tensorflow.python.data.ops.from_generator_op"),
-    *("tensorflow.python.data.ops.from_tensors_op", "tensorflow.python.data.ops.flat_map_op"),
+    *("PIL.BmpImagePlugin", "PIL.PpmImagePlugin", "tensorflow.python.data.ops.range_op"),
+    "tensorflow.python.data.ops.from_tensors_op",
 ]
 _PRELOADED_FOR_MLFLOW = [
     *("mlflow.tensorflow", "mlflow.pyfunc", "mlflow.models.rag_signatures", "alembic.command"),
