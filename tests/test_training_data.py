@@ -59,6 +59,7 @@ def graph_of(data):
 
 
 def test_no_generator_is_at_work_whose_memory_patch_slows_every_step_down():
-    generated = tf.data.Dataset.from_generator(lambda: iter([1]), output_signature=tf.TensorSpec((), tf.int32))
+    one = tf.TensorSpec((), tf.int32)
+    generated = tf.data.Dataset.from_generator(lambda: iter([1]), output_signature=one)
     assert b"GeneratorDataset" in graph_of(generated)
     assert b"GeneratorDataset" not in graph_of(training_data(Adding(12), SEED, B, 0, 25, "float32", 10))
