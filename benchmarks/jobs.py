@@ -17,7 +17,7 @@ from benchmarks.timed_jobs import FOLDER, IMPORT, MODEL, RECORDS
 from rnnexp import tracking
 
 JOB = ("seq_len=50", "units=32", "batch_size=32", "steps=200")
-LONG = ("activation=relu", "seq_len=200")
+LONG = ("activation=relu", "seq_len=200", "steps=10000")
 """A run of about a minute on two cores."""
 
 MOST_COST, MOST_SHARE = 1.0, 0.05
