@@ -1,7 +1,7 @@
 """Why a goal is missed where it is: what is known of it, and no more."""
 
 REASONS = {
-    "200, 32, 32 against not recording": "one more small kernel at every time step; 0.98 to 1.06 in four runs",
+    "200, 32, 32 against not recording": "one small kernel more a time step; 0.98 to 1.06 in four runs",
     "400, 100, 16 against torch": "not explained; 4.4 to 5.0 in four runs",
     "400, 100, 16 against better": "1.8 where other work took the second core, 2.5 to 2.8 in three more runs",
     "200, 128, 128 against Keras": "the products bound both; 1.2 to 1.3 in four runs",
