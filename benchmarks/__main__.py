@@ -12,7 +12,7 @@ from typing import Any
 from rnnexp import provenance
 from rnnexp.device import import_tensorflow
 
-SECTIONS = ("steps", "adjoints", "long_sequences", "startup", "whole_run")
+SECTIONS = ("steps", "adjoints", "long_sequences", "startup", "jobs", "whole_run")
 """Modules of this folder whose `measure` fills a section of the results."""
 
 _PAIRED = ("steps", "adjoints")

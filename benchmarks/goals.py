@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from benchmarks.jobs import MOST_COST
 from benchmarks.steps import FIT, FIT_XLA, FLOOR, JAX, RECORDING, SHAPES, SILENT, TORCH
 
 Results = Mapping[str, Any]
@@ -147,5 +148,6 @@ GOALS: list[Goal] = [
     Goal("python run.py --help", "", "startup", _of("seconds", "help"), 1.5, False, "s"),
     Goal("python run.py seq_len=-1", "", "startup", _of("seconds", "refusal"), 1.5, False, "s"),
     Goal("first step of a process", "stock Keras script", "startup", _of("ratio"), 1.1, False),
+    Goal("job of a sweep, beside its training", "", "jobs", _of("cost"), MOST_COST, False, "s"),
     Goal("whole run, relu over 200", "stock Keras script", "whole_run", _of("ratio"), 2),
 ]

@@ -8,6 +8,7 @@ REASONS = {
     "200, 128, 128 against better": "of both, Keras without XLA was the faster one here; as against that",
     "200, 128, 128 against torch": "the products bound both; 1.6 to 2.0 in four runs",
     "against not recording": "a sum of squares in float64 at every time step; 0.84 to 1.05 in four runs",
+    "job of a sweep": "every process traces its graphs anew; figures take the second core",
     "memory, no XLA": "the graph of the loop over segments and of its adjoint, 5 to 15 MiB of 900",
 }
 """Part of the comparison -> the reason; the first part that is in it counts."""
