@@ -36,18 +36,13 @@ def stacked(batches: Sequence[Batch], length: int, dtype: str) -> Block:
     return Block(x, y, np.array(len(batches), np.int32))
 
 
-def blocks_of(steps: int, execution: int) -> int:
-    """Return how many blocks of `execution` batches hold those of that many steps."""
-    return -(-steps // execution)
-
-
 def training_data(
     task: Task, seed: int, batch_size: int, start: int, stop: int, dtype: str, execution: int
 ) -> tf.data.Dataset:
     """Return batches `start` .. `stop` - 1 of the training stream, in blocks of `execution`.
 
-    They are made on the host, a block ahead, while the device computes. The data set does not tell how many
-    blocks they are, since Keras opens one that does a second time at the end of an epoch: tell `fit`.
+    They are made on the host, a block ahead, while the device computes. The data set knows how many blocks it
+    has; the last one may hold fewer batches.
 
     Args:
         task: Whose batches.
@@ -63,14 +58,17 @@ def training_data(
         indices = range(first, min(first + execution, stop))
         return stacked([task.batch(seed, "train", index, batch_size) for index in indices], execution, dtype)
 
-    example = block(start)
     if stop - start <= execution:  # the last step of a run, for which nothing is worth tracing
-        return tf.data.Dataset.from_tensors(example)
+        return tf.data.Dataset.from_tensors(block(start))
+    x, y = task.batch(seed, "train", start, batch_size)
+    shapes = ((execution, *x.shape), (execution, *y.shape), ())
 
     @tf.autograph.experimental.do_not_convert
     def made(first: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parts = tf.numpy_function(lambda first: tuple(block(int(first))), [first], [a.dtype for a in example])
-        return tuple(tf.ensure_shape(part, a.shape) for part, a in zip(parts, example, strict=True))
+        parts = tf.numpy_function(
+            lambda first: tuple(block(int(first))), [first], [tf.as_dtype(dtype), y.dtype, tf.int32]
+        )
+        return tuple(tf.ensure_shape(*pair) for pair in zip(parts, shapes, strict=True))
 
     # Not `from_generator`, which sets glibc's M_MMAP_THRESHOLD to 128 KiB for the whole process: from then on
     # every buffer of a training step is fetched from the system and given back, a quarter of a step's time.

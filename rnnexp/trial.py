@@ -8,7 +8,7 @@ import tensorflow as tf
 from rnnexp.plan import Plan
 from rnnexp.signals import Interruption, Killed
 from rnnexp.subject import Observer, Result, Subject
-from rnnexp.training_data import blocks_of, training_data
+from rnnexp.training_data import training_data
 
 
 class Trial:
@@ -63,9 +63,8 @@ class Trial:
             return
         execution = plan.steps_per_execution
         data = training_data(plan.task, plan.seed, plan.batch_size, start, stop, plan.dtype, execution)
-        blocks = blocks_of(stop - start, execution)
         try:
-            fit(subject.model, data, blocks, subject.steering, self._interruption)
+            fit(subject.model, data, subject.steering, self._interruption)
         finally:
             subject.steering.read()
 
@@ -73,16 +72,15 @@ class Trial:
 def fit(
     model: keras.Model,
     data: tf.data.Dataset,
-    blocks: int,
     callback: keras.callbacks.Callback,
     interruption: Interruption,
 ) -> None:
-    """Train on that many blocks; signals wait for the next return to Python, where `callback` checks.
+    """Train on all of `data`; signals wait for the next return to Python, where `callback` checks.
 
     Raises:
         Killed: A signal came.
     """
     with interruption.deferred():
-        model.fit(data, steps_per_epoch=blocks, verbose=0, shuffle=False, callbacks=[callback])
+        model.fit(data, verbose=0, shuffle=False, callbacks=[callback])
     # A signal may have come after the last return to Python.
     interruption.check()

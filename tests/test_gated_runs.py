@@ -22,7 +22,7 @@ from rnnexp.signals import Interruption, Killed
 from rnnexp.subject import Observer
 from rnnexp.tasks import Adding
 from rnnexp.training import RecordingModel
-from rnnexp.training_data import blocks_of, training_data
+from rnnexp.training_data import training_data
 from rnnexp.trial import Trial
 
 T, H, B, SEED, STEPS = 10, 5, 8, 3, 7
@@ -45,7 +45,7 @@ def fitted(name, dtype, jit=False, execution=1, record=True):
     model = RecordingModel(network(name, dtype), TASK.loss, NoClip(), steps=T, record=record)
     model.compile(optimizer=Adam(0.01).build(), jit_compile=jit)
     data = training_data(TASK, SEED, B, 0, STEPS, dtype, execution)
-    model.fit(data, steps_per_epoch=blocks_of(STEPS, execution), epochs=1, verbose=0, shuffle=False)
+    model.fit(data, epochs=1, verbose=0, shuffle=False)
     return model.read(0), model.network.get_weights()
 
 
@@ -70,7 +70,7 @@ def test_the_weights_are_those_of_plain_keras(name, dtype, jit, tolerance):
         optimizer=Adam(0.01).build(), loss=keras.losses.MeanSquaredError(dtype=dtype), jit_compile=jit
     )
     data = training_data(TASK, SEED, B, 0, STEPS, dtype, 1).map(lambda x, y, filled: (x[0], y[0]))
-    plain.fit(data, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False)
+    plain.fit(data, epochs=1, verbose=0, shuffle=False)
     for got, expected in zip(fitted(name, dtype, jit)[1], plain.get_weights(), strict=True):
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 

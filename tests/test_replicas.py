@@ -15,11 +15,10 @@ from rnnexp.replicas import JointSteering, ReplicatedModel, replicated_data
 from rnnexp.steering import History, Hooks, Intervals, Steering
 from rnnexp.tasks import Adding, Copying
 from rnnexp.training import RecordingModel
-from rnnexp.training_data import blocks_of, training_data
+from rnnexp.training_data import training_data
 
 H, B = 6, 4
 STEPS, EXECUTION = 11, 3
-BLOCKS = blocks_of(STEPS, EXECUTION)
 SEEDS = (3, 0, 8)
 TASKS = {"last step": Adding(12), "every step": Copying(4, symbols=3, recall=2)}
 TOLERANCE = 1e-9
@@ -100,7 +99,7 @@ def together(setting, members=MEMBERS):
     seeds = [member.seed for member in members]
     data = replicated_data(TASKS[setting.kind], seeds, B, 0, STEPS, setting.dtype, EXECUTION)
     joint = JointSteering(replicated, steerings)
-    replicated.fit(data, steps_per_epoch=BLOCKS, verbose=0, shuffle=False, callbacks=[joint])
+    replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
     return [what_is_left(*parts) for parts in zip(models, steerings, blocks, strict=True)]
 
 
@@ -110,7 +109,7 @@ def alone(setting, member):
     blocks: list[int] = []
     steering = steer(model, blocks)
     data = training_data(TASKS[setting.kind], member.seed, B, 0, STEPS, setting.dtype, EXECUTION)
-    model.fit(data, steps_per_epoch=BLOCKS, verbose=0, shuffle=False, callbacks=[steering])
+    model.fit(data, verbose=0, shuffle=False, callbacks=[steering])
     return what_is_left(model, steering, blocks)
 
 
@@ -188,7 +187,7 @@ def test_a_replica_that_is_held_keeps_every_bit():
     replicated.hold(1)
     before = models[1].network.get_weights()
     data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, setting.dtype, EXECUTION)
-    history = replicated.fit(data, steps_per_epoch=BLOCKS, verbose=0, shuffle=False)
+    history = replicated.fit(data, verbose=0, shuffle=False)
     assert [model.steps_taken for model in models] == [STEPS, 0, STEPS]
     for weight, other in zip(models[1].network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, other)
@@ -205,7 +204,7 @@ def test_what_diverged_before_is_held_from_the_start():
     ]
     data = replicated_data(TASKS["last step"], SEEDS, B, 0, 3, "float64", 1)
     joint = JointSteering(replicated, steerings)
-    replicated.fit(data, steps_per_epoch=3, verbose=0, shuffle=False, callbacks=[joint])
+    replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
     assert [model.steps_taken for model in models] == [3, 0, 3]
 
 

@@ -13,7 +13,7 @@ from rnnexp.network import build_network
 from rnnexp.recurrent import RNN
 from rnnexp.tasks import Adding, Copying
 from rnnexp.training import SCALARS, Recorded, RecordingModel
-from rnnexp.training_data import blocks_of, stacked, training_data
+from rnnexp.training_data import stacked, training_data
 
 H, B, SEED = 6, 4, 3
 STEPS = 11
@@ -58,7 +58,7 @@ def fitted(kind, dtype, jit, execution=1, record=True, shards=1):
     model = build(task, dtype, GlobalNorm(THRESHOLD), record=record, shards=shards)
     model.compile(optimizer=model.optimizer, jit_compile=jit)
     data = training_data(task, SEED, B, 0, STEPS, dtype, execution)
-    model.fit(data, steps_per_epoch=blocks_of(STEPS, execution), verbose=0, shuffle=False)
+    model.fit(data, verbose=0, shuffle=False)
     return Run(model.read(0), model.network.get_weights())
 
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from rnnexp import tasks
 from rnnexp.tasks import Adding, Batch
-from rnnexp.training_data import blocks_of, stacked, training_data
+from rnnexp.training_data import stacked, training_data
 
 B, SEED, START = 4, 5, 3
 
@@ -15,9 +15,7 @@ B, SEED, START = 4, 5, 3
 def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(stop, execution, name, dtype):
     task = tasks.CATALOGUE[name](64)
     index = START
-    blocks = list(training_data(task, SEED, B, START, stop, dtype, execution))
-    assert len(blocks) == blocks_of(stop - START, execution)
-    for x, y, filled in blocks:
+    for x, y, filled in training_data(task, SEED, B, START, stop, dtype, execution):
         assert filled == min(execution, stop - index) > 0
         assert x.shape[0] == y.shape[0] == execution
         for place in range(filled):
@@ -33,8 +31,10 @@ def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(stop, execution, 
 @pytest.mark.parametrize(
     ("steps", "execution", "blocks"), [(1, 1, 1), (1, 10, 1), (10, 10, 1), (11, 10, 2), (4999, 10, 500)]
 )
-def test_the_last_block_may_be_a_short_one(steps, execution, blocks):
-    assert blocks_of(steps, execution) == blocks
+def test_the_last_block_may_be_a_short_one_and_the_data_know_how_many_they_are(steps, execution, blocks):
+    data = training_data(Adding(5), SEED, B, 0, steps, "float32", execution)
+    assert data.cardinality() == blocks
+    assert sum(1 for _ in data) == blocks
 
 
 def test_all_blocks_of_a_run_have_one_shape_for_the_graph():

@@ -10,7 +10,6 @@ from rnnexp.plan import Plan
 from rnnexp.replicas import JointSteering, ReplicatedModel, replicated_data
 from rnnexp.signals import Interruption, Killed
 from rnnexp.subject import Observer, Result, Subject
-from rnnexp.training_data import blocks_of
 from rnnexp.trial import fit
 
 
@@ -99,7 +98,7 @@ class JointTrial:
         data = replicated_data(plan.task, seeds, plan.batch_size, start, stop, plan.dtype, execution)
         try:
             steering = JointSteering(self._replicated, steerings, self._returned)
-            fit(self._replicated, data, blocks_of(stop - start, execution), steering, self._interruption)
+            fit(self._replicated, data, steering, self._interruption)
         finally:
             for each in steerings:
                 each.read()
