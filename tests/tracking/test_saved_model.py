@@ -58,10 +58,13 @@ def test_the_model_is_read_where_the_project_is_not_installed(logged, network, x
 def test_a_model_that_is_uploaded_is_the_one_that_is_written_in_its_place(
     logged, network, x, tracking_uri, monkeypatch
 ):
+    client, uploads = connect(tracking_uri), []
+    upload = type(client).log_model_artifacts
+    monkeypatch.setattr(type(client), "log_model_artifacts", lambda *given: uploads.append(upload(*given)))
     monkeypatch.setattr("mlflow.utils.uri.is_local_uri", lambda uri: False)
     uploaded = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "b")
     uploaded.model(network, x)
-    client = connect(tracking_uri)
+    assert len(uploads) == 1
     found = []
     for tracker in (logged, uploaded):
         (output,) = client.get_run(tracker.run_id).outputs.model_outputs
