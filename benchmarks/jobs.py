@@ -27,12 +27,7 @@ _SUMS = ("wall", "training", "inside")
 _TRACKING = (IMPORT, RECORDS, MODEL)
 
 
-def measure() -> dict[str, Any]:
-    """Return what `measure_jobs` does."""
-    return measure_jobs()
-
-
-def measure_jobs(overrides: Sequence[str] = JOB, jobs: int = 7) -> dict[str, Any]:
+def measure(overrides: Sequence[str] = JOB, jobs: int = 7) -> dict[str, Any]:
     """Return what a job costs, in seconds: medians over all jobs of a sweep but the first.
 
     Args:
@@ -92,7 +87,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     console = Console()
-    console.print(_cost(measure_jobs(jobs=arguments.jobs)))
+    console.print(_cost(measure(jobs=arguments.jobs)))
     if arguments.rounds:
         console.print(_tracking(measure_tracking(rounds=arguments.rounds)))
 

@@ -7,7 +7,7 @@ TINY = ("seq_len=6", "units=4", "batch_size=4", "steps=20", "jit=false")
 
 
 def test_the_parts_of_a_job_add_up():
-    found = jobs.measure_jobs(TINY, jobs=2)
+    found = jobs.measure(TINY, jobs=2)
     assert found["jobs"] == 1
     assert found["training"] > 0
     assert sum(found["parts"].values()) == pytest.approx(found["cost"])
