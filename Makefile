@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch run test lint format bench ui container lock hooks clean
+.PHONY: help setup torch cuda run test lint format bench ui container lock hooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ torch: ## PyTorch's CPU build, for the comparisons with it
 	@rm -f $(VENV)/.torch
 	@$(MAKE) --no-print-directory $(VENV)/.torch
 
+$(VENV)/.cuda: $(VENV)/.locked requirements/gpu.txt
+	@echo 'Installing the libraries of CUDA into $(VENV): some gigabytes, once.'
+	@$(PIP) install --require-hashes -r requirements/gpu.txt
+	@touch $@
+
+cuda: setup $(VENV)/.cuda ## the libraries of CUDA, for device=gpu (the driver is the system's)
+
 run: ARGS ?= activation=relu seq_len=200
 run: $(VENV)/.project ## one run (ARGS="activation=tanh seq_len=100")
 	@$(BIN)/python run.py $(ARGS)
@@ -65,7 +72,7 @@ $(VENV)/.bench: $(VENV)/.locked requirements/bench.txt
 	@touch $@
 
 DEVICE ?= cpu
-bench: setup $(VENV)/.bench ## speed beside stock Keras, PyTorch and JAX (DEVICE=gpu)
+bench: setup $(VENV)/.bench $(if $(filter gpu,$(DEVICE)),$(VENV)/.cuda) ## speed beside stock Keras, PyTorch and JAX (DEVICE=gpu)
 	@$(BIN)/python -m benchmarks --device $(DEVICE) $(ARGS)
 
 ui: $(VENV)/.project ## MLflow's pages over all runs, at PORT (5000)

@@ -5,12 +5,15 @@ import contextlib
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
 from rnnexp import provenance
-from rnnexp.device import import_tensorflow
+from rnnexp.checks import ArgumentError
+from rnnexp.device import check_device, import_tensorflow
 
 SECTIONS = ("steps", "adjoints", "long_sequences", "startup", "jobs", "whole_run")
 """Modules of this folder whose `measure` fills a section of the results."""
@@ -18,11 +21,21 @@ SECTIONS = ("steps", "adjoints", "long_sequences", "startup", "jobs", "whole_run
 _PAIRED = ("steps", "adjoints")
 RESULTS = Path(__file__).with_name("results.json")
 
+# Each library would take the whole memory of a GPU for itself, and they take turns on it.
+_SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+
 
 def main() -> None:
     """Measure what was asked for, print the tables, write the result file where asked."""
     arguments = _parse()
-    import_tensorflow(arguments.device)
+    if arguments.device == "gpu":
+        os.environ.update(_SHARING)
+    try:
+        check_device(arguments.device)
+        import_tensorflow(arguments.device)
+    except ArgumentError as error:
+        print(f"python -m benchmarks: {error}", file=sys.stderr)
+        sys.exit(2)
     from benchmarks import tables
 
     results: dict[str, Any] = {"machine": _machine(), "device": arguments.device}

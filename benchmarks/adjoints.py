@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import timing
-from benchmarks.contestants import Shape, Train, batch_of
+from benchmarks.work import Shape, Train, batch_of
 from rnnexp import tasks
 from rnnexp.cells import ElmanCell
 from rnnexp.losses import sequence_losses

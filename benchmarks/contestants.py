@@ -4,13 +4,13 @@ All of them train h_t = tanh(W_xh^T x_t + W_hh^T h_{t-1} + b), y = W_hy^T h_T + 
 with Adam and the mean squared error, from the same batch, and return when the last update is done.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.work import Shape, Train, batch_of
 from rnnexp import shards, tasks
 from rnnexp.cells import ElmanCell
 from rnnexp.clipping import NoClip
@@ -18,18 +18,7 @@ from rnnexp.network import build_network
 from rnnexp.training import RecordingModel
 from rnnexp.training_data import stacked
 
-Train = Callable[[int], None]
-"""Takes that many training steps, a multiple of ten."""
-
 _EXECUTION = 10  # steps between returns to Python, the same for every Keras contestant
-
-
-class Shape(NamedTuple):
-    """T, H and B of a piece of work."""
-
-    steps: int
-    units: int
-    batch_size: int
 
 
 def parts_of(shape: Shape) -> int:
@@ -57,33 +46,6 @@ def keras_fit(shape: Shape, *, jit: bool) -> Train:
     return _fit(model, batch_of(shape))
 
 
-def torch_loop(shape: Shape, device: str = "cpu") -> Train:
-    """A training loop around `torch.nn.RNN`, which records nothing; on `"cuda"` it runs in cuDNN.
-
-    Raises:
-        ImportError: PyTorch is not installed.
-    """
-    import torch
-
-    batch = batch_of(shape)
-    x, y = torch.from_numpy(batch.x).to(device), torch.from_numpy(batch.y).to(device)
-    recurrent = torch.nn.RNN(2, shape.units, batch_first=True, device=device)
-    readout = torch.nn.Linear(shape.units, 1, device=device)
-    optimizer = torch.optim.Adam([*recurrent.parameters(), *readout.parameters()], lr=1e-3)
-
-    def train(steps: int) -> None:
-        for _ in range(steps):
-            optimizer.zero_grad()
-            states, _ = recurrent(x)
-            loss = torch.nn.functional.mse_loss(readout(states[:, -1]), y)
-            loss.backward()
-            optimizer.step()
-        # A GPU may still be at work on the last update.
-        readout.bias.detach().cpu()
-
-    return train
-
-
 def _fit(model: keras.Model, element: Sequence[np.ndarray], batches: int = 1) -> Train:
     """Return what trains on the same element of data, of so many batches, again and again."""
     data = tf.data.Dataset.from_tensors(tuple(map(tf.constant, element)))
@@ -94,8 +56,3 @@ def _fit(model: keras.Model, element: Sequence[np.ndarray], batches: int = 1) ->
         np.asarray(model.trainable_variables[0])
 
     return train
-
-
-def batch_of(shape: Shape) -> tasks.Batch:
-    """Return the batch that all of them train on."""
-    return tasks.Adding(shape.steps).batch(0, "train", 0, shape.batch_size)

@@ -6,7 +6,7 @@
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.contestants import Shape, Train
+from benchmarks.work import Shape, Train
 
 
 def floor(shape: Shape) -> Train:

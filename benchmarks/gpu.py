@@ -3,16 +3,24 @@
 Where TensorFlow allows TensorFloat-32 (it does by default), PyTorch's cuDNN does so by default, too.
 """
 
+import functools
+
 import tensorflow as tf
 
-from benchmarks.contestants import Shape, Train, keras_fit, rnnexp_fit, torch_loop
+from benchmarks.apart import Apart
+from benchmarks.contestants import keras_fit, rnnexp_fit
+from benchmarks.torch_loop import sees_gpu, torch_graph, torch_loop
+from benchmarks.work import Shape, Train
 from rnnexp import activations, fused
 
-RECORDING = "rnnexp, recording"
-FUSED = "rnnexp, recording, cuDNN"
-KERAS = "Keras fit"
-KERAS_XLA = "Keras fit, XLA"
-TORCH = "torch nn.RNN, cuDNN"
+RECORDING, SILENT = "rnnexp, recording", "rnnexp, not recording"
+KERNEL = "rnnexp, recording, cuDNN"
+KERAS, KERAS_XLA = "Keras fit", "Keras fit, XLA"
+TORCH, TORCH_GRAPH = "torch nn.RNN, cuDNN", "torch nn.RNN, cuDNN, CUDA graph"
+
+SHAPES = (Shape(200, 32, 32), Shape(200, 128, 128), Shape(1000, 256, 64))
+UNROLLS = (16,)
+"""Of JAX's loop: the longest of those that are tried on a CPU is the fastest one by far."""
 
 
 def contestants(shape: Shape) -> dict[str, Train]:
@@ -21,20 +29,22 @@ def contestants(shape: Shape) -> dict[str, Train]:
     rnnexp on cuDNN is among them where `rnnexp.fused` finds no obstacle, and PyTorch where it is installed
     and sees the GPU.
     """
-    found = {RECORDING: rnnexp_fit(shape, record=True)}
+    found = {RECORDING: rnnexp_fit(shape, record=True), SILENT: rnnexp_fit(shape, record=False)}
     projected = tf.TensorSpec((shape.steps, shape.batch_size, shape.units), tf.float32)
     if fused.obstacle(activations.by_name("tanh"), projected) is None:
-        found[FUSED] = rnnexp_fit(shape, record=True, jit=False)
+        found[KERNEL] = rnnexp_fit(shape, record=True, jit=False)
     found[KERAS] = keras_fit(shape, jit=False)
     found[KERAS_XLA] = keras_fit(shape, jit=True)
-    if _torch_sees_a_gpu():
-        found[TORCH] = torch_loop(shape, device="cuda")
+    apart = _apart()
+    if apart.answer(sees_gpu):
+        found[TORCH] = apart.contestant(torch_loop, shape, "cuda")
+        found[TORCH_GRAPH] = apart.contestant(torch_graph, shape)
+    else:
+        print("PyTorch is not installed, or sees no GPU; its columns are left out.")
     return found
 
 
-def _torch_sees_a_gpu() -> bool:
-    try:
-        import torch
-    except ImportError:
-        return False
-    return torch.cuda.is_available()
+@functools.cache
+def _apart() -> Apart:
+    """One process for PyTorch, which brings a CUDA of its own."""
+    return Apart()

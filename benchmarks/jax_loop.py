@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contestants import Shape, Train, batch_of
+from benchmarks.work import Shape, Train, batch_of
 
 UNROLLS = (1, 4, 16)
 """Steps in a loop body that are tried; the best one counts."""

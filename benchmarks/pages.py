@@ -1,6 +1,8 @@
 """Results -> the tables of README.md and docs/speed.md, each between its two marks."""
 
+import json
 import re
+import statistics
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +13,10 @@ from benchmarks.reasons import reason
 from benchmarks.steps import FIT, FIT_XLA, FLOOR, JAX, ONE_PART, RECORDING, SILENT, TORCH
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "speed.md")
+OF_GPU = ROOT / "benchmarks" / "h200.json"
+"""What was measured on the one GPU that this project has seen, by hand: every time that was taken."""
+
+PAGES = (ROOT / "README.md", ROOT / "docs" / "speed.md", ROOT / "docs" / "gpu.md")
 _CONTESTANTS = {
     SILENT: "not recording",
     ONE_PART: "in one part",
@@ -74,8 +79,7 @@ def _missed(results: Mapping[str, Any]) -> str:
         [each.goal.comparison, each.measured, each.goal.wanted, reason(each.goal.comparison)]
         for each in missed
     ]
-    if results["device"] == "cpu":
-        rows.append(["a step on a GPU against torch nn.RNN (cuDNN)", "unmeasured", "", "no GPU was at hand"])
+    rows.append(_missed_on_gpu())
     return _table(["missed", "measured", "goal", "why"], rows)
 
 
@@ -115,6 +119,36 @@ def _machine(results: Mapping[str, Any]) -> str:
     return textwrap.fill(f"{where}. {', '.join(versions)}. Rounds: {', '.join(rounds)}.", width=120)
 
 
+def _missed_on_gpu() -> list[str]:
+    """What a GPU's benchmark has no goal for, but every reader of the goals will ask."""
+    milliseconds = _of_gpu()["milliseconds"]["200, 128, 128"]
+    ours, theirs = (
+        statistics.median(milliseconds[name]) for name in ("rnnexp, recording", "torch nn.RNN, cuDNN")
+    )
+    work = "step, recording, on an H200: 200, 128, 128 against torch nn.RNN (cuDNN)"
+    return [work, f"{theirs / ours:.2f} x", "", "the host starts every kernel of every time step"]
+
+
+def _gpu(results: Mapping[str, Any]) -> str:
+    """Of the GPU that was lent once: medians, and the least and the most."""
+    of_gpu = _of_gpu()
+    shapes = list(of_gpu["milliseconds"])
+    names = dict.fromkeys(name for taken in of_gpu["milliseconds"].values() for name in taken)
+    rows = [[name, *(_spread(of_gpu["milliseconds"][shape].get(name)) for shape in shapes)] for name in names]
+    machine = textwrap.fill(f"{of_gpu['machine']}. Milliseconds of {of_gpu['how']}.", width=120)
+    return f"{_table(['a training step', *shapes], rows)}\n\n{machine}"
+
+
+def _spread(taken: Sequence[float] | None) -> str:
+    if taken is None:
+        return "-"
+    return f"{statistics.median(taken):.3g} ms ({min(taken):.3g} to {max(taken):.3g})"
+
+
+def _of_gpu() -> dict[str, Any]:
+    return json.loads(OF_GPU.read_text(encoding="utf-8"))
+
+
 _NO_VERSIONS = ("processor", "system")
 
 TABLES = {
@@ -124,6 +158,7 @@ TABLES = {
     "processes": _processes,
     "long_sequences": _long_sequences,
     "machine": _machine,
+    "gpu": _gpu,
 }
 """What can stand in a place, by its name: results -> Markdown."""
 

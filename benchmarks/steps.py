@@ -1,13 +1,14 @@
 """One training step that records every ||dl/dh_t||, against those who record nothing."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from benchmarks import contestants, floor, gpu, jax_loop, timing
-from benchmarks.contestants import Shape, Train
+from benchmarks.torch_loop import torch_loop
+from benchmarks.work import Shape, Train
 
 SHAPES = (Shape(200, 32, 32), Shape(400, 100, 16), Shape(200, 128, 128))
 RECORDING = "rnnexp, recording"
@@ -18,12 +19,10 @@ FIT, FIT_XLA, TORCH, JAX, FLOOR = "Keras fit", "Keras fit, XLA", "torch nn.RNN",
 
 def measure(seconds: float, rounds: int) -> dict[str, Any]:
     """Return `rows`, one for every shape: milliseconds of each contestant and the ratio, theirs over ours."""
-    rows = [_row(shape, timing.paired(_field(shape), seconds, rounds)) for shape in SHAPES]
+    on_gpu = bool(tf.config.get_visible_devices("GPU"))
+    shapes, field = (gpu.SHAPES, _on_gpu) if on_gpu else (SHAPES, _on_cpu)
+    rows = [_row(shape, timing.paired(field(shape), seconds, rounds)) for shape in shapes]
     return {"rounds": rounds, "seconds": seconds, "rows": rows}
-
-
-def _field(shape: Shape) -> dict[str, Train]:
-    return gpu.contestants(shape) if tf.config.get_visible_devices("GPU") else _on_cpu(shape)
 
 
 def _on_cpu(shape: Shape) -> dict[str, Train]:
@@ -37,14 +36,22 @@ def _on_cpu(shape: Shape) -> dict[str, Train]:
     if contestants.parts_of(shape) > 1:
         field[ONE_PART] = contestants.rnnexp_fit(shape, record=True, parts=1)
     try:
-        field[TORCH] = contestants.torch_loop(shape)
+        field[TORCH] = torch_loop(shape)
     except ImportError:
         print("PyTorch is not installed; its column is left out (make torch).")
+    return field | _jax(shape, jax_loop.UNROLLS)
+
+
+def _on_gpu(shape: Shape) -> dict[str, Train]:
+    return gpu.contestants(shape) | _jax(shape, gpu.UNROLLS)
+
+
+def _jax(shape: Shape, unrolls: Sequence[int]) -> dict[str, Train]:
     try:
-        field |= {f"{JAX}, {n}": jax_loop.jax_loop(shape, n) for n in jax_loop.UNROLLS}
+        return {f"{JAX}, {n}": jax_loop.jax_loop(shape, n) for n in unrolls}
     except ImportError:
         print("JAX is not installed; its column is left out (make bench installs it).")
-    return field
+        return {}
 
 
 def _row(shape: Shape, taken: Mapping[str, list[float]]) -> dict[str, Any]:

@@ -7,15 +7,13 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # which imports TensorFlow: whole processes are timed without it
-    from benchmarks.contestants import Train
+from benchmarks.work import Train
 
 _NONE: Mapping[str, str] = {}
 
 
-def paired(contestants: Mapping[str, "Train"], seconds: float, rounds: int) -> dict[str, list[float]]:
+def paired(contestants: Mapping[str, Train], seconds: float, rounds: int) -> dict[str, list[float]]:
     """Return seconds a training step, one number a round, of every contestant.
 
     Each is warmed up first (traced, compiled) and then takes as many steps a round as fill about `seconds`,
@@ -50,13 +48,13 @@ def median_ratio(slower: list[float], faster: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(slower, faster, strict=True))
 
 
-def _steps_in(train: "Train", seconds: float) -> int:
+def _steps_in(train: Train, seconds: float) -> int:
     train(10)
     step = _duration(train, 10) / 10
     return 10 * max(1, round(seconds / step / 10))
 
 
-def _duration(train: "Train", steps: int) -> float:
+def _duration(train: Train, steps: int) -> float:
     started = time.perf_counter()
     train(steps)
     return time.perf_counter() - started

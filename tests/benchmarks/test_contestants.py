@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import adjoints, contestants, floor, timing
-from benchmarks.contestants import Shape
+from benchmarks.torch_loop import torch_loop
+from benchmarks.work import Shape
 
 SHAPE = Shape(steps=6, units=4, batch_size=8)
 
@@ -52,7 +53,7 @@ def test_torch_takes_as_many_steps(monkeypatch):
     steps = []
     kept = torch.optim.Adam.step
     monkeypatch.setattr(torch.optim.Adam, "step", lambda self: steps.append(kept(self)))
-    contestants.torch_loop(SHAPE)(7)
+    torch_loop(SHAPE)(7)
     assert len(steps) == 7
 
 
@@ -61,7 +62,7 @@ def test_jax_takes_steps():
     # In a process of its own: JAX changes TensorFlow's log level, and forbids forks.
     code = f"""
 from benchmarks import jax_loop, timing
-from benchmarks.contestants import Shape
+from benchmarks.work import Shape
 field = {{unroll: jax_loop.jax_loop(Shape{tuple(SHAPE)}, unroll) for unroll in jax_loop.UNROLLS}}
 assert all(min(seconds) > 0 for seconds in timing.paired(field, 1e-4, 2).values())
 """

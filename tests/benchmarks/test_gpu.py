@@ -1,49 +1,64 @@
-import sys
-import types
-
 import pytest
 
 from benchmarks import gpu
-from benchmarks.contestants import Shape, torch_loop
+from benchmarks.torch_loop import sees_gpu, torch_graph, torch_loop
+from benchmarks.work import Shape
 
 SHAPE = Shape(5, 4, 3)
 
 
+class Apart:
+    """Stands for the other process: says whether PyTorch sees a GPU there, and what it was to build."""
+
+    def __init__(self, cuda):
+        self._cuda = cuda
+
+    def answer(self, question):
+        assert question is sees_gpu
+        return self._cuda
+
+    def contestant(self, build, *arguments):
+        return build.__name__, *arguments
+
+
 @pytest.fixture
-def built(monkeypatch):
-    """What the contestants are built from, in place of building them."""
+def on_machine(monkeypatch):
+    """Say what cuDNN and PyTorch are to answer; contestants are noted in place of being built."""
 
     def record(name):
         return lambda shape, **options: (name, shape, options)
 
-    for name in ("rnnexp_fit", "keras_fit", "torch_loop"):
-        monkeypatch.setattr(gpu, name, record(name))
+    def answers(obstacle, cuda):
+        for name in ("rnnexp_fit", "keras_fit"):
+            monkeypatch.setattr(gpu, name, record(name))
+        monkeypatch.setattr(gpu.fused, "obstacle", lambda activation, projected: obstacle)
+        monkeypatch.setattr(gpu, "_apart", lambda: Apart(cuda))
+
+    return answers
 
 
-def on_machine(monkeypatch, obstacle, cuda):
-    monkeypatch.setattr(gpu.fused, "obstacle", lambda activation, projected: obstacle)
-    torch = types.SimpleNamespace(cuda=types.SimpleNamespace(is_available=lambda: cuda))
-    monkeypatch.setitem(sys.modules, "torch", None if cuda is None else torch)
-
-
-def test_on_a_gpu_every_library_has_its_ways(built, monkeypatch):
-    on_machine(monkeypatch, None, cuda=True)
+def test_on_a_gpu_every_library_has_its_ways(on_machine):
+    on_machine(None, cuda=True)
     assert gpu.contestants(SHAPE) == {
         "rnnexp, recording": ("rnnexp_fit", SHAPE, {"record": True}),
+        "rnnexp, not recording": ("rnnexp_fit", SHAPE, {"record": False}),
         "rnnexp, recording, cuDNN": ("rnnexp_fit", SHAPE, {"record": True, "jit": False}),
         "Keras fit": ("keras_fit", SHAPE, {"jit": False}),
         "Keras fit, XLA": ("keras_fit", SHAPE, {"jit": True}),
-        "torch nn.RNN, cuDNN": ("torch_loop", SHAPE, {"device": "cuda"}),
+        "torch nn.RNN, cuDNN": ("torch_loop", SHAPE, "cuda"),
+        "torch nn.RNN, cuDNN, CUDA graph": ("torch_graph", SHAPE),
     }
 
 
-@pytest.mark.parametrize("cuda", [False, None])
-def test_what_cannot_run_is_left_out(built, monkeypatch, cuda):
-    on_machine(monkeypatch, "TensorFlow sees no GPU", cuda)
-    assert list(gpu.contestants(SHAPE)) == ["rnnexp, recording", "Keras fit", "Keras fit, XLA"]
+def test_what_cannot_run_is_left_out_and_said(on_machine, capsys):
+    on_machine("TensorFlow sees no GPU", cuda=False)
+    names = ["rnnexp, recording", "rnnexp, not recording", "Keras fit", "Keras fit, XLA"]
+    assert list(gpu.contestants(SHAPE)) == names
+    assert "PyTorch is not installed, or sees no GPU" in capsys.readouterr().out
 
 
-def test_the_contestants_train_where_there_is_no_gpu_either():
+def test_the_contestants_train_where_there_is_no_gpu_either(monkeypatch):
+    monkeypatch.setattr(gpu, "_apart", lambda: Apart(cuda=False))
     for train in gpu.contestants(SHAPE).values():
         train(10)
 
@@ -53,3 +68,8 @@ def test_pytorch_trains_on_a_device_that_is_named():
     torch_loop(SHAPE, device="cpu")(1)
     with pytest.raises(RuntimeError, match="meta"):
         torch_loop(SHAPE, device="meta")(1)
+
+
+@pytest.mark.skipif(not sees_gpu(), reason="needs PyTorch and a GPU")
+def test_a_captured_step_trains():
+    torch_graph(SHAPE)(10)
