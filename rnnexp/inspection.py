@@ -24,7 +24,6 @@ from rnnexp.probes import (
 )
 from rnnexp.recipes import Recipe
 from rnnexp.recurrent import RNN
-from rnnexp.scan import scan
 
 
 class Inspection(NamedTuple):
@@ -60,11 +59,15 @@ class Inspection(NamedTuple):
 class Inspector(Protocol):
     """Looks at the weights that a network has now."""
 
-    def inspect(self, last_adjoint: np.ndarray) -> Inspection:
+    def observe(self, states: tf.Tensor) -> list[tf.Tensor]:
+        """Return what is to be seen of h_1 .. h_T, (T, B, H); traced into the graph that makes them."""
+
+    def inspect(self, last_adjoint: np.ndarray, *observed: np.ndarray) -> Inspection:
         """Return what there is to see.
 
         Args:
             last_adjoint: dl_b/dh_T, (B, H), of the loss at the last scored step.
+            *observed: What `observe` told.
         """
 
 
@@ -94,11 +97,21 @@ class ElmanInspector:
         self._activation = activation
         self._phi, self._slope = activations.numpy_pair(activation)
         self._slope_bound = theory.slope_bound(self._slope)
-        self._look = tf.function(self._trajectory, autograph=False)
 
-    def inspect(self, last_adjoint: np.ndarray) -> Inspection:
-        """Return what there is to see; argument as `Inspector.inspect`."""
-        states, pre_activations, slopes, input_variance = (result.numpy() for result in self._look())
+    def observe(self, states: tf.Tensor) -> list[tf.Tensor]:
+        """Return h_t, a_t, phi'(a_t), all (T, B, H), and mean (W_xh^T x_t + b)^2."""
+        projected = self._layer.project(self._x)
+        before = tf.concat([tf.zeros_like(states[:1]), states[:-1]], axis=0)
+        pre_activations = projected + tf.matmul(
+            before, tf.convert_to_tensor(self._layer.cell.recurrent_kernel)
+        )
+        slopes = activations.slope(self._layer.cell.activation, pre_activations)
+        input_variance = tf.reduce_mean(tf.square(projected))
+        return [states, pre_activations, _where_finite(slopes, pre_activations), input_variance]
+
+    def inspect(self, last_adjoint: np.ndarray, *observed: np.ndarray) -> Inspection:
+        """Return what there is to see; arguments as `Inspector.inspect`."""
+        states, pre_activations, slopes, input_variance = observed
         kernel = self._layer.cell.recurrent_kernel.numpy()
         sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
         with np.errstate(over="ignore"):
@@ -130,19 +143,6 @@ class ElmanInspector:
             known=known,
         )
 
-    def _trajectory(self) -> tuple[tf.Tensor, ...]:
-        """Return h_t, a_t, phi'(a_t), all (T, B, H), and mean (W_xh^T x_t + b)^2."""
-        projected = self._layer.project(self._x)
-        kernel = tf.convert_to_tensor(self._layer.cell.recurrent_kernel)
-        initial = tf.zeros_like(projected[0])
-        states = scan(projected, kernel, initial, self._layer.cell.activation).states
-        before = tf.concat([initial[tf.newaxis], states], axis=0)[:-1]
-        pre_activations = projected + tf.matmul(before, kernel)
-        slopes = _where_finite(
-            activations.slope(self._layer.cell.activation, pre_activations), pre_activations
-        )
-        return states, pre_activations, slopes, tf.reduce_mean(tf.square(projected))
-
     def _mean_field_rate(self, weight_variance: float, input_variance: float) -> float:
         if not math.isfinite(weight_variance) or not math.isfinite(input_variance):
             return math.nan
@@ -167,8 +167,12 @@ class GatedInspector:
         self._look = tf.function(self._gate_slopes, autograph=False)
         self._last = tf.function(self._step, autograph=False)
 
-    def inspect(self, last_adjoint: np.ndarray) -> Inspection:
-        """Return what there is to see; argument as `Inspector.inspect`."""
+    def observe(self, states: tf.Tensor) -> list[tf.Tensor]:
+        """Return nothing: all states are taken from the cell itself, step by step."""
+        return []
+
+    def inspect(self, last_adjoint: np.ndarray, *observed: np.ndarray) -> Inspection:
+        """Return what there is to see; arguments as `Inspector.inspect`."""
         before = self._derivatives.trajectory(self._x)
         x, states, few = self._x.numpy(), before.numpy(), slice(None, self._few)
         blocks = np.split(self._cell.recurrent_kernel.numpy(), len(self._recipe.blocks), axis=1)

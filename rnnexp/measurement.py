@@ -32,6 +32,7 @@ from rnnexp.probes import (
 )
 from rnnexp.recipes import Recipe
 from rnnexp.recording import recording
+from rnnexp.recurrent import RNN
 from rnnexp.tasks import Batch
 
 _JACOBIAN_SAMPLES = 4  # a full decomposition costs H^3 a step and sample; its spread over samples is small
@@ -134,7 +135,11 @@ class Probe:
         self._y = tf.constant(batch.y)
         self._bootstrap = bootstrap
         layer = twin.get_layer(RECURRENT)
-        self._recurrent = keras.Model(twin.inputs, layer.output)
+        self._all_scored = layer.return_sequences
+        # The same cell in a layer that hands out every state: a look is one pass over the batch.
+        self._recurrent = RNN(
+            layer.cell, return_sequences=True, segment=layer.segment, name=RECURRENT, dtype="float64"
+        )
         self._readout = twin.get_layer(READOUT)
         self._inspector = inspector(recipe, layer, activation, self._x, _JACOBIAN_SAMPLES)
         self._flow = tf.function(self._gradient_flow, autograph=False)
@@ -151,8 +156,10 @@ class Probe:
             ValueError: The weights are not those of such a network.
         """
         self._twin.set_weights(weights)
-        last_adjoint, by_h, *by_c = (result.numpy() for result in self._flow())
-        seen = self._inspector.inspect(last_adjoint)
+        last_adjoint, (by_h, *by_c), observed = tf.nest.map_structure(
+            lambda found: found.numpy(), self._flow()
+        )
+        seen = self._inspector.inspect(last_adjoint, *observed)
         gradient = measure_gradient(by_h, self._bootstrap)
         lyapunov = measure_lyapunov(seen.jacobians, exponents=1)
         spectrum = measure_spectrum(seen.kernel)
@@ -175,15 +182,16 @@ class Probe:
             comparisons=tuple(compared),
         )
 
-    def _gradient_flow(self) -> list[tf.Tensor]:
-        """Return dl_b/dh_T (B, H), and ln ||dl_b/ds_t|| (T, B) of every state s, h first.
+    def _gradient_flow(self) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
+        """Return dl_b/dh_T (B, H), ln ||dl_b/ds_t|| (T, B) of every state s, h first, and what is observed.
 
         l_b is the loss of sample b at its last scored step. No sample touches another's states, so the
         gradient of their sum is that of each.
         """
         with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
             states = self._recurrent(self._x)
-            y, prediction = last_step(self._y, self._readout(states))
+            scored = states if self._all_scored else states[:, -1]
+            y, prediction = last_step(self._y, self._readout(scored))
             loss = tf.reduce_sum(sequence_losses(self._loss_kind, y, prediction))
         to_states, *log_norms = tape.gradient(loss, [states, *record.taps.values()])
-        return [to_states[:, -1] if to_states.shape.rank == 3 else to_states, *log_norms]
+        return to_states[:, -1], log_norms, self._inspector.observe(tf.transpose(states, (1, 0, 2)))
