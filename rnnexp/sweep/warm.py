@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnexp import plotting, provenance
+from rnnexp.probes.threads import one_blas_thread
 from rnnexp.tracking import saved_model
 
 
@@ -25,7 +26,8 @@ def warm_up() -> None:
     provenance.versions()
     if "mlflow" in sys.modules:
         saved_model.look_up_packages()
-    _draw()
+    with one_blas_thread():  # which has found the libraries of linear algebra then
+        _draw()
     gc.collect()
     gc.freeze()
 
