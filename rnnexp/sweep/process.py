@@ -4,7 +4,8 @@ A fork server (of Python's `multiprocessing`) has TensorFlow, Keras and MLflow i
 them. A job is a fork of it: it shares nothing with the jobs before it, and what it does (an exception, a
 leak, a signal 9) ends with it. On two cores it starts in 0.05 s, a fresh process in 5 s. A worker that does
 one job after the other was measured too: 0.9 s faster a job, but it grows by 25 MB with each, and one that is
-killed costs the import again. Two more forks draw its figures beside it.
+killed costs the import again. Two more forks draw the figures of all jobs beside them
+(`rnnexp.sweep.artists`).
 
 Forking is safe as long as TensorFlow has not begun to work, when it has no threads that a fork would lose.
 Off Linux, where system libraries do not allow it, each job is a fresh process.
@@ -12,7 +13,6 @@ Off Linux, where system libraries do not allow it, each job is a fresh process.
 
 import contextlib
 import faulthandler
-import itertools
 import multiprocessing
 import os
 import signal
@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp import records
-from rnnexp.artist import help_out, helped
+from rnnexp.artist import helped
 from rnnexp.job import Job, run_job
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Killed
+from rnnexp.sweep import artists
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.tracking import Status
 
@@ -63,21 +64,21 @@ class JobProcess:
         context = _context(job.tracking.uri is not None)
         self._messages, sender = context.Pipe(duplex=False)
         self._received: dict[str, str] = {}
-        pairs = [context.Pipe() for _ in range(_HELPERS)]
-        arguments = (job, found, console, dict(environ), sender, [ours for ours, _ in pairs])
+        # The job cannot fork them: by then TensorFlow has threads.
+        helpers = artists.at_hand(context, _HELPERS).connections
+        arguments = (job, found, console, dict(environ), sender, helpers)
         self._process = context.Process(target=_body, args=arguments)
         self._process.start()
-        # The job cannot fork them: by then TensorFlow has threads. They end when the job does.
-        for _, theirs in pairs:
-            context.Process(target=help_out, args=(theirs,), daemon=True).start()
-        for connection in (sender, *itertools.chain(*pairs)):
-            connection.close()
+        sender.close()
 
     def wait(self, seconds: float) -> int | None:
         """Return the exit code, -N after signal N; None where the process is at work after `seconds`."""
         self._process.join(seconds)
         self._receive()
-        return self._process.exitcode
+        code = self._process.exitcode
+        if code not in (None, 0):
+            artists.dismiss()
+        return code
 
     def send(self, number: int) -> None:
         """Send a signal."""

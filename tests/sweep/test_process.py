@@ -116,6 +116,16 @@ def test_one_whose_worker_is_gone_ends_in_order(start, monkeypatch):
     assert start(act).wait(SECONDS) == -signal.SIGTERM
 
 
+@pytest.mark.parametrize(("code", "dismissed"), [(0, 0), (1, 1)])
+def test_who_draws_is_kept_unless_a_job_ends_badly(start, monkeypatch, code, dismissed):
+    calls: list[None] = []
+    monkeypatch.setattr(module.artists, "dismiss", lambda: calls.append(None))
+    process = start(lambda *arguments: sys.exit(code))
+    calls.clear()
+    assert process.wait(SECONDS) == code
+    assert len(calls) == dismissed
+
+
 def test_records_are_closed_elsewhere(start, monkeypatch, tmp_path):
     start(lambda *arguments: None).wait(SECONDS)
     monkeypatch.setattr(
