@@ -39,9 +39,12 @@ class Request:
 
     @property
     def name(self) -> str:
-        """A name for the sweep: the one given, its experiment, or the keys that it sweeps."""
+        """The name that is given, the experiment's, or the keys that are swept; of runs, the first one's."""
+        if not self.sweeping:
+            others = len(self.jobs) - 1
+            return f"{self.first.name} and {others} more" if others > 0 else self.first.name
         given = self.first.config.get("name") or self.first.choices.get("experiment")
-        return str(given or f"sweep {', '.join(self.swept)}".rstrip()) if self.sweeping else self.first.name
+        return str(given or f"sweep {', '.join(self.swept)}".rstrip())
 
     def costs(self) -> list[float]:
         """Return what each job takes by the rule of `rnnexp.cost`, seconds."""

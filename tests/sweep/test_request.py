@@ -36,6 +36,11 @@ def test_its_name_is_given_or_its_experiment_or_what_it_sweeps(request_):
         assert dataclasses.replace(request_, first=first).name == name
 
 
+@pytest.mark.parametrize(("count", "name"), [(1, "tanh-T10-units8-s0"), (4, "tanh-T10-units8-s0 and 3 more")])
+def test_runs_that_are_no_sweep_are_called_after_the_first(request_, count, name):
+    assert dataclasses.replace(request_, sweeping=False, jobs=JOBS[:count]).name == name
+
+
 def test_the_cost_of_a_job_is_that_of_its_plan(request_):
     plans = [experiment.compose_job(job).plan for job in JOBS]
     expected = [cost.seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps) for plan in plans]
