@@ -6,7 +6,7 @@ REASONS = {
     "200, 32, 32 against better": "XLA's calls of small kernels bound both; 1.6 to 2.3 in three runs",
     "400, 100, 16 against torch": "not explained; 4.8 to 6.1 in five runs",
     "400, 100, 16 against better": "1.8 where other work took the second core, 2.6 and 2.8 in two more runs",
-    "200, 128, 128 against Keras": "the products bound both; 1.0 (a throttled core) to 1.3 in five runs",
+    "200, 128, 128 against Keras": "the products bound both; 1.0 (a disturbed run) to 1.3 in five runs",
     "200, 128, 128 against better": "as against Keras without XLA, which is as fast as the one with XLA here",
     "200, 128, 128 against torch": "the products bound both; 1.6 to 2.0 in three runs",
     "against floor": "elementwise work between the products; 1.03 to 1.29 in three runs",
