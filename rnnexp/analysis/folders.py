@@ -45,6 +45,7 @@ def _run_folders(root: Path) -> Iterator[Path]:
         if _STATUS in files or _STATE in files:
             folders.clear()  # no run lies in a run
             yield Path(path)
+        folders.sort()  # their names tell more than the milliseconds of a start
 
 
 def _expected(folders: list[Path]) -> str:
