@@ -1,4 +1,4 @@
-"""Results -> the tables of README.md and docs/speed.md, each between its two marks."""
+"""Results -> the tables of README.md, docs/speed.md and docs/gpu.md, each between its two marks."""
 
 import json
 import re
