@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnexp import plotting, provenance
 from rnnexp.probes.threads import one_blas_thread
-from rnnexp.tracking import saved_model
+from rnnexp.tracking import packed_source, saved_model
 
 
 def warm_up() -> None:
@@ -25,6 +25,7 @@ def warm_up() -> None:
     provenance.environment()
     provenance.versions()
     if "mlflow" in sys.modules:
+        packed_source.archive()
         saved_model.look_up_packages()
     with one_blas_thread():  # which has found the libraries of linear algebra then
         _draw()

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-import rnnexp
 from rnnexp import provenance
+from rnnexp.tracking import packed_source
 
 _REQUIRED = ("tensorflow", "keras", "numpy")
 
@@ -38,13 +38,13 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_
     signature = infer_signature(np.asarray(example_x), np.zeros(size, answer.dtype))
     logged = client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
     record = Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id)
-    with _folder(client, logged) as folder:
+    with _folder(client, logged) as folder, tempfile.TemporaryDirectory() as temporary:
         mlflow.tensorflow.save_model(
             model,
             str(folder),
             mlflow_model=record,
             signature=signature,
-            code_paths=[str(Path(rnnexp.__file__).parent)],
+            code_paths=[str(packed_source.write(Path(temporary)))],
             pip_requirements=_requirements(),
         )
     client.finalize_logged_model(logged.model_id, "READY")
