@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import timed_jobs, timing
-from benchmarks.timed_jobs import FOLDER, IMPORT, MODEL, RECORDS
+from benchmarks.timed_jobs import FOLDER, IMPORT, MODEL, PERIOD, RECORDS
 from rnnexp import tracking
 
 JOB = ("seq_len=50", "units=32", "batch_size=32", "steps=200")
@@ -23,16 +23,19 @@ LONG = ("activation=relu", "seq_len=200", "steps=10000")
 MOST_COST, MOST_SHARE = 1.0, 0.05
 """Goals: seconds beside the training of a job, and the share of tracking in a run of a minute."""
 
-_SUMS = ("wall", "training", "inside")
+_SUMS = (PERIOD, "training", "inside")
 _TRACKING = (IMPORT, RECORDS, MODEL)
 
 
-def measure(overrides: Sequence[str] = JOB, jobs: int = 7) -> dict[str, Any]:
-    """Return what a job costs, in seconds: medians over all jobs of a sweep but the first.
+def measure(overrides: Sequence[str] = JOB, jobs: int = 8) -> dict[str, Any]:
+    """Return what a job costs, in seconds: medians over all jobs of a sweep but the first and the last.
+
+    The cost is the time from its begin to that of the next job, less its training. Its figures are drawn
+    beside the next one.
 
     Args:
         overrides: Of every job; they differ in their seeds.
-        jobs: Of the sweep, one at a time; at least 2.
+        jobs: Of the sweep, one at a time; at least 3.
     """
     seeds = ",".join(map(str, range(jobs)))
     with tempfile.TemporaryDirectory() as folder:
@@ -48,10 +51,10 @@ def measure(overrides: Sequence[str] = JOB, jobs: int = 7) -> dict[str, Any]:
 
 
 def _parts(row: dict[str, float]) -> dict[str, float]:
-    """Return the parts of a job beside its training; together they are its wall time less the training."""
+    """Return the parts of a job beside its training; together they are its period less the training."""
     parts = {name: seconds for name, seconds in row.items() if name not in _SUMS}
     rest = row["inside"] - row["training"] - sum(parts.values())
-    return parts | {"process, from fork to exit": row["wall"] - row["inside"], "feeding, the rest": rest}
+    return parts | {"Hydra, the fork": row[PERIOD] - row["inside"], "feeding, the rest": rest}
 
 
 def measure_tracking(overrides: Sequence[str] = LONG, rounds: int = 3) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def _run(kind: str, folder: str, *arguments: str) -> float:
 def main() -> None:
     """Measure both and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=7, help="jobs of the sweep (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=8, help="jobs of the sweep (default: %(default)s)")
     parser.add_argument(
         "--rounds", type=int, default=3, help="runs with tracking, 0 for none (default: %(default)s)"
     )

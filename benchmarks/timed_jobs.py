@@ -1,11 +1,13 @@
 """What `benchmarks.jobs` puts into `run.py`: stopwatches around its parts, which write down what they show.
 
-In a sweep the launcher times whole jobs, from fork to exit, and the fork server, which imports
-`benchmarks.timed_server` before it forks, the parts inside. A run alone times what has to do with tracking.
+In a sweep the launcher notes when each job begins, and the fork server, which imports
+`benchmarks.timed_server` before it forks, times the parts inside. A run alone times what has to do with
+tracking.
 """
 
 import atexit
 import importlib
+import itertools
 import json
 import os
 import runpy
@@ -20,6 +22,7 @@ FOLDER = "RNNEXP_TIMED"
 
 ROOT = Path(__file__).parents[1]
 RECORDS, MODEL, IMPORT = "records in MLflow", "the saved model", "importing MLflow"
+PERIOD = "period"
 _MLFLOW = ("mlflow", "mlflow.store.tracking.sqlalchemy_store")
 
 
@@ -63,10 +66,14 @@ def write_job(values: dict[str, float]) -> None:
 
 
 def read(folder: Path) -> list[dict[str, float]]:
-    """Return what was written of every job of a sweep, in their order: parts, and `wall`."""
-    walls = [json.loads(line) for line in (folder / "walls.txt").read_text("utf-8").splitlines()]
-    jobs = [json.loads((folder / f"{wall['pid']}.json").read_text("utf-8")) for wall in walls]
-    return [job | {"wall": wall["seconds"]} for job, wall in zip(jobs, walls, strict=True)]
+    """Return what was written of every job of a sweep but the last, in their order: parts, and `PERIOD`.
+
+    The period is the time from the begin of a job to that of the next one.
+    """
+    begins = [json.loads(line) for line in (folder / "begins.txt").read_text("utf-8").splitlines()]
+    jobs = [json.loads((folder / f"{begin['pid']}.json").read_text("utf-8")) for begin in begins]
+    pairs = zip(jobs, itertools.pairwise(begin["seconds"] for begin in begins), strict=False)
+    return [job | {PERIOD: after - before} for job, (before, after) in pairs]
 
 
 def _run() -> None:
@@ -78,19 +85,14 @@ def _write(name: str, values: dict[str, float]) -> None:
 
 
 def _time_processes(process: Any) -> None:
-    """Write down how long every job takes from before its fork until its end is seen, which is at once."""
-    begin, wait = process.__init__, process.wait
+    """Write down when every job begins, before its fork."""
+    begin = process.__init__
 
     def timed_begin(self: Any, *args: Any) -> None:
-        self.began = time.perf_counter()
+        seconds = time.perf_counter()
         begin(self, *args)
+        line = json.dumps({"pid": self._process.pid, "seconds": seconds})
+        with Path(os.environ[FOLDER], "begins.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
-    def timed_wait(self: Any, seconds: float) -> int | None:
-        code = wait(self, seconds)
-        if code is not None:
-            line = json.dumps({"pid": self._process.pid, "seconds": time.perf_counter() - self.began})
-            with Path(os.environ[FOLDER], "walls.txt").open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
-        return code
-
-    process.__init__, process.wait = timed_begin, timed_wait
+    process.__init__ = timed_begin

@@ -5,11 +5,10 @@ from typing import Any
 
 from benchmarks import timed_jobs
 from benchmarks.stopwatch import Stopwatch
-from rnnexp import artist, evaluation, findings, measurement, tracking, trial
+from rnnexp import artist, evaluation, measurement, tracking, trial
 from rnnexp.sweep import process
 
 BUILDING, LOOKS, VALIDATION = "building", "looks", "the validation"
-FIGURES = "waiting for the figures"
 TRAINING, INSIDE = "training", "inside"
 
 
@@ -18,32 +17,37 @@ def _start() -> None:
     watch.watch(trial.Trial, BUILDING, "__init__")
     watch.watch(measurement.Probe, LOOKS, "measure")
     watch.watch(evaluation.Evaluator, VALIDATION, "evaluate")
-    watch.watch(artist.Artist, FIGURES, "begin", "finish")
     timed_jobs.watch_tracking(watch, tracking)
     _note_training(watch)
-    _write_at_the_end(watch)
+    _write_when_left(watch)
 
 
 def _note_training(watch: Stopwatch) -> None:
-    totals = findings.totals
+    run = trial.Trial.run
 
-    def noted(*args: Any) -> dict[str, float]:
-        values = totals(*args)
-        watch.seconds[TRAINING] = values["time/train_seconds"]
-        return values
+    def noted(self: Any, resume: bool) -> Any:
+        result = run(self, resume)
+        watch.seconds[TRAINING] = result.history.seconds
+        return result
 
-    findings.totals = noted  # type: ignore[assignment]
+    trial.Trial.run = noted  # type: ignore[method-assign]
 
 
-def _write_at_the_end(watch: Stopwatch) -> None:
-    run_job = process.run_job
+def _write_when_left(watch: Stopwatch) -> None:
+    """Write down what was timed when a job has only its figures to wait for: the next one begins there."""
+    run_job, finish = process.run_job, artist.Artist.finish
+    started: list[float] = []
 
-    def written(*args: Any) -> None:
-        started = time.perf_counter()
+    def begun(*args: Any) -> None:
+        started.append(time.perf_counter())
         run_job(*args)
-        timed_jobs.write_job(watch.seconds | {INSIDE: time.perf_counter() - started})
 
-    process.run_job = written  # type: ignore[assignment]
+    def left(self: Any) -> Any:
+        timed_jobs.write_job(watch.seconds | {INSIDE: time.perf_counter() - started[-1]})
+        return finish(self)
+
+    process.run_job = begun  # type: ignore[assignment]
+    artist.Artist.finish = left  # type: ignore[method-assign]
 
 
 _start()

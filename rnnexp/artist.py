@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 _logger = logging.getLogger(__name__)
-_helpers: contextvars.ContextVar[Sequence[Connection]] = contextvars.ContextVar("rnnexp_helpers", default=())
+
+
+class _Help(NamedTuple):
+    """The connections to the processes that draw, and what is done before they are waited for."""
+
+    helpers: Sequence[Connection] = ()
+    before_waiting: Callable[[], None] = lambda: None
+
+
+_help: contextvars.ContextVar[_Help | None] = contextvars.ContextVar("rnnexp_help", default=None)
 
 
 class Drawing(NamedTuple):
@@ -22,13 +31,20 @@ class Drawing(NamedTuple):
 
 
 @contextlib.contextmanager
-def helped(helpers: Sequence[Connection]) -> Iterator[None]:
-    """Let the processes at the other ends, which do `help_out`, draw the figures of the runs inside."""
-    token = _helpers.set(helpers)
+def helped(
+    helpers: Sequence[Connection], before_waiting: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Let the processes at the other ends, which do `help_out`, draw the figures of the runs inside.
+
+    Args:
+        helpers: Connections to them.
+        before_waiting: Called when a run has only its figures to wait for.
+    """
+    token = _help.set(_Help(helpers, before_waiting))
     try:
         yield
     finally:
-        _helpers.reset(token)
+        _help.reset(token)
 
 
 class Artist:
@@ -42,7 +58,9 @@ class Artist:
     def __init__(self) -> None:
         self._begun: dict[Path, Drawing] = {}
         self._drawn: set[Path] = set()
-        self._asked = [_Asked(connection) for connection in _helpers.get()]
+        given = _help.get() or _Help()
+        self._before_waiting = given.before_waiting
+        self._asked = [_Asked(connection) for connection in given.helpers]
 
     def begin(self, drawings: Iterable[Drawing]) -> None:
         """Have figures drawn, but those of paths that were begun before; each by whom least is asked of."""
@@ -57,6 +75,7 @@ class Artist:
 
     def finish(self) -> list[Path]:
         """Wait for all figures and return their paths, in the order in which they were begun."""
+        self._before_waiting()
         for asked in self._asked:
             self._drawn |= asked.answers(wait=True)
         for path, drawing in self._begun.items():

@@ -18,6 +18,7 @@ from rnnexp.joint.members import alone
 from rnnexp.sweep.launched import VARIABLE, launched
 from rnnexp.sweep.processors import cores, default_workers
 from rnnexp.sweep.request import Request
+from rnnexp.sweep.worker import settle
 from rnnexp.tracking.address import sqlite_path
 
 _SWEEP_FLAGS = ("-m", "--multirun")
@@ -30,7 +31,10 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     """
     if VARIABLE in os.environ:
         with launched(Path(os.environ[VARIABLE])):
-            main()
+            try:
+                main()
+            finally:
+                settle()
         return
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -151,7 +152,7 @@ class RecordingModel(keras.Model):
             if not self.run_eagerly:
                 step = tf.function(step, autograph=False, jit_compile=self.jit_compile)
             # As a tuple: a `Block` and the same three tensors from a pipeline would be traced apart.
-            self.train_function = lambda iterator: step(tuple(next(iterator)))
+            self.train_function: Any = lambda iterator: step(tuple(next(iterator)))
         return self.train_function
 
     # Nothing here or below branches on a tensor in Python: AutoGraph would take half a second to see that.

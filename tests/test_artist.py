@@ -53,6 +53,17 @@ def test_everything_is_drawn_once_and_told_in_order(tmp_path, count):
     assert [path.read_text() for path in paths] == ["drawn", "drawn", "again", "again", "again"]
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_it_is_told_when_only_the_figures_are_left(tmp_path, count):
+    path = tmp_path / "a.png"
+    with helpers(count) as connections, helped(connections, lambda: path.write_text("left alone")):
+        artist = Artist()
+        artist.begin([] if count else [drawing(path)])
+        assert not path.exists()
+        artist.finish()
+    assert path.read_text() == ("left alone" if count else "drawn")
+
+
 def test_without_a_helper_nothing_is_drawn_before_it_has_to_be(tmp_path):
     artist = Artist()
     artist.begin([drawing(tmp_path / "a.png")])

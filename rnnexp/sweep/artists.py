@@ -1,9 +1,14 @@
-"""The processes that draw the figures of a worker's jobs, beside whichever job is at work."""
+"""The processes that draw the figures of a worker's jobs; two jobs at a time have their own."""
 
 import multiprocessing.context
 import multiprocessing.process
+import os
+from multiprocessing.connection import Connection
 
 from rnnexp.artist import help_out
+
+_NICE = 10
+"""A tenth of a core where all are busy: they are to come to an end on a machine with other users too."""
 
 
 class Artists:
@@ -41,21 +46,28 @@ _kept: list[Artists] = []
 
 
 def at_hand(context: multiprocessing.context.BaseContext, count: int) -> Artists:
-    """Return those of this process: the ones before where they are ready for another job, else new ones."""
-    if not (_kept and _kept[0].ready):
-        dismiss()
-        _kept.append(Artists(context, count))
-    return _kept[0]
-
-
-def dismiss() -> None:
-    """Let those of this process go: a job that did not end well may have left half a question to them."""
+    """Return some for a job: of those that this process kept, where they are ready for another, else new."""
     while _kept:
-        _kept.pop().dismiss()
+        found = _kept.pop()
+        if found.ready:
+            return found
+        found.dismiss()
+    return Artists(context, count)
+
+
+def keep(found: Artists) -> None:
+    """Keep those of a job that has ended well for another one."""
+    _kept.append(found)
+
+
+def _draw(connection: Connection) -> None:
+    """Draw what comes, after whatever else there is to compute: the next job, as a rule."""
+    os.nice(_NICE)
+    help_out(connection)
 
 
 def _started(context, connection) -> multiprocessing.process.BaseProcess:
-    process = context.Process(target=help_out, args=(connection,), daemon=True)
+    process = context.Process(target=_draw, args=(connection,), daemon=True)
     process.start()
     connection.close()
     return process

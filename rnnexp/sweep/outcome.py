@@ -1,6 +1,7 @@
 """What became of one job of a sweep."""
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -64,6 +65,15 @@ class Outcome:
             return dataclasses.replace(self, status="WAITING")
         note = "ended by force" if stopped else "its worker is gone"
         return dataclasses.replace(self, status="KILLED", note=note)
+
+    def failed(self, error: Exception) -> "Outcome":
+        """Return it as failed by what was raised."""
+        note = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return dataclasses.replace(self, status="FAILED", note=note)
+
+    def after(self, started: float) -> "Outcome":
+        """Return it with the seconds since `started`, as `time.monotonic` told that."""
+        return dataclasses.replace(self, seconds=round(time.monotonic() - started, 3))
 
     def of(self, state: Mapping[str, Any]) -> "Outcome":
         """Return it with what the state of a run's folder tells (`run.json`)."""

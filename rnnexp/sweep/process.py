@@ -4,8 +4,8 @@ A fork server (of Python's `multiprocessing`) has TensorFlow, Keras and MLflow i
 them. A job is a fork of it: it shares nothing with the jobs before it, and what it does (an exception, a
 leak, a signal 9) ends with it. On two cores it starts in 0.05 s, a fresh process in 5 s. A worker that does
 one job after the other was measured too: 0.9 s faster a job, but it grows by 25 MB with each, and one that is
-killed costs the import again. Two more forks draw the figures of all jobs beside them
-(`rnnexp.sweep.artists`).
+killed costs the import again. Two more forks draw the figures of a job (`rnnexp.sweep.artists`), while the
+next one, where jobs run one by one, has begun already.
 
 Forking is safe as long as TensorFlow has not begun to work, when it has no threads that a fork would lose.
 Off Linux, where system libraries do not allow it, each job is a fresh process.
@@ -14,6 +14,7 @@ Off Linux, where system libraries do not allow it, each job is a fresh process.
 import contextlib
 import faulthandler
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
@@ -65,19 +66,24 @@ class JobProcess:
         self._messages, sender = context.Pipe(duplex=False)
         self._received: dict[str, str] = {}
         # The job cannot fork them: by then TensorFlow has threads.
-        helpers = artists.at_hand(context, _HELPERS).connections
-        arguments = (job, found, console, dict(environ), sender, helpers)
+        self._artists: artists.Artists | None = artists.at_hand(context, _HELPERS)
+        arguments = (job, found, console, dict(environ), sender, self._artists.connections)
         self._process = context.Process(target=_body, args=arguments)
         self._process.start()
         sender.close()
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit code, -N after signal N; None where the process is at work after `seconds`."""
-        self._process.join(seconds)
+        """Wait up to `seconds` for its end, or until it tells something.
+
+        Returns:
+            The exit code, -N after signal N; None where the process is at work.
+        """
+        ends = [self._process.sentinel] + ([] if self._messages.closed else [self._messages])
+        multiprocessing.connection.wait(ends, seconds)
         self._receive()
         code = self._process.exitcode
-        if code not in (None, 0):
-            artists.dismiss()
+        if code is not None:
+            self._let_go(code)
         return code
 
     def send(self, number: int) -> None:
@@ -92,16 +98,27 @@ class JobProcess:
         return None if path is None else RunFolder(Path(path))
 
     @property
+    def finishing(self) -> bool:
+        """Whether nothing is left of the run but its figures and the end of its records."""
+        return "finishing" in self._received
+
+    @property
     def error(self) -> str:
         """What the job raised, in one line; "" if nothing."""
         return self._received.get("error", "")
 
     def _receive(self) -> None:
         try:
-            while self._messages.poll():
+            while not self._messages.closed and self._messages.poll():
                 self._received |= self._messages.recv()
         except (EOFError, OSError):
-            return
+            self._messages.close()
+
+    def _let_go(self, code: int) -> None:
+        """Keep those who draw for another job, unless this one may have left half a question to them."""
+        found, self._artists = self._artists, None
+        if found is not None:
+            artists.keep(found) if code == 0 else found.dismiss()
 
 
 def close_records(job: Job, folder: RunFolder, status: Status, note: str) -> None:
@@ -135,7 +152,7 @@ def _body(
     sys.argv = ["run.py", *job.overrides]
     threading.Thread(target=_end_with_worker, daemon=True).start()
     try:
-        with _at_work(job), helped(helpers):
+        with _at_work(job), helped(helpers, lambda: sender.send({"finishing": "figures"})):
             run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
     except Killed as killed:
         sys.exit(killed.exit_code)

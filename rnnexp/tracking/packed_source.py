@@ -8,7 +8,8 @@ from pathlib import Path
 import rnnexp
 
 _ARCHIVE = "source.zip"
-_IMPORTER = f'''"""The package as it was when the model beside it was saved: its source is in the archive here."""
+_IMPORTER = f'''\
+"""The package as it was when the model was saved: its source is in the archive beside this file."""
 
 import pathlib
 import zipimport

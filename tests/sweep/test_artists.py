@@ -14,10 +14,12 @@ CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @pytest.fixture(autouse=True)
-def nobody_left():
-    artists.dismiss()
+def nobody_left(monkeypatch):
+    kept: list[artists.Artists] = []
+    monkeypatch.setattr(artists, "_kept", kept)
     yield
-    artists.dismiss()
+    for left in kept:
+        left.dismiss()
 
 
 def sign(path):
@@ -25,13 +27,19 @@ def sign(path):
     path.write_text(str(os.getpid()))
 
 
+def write_niceness(path):
+    path.write_text(str(os.nice(0)))
+
+
 def drawn(folder, count=2):
     """Let a job have as many figures drawn as there are helpers; return who drew them."""
     paths = [folder / f"{time.monotonic_ns()}_{place}" for place in range(count)]
-    with helped(artists.at_hand(CONTEXT, count).connections):
+    found = artists.at_hand(CONTEXT, count)
+    with helped(found.connections):
         artist = Artist()
         artist.begin(Drawing(path, functools.partial(sign, path)) for path in paths)
         artist.finish()
+    artists.keep(found)
     return [int(path.read_text()) for path in paths]
 
 
@@ -39,6 +47,25 @@ def test_they_are_kept_from_job_to_job(tmp_path):
     first = drawn(tmp_path)
     assert os.getpid() not in first and len(set(first)) == 2
     assert drawn(tmp_path) == first
+
+
+def test_two_jobs_at_a_time_have_their_own(tmp_path):
+    first = artists.at_hand(CONTEXT, 1)
+    second = drawn(tmp_path, 1)
+    artists.keep(first)
+    assert drawn(tmp_path, 1) != second
+    assert len(artists._kept) == 2
+
+
+def test_what_else_there_is_to_compute_goes_first(tmp_path):
+    path = tmp_path / "nice"
+    found = artists.at_hand(CONTEXT, 1)
+    with helped(found.connections):
+        artist = Artist()
+        artist.begin([Drawing(path, functools.partial(write_niceness, path))])
+        artist.finish()
+    artists.keep(found)
+    assert int(path.read_text()) > os.nice(0)
 
 
 def test_one_that_was_killed_is_replaced(tmp_path):
@@ -54,13 +81,14 @@ def test_an_answer_that_nobody_waited_for_is_not_the_next_job_s(tmp_path):
     first = artists.at_hand(CONTEXT, 1)
     first.connections[0].send(Drawing(left, functools.partial(sign, left)))
     wait_until(first.connections[0].poll)
+    artists.keep(first)
     assert int(left.read_text()) not in drawn(tmp_path, 1)
 
 
 def test_dismissed_they_end(tmp_path):
-    processes = artists.at_hand(CONTEXT, 1)._processes
-    artists.dismiss()
-    for process in processes:
+    found = artists.at_hand(CONTEXT, 1)
+    found.dismiss()
+    for process in found._processes:
         process.join(SECONDS)
         assert process.exitcode == 0
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from rnnexp import experiment
+from rnnexp.artist import Artist
 from rnnexp.checks import ArgumentError
 from rnnexp.run_folder import RunFolder
 from rnnexp.signals import Killed
+from rnnexp.sweep import artists
 from rnnexp.sweep import process as module
 from rnnexp.sweep.process import JobProcess, close_records
 
@@ -35,6 +37,14 @@ def start(monkeypatch, tmp_path, capfd):
     return started
 
 
+def ended(process):
+    """Return the exit code: what the process tells before does not end it."""
+    deadline = time.monotonic() + SECONDS
+    while (code := process.wait(SECONDS)) is None:
+        assert time.monotonic() < deadline
+    return code
+
+
 def text():
     return Path("console.txt").read_text()
 
@@ -46,7 +56,7 @@ def test_one_that_ends_well_tells_its_folder_and_writes_to_its_console(start, tm
         os.write(2, b"native\n")
 
     process = start(act, RunFolder(tmp_path / "before"), {"COLOUR": "red"})
-    assert process.wait(SECONDS) == 0
+    assert ended(process) == 0
     assert process.folder is not None
     assert (process.folder.path, process.error) == (tmp_path / "run", "")
     assert "seed 7 red before ['run.py', 'tracking=none', 'seed=7']" in text()
@@ -67,7 +77,7 @@ def test_one_that_raises_tells_why(start, error, told):
         raise error
 
     process = start(act)
-    assert process.wait(SECONDS) == 1
+    assert ended(process) == 1
     assert (process.folder, process.error) == (None, told)
     assert "Traceback" in text()
 
@@ -76,7 +86,7 @@ def test_one_that_was_stopped_in_order(start):
     def act(job, found, opened):
         raise Killed(signal.SIGINT)
 
-    assert start(act).wait(SECONDS) == 130
+    assert ended(start(act)) == 130
 
 
 def test_one_that_is_killed_takes_nobody_with_it(start, tmp_path):
@@ -89,7 +99,7 @@ def test_one_that_is_killed_takes_nobody_with_it(start, tmp_path):
     while process.folder is None and time.monotonic() < deadline:
         assert process.wait(0.01) is None
     process.send(signal.SIGKILL)
-    assert process.wait(SECONDS) == -signal.SIGKILL
+    assert ended(process) == -signal.SIGKILL
     assert process.folder is not None
     process.send(signal.SIGINT)  # to nobody
 
@@ -99,7 +109,7 @@ def test_native_code_that_crashes_says_where(start):
         os.abort()
 
     process = start(act)
-    assert process.wait(SECONDS) == -signal.SIGABRT
+    assert ended(process) == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in text()
 
 
@@ -113,21 +123,36 @@ def test_one_whose_worker_is_gone_ends_in_order(start, monkeypatch):
     def act(job, found, opened):
         time.sleep(SECONDS)
 
-    assert start(act).wait(SECONDS) == -signal.SIGTERM
+    assert ended(start(act)) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize(("code", "dismissed"), [(0, 0), (1, 1)])
-def test_who_draws_is_kept_unless_a_job_ends_badly(start, monkeypatch, code, dismissed):
-    calls: list[None] = []
-    monkeypatch.setattr(module.artists, "dismiss", lambda: calls.append(None))
+@pytest.mark.parametrize(("code", "kept"), [(0, 1), (1, 0)])
+def test_who_draws_is_kept_unless_a_job_ends_badly(start, monkeypatch, code, kept):
+    calls: list[artists.Artists] = []
+    monkeypatch.setattr(artists, "keep", calls.append)
     process = start(lambda *arguments: sys.exit(code))
-    calls.clear()
-    assert process.wait(SECONDS) == code
-    assert len(calls) == dismissed
+    assert ended(process) == code
+    assert ended(process) == code
+    assert len(calls) == kept
+
+
+def test_one_that_waits_for_its_figures_alone_says_so_at_once(start):
+    def act(job, found, opened):
+        Artist().finish()
+        time.sleep(SECONDS)
+
+    began, process = time.monotonic(), start(act)
+    assert not process.finishing
+    while not process.finishing:
+        assert process.wait(SECONDS) is None
+    assert time.monotonic() - began < SECONDS / 2
+    process.send(signal.SIGKILL)
+    assert ended(process) == -signal.SIGKILL
+    assert process.finishing
 
 
 def test_records_are_closed_elsewhere(start, monkeypatch, tmp_path):
-    start(lambda *arguments: None).wait(SECONDS)
+    ended(start(lambda *arguments: None))
     monkeypatch.setattr(
         module.records, "end", lambda job, folder, *how: (tmp_path / "how").write_text(f"{os.getpid()} {how}")
     )

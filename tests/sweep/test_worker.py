@@ -1,19 +1,19 @@
-"""Decisions and outcomes, with a stand-in for the process of a job."""
+"""Decisions and what is written down, with a stand-in for the process of a job."""
 
 import signal
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
+from job_process import JobProcess
 
 from rnnexp import experiment
 from rnnexp.checks import ArgumentError
-from rnnexp.job import Job
 from rnnexp.run_folder import RunFolder
+from rnnexp.sweep import underway
 from rnnexp.sweep import worker as module
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.worker import do_job
+from rnnexp.sweep.worker import do_job, settle
 
 
 @pytest.fixture
@@ -21,53 +21,16 @@ def folder():
     return SweepFolder.create(Path("outputs"))
 
 
-class Process:
-    """Stands for the process of a job: opens a run, and ends as the class says."""
-
-    job: ClassVar[Job]
-    found: ClassVar[RunFolder | None]
-    last: ClassVar["Process"]
-    code: int = 0
-    error = ""
-    opens = True
-    status = "FINISHED"
-    waits = 1
-    obeys: int | None = None
-
-    def __init__(self, job, found, console, environ):
-        type(self).job, type(self).found = job, found
-        self.received: list[int] = []
-        type(self).last = self
-        self.left = self.waits
-        self.folder = None
-        if self.opens:
-            self.folder = RunFolder.create(job.output_dir, job.name) if found is None else found
-            verdicts = {"verdict.learning": "solved", "verdict.gradient": "stable"}
-            self.folder.update(run_id="r", status="RUNNING", config_hash=job.config_hash, store="none")
-            self.end = {"status": self.status} | ({"verdicts": verdicts} if self.code == 0 else {})
-
-    def wait(self, seconds):
-        self.left -= 1
-        if self.obeys in self.received or (self.obeys is None and self.left < 0):
-            if self.folder is not None:
-                self.folder.update(**self.end)
-            return self.code
-        return None
-
-    def send(self, number):
-        self.received.append(number)
-
-
 @pytest.fixture
 def ends(monkeypatch):
     """Let the job's process end that way."""
     monkeypatch.setattr(module, "limit_threads", lambda workers: None)
     monkeypatch.setattr(module, "gpu_count", lambda: 0)
-    monkeypatch.setattr(module, "close_records", lambda *arguments: None)
+    monkeypatch.setattr(underway, "close_records", lambda *arguments: None)
     monkeypatch.setattr(module, "_POLL", 0.001)
 
     def set_(**values):
-        kind = type("Stand", (Process,), values)
+        kind = type("Stand", (JobProcess,), values)
         monkeypatch.setattr(module, "JobProcess", kind)
         return kind
 
@@ -101,35 +64,6 @@ def test_a_job_that_ends_well(folder, ends, tmp_path):
     assert kind.job.sweep == (folder.id, folder.path.absolute(), "parent")
     assert kind.job.output_dir == tmp_path / "there" / "outputs"
     assert Path(outcome.run_folder).is_relative_to(tmp_path / "there")
-
-
-FAULTS = [
-    ({"code": 1, "error": "OSError: gone", "status": "FAILED"}, "FAILED", "OSError: gone"),
-    ({"code": 1, "error": "OSError: gone", "opens": False}, "FAILED", "OSError: gone"),
-    ({"code": 3, "status": "FAILED"}, "FAILED", "the process ended with code 3"),
-    ({"code": -9, "opens": False}, "KILLED", "the process was ended by SIGKILL (out of memory?)"),
-    ({"code": -11, "opens": False}, "KILLED", "the process was ended by SIGSEGV"),
-    ({"code": 143, "status": "KILLED"}, "KILLED", "stopped by SIGTERM"),
-]
-
-
-@pytest.mark.parametrize(("how", "status", "note"), FAULTS)
-def test_a_job_that_ends_badly_is_an_outcome_too(folder, ends, how, status, note):
-    ends(**how)
-    outcome = done(folder)
-    assert (outcome.status, outcome.note, outcome.learning) == (status, note, None)
-    assert folder.outcome(0) == outcome
-
-
-def test_the_records_of_a_killed_process_are_closed_for_it(folder, ends, monkeypatch):
-    closed = []
-    monkeypatch.setattr(
-        module, "close_records", lambda job, run, *how: closed.append((run.path.absolute(), *how))
-    )
-    ends(code=-9, status="RUNNING")
-    outcome = done(folder)
-    note = "the process was ended by SIGKILL (out of memory?)"
-    assert closed == [(Path(outcome.run_folder), "KILLED", note)]
 
 
 def test_a_job_that_cannot_be_made_does_not_take_the_worker_down(folder, ends):
@@ -199,34 +133,10 @@ def test_asked_to_stop_it_begins_nothing(folder, ends):
     assert folder.outcomes() == {}
 
 
-@pytest.mark.parametrize(
-    ("urgency", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGKILL)]
-)
-def test_the_wish_to_stop_reaches_the_job_once(folder, ends, urgency, number):
-    kind = ends(code=128 + signal.SIGINT, status="KILLED", obeys=number)
-    send = kind.wait
-
-    def wait(self, seconds):
-        folder.stop(urgency)
-        return send(self, seconds)
-
-    kind.wait = wait
-    assert done(folder).status == "KILLED"
-    assert kind.last.received == [number]
-
-
-def test_a_worker_whose_parent_is_gone_stops_its_job(folder, ends, monkeypatch):
-    kind = ends(code=128 + signal.SIGINT, status="KILLED", obeys=signal.SIGINT)
-    parents = iter([10, 10, 1, 1, 1, 1])
-    monkeypatch.setattr(module.os, "getppid", lambda: next(parents))
-    assert done(folder).note == "stopped by SIGINT"
-    assert kind.last.received == [signal.SIGINT]
-
-
 def test_each_job_has_its_gpu(folder, ends, monkeypatch):
     seen = []
 
-    class Noting(Process):
+    class Noting(JobProcess):
         def __init__(self, job, found, console, environ):
             seen.append(environ)
             super().__init__(job, found, console, environ)
@@ -255,3 +165,69 @@ def test_the_cores_of_a_machine_are_shared_by_its_workers(monkeypatch, state, wo
     monkeypatch.setattr(module, "limit_threads", told.append)
     assert module._workers_here(state) == workers
     assert told == limited
+
+
+ONE_BY_ONE = {"launcher": "basic", "workers": 1}
+
+
+@pytest.fixture
+def leaves(folder, ends):
+    """Let the job's process have only its figures to wait for, from its first moment on."""
+    folder.state.update(**ONE_BY_ONE)
+
+    def set_(**values):
+        return ends(**{"finishing": True, "waits": 10} | values)
+
+    set_()
+    yield set_
+    settle()
+
+
+def test_one_that_waits_for_its_figures_ends_beside_the_next(folder, leaves):
+    assert done(folder, number=0) is None
+    assert folder.outcome(0).status == "RUNNING"
+    leaves(waits=20)
+    assert done(folder, number=1) is None
+    first = folder.outcome(0)
+    assert (first.status, first.learning, first.tries) == ("FINISHED", "solved", 1)
+    assert first.seconds > 0
+    assert folder.outcome(1).status == "RUNNING"
+    settle()
+    assert folder.outcome(1).status == "FINISHED"
+    settle()  # nothing is left
+
+
+def test_no_more_than_one_is_left(folder, leaves):
+    leaves(waits=50)
+    assert done(folder, number=0) is None
+    leaves(waits=10)
+    assert done(folder, number=1).status == "FINISHED"
+    assert folder.outcome(0).status == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("state", "gpus"), [({}, 0), ({"launcher": "joblib"}, 0), ({"launcher": "ray"}, 0), (ONE_BY_ONE, 1)]
+)
+def test_elsewhere_and_on_a_gpu_a_job_is_waited_for(folder, ends, monkeypatch, state, gpus):
+    monkeypatch.setattr(module, "gpu_count", lambda: gpus)
+    folder.state.update(**state)
+    ends(finishing=True, waits=10)
+    assert done(folder).status == "FINISHED"
+
+
+def test_one_that_was_left_may_end_badly(folder, leaves):
+    leaves(code=1, error="OSError: gone", status="FAILED")
+    assert done(folder, number=0) is None
+    leaves(waits=0)
+    assert done(folder, number=1).status == "FINISHED"
+    settle()
+    assert (folder.outcome(0).status, folder.outcome(0).note) == ("FAILED", "OSError: gone")
+
+
+def test_the_wish_to_stop_reaches_one_that_was_left(folder, leaves):
+    kind = leaves(code=128 + signal.SIGINT, status="KILLED", obeys=signal.SIGINT)
+    assert done(folder) is None
+    folder.stop(1)
+    settle()
+    assert kind.last.received == [signal.SIGINT]
+    assert folder.outcome(0).note == "stopped by SIGINT"
