@@ -126,7 +126,9 @@ def _fit(model: Any, block: tuple, wait: Callable[[], object]) -> Callable[[int]
     """Return what takes n steps, in whole tens, and returns when `wait` knows that the last is done."""
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensors(block)
+    from rnnexp.training_data import untuned
+
+    data = untuned(tf.data.Dataset.from_tensors(block))
 
     def train(steps: int) -> None:
         model.fit(data.repeat(steps // _EXECUTION), epochs=1, verbose=0, shuffle=False)

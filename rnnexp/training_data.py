@@ -59,7 +59,7 @@ def training_data(
         return stacked([task.batch(seed, "train", index, batch_size) for index in indices], execution, dtype)
 
     if stop - start <= execution:  # the last step of a run, for which nothing is worth tracing
-        return tf.data.Dataset.from_tensors(block(start))
+        return untuned(tf.data.Dataset.from_tensors(block(start)))
     x, y = task.batch(seed, "train", start, batch_size)
     shapes = ((execution, *x.shape), (execution, *y.shape), ())
 
@@ -73,7 +73,14 @@ def training_data(
     # Not `from_generator`, which sets glibc's M_MMAP_THRESHOLD to 128 KiB for the whole process: from then on
     # every buffer of a training step is fetched from the system and given back, a quarter of a step's time.
     blocks = tf.data.Dataset.range(start, stop, execution).map(made)
-    # There is nothing to tune, and whoever lets go of the data would wait for the tuner, up to ten seconds.
+    return untuned(blocks.prefetch(1))
+
+
+def untuned(data: tf.data.Dataset) -> tf.data.Dataset:
+    """Return `data` without TensorFlow's tuner, for what has nothing to tune.
+
+    It sleeps 10 ms, 20 ms, 40 ms and so on up to a minute, and whoever lets go of the data waits for it.
+    """
     options = tf.data.Options()
     options.autotune.enabled = False
-    return blocks.prefetch(1).with_options(options)
+    return data.with_options(options)

@@ -63,3 +63,11 @@ def test_no_generator_is_at_work_whose_memory_patch_slows_every_step_down():
     generated = tf.data.Dataset.from_generator(lambda: iter([1]), output_signature=one)
     assert b"GeneratorDataset" in graph_of(generated)
     assert b"GeneratorDataset" not in graph_of(training_data(Adding(12), SEED, B, 0, 25, "float32", 10))
+
+
+def test_nobody_who_lets_go_of_the_data_waits_for_a_tuner():
+    for stop in (5, 50):
+        data = training_data(Adding(5), SEED, B, 0, stop, "float32", 10)
+        assert data.options().autotune.enabled is False
+        # As it is handed on for several seeds at a time.
+        assert tf.data.Dataset.zip((data, data)).options().autotune.enabled is False
