@@ -18,12 +18,15 @@ from rnnexp.tracking.connection import connect
 pytestmark = pytest.mark.sweep
 
 
-def sweep(folder):
+LAUNCHERS = {"joblib": ("launcher=joblib", "launcher.workers=2"), "basic": ("launcher=basic",)}
+
+
+def sweep(folder, launcher):
     """Return the sweep's arguments, its records below `folder`."""
     return (
         *("steps=400", "checkpoint.every=50", "steps_per_execution=10", "probe.every=200"),
         *("validation.every=200", "tracking.every=1", "tracking.model=true", f"tracking.uri={store(folder)}"),
-        *("seed=0,1,2,3", "launcher=joblib", "launcher.workers=2"),
+        *("seed=0,1,2,3", *LAUNCHERS[launcher]),
     )
 
 
@@ -51,6 +54,7 @@ MOMENTS = {
     "a run opens its records": unnamed,
     "a checkpoint is being written": lambda since: written("*/*/checkpoint.partial", since),
     "a job is done": lambda since: "FINISHED" in statuses(since),
+    "two are at work": lambda since: statuses(since).count("RUNNING") > 1,
     "figures are being drawn": lambda since: written("*/*/figures/*.png", since),
     "any": None,
 }
@@ -91,11 +95,11 @@ def state_of(pid):
         return "Z"
 
 
-def kill_at(moment, chance, here):
+def kill_at(moment, chance, here, launcher):
     """Start the sweep and kill it at that moment; return how many processes it had, 0 where it had ended."""
     seen, wait = MOMENTS[moment], chance.uniform(0.0, 1.5 if moment == "start-up" else 12.0)
     with subprocess.Popen(
-        command(*sweep(here)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(*sweep(here, launcher)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as first:
         started, since = time.monotonic(), time.time()
         while first.poll() is None:
@@ -133,22 +137,24 @@ def check_run(folder, other, client, other_client):
     assert histories(client, run_id) == histories(other_client, other_id)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_sweep_killed_again_and_again_ends_as_one_that_was_left_alone(tmp_path, monkeypatch, seed):
+@pytest.mark.parametrize(("seed", "launcher"), [(0, "joblib"), (1, "joblib"), (2, "basic")])
+def test_a_sweep_killed_again_and_again_ends_as_one_that_was_left_alone(
+    tmp_path, monkeypatch, seed, launcher
+):
     alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
     for folder in (alone, disturbed):
         folder.mkdir()
 
     monkeypatch.chdir(alone)
-    assert asked(*sweep(alone)).returncode == 0
+    assert asked(*sweep(alone, launcher)).returncode == 0
     expected = jobs()
 
     monkeypatch.chdir(disturbed)
     chance = random.Random(seed)
     between = chance.sample(sorted(MOMENTS.keys() - {FIRST, LAST}), len(MOMENTS) - 2)
-    killed = [kill_at(moment, chance, disturbed) for moment in (FIRST, *between, LAST)]
+    killed = [kill_at(moment, chance, disturbed, launcher) for moment in (FIRST, *between, LAST)]
     assert sum(count > 3 for count in killed) >= 3  # with launcher, workers and jobs
-    assert asked(*sweep(disturbed)).returncode == 0
+    assert asked(*sweep(disturbed, launcher)).returncode == 0
     found = jobs()
 
     client, other = connect(store(disturbed)), connect(store(alone))
