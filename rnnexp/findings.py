@@ -58,6 +58,7 @@ def constants(plan: Plan) -> dict[str, float]:
 
     MLflow sorts parameters as text; charts need numbers. What a plan does not have is nan.
     """
+    learning_rate = getattr(plan.optimizer, "learning_rate", math.nan)
     mirrors = {
         "seq_len": plan.task.seq_len,
         "units": plan.units,
@@ -65,7 +66,8 @@ def constants(plan: Plan) -> dict[str, float]:
         "seed": plan.seed,
         "init_gain": plan.initializer.gain,
         "clip_threshold": getattr(plan.clip, "threshold", math.nan),
-        "learning_rate": getattr(plan.optimizer, "learning_rate", math.nan),
+        "learning_rate": learning_rate,
+        "log10_learning_rate": math.log10(learning_rate),  # the axes of MLflow's charts are linear
     }
     floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
     # MLflow's comparison of runs opens on the metric that came first, and floors are the same for most runs.

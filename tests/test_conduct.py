@@ -40,7 +40,8 @@ METRICS = {
     *("theory/rate", "theory/rate_measured_q", "theory/rate_measured_slopes", "theory/rate_difference"),
     *("theory/rate_bound", "theory/lambda_1"),
     *("cfg/seq_len", "cfg/units", "cfg/batch_size", "cfg/seed", "cfg/init_gain", "cfg/clip_threshold"),
-    *("cfg/learning_rate", "time/steps_per_second", "time/train_seconds", "time/total_seconds"),
+    *("cfg/learning_rate", "cfg/log10_learning_rate"),
+    *("time/steps_per_second", "time/train_seconds", "time/total_seconds"),
 }
 
 

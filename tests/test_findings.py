@@ -154,6 +154,7 @@ def test_what_is_known_before_a_run():
         "cfg/init_gain": 0.5,
         "cfg/clip_threshold": 2.0,
         "cfg/learning_rate": 0.25,
+        "cfg/log10_learning_rate": pytest.approx(-0.60206),
     }
     assert all(type(value) is float for value in findings.constants(PLAN).values())
 

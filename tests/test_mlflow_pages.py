@@ -1,6 +1,7 @@
 """MLflow's pages over a small sweep, as its user meets them: real commands, a real server, a real browser."""
 
 import contextlib
+import math
 import os
 import re
 import socket
@@ -230,15 +231,16 @@ def test_parallel_coordinates_are_drawn_over_numbers_of_the_configuration(page, 
 def test_contours_are_drawn_over_numbers_of_the_configuration(page, numbers, store):
     compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     page.get_by_role("tab", name="Contour Plot").click()
-    for axis, metric in {"X": "cfg/seq_len", "Y": "cfg/learning_rate", "Z": "grad/rate"}.items():
+    for axis, metric in {"X": "cfg/seq_len", "Y": "cfg/log10_learning_rate", "Z": "grad/rate"}.items():
         page.get_by_label(f"{axis}-axis:").click()
         page.get_by_role("option", name=metric, exact=True).click()
     plot = page.locator(".js-plotly-plot")
     values = "plot => [plot.data[0].x, plot.data[0].y, plot.data[0].z]"
-    becomes(page, lambda: sorted(zip(*plot.evaluate(values), strict=True)), as_typed(store))
+    expected = [(length, math.log10(rate), found) for length, rate, found in as_typed(store)]
+    becomes(page, lambda: sorted(zip(*plot.evaluate(values), strict=True)), expected)
     expect(plot.locator(".contourlines path").first).to_be_visible()
     expect(plot.locator(".xtitle")).to_have_text("cfg/seq_len")
-    expect(plot.locator(".ytitle")).to_have_text("cfg/learning_rate")
+    expect(plot.locator(".ytitle")).to_have_text("cfg/log10_learning_rate")
 
 
 def test_the_heat_map_is_shown(page, server, store):
