@@ -16,9 +16,9 @@ from rnnexp.experiment import check_job, compose_job, compose_jobs, refuse
 from rnnexp.job import Job
 from rnnexp.joint.members import alone
 from rnnexp.sweep.launched import VARIABLE, launched
+from rnnexp.sweep.left import one_may_be_left
 from rnnexp.sweep.processors import cores, default_workers
 from rnnexp.sweep.request import Request
-from rnnexp.sweep.worker import settle
 from rnnexp.tracking.address import sqlite_path
 
 _SWEEP_FLAGS = ("-m", "--multirun")
@@ -30,11 +30,8 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     A sweep is supervised: this process starts itself anew for Hydra and its launcher.
     """
     if VARIABLE in os.environ:
-        with launched(Path(os.environ[VARIABLE])):
-            try:
-                main()
-            finally:
-                settle()
+        with launched(Path(os.environ[VARIABLE])), one_may_be_left():
+            main()
         return
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:

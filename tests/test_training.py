@@ -132,6 +132,16 @@ def test_the_steps_of_an_execution_change_no_bit(jit, execution):
     assert_same(fitted("last step", "float32", jit, execution), fitted("last step", "float32", jit))
 
 
+@pytest.mark.parametrize("how", [{"run_eagerly": True}, {"steps_per_execution": 3}])
+def test_whatever_keras_compiles_the_steps_are_the_same(how):
+    task = TASKS["last step"]
+    model = build(task, "float32", GlobalNorm(THRESHOLD))
+    model.compile(optimizer=model.optimizer, **how)
+    model.fit(training_data(task, SEED, B, 0, STEPS, "float32", 2), verbose=0, shuffle=False)
+    run = Run(model.read(0), model.network.get_weights())
+    assert_same(run, fitted("last step", "float32", False), 1e-6)
+
+
 def test_compilation_changes_the_rounding_only():
     assert_same(fitted("last step", "float32", True), fitted("last step", "float32", False), 1e-5)
 

@@ -1,7 +1,6 @@
 """What became of one job of a sweep."""
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -31,7 +30,7 @@ class Outcome:
         learning: Verdict on learning, of a run that finished.
         note: Why it failed, was killed or skipped; "" otherwise.
         resumed: Whether it went on from a checkpoint.
-        seconds: Wall-clock time in this sweep.
+        seconds: Wall-clock time in this sweep, up to where the next job began beside it.
         tries: How often this sweep began it.
     """
 
@@ -70,10 +69,6 @@ class Outcome:
         """Return it as failed by what was raised."""
         note = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         return dataclasses.replace(self, status="FAILED", note=note)
-
-    def after(self, started: float) -> "Outcome":
-        """Return it with the seconds since `started`, as `time.monotonic` told that."""
-        return dataclasses.replace(self, seconds=round(time.monotonic() - started, 3))
 
     def of(self, state: Mapping[str, Any]) -> "Outcome":
         """Return it with what the state of a run's folder tells (`run.json`)."""

@@ -80,8 +80,8 @@ class JobProcess:
         """
         ends = [self._process.sentinel] + ([] if self._messages.closed else [self._messages])
         multiprocessing.connection.wait(ends, seconds)
-        self._receive()
         code = self._process.exitcode
+        self._receive()  # after that: of one that has ended, everything is there
         if code is not None:
             self._let_go(code)
         return code
@@ -152,13 +152,18 @@ def _body(
     sys.argv = ["run.py", *job.overrides]
     threading.Thread(target=_end_with_worker, daemon=True).start()
     try:
-        with _at_work(job), helped(helpers, lambda: sender.send({"finishing": "figures"})):
+        with _at_work(job), helped(helpers, lambda: _tell_finishing(sender)):
             run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
     except Killed as killed:
         sys.exit(killed.exit_code)
     except Exception as error:
         sender.send({"error": _one_line(error)})
         raise
+
+
+def _tell_finishing(sender: Connection) -> None:
+    with contextlib.suppress(OSError):  # the worker is gone: SIGTERM is on its way
+        sender.send({"finishing": "figures"})
 
 
 def _at_work(job: Job) -> contextlib.AbstractContextManager[None]:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import time
 
 from rnnexp.job import Job
 from rnnexp.run_folder import RunFolder
@@ -27,6 +28,7 @@ class Underway:
 
     Attributes:
         folder: As above.
+        ended: Whether its process has ended.
     """
 
     def __init__(self, folder: SweepFolder, outcome: Outcome, job: Job, process: JobProcess, started: float):
@@ -35,6 +37,8 @@ class Underway:
         self._job = job
         self._process = process
         self._started = started
+        self._seconds: float | None = None
+        self.ended = False
         self._parent = os.getppid()
         self._announced = False
         self._told = 0
@@ -54,11 +58,20 @@ class Underway:
         if code is None:
             self._look_after()
             return None
+        self.ended = True
         try:
             outcome = self._judge(code)
         except Exception as error:  # of its records, which nobody else is to suffer from
             outcome = self._outcome.failed(error)
-        return outcome.after(self._started)
+        seconds = self._so_far() if self._seconds is None else self._seconds
+        return dataclasses.replace(outcome, seconds=seconds)
+
+    def leave(self) -> None:
+        """Stop its watch: what it takes from now on, it takes beside the next job."""
+        self._seconds = self._so_far()
+
+    def _so_far(self) -> float:
+        return round(time.monotonic() - self._started, 3)
 
     def _look_after(self) -> None:
         if not self._announced and self._process.folder is not None:

@@ -10,8 +10,10 @@ from typing import Any
 from rnnexp.device import gpu_count
 from rnnexp.job import Job, Membership
 from rnnexp.run_folder import RunFolder
+from rnnexp.sweep import left
 from rnnexp.sweep.earlier import Earlier, earlier
 from rnnexp.sweep.folder import SweepFolder
+from rnnexp.sweep.left import Place
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.process import JobProcess
 from rnnexp.sweep.processors import cores, limit_threads, own_gpu
@@ -19,8 +21,6 @@ from rnnexp.sweep.underway import Underway
 
 _POLL = 0.1  # seconds
 _TRIES = 2
-_finishing: list[Underway] = []
-"""The job that ends beside the next one: one at most."""
 
 
 def do_job(
@@ -29,8 +29,8 @@ def do_job(
     """Do job `number` of a sweep and write down what became of it.
 
     Whatever happens to the job, this returns: the sweep goes on. A job that this attempt has ended already
-    is not done again; one whose worker was killed is, once. Where jobs run one by one in this process, and
-    none on a GPU, one that waits for its figures alone ends beside the next, or in `settle`.
+    is not done again; one whose worker was killed is, once. Where `rnnexp.sweep.left` has a place, and the
+    driver offers no GPU, a job that waits for its figures alone is left there.
 
     Args:
         folder: Of the sweep.
@@ -39,24 +39,10 @@ def do_job(
         make: Makes the job.
 
     Returns:
-        What became of it; None where nothing was begun, or where it is about to end.
+        What became of it; None where nothing was begun, or where it was left.
     """
     with folder.worker():
         return _do_one(folder, number, overrides, make)
-
-
-def settle() -> None:
-    """Wait for the job that was left to end, and write down what became of it."""
-    while _finishing:
-        _settle(_POLL)
-
-
-def _settle(seconds: float) -> None:
-    for left in list(_finishing):
-        outcome = left.watch(seconds)
-        if outcome is not None:
-            left.folder.record(outcome)
-            _finishing.remove(left)
 
 
 def _do_one(
@@ -83,12 +69,16 @@ def _do(folder: SweepFolder, outcome: Outcome, make: Callable[[Membership], Job]
         job = _make(folder, make)
         outcome = dataclasses.replace(outcome, name=job.name, config_hash=job.config_hash)
         found = _earlier(folder, job)
+        place = left.place()
+        if found.next == "busy" and place is not None:  # with the job that was left, perhaps
+            place.settle()
+            found = _earlier(folder, job)
         if found.folder is None or found.next not in ("skip", "busy"):
             return _run(folder, outcome, job, found.folder, started)
         outcome = _skipped(outcome, found.folder, found.next)
     except Exception as error:
         outcome = outcome.failed(error)
-    return outcome.after(started)
+    return dataclasses.replace(outcome, seconds=round(time.monotonic() - started, 3))
 
 
 def _make(folder: SweepFolder, make: Callable[[Membership], Job]) -> Job:
@@ -107,24 +97,25 @@ def _skipped(outcome: Outcome, run: RunFolder, why: str) -> Outcome:
 def _run(
     folder: SweepFolder, outcome: Outcome, job: Job, found: RunFolder | None, started: float
 ) -> Outcome | None:
-    """Run the job until it has ended, or may end beside the next one (None)."""
+    """Run the job until it has ended, or is left (None)."""
     resumed = found is not None and found.checkpoint.is_file()
     outcome = dataclasses.replace(outcome, resumed=resumed)
-    state = folder.state.read()
-    workers, gpus = _workers_here(state), gpu_count()
+    workers, gpus = _workers_here(folder.state.read()), gpu_count()
     with folder.slot(workers) as place:
         environ = own_gpu(place, gpus, workers, os.environ)
         process = JobProcess(job, found, folder.console(outcome.number), environ)
         at_work = Underway(folder, outcome, job, process, started)
-        # Whoever starts jobs elsewhere does not come back here; a GPU has no room for two.
-        return _wait(at_work, may_leave=state.get("launcher") == "basic" and gpus == 0)
+        # Two jobs have no room on a GPU.
+        return _wait(at_work, left.place() if gpus == 0 else None)
 
 
-def _wait(at_work: Underway, may_leave: bool) -> Outcome | None:
+def _wait(at_work: Underway, place: Place | None) -> Outcome | None:
     while (outcome := at_work.watch(_POLL)) is None:
-        _settle(0)
-        if may_leave and at_work.finishing and not _finishing:
-            _finishing.append(at_work)
+        if place is None:
+            continue
+        place.look()
+        if at_work.finishing and place.free:
+            place.leave(at_work)
             return None
     return outcome
 

@@ -1,5 +1,6 @@
 """Stands for the process of a job, which does nothing but open a run and end."""
 
+import contextlib
 from typing import ClassVar
 
 from rnnexp.job import Job
@@ -26,8 +27,10 @@ class JobProcess:
         type(self).last = self
         self.left = self.waits
         self.folder = None
+        self._held = contextlib.ExitStack()
         if self.opens:
             self.folder = RunFolder.create(job.output_dir, job.name) if found is None else found
+            self._held.enter_context(self.folder.held())
             verdicts = {"verdict.learning": "solved", "verdict.gradient": "stable"}
             self.folder.update(run_id="r", status="RUNNING", config_hash=job.config_hash, store="none")
             self.end = {"status": self.status} | ({"verdicts": verdicts} if self.code == 0 else {})
@@ -37,6 +40,7 @@ class JobProcess:
         if self.obeys in self.received or (self.obeys is None and self.left < 0):
             if self.folder is not None:
                 self.folder.update(**self.end)
+            self._held.close()
             return self.code
         return None
 

@@ -1,6 +1,5 @@
 """Decisions and what is written down, with a stand-in for the process of a job."""
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -9,11 +8,11 @@ from job_process import JobProcess
 from rnnexp import experiment
 from rnnexp.checks import ArgumentError
 from rnnexp.run_folder import RunFolder
-from rnnexp.sweep import underway
+from rnnexp.sweep import left, underway
 from rnnexp.sweep import worker as module
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.worker import do_job, settle
+from rnnexp.sweep.worker import do_job
 
 
 @pytest.fixture
@@ -167,50 +166,45 @@ def test_the_cores_of_a_machine_are_shared_by_its_workers(monkeypatch, state, wo
     assert told == limited
 
 
-ONE_BY_ONE = {"launcher": "basic", "workers": 1}
-
-
 @pytest.fixture
-def leaves(folder, ends):
-    """Let the job's process have only its figures to wait for, from its first moment on."""
-    folder.state.update(**ONE_BY_ONE)
+def leaves(ends):
+    """Let the job's process have only its figures to wait for, from its first moment on, and be left."""
 
     def set_(**values):
         return ends(**{"finishing": True, "waits": 10} | values)
 
     set_()
-    yield set_
-    settle()
+    with left.one_may_be_left():
+        yield set_
 
 
-def test_one_that_waits_for_its_figures_ends_beside_the_next(folder, leaves):
+def test_one_that_waits_for_its_figures_is_left(folder, leaves):
     assert done(folder, number=0) is None
     assert folder.outcome(0).status == "RUNNING"
     leaves(waits=20)
-    assert done(folder, number=1) is None
+    assert done(folder, "units=5", number=1) is None
     first = folder.outcome(0)
     assert (first.status, first.learning, first.tries) == ("FINISHED", "solved", 1)
-    assert first.seconds > 0
     assert folder.outcome(1).status == "RUNNING"
-    settle()
+    left.place().settle()
     assert folder.outcome(1).status == "FINISHED"
-    settle()  # nothing is left
 
 
 def test_no_more_than_one_is_left(folder, leaves):
     leaves(waits=50)
     assert done(folder, number=0) is None
     leaves(waits=10)
-    assert done(folder, number=1).status == "FINISHED"
+    assert done(folder, "units=5", number=1).status == "FINISHED"
     assert folder.outcome(0).status == "RUNNING"
 
 
-@pytest.mark.parametrize(
-    ("state", "gpus"), [({}, 0), ({"launcher": "joblib"}, 0), ({"launcher": "ray"}, 0), (ONE_BY_ONE, 1)]
-)
-def test_elsewhere_and_on_a_gpu_a_job_is_waited_for(folder, ends, monkeypatch, state, gpus):
-    monkeypatch.setattr(module, "gpu_count", lambda: gpus)
-    folder.state.update(**state)
+def test_on_a_gpu_a_job_is_waited_for(folder, leaves, monkeypatch):
+    monkeypatch.setattr(module, "gpu_count", lambda: 1)
+    assert done(folder).status == "FINISHED"
+
+
+def test_where_nobody_would_wait_for_it_a_job_is_not_left(folder, ends):
+    folder.state.update(launcher="basic", workers=1)
     ends(finishing=True, waits=10)
     assert done(folder).status == "FINISHED"
 
@@ -219,15 +213,18 @@ def test_one_that_was_left_may_end_badly(folder, leaves):
     leaves(code=1, error="OSError: gone", status="FAILED")
     assert done(folder, number=0) is None
     leaves(waits=0)
-    assert done(folder, number=1).status == "FINISHED"
-    settle()
+    assert done(folder, "units=5", number=1).status == "FINISHED"
+    left.place().settle()
     assert (folder.outcome(0).status, folder.outcome(0).note) == ("FAILED", "OSError: gone")
 
 
-def test_the_wish_to_stop_reaches_one_that_was_left(folder, leaves):
-    kind = leaves(code=128 + signal.SIGINT, status="KILLED", obeys=signal.SIGINT)
-    assert done(folder) is None
-    folder.stop(1)
-    settle()
-    assert kind.last.received == [signal.SIGINT]
-    assert folder.outcome(0).note == "stopped by SIGINT"
+def test_the_same_configuration_again_is_skipped_when_the_job_that_was_left_has_ended(folder, ends, leaves):
+    ends(code=130, status="KILLED")
+    RunFolder(Path(done(folder).run_folder)).checkpoint.touch()
+    folder.begin()
+    leaves(waits=30)
+    assert done(folder, number=0) is None  # going on with the run, which it holds
+    again = done(folder, number=1)
+    assert (again.status, again.note, again.learning) == ("SKIPPED", "", "solved")
+    assert folder.outcome(0).status == "FINISHED"
+    assert again.run_folder == folder.outcome(0).run_folder
