@@ -29,6 +29,12 @@ def begin(folder, monkeypatch):
     return begun
 
 
+def here():
+    found = place()
+    assert found is not None
+    return found
+
+
 def others_may_begin(folder):
     try:
         with lock.held(folder.path / "workers.lock"):
@@ -40,7 +46,7 @@ def others_may_begin(folder):
 def test_there_is_a_place_where_somebody_waits_for_it_and_nowhere_else(folder, begin):
     assert place() is None
     with one_may_be_left():
-        place().leave(begin())
+        here().leave(begin())
         assert folder.outcome(0) is None
     assert folder.outcome(0).status == "FINISHED"
     assert place() is None
@@ -48,18 +54,21 @@ def test_there_is_a_place_where_somebody_waits_for_it_and_nowhere_else(folder, b
 
 def test_it_is_waited_for_where_what_is_done_inside_raises(folder, begin):
     with pytest.raises(ZeroDivisionError), one_may_be_left():
-        place().leave(begin())
+        here().leave(begin())
         raise ZeroDivisionError
     assert folder.outcome(0).status == "FINISHED"
 
 
 def test_it_is_at_work_for_the_sweep_until_its_outcome_is_written(folder, begin, monkeypatch):
     record, free = folder.record, []
-    monkeypatch.setattr(
-        folder, "record", lambda outcome: (free.append(others_may_begin(folder)), record(outcome))
-    )
+
+    def noted(outcome):
+        free.append(others_may_begin(folder))
+        record(outcome)
+
+    monkeypatch.setattr(folder, "record", noted)
     with one_may_be_left():
-        place().leave(begin())
+        here().leave(begin())
         assert not others_may_begin(folder)
     assert set(free) == {False}
     assert others_may_begin(folder)
@@ -67,7 +76,7 @@ def test_it_is_at_work_for_the_sweep_until_its_outcome_is_written(folder, begin,
 
 def test_its_time_is_that_until_it_was_left(folder, begin):
     with one_may_be_left():
-        place().leave(begin(started=5.0))
+        here().leave(begin(started=5.0))
         time.sleep(0.2)
     assert 5.0 <= folder.outcome(0).seconds < 5.15
 
@@ -80,8 +89,8 @@ def test_what_cannot_be_written_down_is_tried_again_while_it_is_at_work_and_then
 
     monkeypatch.setattr(folder, "record", refuse)
     with one_may_be_left():
-        place().leave(begin())
-        place().look()
-        assert not place().free
+        here().leave(begin())
+        here().look()
+        assert not here().free
     assert "disk full" in caplog.text
     assert place() is None

@@ -178,6 +178,12 @@ def leaves(ends):
         yield set_
 
 
+def settle():
+    place = left.place()
+    assert place is not None
+    place.settle()
+
+
 def test_one_that_waits_for_its_figures_is_left(folder, leaves):
     assert done(folder, number=0) is None
     assert folder.outcome(0).status == "RUNNING"
@@ -186,7 +192,7 @@ def test_one_that_waits_for_its_figures_is_left(folder, leaves):
     first = folder.outcome(0)
     assert (first.status, first.learning, first.tries) == ("FINISHED", "solved", 1)
     assert folder.outcome(1).status == "RUNNING"
-    left.place().settle()
+    settle()
     assert folder.outcome(1).status == "FINISHED"
 
 
@@ -214,7 +220,7 @@ def test_one_that_was_left_may_end_badly(folder, leaves):
     assert done(folder, number=0) is None
     leaves(waits=0)
     assert done(folder, "units=5", number=1).status == "FINISHED"
-    left.place().settle()
+    settle()
     assert (folder.outcome(0).status, folder.outcome(0).note) == ("FAILED", "OSError: gone")
 
 
