@@ -54,13 +54,13 @@ MOMENTS = {
     "a run opens its records": unnamed,
     "a checkpoint is being written": lambda since: written("*/*/checkpoint.partial", since),
     "a job is done": lambda since: "FINISHED" in statuses(since),
-    "two are at work": lambda since: statuses(since).count("RUNNING") > 1,
     "figures are being drawn": lambda since: written("*/*/figures/*.png", since),
     "any": None,
 }
-FIRST, LAST = "the store is made", "the first process alone"
+FIRST, TWO, LAST = "the store is made", "two are at work", "the first process alone"
 MOMENTS |= {
     FIRST: lambda since: Path(".runs.db.lock").exists(),
+    TWO: lambda since: statuses(since).count("RUNNING") > 1,
     LAST: lambda since: "RUNNING" in statuses(since),
 }
 
@@ -151,8 +151,9 @@ def test_a_sweep_killed_again_and_again_ends_as_one_that_was_left_alone(
 
     monkeypatch.chdir(disturbed)
     chance = random.Random(seed)
-    between = chance.sample(sorted(MOMENTS.keys() - {FIRST, LAST}), len(MOMENTS) - 2)
-    killed = [kill_at(moment, chance, disturbed, launcher) for moment in (FIRST, *between, LAST)]
+    between = chance.sample(sorted(MOMENTS.keys() - {FIRST, TWO, LAST}), len(MOMENTS) - 3)
+    killed = [kill_at(moment, chance, disturbed, launcher) for moment in (FIRST, TWO, *between, LAST)]
+    assert killed[1] > 3  # as long as all jobs are to be done, two meet, one by one as well
     assert sum(count > 3 for count in killed) >= 3  # with launcher, workers and jobs
     assert asked(*sweep(disturbed, launcher)).returncode == 0
     found = jobs()
