@@ -101,8 +101,8 @@ def _run(
     resumed = found is not None and found.checkpoint.is_file()
     outcome = dataclasses.replace(outcome, resumed=resumed)
     workers, gpus = _workers_here(folder.state.read()), gpu_count()
-    with folder.slot(workers) as place:
-        environ = own_gpu(place, gpus, workers, os.environ)
+    with folder.slot(workers) as slot:
+        environ = own_gpu(slot, gpus, workers, os.environ)
         process = JobProcess(job, found, folder.console(outcome.number), environ)
         at_work = Underway(folder, outcome, job, process, started)
         # Two jobs have no room on a GPU.
