@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from rnnexp import provenance, records
 from rnnexp.device import import_tensorflow
+from rnnexp.identity import former_identity, identity
 from rnnexp.plan import Plan
 from rnnexp.run_folder import RunFolder, unfinished
 from rnnexp.signals import Interruption, interruption
@@ -93,7 +94,17 @@ class Job:
     @property
     def config_hash(self) -> str:
         """What identifies the configuration: paths, names and tracking left out."""
-        return provenance.config_hash(self.config)
+        return provenance.config_hash(identity(self.config))
+
+    @property
+    def hashes(self) -> tuple[str, str]:
+        """`config_hash`, and what it was while it held module paths: earlier runs are found by both."""
+        return self.config_hash, provenance.config_hash(former_identity(self.config))
+
+    @property
+    def group_hash(self) -> str:
+        """What the repetitions of one experiment over seeds share."""
+        return provenance.group_hash(identity(self.config))
 
 
 def run_job(
@@ -120,7 +131,7 @@ def run_job(
     with interruption() as signals:
         experiment = records.ensure_experiment(job)
         if found is None and _looks_back(job):
-            found = unfinished(job.output_dir, job.config_hash)
+            found = unfinished(job.output_dir, job.hashes)
         folder = RunFolder.create(job.output_dir, job.name) if found is None else found
         with (
             folder.held(),

@@ -53,7 +53,7 @@ def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
     tracker.tags(
         {
             "config_hash": job.config_hash,
-            "group_hash": provenance.group_hash(job.config),
+            "group_hash": job.group_hash,
             "git.sha": git.sha,
             "git.dirty": git.dirty,
             "run_folder": folder.path.resolve(),

@@ -5,7 +5,7 @@ import datetime
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +123,13 @@ def check_root(root: Path) -> None:
         raise ArgumentError("output_dir", expected, str(root))
 
 
-def unfinished(root: Path, config_hash: str) -> RunFolder | None:
-    """Return the newest run of that configuration below `root` that has a checkpoint and did not finish."""
+def unfinished(root: Path, hashes: Collection[str]) -> RunFolder | None:
+    """Return the newest unfinished run of those configurations below `root` that has a checkpoint."""
     for state in sorted(root.glob(f"*/*/{_STATE}"), reverse=True):
         folder = RunFolder(state.parent)
         known = folder.state()
         if (
-            known.get("config_hash") == config_hash
+            known.get("config_hash") in hashes
             and known.get("status") != "FINISHED"
             and folder.checkpoint.is_file()
         ):

@@ -302,7 +302,7 @@ def test_a_killed_run_goes_on_in_its_folder_and_under_its_id(address, training, 
     assert (after.folder.path, after.state["run_id"]) == (before.folder.path, before.state["run_id"])
     assert f"going on with {before.folder.path}" in caplog.messages
     assert after.log().startswith(before.log())
-    assert unfinished(Path("outputs"), composed().config_hash) is None
+    assert unfinished(Path("outputs"), composed().hashes) is None
 
 
 def test_with_nothing_to_resume_a_run_begins_and_says_so(training, caplog):

@@ -96,15 +96,15 @@ def test_the_newest_unfinished_run_of_the_configuration_is_found(tmp_path, statu
     made(tmp_path, "finished", "FINISHED")
     made(tmp_path, "another", config_hash="def")
     made(tmp_path, "nothing to go on from", checkpoint=False)
-    found = unfinished(tmp_path, "abc")
+    found = unfinished(tmp_path, ["abc"])
     assert found is not None
     assert found.path == wanted.path
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path):
-    assert unfinished(tmp_path / "absent", "abc") is None
+    assert unfinished(tmp_path / "absent", ["abc"]) is None
     made(tmp_path, "finished", "FINISHED")
-    assert unfinished(tmp_path, "abc") is None
+    assert unfinished(tmp_path, ["abc"]) is None
 
 
 def test_a_root_that_can_be_made_passes_and_is_not_made(tmp_path):

@@ -1,12 +1,11 @@
 """Which earlier runs the replicas of a command go on with."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from rnnexp.job import Job
 from rnnexp.run_folder import RunFolder, unfinished
-from rnnexp.sweep.earlier import runs_below
+from rnnexp.sweep.earlier import runs_below, runs_of
 
 
 class Begun(NamedTuple):
@@ -30,12 +29,11 @@ def begun(jobs: Sequence[Job]) -> list[Begun | None]:
 
 def _newest(job: Job, runs: Mapping[str, Sequence[str]]) -> Begun | None:
     """Return the newest run of the configuration, unless it failed; then one that has a checkpoint."""
-    for path in runs.get(job.config_hash, ())[:1]:
-        folder = RunFolder(Path(path))
+    for folder in runs_of(job.hashes, runs)[:1]:
         state = folder.state()
         if state.get("status") == "FINISHED" and state.get("store") == job.tracking.store:
             return Begun(folder, finished=True)
         if state.get("status") in ("RUNNING", "KILLED"):
             return Begun(folder, finished=False)
-    left = unfinished(job.output_dir, job.config_hash)
+    left = unfinished(job.output_dir, job.hashes)
     return None if left is None else Begun(left, finished=False)

@@ -57,3 +57,14 @@ def runs_below(root: Path) -> dict[str, list[str]]:
         folder = RunFolder(path.parent)
         found.setdefault(folder.state().get("config_hash", ""), []).append(str(folder.path))
     return found
+
+
+def runs_of(hashes: Sequence[str], runs: Mapping[str, Sequence[str]]) -> list[RunFolder]:
+    """Return the runs of a configuration, the newest first, of those that `runs_below` found.
+
+    Args:
+        hashes: What identifies the configuration, and what did so before.
+        runs: As `runs_below` returns them.
+    """
+    paths = {path for name in hashes for path in runs.get(name, ())}
+    return [RunFolder(Path(path)) for path in sorted(paths, reverse=True)]

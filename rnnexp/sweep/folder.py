@@ -14,7 +14,7 @@ from rnnexp.checks import ArgumentError
 from rnnexp.provenance import UNSCIENTIFIC
 from rnnexp.run_folder import RunFolder
 from rnnexp.state_file import StateFile
-from rnnexp.sweep.earlier import runs_below
+from rnnexp.sweep.earlier import runs_below, runs_of
 from rnnexp.sweep.outcome import Outcome
 
 _STATE = "sweep.json"
@@ -114,11 +114,11 @@ class SweepFolder:
         """Keep the folders of all earlier runs by `config_hash`, so that no job looks through all of them."""
         StateFile(self.path / _RUNS).write({"runs": dict(runs)})
 
-    def runs_of(self, config_hash: str, root: Path) -> list[RunFolder]:
+    def runs_of(self, hashes: Sequence[str], root: Path) -> list[RunFolder]:
         """Return the earlier runs of a configuration, the newest first, remembered or found below `root`."""
         kept = StateFile(self.path / _RUNS).read()
         runs = kept["runs"] if kept else runs_below(root)
-        return [RunFolder(Path(path)) for path in runs.get(config_hash, ())]
+        return runs_of(hashes, runs)
 
     def outcome(self, number: int) -> Outcome | None:
         """Return what is known of a job; None before it was looked at."""

@@ -14,7 +14,7 @@ from rich.text import Text
 from rnnexp.console import wording
 from rnnexp.job import Job
 from rnnexp.run_folder import RunFolder
-from rnnexp.sweep.earlier import Next, earlier, runs_below
+from rnnexp.sweep.earlier import Next, earlier, runs_below, runs_of
 from rnnexp.sweep.request import Request, values_of
 
 _SIMILAR = 3.0
@@ -100,8 +100,7 @@ def timed(folders: Sequence[RunFolder]) -> list[tuple[float, float]]:
 def _next(job: Job, runs: Mapping[str, Sequence[str]]) -> Next:
     if job.resume is False:
         return "run"
-    folders = [RunFolder(Path(path)) for path in runs.get(job.config_hash, ())]
-    return earlier(folders, job.tracking.uri).next
+    return earlier(runs_of(job.hashes, runs), job.tracking.uri).next
 
 
 def _print(request: Request, foreseen: Sequence[Foreseen], known: int, console: Console) -> None:

@@ -132,4 +132,4 @@ def _workers_here(state: Mapping[str, Any]) -> int:
 def _earlier(folder: SweepFolder, job: Job) -> Earlier:
     if job.resume is False:
         return Earlier("run")
-    return earlier(folder.runs_of(job.config_hash, job.output_dir), job.tracking.uri)
+    return earlier(folder.runs_of(job.hashes, job.output_dir), job.tracking.uri)

@@ -108,11 +108,11 @@ def test_each_worker_has_a_slot_of_its_own(folder):
 def test_a_remembered_list_of_runs_spares_the_search(folder):
     run = RunFolder.create(Path("outputs"), "a")
     run.update(config_hash="h")
-    assert [found.path for found in folder.runs_of("h", Path("outputs"))] == [run.path.absolute()]
+    assert [found.path for found in folder.runs_of(["h"], Path("outputs"))] == [run.path.absolute()]
     folder.remember_runs({})
-    assert folder.runs_of("h", Path("outputs")) == []
+    assert folder.runs_of(["h"], Path("outputs")) == []
     folder.remember_runs({"h": ["some/where"]})
-    assert [found.path for found in folder.runs_of("h", Path("outputs"))] == [Path("some/where")]
+    assert [found.path for found in folder.runs_of(["h"], Path("outputs"))] == [Path("some/where")]
 
 
 SAME = [
