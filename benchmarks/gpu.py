@@ -5,16 +5,12 @@ Where TensorFlow allows TensorFloat-32 (it does by default), PyTorch's cuDNN doe
 
 import functools
 
-import tensorflow as tf
-
 from benchmarks.apart import Apart
 from benchmarks.contestants import keras_fit, rnnexp_fit
 from benchmarks.torch_loop import sees_gpu, torch_graph, torch_loop
 from benchmarks.work import Shape, Train
-from rnnexp import activations, fused
 
 RECORDING, SILENT = "rnnexp, recording", "rnnexp, not recording"
-KERNEL = "rnnexp, recording, cuDNN"
 KERAS, KERAS_XLA = "Keras fit", "Keras fit, XLA"
 TORCH, TORCH_GRAPH = "torch nn.RNN, cuDNN", "torch nn.RNN, cuDNN, CUDA graph"
 
@@ -26,13 +22,9 @@ UNROLLS = (16,)
 def contestants(shape: Shape) -> dict[str, Train]:
     """Return those that can run here, by name: rnnexp recording under XLA first.
 
-    rnnexp on cuDNN is among them where `rnnexp.fused` finds no obstacle, and PyTorch where it is installed
-    and sees the GPU.
+    PyTorch is among them where it is installed and sees the GPU.
     """
     found = {RECORDING: rnnexp_fit(shape, record=True), SILENT: rnnexp_fit(shape, record=False)}
-    projected = tf.TensorSpec((shape.steps, shape.batch_size, shape.units), tf.float32)
-    if fused.obstacle(activations.by_name("tanh"), projected) is None:
-        found[KERNEL] = rnnexp_fit(shape, record=True, jit=False)
     found[KERAS] = keras_fit(shape, jit=False)
     found[KERAS_XLA] = keras_fit(shape, jit=True)
     apart = _apart()

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnnexp import activations, checks, fused, recording
+from rnnexp import activations, checks, recording
 from rnnexp.cells import ElmanCell
 from rnnexp.log_norm import log_norm
 from rnnexp.loop import output_state, state_names, tapped_loop, zero_taps
@@ -24,7 +24,7 @@ class RNN(keras.layers.RNN):
 
     The scan is taken for an `ElmanCell` (or a `keras.layers.SimpleRNNCell` without dropout; no subclass of
     them) whose activation is elementwise and whose dtype is the layer's, when there is no mask and no
-    unrolling; on a GPU and outside XLA, cuDNN's kernel takes its place for tanh and relu (`rnnexp.fused`).
+    unrolling.
     Everything else (LSTM, GRU, any cell or stack of cells) runs in Keras' own loop, with the same numbers;
     the log says so once a layer.
 
@@ -88,9 +88,7 @@ class RNN(keras.layers.RNN):
         }
         recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
         if self.segment is None or (x.shape[0] is not None and x.shape[0] <= self.segment):
-            projected = self._projected(x)
-            run = scan if fused.obstacle(cell.activation, projected) else fused.fused_scan
-            return run(projected, recurrent_kernel, initial_state, cell.activation, **options)
+            return scan(self._projected(x), recurrent_kernel, initial_state, cell.activation, **options)
         kernel = tf.convert_to_tensor(cell.kernel)
         bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
         weights = (kernel, bias, recurrent_kernel)
