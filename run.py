@@ -5,14 +5,14 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from rnnexp import command_line, experiment
+from rnnexp import cli
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> None:
     """Hand the composed configuration over."""
-    experiment.run(config)
+    cli.run(config)
 
 
 if __name__ == "__main__":
-    command_line.start(sys.argv[1:], main)
+    cli.start(sys.argv[1:], main)

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rnnexp import provenance
-from rnnexp.checks import ArgumentError
-from rnnexp.device import check_device, import_tensorflow
+from rnnexp.runtime import provenance
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.device import check_device, import_tensorflow
 
 SECTIONS = ("steps", "adjoints", "long_sequences", "startup", "jobs", "whole_run")
 """Modules of this folder whose `measure` fills a section of the results."""

@@ -9,10 +9,10 @@ import tensorflow as tf
 from benchmarks import timing
 from benchmarks.work import Shape, Train, batch_of
 from rnnexp import tasks
-from rnnexp.cells import ElmanCell
-from rnnexp.losses import sequence_losses
-from rnnexp.network import build_network
-from rnnexp.recording import recording
+from rnnexp.nn.elman_cell import ElmanCell
+from rnnexp.nn.losses import sequence_losses
+from rnnexp.nn.network import build_network
+from rnnexp.nn.taps import recording
 
 SHAPE = Shape(200, 32, 32)
 

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.work import Shape, Train, batch_of
-from rnnexp import shards, tasks
-from rnnexp.cells import ElmanCell
-from rnnexp.clipping import NoClip
-from rnnexp.network import build_network
-from rnnexp.training import RecordingModel
-from rnnexp.training_data import stacked, untuned
+from rnnexp import tasks
+from rnnexp.nn.elman_cell import ElmanCell
+from rnnexp.nn.network import build_network
+from rnnexp.optim.clipping import NoClip
+from rnnexp.runs import shards
+from rnnexp.training.data import stacked, untuned
+from rnnexp.training.model import RecordingModel
 
 _EXECUTION = 10  # steps between returns to Python, the same for every Keras contestant
 

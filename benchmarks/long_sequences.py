@@ -70,7 +70,7 @@ def _in_a_process(case: Case, repeats: int) -> dict[str, Any]:
 
 def _measured(case: Case, repeats: int) -> dict[str, Any]:
     """Train in this process, which has done nothing else."""
-    from rnnexp.device import import_tensorflow
+    from rnnexp.runtime.device import import_tensorflow
 
     import_tensorflow("cpu")
     seconds = _seconds(case, repeats)
@@ -99,7 +99,7 @@ def _seconds(case: Case, repeats: int) -> list[float]:
     import tensorflow as tf
 
     from rnnexp.tasks import Adding
-    from rnnexp.training_data import stacked
+    from rnnexp.training.data import stacked
 
     batch = Adding(case.steps).batch(0, "train", 0, case.batch_size)
     element = stacked([batch], 1, "float32") if case.kind == "rnnexp" else batch
@@ -121,10 +121,10 @@ def _rnnexp(case: Case):
     """The project's training model, recording."""
     import keras
 
-    from rnnexp.cells import ElmanCell
-    from rnnexp.clipping import NoClip
-    from rnnexp.recurrent import RNN
-    from rnnexp.training import RecordingModel
+    from rnnexp.nn.elman_cell import ElmanCell
+    from rnnexp.nn.recurrent import RNN
+    from rnnexp.optim.clipping import NoClip
+    from rnnexp.training.model import RecordingModel
 
     layers = [RNN(ElmanCell(case.units), segment=case.segment), keras.layers.Dense(1)]
     network = keras.Sequential([keras.Input((case.steps, 2)), *layers])

@@ -1,9 +1,9 @@
 """Seeds together against seeds apart: `python -m benchmarks.replicas`.
 
 Every way trains networks of the adding task under XLA with recording, clipping and Adam; what is compared is
-seconds a training step and network. `rnnexp.replicas.ReplicatedModel` is timed beside R single runs one after
-another with all cores, and beside two processes with one thread each, which is what a sweep's jobs get from
-`launcher=joblib` on two cores. Starting a process and compiling are not in it.
+seconds a training step and network. `ReplicatedModel` is timed beside R single runs one after another on all
+cores, and beside two processes with one thread each, as in a sweep with `launcher=joblib` on two cores.
+Starting a process and compiling are not in it.
 """
 
 import argparse
@@ -13,14 +13,14 @@ import statistics
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rnnexp.device import import_tensorflow
-from rnnexp.sweep.processors import thread_limits
+from rnnexp.runtime.device import import_tensorflow
+from rnnexp.sweep.resources import thread_limits
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from rnnexp.training import RecordingModel
-    from rnnexp.training_data import Block
+    from rnnexp.training.data import Block
+    from rnnexp.training.model import RecordingModel
 
 T, B = 200, 32
 UNITS, REPLICAS = (16, 32, 64), (2, 4, 8)
@@ -87,11 +87,12 @@ def _together(replicas: int) -> str:
 
 
 def _model(h: int, seed: int) -> "RecordingModel":
-    from rnnexp import shards, tasks
-    from rnnexp.cells import ElmanCell
-    from rnnexp.clipping import GlobalNorm
-    from rnnexp.network import build_network
-    from rnnexp.training import RecordingModel
+    from rnnexp import tasks
+    from rnnexp.nn.elman_cell import ElmanCell
+    from rnnexp.nn.network import build_network
+    from rnnexp.optim.clipping import GlobalNorm
+    from rnnexp.runs import shards
+    from rnnexp.training.model import RecordingModel
 
     task = tasks.Adding(T)
     network = build_network(task, ElmanCell(h), seed)
@@ -103,7 +104,7 @@ def _model(h: int, seed: int) -> "RecordingModel":
 
 def _block(seed: int) -> "Block":
     from rnnexp import tasks
-    from rnnexp.training_data import stacked
+    from rnnexp.training.data import stacked
 
     return stacked([tasks.Adding(T).batch(seed, "train", 0, B)] * _EXECUTION, _EXECUTION, "float32")
 
@@ -114,7 +115,7 @@ def _single(h: int) -> Callable[[int], None]:
 
 
 def _replicated(h: int, replicas: int) -> Callable[[int], None]:
-    from rnnexp.replicas import ReplicatedModel
+    from rnnexp.training.replicated_model import ReplicatedModel
 
     models = [_model(h, seed) for seed in range(replicas)]
     together = ReplicatedModel(models)
@@ -126,7 +127,7 @@ def _fit(model: Any, block: tuple, wait: Callable[[], object]) -> Callable[[int]
     """Return what takes n steps, in whole tens, and returns when `wait` knows that the last is done."""
     import tensorflow as tf
 
-    from rnnexp.training_data import untuned
+    from rnnexp.training.data import untuned
 
     data = untuned(tf.data.Dataset.from_tensors(block))
 

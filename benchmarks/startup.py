@@ -21,15 +21,15 @@ model.fit(np.zeros((64, 200, 2), "float32"), np.zeros((64, 1), "float32"), batch
 """
 
 _OURS = """
-from rnnexp.device import import_tensorflow
+from rnnexp.runtime.device import import_tensorflow
 import_tensorflow("cpu")  # as a run does
 import numpy as np
 from rnnexp import tasks
-from rnnexp.cells import ElmanCell
+from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.clipping import NoClip
-from rnnexp.network import build_network
-from rnnexp.training import RecordingModel
-from rnnexp.training_data import stacked
+from rnnexp.nn.network import build_network
+from rnnexp.training.model import RecordingModel
+from rnnexp.training.data import stacked
 import tensorflow as tf
 task = tasks.Adding(200)
 network = build_network(task, ElmanCell(64, activation="relu"), seed=0)

@@ -38,11 +38,11 @@ def sweep() -> None:
 def alone() -> None:
     """Be `run.py` with all that has to do with tracking timed, the import of MLflow too."""
     from rnnexp import tracking
-    from rnnexp.tracking import connection
+    from rnnexp.tracking import client
 
     watch = Stopwatch()
     started = time.perf_counter()
-    with connection.quietly():
+    with client.quietly():
         for name in _MLFLOW:
             importlib.import_module(name)
     watch.seconds[IMPORT] = time.perf_counter() - started

@@ -5,8 +5,11 @@ from typing import Any
 
 from benchmarks import timed_jobs
 from benchmarks.stopwatch import Stopwatch
-from rnnexp import artist, evaluation, measurement, tracking, trial
+from rnnexp import tracking
+from rnnexp.diagnosis import measurement
+from rnnexp.runs import artist
 from rnnexp.sweep import process
+from rnnexp.training import evaluation, trainer
 
 BUILDING, LOOKS, VALIDATION = "building", "looks", "the validation"
 TRAINING, INSIDE = "training", "inside"
@@ -14,7 +17,7 @@ TRAINING, INSIDE = "training", "inside"
 
 def _start() -> None:
     watch = Stopwatch()
-    watch.watch(trial.Trial, BUILDING, "__init__")
+    watch.watch(trainer.Trial, BUILDING, "__init__")
     watch.watch(measurement.Probe, LOOKS, "measure")
     watch.watch(evaluation.Evaluator, VALIDATION, "evaluate")
     timed_jobs.watch_tracking(watch, tracking)
@@ -23,14 +26,14 @@ def _start() -> None:
 
 
 def _note_training(watch: Stopwatch) -> None:
-    run = trial.Trial.run
+    run = trainer.Trial.run
 
     def noted(self: Any, resume: bool) -> Any:
         result = run(self, resume)
         watch.seconds[TRAINING] = result.history.seconds
         return result
 
-    trial.Trial.run = noted  # type: ignore[method-assign]
+    trainer.Trial.run = noted  # type: ignore[method-assign]
 
 
 def _write_when_left(watch: Stopwatch) -> None:

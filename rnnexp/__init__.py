@@ -4,24 +4,36 @@ Importing the package imports neither TensorFlow nor MLflow: the public names ar
 """
 
 import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnnexp import clipping, initializers, tasks, theory
+    from rnnexp import tasks, theory
     from rnnexp.analysis import load_runs
-    from rnnexp.cells import ElmanCell
-    from rnnexp.flow import GradientFlow, GradientFlowMonitor, gradient_flow
-    from rnnexp.recurrent import RNN
+    from rnnexp.diagnosis.keras_models import GradientFlow, GradientFlowMonitor
+    from rnnexp.diagnosis.keras_models.gradient_flow import gradient_flow
+    from rnnexp.nn import initializers
+    from rnnexp.nn.elman_cell import ElmanCell
+    from rnnexp.nn.recurrent import RNN
+    from rnnexp.optim import clipping
 
 _HOMES = {
-    "ElmanCell": "rnnexp.cells",
-    "GradientFlow": "rnnexp.flow",
-    "GradientFlowMonitor": "rnnexp.flow",
-    "RNN": "rnnexp.recurrent",
-    "gradient_flow": "rnnexp.flow",
+    "ElmanCell": "rnnexp.nn.elman_cell",
+    "GradientFlow": "rnnexp.diagnosis.keras_models",
+    "GradientFlowMonitor": "rnnexp.diagnosis.keras_models",
+    "RNN": "rnnexp.nn.recurrent",
+    "gradient_flow": "rnnexp.diagnosis.keras_models",
     "load_runs": "rnnexp.analysis",
 }
-_MODULES = ("tasks", "clipping", "initializers", "theory")
+_MODULES = {
+    "clipping": "rnnexp.optim.clipping",
+    "initializers": "rnnexp.nn.initializers",
+    "tasks": "rnnexp.tasks",
+    "theory": "rnnexp.theory",
+}
 
 __all__ = [
     "RNN",
@@ -37,11 +49,36 @@ __all__ = [
 ]
 
 
+class _PublicModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Lets `import rnnexp.clipping` find the module in its room."""
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return how to load a public module that lies in a room, None for any other name."""
+        package, _, name = fullname.rpartition(".")
+        home = _MODULES.get(name, fullname) if package == "rnnexp" else fullname
+        return None if home == fullname else importlib.machinery.ModuleSpec(fullname, self, origin=home)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """Return the module of the room itself, so that there is one of each class."""
+        module = importlib.import_module(str(spec.origin))
+        self._own_spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave the module as its room made it."""
+        module.__spec__ = self._own_spec
+
+
+sys.meta_path.append(_PublicModules())
+
+
 def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"rnnexp.{name}")
+        return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'rnnexp' has no attribute {name!r}")
 
 

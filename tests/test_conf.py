@@ -9,17 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rnnexp import (
-    clipping,
-    command_line,
-    experiment,
-    initializers,
-    optimizers,
-    provenance,
-    schema,
-    tasks,
-    tracking,
-)
+from rnnexp import cli, tasks, tracking
+from rnnexp.nn import initializers
+from rnnexp.optim import clipping, optimizers
+from rnnexp.runs import build, schema
+from rnnexp.runtime import provenance
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -50,7 +44,7 @@ def constructor(target):
 
 
 def composed(*overrides):
-    return experiment.compose_job(overrides)
+    return build.compose_job(overrides)
 
 
 DEFAULTS = yaml.safe_load((CONF / "config.yaml").read_text())
@@ -146,7 +140,7 @@ def test_the_help_lists_groups_and_keys_and_its_examples_compose():
     checked = [line.split()[2:] for line in examples if "..." not in line]
     assert len(checked) >= 5
     for arguments in checked:
-        command_line.check([*arguments, "tracking=none"])
+        cli.check([*arguments, "tracking=none"])
 
 
 OTHER = {
@@ -214,7 +208,7 @@ TASK = tasks.Adding(100)
 
 
 def test_replicas_have_the_hashes_of_the_single_runs_of_their_seeds():
-    jobs = experiment.compose_jobs(["seed=3", f"replicas={OTHER['replicas']}"])
+    jobs = build.compose_jobs(["seed=3", f"replicas={OTHER['replicas']}"])
     singles = [composed(f"seed={seed}") for seed in (3, 4)]
     assert [job.config_hash for job in jobs] == [single.config_hash for single in singles]
     assert [job.config for job in jobs] == [single.config for single in singles]

@@ -12,33 +12,33 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOMES = {
-    "hydra": ("rnnexp.composition", "rnnexp.experiment", "run"),
-    "omegaconf": ("rnnexp.command_line", "rnnexp.composition", "rnnexp.experiment", "run"),
+    "hydra": ("rnnexp.runs.composition", "rnnexp.runs.build", "run"),
+    "omegaconf": ("rnnexp.cli", "rnnexp.runs.composition", "rnnexp.runs.build", "run"),
     "mlflow": ("rnnexp.tracking", "rnnexp.analysis"),
     "matplotlib": ("rnnexp.plotting",),
 }
 """The only modules that may name these packages."""
 
 KNOW_NOTHING_OF_A_RUN = (
-    "rnnexp.activations",
-    "rnnexp.cells",
+    "rnnexp.nn.activations",
+    "rnnexp.nn.elman_cell",
     "rnnexp.clipping",
     "rnnexp.initializers",
     "rnnexp.probes",
-    "rnnexp.recording",
-    "rnnexp.recurrent",
-    "rnnexp.scan",
+    "rnnexp.nn.taps",
+    "rnnexp.nn.recurrent",
+    "rnnexp.nn.scan",
     "rnnexp.tasks",
     "rnnexp.theory",
-    "rnnexp.verdict",
+    "rnnexp.diagnosis.verdict",
 )
 OF_A_RUN = (
     *HOMES,
-    "rnnexp.console",
-    "rnnexp.experiment",
+    "rnnexp.report.terminal",
+    "rnnexp.runs.build",
     "rnnexp.plotting",
     "rnnexp.report",
-    "rnnexp.schema",
+    "rnnexp.runs.schema",
     "rnnexp.tracking",
     "run",
 )
@@ -48,22 +48,22 @@ TENSORFLOW = ("tensorflow", "keras")
 NEVER_TENSORFLOW = ("rnnexp.analysis", "rnnexp.plotting")
 
 LIGHT = (
-    "rnnexp.activations",
-    "rnnexp.checks",
+    "rnnexp.nn.activations",
+    "rnnexp.runtime.checks",
     "rnnexp.clipping",
-    "rnnexp.counter",
+    "rnnexp.runtime.random",
     "rnnexp.initializers",
-    "rnnexp.optimizers",
+    "rnnexp.optim.optimizers",
     "rnnexp.probes",
-    "rnnexp.recipes",
+    "rnnexp.nn.cells.spec",
     "rnnexp.tasks",
     "rnnexp.theory",
-    "rnnexp.verdict",
+    "rnnexp.diagnosis.verdict",
 )
 """What a configuration is checked with: importing it loads none of the heavy packages."""
 HEAVY = (*TENSORFLOW, "hydra", "matplotlib", "mlflow", "pandas", "sklearn")
 
-BEFORE_TENSORFLOW = (*NEVER_TENSORFLOW, "rnnexp.experiment", "rnnexp.tracking", "run")
+BEFORE_TENSORFLOW = (*NEVER_TENSORFLOW, "rnnexp.runs.build", "rnnexp.tracking", "run")
 """What a bad override is answered with, and what draws: importing it loads no TensorFlow."""
 
 IMPORT_ALL = """
@@ -170,8 +170,8 @@ def test_importing_loads_no_more_than_it_must():
 
 
 def test_the_walk_sees_what_it_should():
-    assert {"rnnexp", "rnnexp.scan", "rnnexp.cells", "rnnexp.cells.elman"} <= SOURCES.keys()
-    assert "tensorflow" in imports("rnnexp.activations") - imports("rnnexp.activations", at_import=True)
-    assert {"tensorflow", "rnnexp.activations"} <= imports("rnnexp.scan", at_import=True)
-    assert {"rnnexp.scan", "rnnexp.checks", "keras"} <= reached("rnnexp.recurrent")
+    assert {"rnnexp", "rnnexp.nn.scan", "rnnexp.nn.elman_cell"} <= SOURCES.keys()
+    assert "tensorflow" in imports("rnnexp.nn.activations") - imports("rnnexp.nn.activations", at_import=True)
+    assert {"tensorflow", "rnnexp.nn.activations"} <= imports("rnnexp.nn.scan", at_import=True)
+    assert {"rnnexp.nn.scan", "rnnexp.runtime.checks", "keras"} <= reached("rnnexp.nn.recurrent")
     assert offending({"mlflow", "mlflow.entities", "mlflowers"}, ("mlflow",)) == ["mlflow", "mlflow.entities"]

@@ -18,7 +18,7 @@ from browser import needs_browser, open_page
 from mlflow.entities import Run
 from playwright.sync_api import Locator, Page, expect
 
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 pytestmark = [needs_browser, pytest.mark.sweep]
 

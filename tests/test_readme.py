@@ -9,7 +9,7 @@ import hydra
 import pytest
 
 from benchmarks import goals
-from rnnexp import command_line
+from rnnexp import cli
 
 ROOT = Path(__file__).parents[1]
 RESULT = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def test_its_code_runs(capsys):
 
 @pytest.mark.parametrize("command", [command for command in commands() if " --" not in f" {command}"])
 def test_its_commands_are_accepted(command):
-    command_line.check(shlex.split(command))
+    cli.check(shlex.split(command))
 
 
 def test_there_are_commands():

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from rnnexp import experiment, job
-from rnnexp.tracking.connection import connect
+from rnnexp.runs import build
+from rnnexp.runs.run import run_job
+from rnnexp.tracking.client import connect
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 120
@@ -109,7 +110,7 @@ def test_what_hydra_answers_is_answered_without_tensorflow(tmp_path, arguments, 
 
 
 def composed(*overrides):
-    return experiment.compose_job(overrides)
+    return build.compose_job(overrides)
 
 
 def arrays(folder):
@@ -152,7 +153,7 @@ def test_a_sweep_leaves_two_complete_runs_and_the_second_is_what_it_is_alone(tra
         assert_complete(client, run)
         assert run.info.run_name in answer.stdout
 
-    job.run_job(composed("experiment=smoke", "steps=60", "tracking=none", "seed=1", "output_dir=alone"))
+    run_job(composed("experiment=smoke", "steps=60", "tracking=none", "seed=1", "output_dir=alone"))
     (alone,) = (tmp_path / "alone").glob("*/*")
     second = runs[1]
     assert_same_arrays(arrays(alone), arrays(second.data.tags["run_folder"]))
@@ -280,13 +281,13 @@ def test_a_run_that_is_stopped_twice_and_resumed_twice_is_the_run_that_nothing_d
     assert json.loads((folder / "run.json").read_text())["status"] == "RUNNING"
     assert client.get_run(state["run_id"]).info.status == "RUNNING"
 
-    job.run_job(composed(*arguments, "resume=true"))
+    run_job(composed(*arguments, "resume=true"))
     assert run_folders() == [folder]
     last = json.loads((folder / "run.json").read_text())
     assert (last["status"], last["run_id"], last["attempts"]) == ("FINISHED", state["run_id"], 3)
     assert client.get_run(state["run_id"]).info.status == "FINISHED"
 
-    job.run_job(composed(*LONG, "checkpoint.every=0", "tracking=none", "output_dir=whole"))
+    run_job(composed(*LONG, "checkpoint.every=0", "tracking=none", "output_dir=whole"))
     (whole,) = Path("whole").glob("*/*")
     assert_same_arrays(arrays(whole), arrays(folder))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from whole_sweeps import ROOT, TINY, arrays, asked, command, jobs, run_folders, state
 
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 pytestmark = pytest.mark.sweep
 
@@ -24,7 +24,7 @@ SECONDS = 600
 TROUBLE = """
 import os, signal
 if os.path.exists(os.environ["TROUBLE"]):
-    import rnnexp.job as job
+    import rnnexp.runs.job as job
     conduct = job._conduct
     def troubled(work, *rest):
         rate = work.plan.optimizer.learning_rate

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from whole_sweeps import SECONDS, arrays, asked, command, histories, jobs, run_folders, state
 
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 pytestmark = pytest.mark.sweep
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from whole_sweeps import SECONDS, arrays, asked, histories, jobs, run_folders
 
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 pytestmark = [
     pytest.mark.sweep,

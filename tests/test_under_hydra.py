@@ -7,9 +7,11 @@ from pathlib import Path
 import hydra
 import pytest
 
-from rnnexp import command_line, experiment
-from rnnexp.job import Job, run_job
-from rnnexp.run_folder import RunFolder
+from rnnexp import cli
+from rnnexp.runs import build
+from rnnexp.runs.job import Job
+from rnnexp.runs.run import run_job
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.sweep.folder import SweepFolder
 
 ROOT = Path(__file__).parents[1]
@@ -18,16 +20,16 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def main(monkeypatch):
     """Do what `run.py` does after its check, in this process, with `act(job)` in place of the training."""
-    decorate = hydra.main(version_base="1.3", config_path=str(experiment.CONF), config_name="config")
+    decorate = hydra.main(version_base="1.3", config_path=str(build.CONF), config_name="config")
     handlers = list(logging.getLogger().handlers)
     # Hydra sets logging up anew, which would close what TensorFlow's logger took for the standard error.
     monkeypatch.setattr("logging.config._clearExistingHandlers", lambda: None)
 
     def call(act, *arguments):
-        monkeypatch.setattr("rnnexp.job._conduct", lambda job, folder, tracker, signals, *rest: act(job))
+        monkeypatch.setattr("rnnexp.runs.run._conduct", lambda job, folder, tracker, signals, *rest: act(job))
         monkeypatch.setattr(sys, "argv", [str(ROOT / "run.py"), *arguments])
         try:
-            decorate(experiment.run)()
+            decorate(cli.run)()
         except SystemExit as end:
             return end.code
         finally:
@@ -108,7 +110,7 @@ def outcomes():
 def test_the_jobs_of_a_sweep_come_in_the_order_of_the_request(main, in_process, tmp_path):
     seen: list[Job] = []
     typed = ("tracking=none", "seed=0,1", "units=4,8", "seed=2,1")
-    request = command_line.check(["-m", *typed])
+    request = cli.check(["-m", *typed])
     assert main(seen.append, "-m", *typed) == 0
     assert request is not None
     assert [outcome.overrides for outcome in outcomes()] == list(request.jobs)
@@ -144,7 +146,7 @@ def test_a_supervised_job_that_fails_is_an_outcome_and_no_more(main, in_process,
 def test_a_job_that_is_refused_does_not_take_the_others_down(main, in_process, capsys):
     # Each value alone would do.
     arguments = ("init=orthogonal,sparse", "units=20,5,30")
-    command_line.check(["-m", *arguments])
+    cli.check(["-m", *arguments])
     assert main(lambda job: None, "-m", "tracking=none", *arguments) == 1
     assert states() == ["FINISHED"] * 5
     assert "init.nonzero: expected at most 5, the units, received 15" in capsys.readouterr().err
@@ -161,7 +163,7 @@ def test_a_wrong_value_that_came_by_another_way_is_refused_too(main, capsys, tmp
     (tmp_path / "more" / "experiment").mkdir(parents=True)
     (tmp_path / "more" / "experiment" / "mine.yaml").write_text("# @package _global_\nseq_len: 0\n")
     arguments = [f"--config-dir={tmp_path}/more", "experiment=mine"]
-    command_line.check(arguments)
+    cli.check(arguments)
     assert main(None, *arguments) == 2
     assert capsys.readouterr() == ("", "run.py: seq_len: expected an integer of at least 1, received 0\n")
     assert states() == []

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from rnnexp.provenance import UNSCIENTIFIC
-from rnnexp.schema import GROUPS, SCALARS
+from rnnexp.runs.schema import GROUPS, SCALARS
+from rnnexp.runtime.provenance import UNSCIENTIFIC
 
 Value = str | float | int | bool | None
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 _DOWNLOADS = 8
 

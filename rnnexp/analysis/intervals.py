@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from rnnexp import checks
+from rnnexp.runtime import checks
 
 _CONFIDENCE = 0.95
 _RESAMPLES = 2000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rnnexp.tracking.connection import connect, quietly
+from rnnexp.tracking.client import connect, quietly
 
 _FOLDER = "report"
 

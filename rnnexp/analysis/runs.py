@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from rnnexp.analysis.columns import Value, typed
-from rnnexp.analysis.folders import read_folders
-from rnnexp.analysis.record import RunRecord
-from rnnexp.analysis.store import read_store
-from rnnexp.checks import ArgumentError
+from rnnexp.analysis.folder_reader import read_folders
+from rnnexp.analysis.mlflow_reader import read_store
+from rnnexp.analysis.run_record import RunRecord
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks import CATALOGUE
 from rnnexp.tracking import resolve
 

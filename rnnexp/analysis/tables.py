@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rnnexp import checks
+from rnnexp.runtime import checks
 
 
 def save_table(table: pd.DataFrame, path: str | os.PathLike) -> Path:

@@ -3,15 +3,15 @@
 import collections
 from collections.abc import Sequence
 
-from rnnexp import console
-from rnnexp.console import wording
-from rnnexp.job import Job
 from rnnexp.joint.parent_run import JointRun
-from rnnexp.run_folder import RunFolder
+from rnnexp.report import terminal
+from rnnexp.report.terminal import numbers
+from rnnexp.runs.job import Job
+from rnnexp.runs.run_folder import RunFolder
 
 
 def show(
-    found: Sequence[console.Line], before: Sequence[tuple[Job, RunFolder]], parent: JointRun, seconds: float
+    found: Sequence[terminal.Line], before: Sequence[tuple[Job, RunFolder]], parent: JointRun, seconds: float
 ) -> None:
     """Print what all replicas found, and let their parent run keep it.
 
@@ -22,28 +22,28 @@ def show(
         seconds: Duration of all.
     """
     lines = sorted([*found, *(_known(*run) for run in before)], key=lambda line: line.seed)
-    console.print_side_by_side(
-        console.SideBySide(parent.name, lines, seconds, parent.where, parent.open_command)
+    terminal.print_side_by_side(
+        terminal.SideBySide(parent.name, lines, seconds, parent.where, parent.open_command)
     )
     verdicts = collections.Counter(line.found.learning_verdict for line in lines)
     parent.found({f"replicas.{verdict}": count for verdict, count in verdicts.items()}, _markdown(lines))
 
 
-def _known(job: Job, folder: RunFolder) -> console.Line:
+def _known(job: Job, folder: RunFolder) -> terminal.Line:
     verdicts = folder.state().get("verdicts", {})
-    found = console.Summary(
+    found = terminal.Summary(
         configuration=job.name,
         gradient_verdict=verdicts.get("verdict.gradient"),
         learning_verdict=verdicts.get("verdict.learning"),
         notes=("had finished earlier",),
     )
-    return console.Line(job.plan.seed, folder.path, found)
+    return terminal.Line(job.plan.seed, folder.path, found)
 
 
-def _markdown(lines: Sequence[console.Line]) -> str:
+def _markdown(lines: Sequence[terminal.Line]) -> str:
     rows = ["| seed | gradient | learning | loss |", "|---|---|---|---|"]
     for line in lines:
         found = line.found
-        loss = "" if found.loss is None else wording.loss(found.loss)
+        loss = "" if found.loss is None else numbers.loss(found.loss)
         rows.append(f"| {line.seed} | {found.gradient_verdict} | {found.learning_verdict} | {loss} |")
     return "\n".join(rows)

@@ -7,18 +7,18 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnnexp import records
-from rnnexp.artist import Artist
-from rnnexp.device import import_tensorflow
-from rnnexp.job import Job
 from rnnexp.joint.parent_run import JointRun
 from rnnexp.joint.resume import Begun, begun
-from rnnexp.run_folder import RunFolder
-from rnnexp.signals import Interruption, Killed, interruption
+from rnnexp.runs import run_context as records
+from rnnexp.runs.artist import Artist
+from rnnexp.runs.job import Job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.device import import_tensorflow
+from rnnexp.runtime.signals import Interruption, Killed, interruption
 from rnnexp.tracking import Tracker
 
 if TYPE_CHECKING:
-    from rnnexp.console import Line
+    from rnnexp.report.terminal import Line
 
 _logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from rnnexp import tracking
-from rnnexp.job import Job
-from rnnexp.run_folder import RunFolder
-from rnnexp.signals import Interruption, Killed
+from rnnexp.runs.job import Job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking.known import is_known
 
 _logger = logging.getLogger(__name__)

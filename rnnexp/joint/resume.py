@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from rnnexp.job import Job
-from rnnexp.run_folder import RunFolder, unfinished
-from rnnexp.sweep.earlier import runs_below, runs_of
+from rnnexp.runs.job import Job
+from rnnexp.runs.resume import runs_below, runs_of
+from rnnexp.runs.run_folder import RunFolder, unfinished
 
 
 class Begun(NamedTuple):

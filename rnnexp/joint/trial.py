@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import keras
 
-from rnnexp.plan import Plan
-from rnnexp.replicas import JointSteering, ReplicatedModel, replicated_data
-from rnnexp.signals import Interruption, Killed
-from rnnexp.subject import Observer, Result, Subject
-from rnnexp.trial import fit
+from rnnexp.runtime.signals import Interruption, Killed
+from rnnexp.training.config import Plan
+from rnnexp.training.replica import Observer, Result, Subject
+from rnnexp.training.replicated_model import JointSteering, ReplicatedModel, replicated_data
+from rnnexp.training.trainer import fit
 
 
 class Member(NamedTuple):

@@ -1,11 +1,11 @@
 """The figures of a run: arrays in, one figure file out. The suffix of the path decides the format."""
 
-from rnnexp.plotting.eigenvalues import spectrum
-from rnnexp.plotting.heatmap import gradient_heatmap
+from rnnexp.plotting.gradient_heatmap import gradient_heatmap
+from rnnexp.plotting.gradient_profile import gradient_profile
 from rnnexp.plotting.lags import lag_contributions
 from rnnexp.plotting.loss import loss_curve
-from rnnexp.plotting.profile import gradient_profile
-from rnnexp.plotting.spectra import spectrum_history
+from rnnexp.plotting.spectrum import spectrum
+from rnnexp.plotting.spectrum_history import spectrum_history
 from rnnexp.plotting.states import hidden_states
 
 __all__ = [

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rnnexp.checks import ArgumentError
 from rnnexp.plotting import style
+from rnnexp.runtime.checks import ArgumentError
 
 _BINS = 1000
 _MEDIAN_POINTS = 400

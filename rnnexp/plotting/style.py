@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 
 # Okabe and Ito 2008 (https://jfly.uni-koeln.de/color/): told apart under every common colour blindness.
 BLACK, GREY, LIGHT_GREY = "#000000", "#767676", "#D0D0D0"

@@ -2,12 +2,12 @@
 
 from rnnexp.probes.autonomous import autonomous_jacobians
 from rnnexp.probes.gradient import GradientProfile, measure_gradient
-from rnnexp.probes.jacobian import JacobianProducts, measure_jacobian
+from rnnexp.probes.jacobian_products import JacobianProducts, measure_jacobian
+from rnnexp.probes.jacobians import ElmanJacobians, GivenJacobians, Jacobians, step_sigma_max
 from rnnexp.probes.lags import LagContributions, measure_lags
 from rnnexp.probes.lyapunov import LyapunovSpectrum, kaplan_yorke_dimension, measure_lyapunov
 from rnnexp.probes.spectrum import Spectrum, measure_spectrum
 from rnnexp.probes.states import States, measure_states
-from rnnexp.probes.tangent import ElmanJacobians, GivenJacobians, Jacobians, step_sigma_max
 from rnnexp.probes.units import Units, UnitShares, measure_units, unit_shares_over_time
 
 __all__ = [

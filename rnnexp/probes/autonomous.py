@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from rnnexp.checks import ArgumentError, integer
-from rnnexp.counter import generator
-from rnnexp.probes.tangent import ElmanJacobians
+from rnnexp.probes.jacobians import ElmanJacobians
+from rnnexp.runtime.checks import ArgumentError, integer
+from rnnexp.runtime.random import generator
 from rnnexp.theory import Elementwise
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from rnnexp.checks import ArgumentError, integer
+from rnnexp.runtime.checks import ArgumentError, integer
 
 _LOWEST = -300.0
 """Nats: a sample lower than this under the largest of its step counts as if it were here, so that a resample

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnexp.checks import ArgumentError, fraction
-from rnnexp.probes.threads import one_blas_thread
+from rnnexp.runtime.checks import ArgumentError, fraction
+from rnnexp.runtime.threads import one_blas_thread
 
 _CHUNK = 1 << 17
 """Entries of the kernels' gradients that are in memory at a time: they stay in the cache."""

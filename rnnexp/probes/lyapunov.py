@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from rnnexp.checks import integer
-from rnnexp.counter import generator
-from rnnexp.probes.frame import Frame
-from rnnexp.probes.tangent import Jacobians
-from rnnexp.probes.threads import one_blas_thread
+from rnnexp.probes.jacobians import Jacobians
+from rnnexp.probes.orthonormal_frame import Frame
+from rnnexp.runtime.checks import integer
+from rnnexp.runtime.random import generator
+from rnnexp.runtime.threads import one_blas_thread
 
 _WINDOWS = 10
 _WARM_UP = 0.1
@@ -67,7 +67,7 @@ def measure_lyapunov(
 
     Q_0 are random orthonormal vectors. The warm-up turns them into the directions that grow most; the rest of
     the trajectory is averaged. Several Jacobians are passed between two QR factorisations, as many as the
-    growth so far allows without loss of digits (`rnnexp.probes.frame`).
+    growth so far allows without loss of digits (`rnnexp.probes.orthonormal_frame`).
 
     The trajectory may be driven by an input, one per sample: the exponents are then those of the
     non-autonomous system, conditional on the input. `rnnexp.probes.autonomous_jacobians` makes the
@@ -86,7 +86,7 @@ def measure_lyapunov(
     Raises:
         ArgumentError: `exponents` is not from 1 to H, `warm_up` not from 0 to T-1, or `seed` is negative.
 
-    >>> from rnnexp.probes.tangent import ElmanJacobians
+    >>> from rnnexp.probes.jacobians import ElmanJacobians
     >>> halved = ElmanJacobians(np.full((50, 2, 3), 0.5), np.eye(3))
     >>> measure_lyapunov(halved).exponents.round(6)
     array([-0.693147, -0.693147, -0.693147])

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import scipy.linalg
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from rnnexp.checks import ArgumentError
-from rnnexp.probes.threads import one_blas_thread
 from rnnexp.probes.units import unit_shares_over_time
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.threads import one_blas_thread
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of `States`, Q of them."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 
 SATURATION = 0.01
 """A unit with |phi'| under this passes less than a hundredth of its gradient on."""

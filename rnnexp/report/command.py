@@ -14,9 +14,9 @@ from rnnexp.analysis import load_runs
 from rnnexp.analysis.columns import known_sweeps, shown
 from rnnexp.analysis.parent import keep_with_parent
 from rnnexp.analysis.runs import store_address
-from rnnexp.checks import ArgumentError
-from rnnexp.report import words
-from rnnexp.report.build import Report, write_report
+from rnnexp.report.html import words
+from rnnexp.report.html.write import Report, write_report
+from rnnexp.runtime.checks import ArgumentError
 
 _FILTER = re.compile(r"[=<>]|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
 _PIPE = 120  # characters a line, where nobody says how wide the reader is

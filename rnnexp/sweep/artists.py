@@ -5,14 +5,14 @@ import multiprocessing.process
 import os
 from multiprocessing.connection import Connection
 
-from rnnexp.artist import help_out
+from rnnexp.runs.artist import help_out
 
 _NICE = 10
 """A tenth of a core where all are busy: they are to come to an end on a machine with other users too."""
 
 
 class Artists:
-    """Processes that draw (`rnnexp.artist.help_out`), kept from job to job.
+    """Processes that draw (`rnnexp.runs.artist.help_out`), kept from job to job.
 
     A fork copies what it touches, and drawing touches much: forked for every job, two of them cost it a
     twentieth of a second more.

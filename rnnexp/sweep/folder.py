@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rnnexp import lock
-from rnnexp.checks import ArgumentError
-from rnnexp.provenance import UNSCIENTIFIC
-from rnnexp.run_folder import RunFolder
-from rnnexp.state_file import StateFile
-from rnnexp.sweep.earlier import runs_below, runs_of
+from rnnexp.runs.resume import runs_below, runs_of
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime import lock
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.provenance import UNSCIENTIFIC
 from rnnexp.sweep.outcome import Outcome
 
 _STATE = "sweep.json"

@@ -11,10 +11,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rnnexp.console import wording
-from rnnexp.job import Job
-from rnnexp.run_folder import RunFolder
-from rnnexp.sweep.earlier import Next, earlier, runs_below, runs_of
+from rnnexp.report.terminal import numbers
+from rnnexp.runs.job import Job
+from rnnexp.runs.resume import Next, earlier, runs_below, runs_of
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.sweep.request import Request, values_of
 
 _SIMILAR = 3.0
@@ -37,7 +37,7 @@ class Foreseen:
 
 
 class Pace:
-    """How this machine compares with the rule of `rnnexp.cost`.
+    """How this machine compares with the rule of `rnnexp.runs.cost`.
 
     Args:
         timed: Of runs that finished in one go: seconds by the rule, seconds taken.
@@ -113,9 +113,9 @@ def _print(request: Request, foreseen: Sequence[Foreseen], known: int, console: 
         [job.seconds for job in foreseen if job.next in ("run", "resume")], request.workers or 1
     )
     source = f"similar runs timed for {known} of {len(foreseen)} jobs" if known else "by rule"
-    workers = wording.workers(request.workers)
+    workers = numbers.workers(request.workers)
     console.print(f"jobs   {len(foreseen)}: {', '.join(parts)}", highlight=False)
-    console.print(f"time   about {wording.duration(seconds)} on {workers} ({source})", highlight=False)
+    console.print(f"time   about {numbers.duration(seconds)} on {workers} ({source})", highlight=False)
 
 
 def _together(seconds: Sequence[float], workers: int) -> float:
@@ -130,7 +130,7 @@ def _table(foreseen: Sequence[Foreseen], swept: Sequence[str]) -> Table:
         table.add_column(name, overflow="fold", justify="right" if name == "about" else "left")
     for job in foreseen:
         values = values_of(job.overrides)
-        time = wording.duration(job.seconds) if job.next in ("run", "resume") else ""
+        time = numbers.duration(job.seconds) if job.next in ("run", "resume") else ""
         cells = [*(values.get(key, "") for key in swept), _WORDS[job.next], time]
         table.add_row(str(job.number), *map(Text, cells))
     return table

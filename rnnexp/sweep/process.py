@@ -24,17 +24,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from rnnexp import records
-from rnnexp.artist import helped
-from rnnexp.job import Job, run_job
-from rnnexp.run_folder import RunFolder
-from rnnexp.signals import Killed
+from rnnexp.runs import run_context
+from rnnexp.runs.artist import helped
+from rnnexp.runs.job import Job
+from rnnexp.runs.run import run_job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.signals import Killed
 from rnnexp.sweep import artists
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.tracking import Status
 
 _PRELOADED = [
-    *("rnnexp.conduct", "rnnexp.experiment"),
+    *("rnnexp.runs.callbacks", "rnnexp.runs.build"),
     *("PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.GifImagePlugin"),
     *("PIL.BmpImagePlugin", "PIL.PpmImagePlugin", "tensorflow.python.data.ops.range_op"),
     "tensorflow.python.data.ops.from_tensors_op",
@@ -124,7 +125,7 @@ class JobProcess:
 def close_records(job: Job, folder: RunFolder, status: Status, note: str) -> None:
     """Close the records of a run whose process was killed, in a process that has MLflow imported."""
     context = _context(job.tracking.uri is not None)
-    process = context.Process(target=records.end, args=(job, folder, status, note))
+    process = context.Process(target=run_context.end, args=(job, folder, status, note))
     process.start()
     process.join()
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
-from rnnexp.console import wording
+from rnnexp.report.terminal import numbers
 from rnnexp.sweep.outcome import Outcome
 
 _SILENCE = 60.0  # seconds
@@ -88,7 +88,7 @@ class Count:
         left = self.left()
         parts = [f"{failed} failed", f"{running} running"]
         if left is not None and self.done < self.total:
-            parts.append(f"{wording.duration(left)} left")
+            parts.append(f"{numbers.duration(left)} left")
         elif self.done < self.total and running == 0:
             parts.append("starting")
         return "  ".join(parts)

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
-from rnnexp import cost
-from rnnexp.job import Job
+from rnnexp.runs import cost
+from rnnexp.runs.job import Job
 
 _COUNTED = ("seq_len", "units", "batch_size", "steps")
 
@@ -47,7 +47,7 @@ class Request:
         return str(given or f"sweep {', '.join(self.swept)}".rstrip())
 
     def costs(self) -> list[float]:
-        """Return what each job takes by the rule of `rnnexp.cost`, seconds."""
+        """Return what each job takes by the rule of `rnnexp.runs.cost`, seconds."""
         return [cost.seconds(**self._counts(overrides)) for overrides in self.jobs]
 
     def _counts(self, overrides: Sequence[str]) -> dict[str, int]:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rnnexp.device import gpu_count
-from rnnexp.sweep.earlier import runs_below
+from rnnexp.runs.resume import runs_below
+from rnnexp.runtime.device import gpu_count
 from rnnexp.sweep.folder import SweepFolder, newest, signature
 from rnnexp.sweep.launched import CALL, VARIABLE
 from rnnexp.sweep.outcome import Outcome

@@ -12,8 +12,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rnnexp.console import wording
-from rnnexp.console.colours import COLOURS
+from rnnexp.report.terminal import numbers
+from rnnexp.report.terminal.colours import COLOURS
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.request import values_of
@@ -108,7 +108,7 @@ def _word(word: str | None) -> Text:
 def _time(outcome: Outcome) -> Text:
     if outcome.status == "SKIPPED":
         return Text("skipped", "dim")
-    return Text("" if outcome.seconds is None else wording.duration(outcome.seconds))
+    return Text("" if outcome.seconds is None else numbers.duration(outcome.seconds))
 
 
 def _print_failure(console: Console, outcome: Outcome, folder: SweepFolder, width: int) -> None:
@@ -137,7 +137,7 @@ def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
         yield "not begun", str(counts["waiting"])
     if ending.broken:
         yield "launcher", ending.broken
-    yield "time", f"{wording.duration(ending.seconds)}, {wording.workers(ending.workers)}"
+    yield "time", f"{numbers.duration(ending.seconds)}, {numbers.workers(ending.workers)}"
 
 
 def _places(ending: Ending) -> Iterator[tuple[str, str]]:

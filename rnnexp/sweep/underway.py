@@ -5,8 +5,8 @@ import os
 import signal
 import time
 
-from rnnexp.job import Job
-from rnnexp.run_folder import RunFolder
+from rnnexp.runs.job import Job
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import BAD, Outcome
 from rnnexp.sweep.process import JobProcess, close_records

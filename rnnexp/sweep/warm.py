@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnexp import plotting, provenance
-from rnnexp.probes.threads import one_blas_thread
-from rnnexp.tracking import packed_source, saved_model
+from rnnexp import plotting
+from rnnexp.runtime import provenance
+from rnnexp.runtime.threads import one_blas_thread
+from rnnexp.tracking import model_artifact, packed_source
 
 
 def warm_up() -> None:
@@ -26,7 +27,7 @@ def warm_up() -> None:
     provenance.versions()
     if "mlflow" in sys.modules:
         packed_source.archive()
-        saved_model.look_up_packages()
+        model_artifact.look_up_packages()
     with one_blas_thread():  # which has found the libraries of linear algebra then
         _draw()
     gc.collect()

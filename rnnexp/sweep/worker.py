@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnnexp.device import gpu_count
-from rnnexp.job import Job, Membership
-from rnnexp.run_folder import RunFolder
+from rnnexp.runs.job import Job, Membership
+from rnnexp.runs.resume import Earlier, earlier
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.device import gpu_count
 from rnnexp.sweep import left
-from rnnexp.sweep.earlier import Earlier, earlier
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.left import Place
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.process import JobProcess
-from rnnexp.sweep.processors import cores, limit_threads, own_gpu
+from rnnexp.sweep.resources import cores, limit_threads, own_gpu
 from rnnexp.sweep.underway import Underway
 
 _POLL = 0.1  # seconds

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnexp import checks
-from rnnexp.counter import generator
+from rnnexp.runtime import checks
+from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import Batch, Stream, Task
 
 Marks = tuple[np.ndarray, np.ndarray]

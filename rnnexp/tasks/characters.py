@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnexp import checks
-from rnnexp.counter import generator
+from rnnexp.runtime import checks
+from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import (
     VALIDATION_SEQUENCES,
     Batch,

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from rnnexp import checks
-from rnnexp.counter import generator
+from rnnexp.runtime import checks
+from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import Batch, Stream, Task, misclassified, one_hot
 
 

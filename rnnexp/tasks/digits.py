@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnexp import checks
-from rnnexp.counter import generator
+from rnnexp.runtime import checks
+from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, misclassified
 
 IMAGES_PER_DIGIT = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)

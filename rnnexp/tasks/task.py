@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from rnnexp import checks
+from rnnexp.runtime import checks
 
 VALIDATION_SEQUENCES = 10_000
 """Fresh sequences that the published criteria are judged on (Pascanu et al. 2013, section 4)."""

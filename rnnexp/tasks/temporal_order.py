@@ -5,8 +5,8 @@ import numbers
 
 import numpy as np
 
-from rnnexp import checks
-from rnnexp.counter import generator
+from rnnexp.runtime import checks
+from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import Batch, Stream, Task, misclassified, one_hot
 
 _STARTS = {2: (10, 50), 3: (10, 33, 66)}

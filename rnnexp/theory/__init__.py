@@ -2,11 +2,11 @@
 
 from rnnexp.theory.bounds import Conditions, pascanu_conditions, rate_bound, slope_bound
 from rnnexp.theory.chaos import chaotic_exponent, free_field, subcritical_exponents
-from rnnexp.theory.decoupled import decoupled_exponent, decoupled_rate, decoupled_rates
+from rnnexp.theory.diagonal_kernel import decoupled_exponent, decoupled_rate, decoupled_rates
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean
 from rnnexp.theory.linear import Sensitivity, glorot_growth, glorot_time_scale, sensitivity
-from rnnexp.theory.reestimated import exponent_of_slopes, rate_at_variance, rate_of_slopes
-from rnnexp.theory.wide_layers import MeanField, mean_field
+from rnnexp.theory.mean_field import MeanField, mean_field
+from rnnexp.theory.measured_statistics import exponent_of_slopes, rate_at_variance, rate_of_slopes
 
 __all__ = [
     "Conditions",

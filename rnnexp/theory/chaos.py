@@ -8,10 +8,10 @@ import math
 import numpy as np
 from scipy import optimize
 
-from rnnexp.checks import integer, positive
+from rnnexp.runtime.checks import integer, positive
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean
 from rnnexp.theory.logarithm import ln
-from rnnexp.theory.wide_layers import MeanField
+from rnnexp.theory.mean_field import MeanField
 
 _SMALLEST, _LARGEST = 1e-20, 1e20
 """Variances between which a self-consistent state is looked for; outside phi is one with its asymptotes."""

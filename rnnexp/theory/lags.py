@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 
 
 def lag_profile(log_gains: np.ndarray) -> np.ndarray:

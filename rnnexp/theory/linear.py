@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnexp.checks import ArgumentError, integer
+from rnnexp.runtime.checks import ArgumentError, integer
 
 
 class Sensitivity(NamedTuple):

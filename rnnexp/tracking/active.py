@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from rnnexp.checks import ArgumentError
-from rnnexp.tracking.connection import connect, quietly
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.tracker import STATUSES, Status
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 OPTION = "tracking.uri"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 
 def run_with_tags(uri: str, experiment_id: str, tags: Mapping[str, str]) -> str | None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import sqlite_path
-from rnnexp.tracking.connection import connect, quietly
+from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.view import view_tags
 
 _LOCK_SECONDS = 120

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from rnnexp.analysis import bootstrap_mean, wilson
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 
 
 @pytest.mark.parametrize("trials", [1, 3, 10, 97])

@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from rnnexp.analysis import parent
 from rnnexp.analysis.parent import keep_with_parent
 from rnnexp.tracking import MlflowTracker, ensure_store
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 FILES = [Path("a"), Path("b"), Path("c")]
 CHILDREN = pd.DataFrame({"parent_id": ["p", "p"]})

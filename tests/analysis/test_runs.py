@@ -1,7 +1,7 @@
 import pytest
 
 import rnnexp
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking import MlflowTracker, ensure_store
 
 SOLVED = {
@@ -56,7 +56,7 @@ def test_folders_give_the_same_table_as_the_store(in_store, in_folder, tracking_
 def test_runs_that_began_in_the_same_millisecond_are_in_the_order_of_their_folders(
     in_folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("rnnexp.tracking.file_run._now", lambda: 1_700_000_000_000)
+    monkeypatch.setattr("rnnexp.tracking.file_tracker._now", lambda: 1_700_000_000_000)
     names = ["c", "a", "e", "b", "d"]
     for seed, name in enumerate(names):
         in_folder(name, config={"seed": seed})

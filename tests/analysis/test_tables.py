@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from rnnexp.analysis import save_table
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 
 TABLE = pd.DataFrame(
     {

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from rnnexp.probes.threads import one_blas_thread
+from rnnexp.runtime.threads import one_blas_thread
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

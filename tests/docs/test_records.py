@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnexp import experiment, job
+from rnnexp.runs import build
+from rnnexp.runs.run import run_job
 
 DOCS = Path(__file__).parents[2] / "docs"
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in (DOCS.parent / "rnnexp").rglob("*.py"))
@@ -22,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("outputs")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        job.run_job(experiment.compose_job(["experiment=smoke", "tracking=none", f"output_dir={root}"]))
+        run_job(build.compose_job(["experiment=smoke", "tracking=none", f"output_dir={root}"]))
     (path,) = root.glob("*/*")
     return path
 

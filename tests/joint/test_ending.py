@@ -2,8 +2,8 @@ import types
 from pathlib import Path
 from unittest.mock import Mock
 
-from rnnexp.console import Line, Summary
 from rnnexp.joint import ending
+from rnnexp.report.terminal import Line, Summary
 
 FOUND = Summary("a", gradient_verdict="stable", learning_verdict="solved", loss=0.01)
 

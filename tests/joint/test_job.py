@@ -12,21 +12,23 @@ import numpy as np
 import pytest
 import yaml
 
-from rnnexp import console, experiment, load_runs, records
-from rnnexp.checks import ArgumentError
-from rnnexp.job import run_job
+from rnnexp import load_runs
 from rnnexp.joint import job
 from rnnexp.joint.job import run_together
 from rnnexp.joint.parent_run import JointRun
-from rnnexp.run_folder import RunFolder
-from rnnexp.signals import Killed
-from rnnexp.tracking.connection import connect
+from rnnexp.report import terminal
+from rnnexp.runs import build, run_context
+from rnnexp.runs.run import run_job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.signals import Killed
+from rnnexp.tracking.client import connect
 
 ROOT = Path(__file__).parents[2]
 
 
 def composed(*overrides):
-    return experiment.compose_jobs(overrides)
+    return build.compose_jobs(overrides)
 
 
 class Training:
@@ -47,8 +49,8 @@ class Training:
         act(run)
         run.folder.update(verdicts={"verdict.gradient": "stable", "verdict.learning": "solved"})
         run.records.close()
-        found = console.Summary("a", gradient_verdict="stable", learning_verdict="learning", loss=0.1)
-        return console.Line(run.job.plan.seed, run.folder.path, found)
+        found = terminal.Summary("a", gradient_verdict="stable", learning_verdict="learning", loss=0.1)
+        return terminal.Line(run.job.plan.seed, run.folder.path, found)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_each_is_the_run_that_its_seed_would_have_alone(address, training, capsy
         assert folder.state()["config_hash"] == single.config_hash
         assert folder.state()["name"] == single.name == f"tanh-T100-units8-s{seed}"
         typed = yaml.safe_load((folder.path / "overrides.yaml").read_text())
-        assert experiment.compose_job(typed).config == config
+        assert build.compose_job(typed).config == config
         assert f"{single.name}, configuration {single.config_hash}" in folder.log.read_text()
         others = {f"-s{other}, " for other in (4, 5, 6)} - {f"-s{seed}, "}
         assert not any(other in folder.log.read_text() for other in others)
@@ -161,14 +163,14 @@ def test_a_fault_is_written_down_and_ends_those_failed_that_have_not_finished(ad
 
 
 def test_a_signal_while_the_records_are_opened_ends_all_that_are_open(address, training, monkeypatch):
-    open_tracker = records._open_tracker
+    open_tracker = run_context._open_tracker
 
     def interrupted(job, *rest):
         if job.plan.seed == 1:
             signal.raise_signal(signal.SIGTERM)
         return open_tracker(job, *rest)
 
-    monkeypatch.setattr(records, "_open_tracker", interrupted)
+    monkeypatch.setattr(run_context, "_open_tracker", interrupted)
     with pytest.raises(Killed):
         run_together(composed(*address, "replicas=3"))
     assert statuses() == ["KILLED"] * 2
@@ -231,7 +233,7 @@ def arrays(folder):
 
 
 def test_replicas_that_were_killed_and_went_on_are_the_single_runs_to_the_bit(capsys, monkeypatch):
-    monkeypatch.setattr("rnnexp.keepsakes.drawings", lambda *arguments, **keywords: [])
+    monkeypatch.setattr("rnnexp.runs.artifacts.drawings", lambda *arguments, **keywords: [])
     typed = (*WHOLE, "replicas=2")
     with started(*typed) as process:
         deadline = time.monotonic() + 120
@@ -245,7 +247,7 @@ def test_replicas_that_were_killed_and_went_on_are_the_single_runs_to_the_bit(ca
     assert [(folder.state()["status"], folder.state()["attempts"]) for folder in folders()] == [
         ("FINISHED", 2)
     ] * 2
-    run_job(experiment.compose_job([*WHOLE, "seed=1", "output_dir=alone"]))
+    run_job(build.compose_job([*WHOLE, "seed=1", "output_dir=alone"]))
     (alone,) = Path("alone").glob("*/*")
     found, expected = arrays(folders()[1].path), arrays(alone)
     assert found.keys() == expected.keys()

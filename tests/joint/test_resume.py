@@ -2,15 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp import experiment
 from rnnexp.joint.resume import begun
-from rnnexp.run_folder import RunFolder
+from rnnexp.runs import build
+from rnnexp.runs.run_folder import RunFolder
 
 SEEDS = (0, 1)
 
 
 def jobs(*overrides):
-    return experiment.compose_jobs(["tracking=none", "replicas=2", *overrides])
+    return build.compose_jobs(["tracking=none", "replicas=2", *overrides])
 
 
 def left(seed, status, checkpoint=False, store="none"):

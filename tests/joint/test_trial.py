@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from plans import small_plan
 
-from rnnexp import checkpoint, clipping
-from rnnexp.clipping import GlobalNorm, NoClip, Norm, Value
-from rnnexp.initializers import Orthogonal
 from rnnexp.joint.trial import JointTrial, Member
-from rnnexp.optimizers import Sgd
-from rnnexp.signals import Interruption, Killed
-from rnnexp.subject import Observer
+from rnnexp.nn.initializers import Orthogonal
+from rnnexp.optim import clipping
+from rnnexp.optim.clipping import GlobalNorm, NoClip, Norm, Value
+from rnnexp.optim.optimizers import Sgd
+from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tasks import Adding
-from rnnexp.trial import Trial
+from rnnexp.training import checkpoint
+from rnnexp.training.replica import Observer
+from rnnexp.training.trainer import Trial
 
 STEPS = 12
 DIVERGING = Sgd(learning_rate=1e300)

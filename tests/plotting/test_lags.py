@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.plotting import lag_contributions
 from rnnexp.probes import LagContributions
+from rnnexp.runtime.checks import ArgumentError
 
 T = 40
 LN10 = np.log(10)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.plotting import loss_curve
 from rnnexp.plotting.loss import first_non_finite, outline, running_median
+from rnnexp.runtime.checks import ArgumentError
 
 STEPS = np.arange(100) * 10
 

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.plotting import hidden_states, style
 from rnnexp.plotting.states import symmetric_ticks
 from rnnexp.probes import measure_states
+from rnnexp.runtime.checks import ArgumentError
 
 T = 12
 

@@ -10,9 +10,9 @@ import pytest
 from matplotlib.image import imread
 
 from rnnexp import plotting
-from rnnexp.checks import ArgumentError
 from rnnexp.plotting import style
 from rnnexp.probes import LagContributions, measure_states
+from rnnexp.runtime.checks import ArgumentError
 
 ROOT = Path(__file__).parents[2]
 NAN = np.full(30, np.nan)

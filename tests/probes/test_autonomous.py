@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.probes.autonomous import autonomous_jacobians
+from rnnexp.runtime.checks import ArgumentError
 
 TANH = (np.tanh, lambda a: np.cosh(a) ** -2.0)
 

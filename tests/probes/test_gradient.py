@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.probes.gradient import bootstrap_weights, measure_gradient
+from rnnexp.runtime.checks import ArgumentError
 
 
 def geometric(rate, steps, scales):

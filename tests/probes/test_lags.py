@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnexp.checks import ArgumentError
 from rnnexp.probes import lags as lags_module
 from rnnexp.probes.lags import LagContributions, measure_lags
+from rnnexp.runtime.checks import ArgumentError
 
 T, B, H = 6, 3, 4
 

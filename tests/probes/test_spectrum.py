@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.probes.spectrum import measure_spectrum
+from rnnexp.runtime.checks import ArgumentError
 
 
 def test_non_normal_two_by_two():

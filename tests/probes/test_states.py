@@ -4,8 +4,8 @@ import itertools
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.probes.states import QUANTILES, measure_states
+from rnnexp.runtime.checks import ArgumentError
 
 T, B, H = 5, 6, 4
 

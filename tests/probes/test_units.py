@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.probes.units import Units, measure_units, unit_shares_over_time
+from rnnexp.runtime.checks import ArgumentError
 
 
 def naive(slopes):

@@ -9,8 +9,8 @@ import yaml
 import rnnexp
 from rnnexp.analysis import group_runs, varying
 from rnnexp.analysis.groups import ENDS, GRADIENT, LEARNING
-from rnnexp.provenance import config_hash, group_hash
-from rnnexp.report.axes import choose_axes
+from rnnexp.report.html.axes import choose_axes
+from rnnexp.runtime.provenance import config_hash, group_hash
 from rnnexp.tracking import FileTracker, Point
 
 RATES = {"tanh": -0.2, "relu": 0.1}

@@ -8,7 +8,7 @@ import rnnexp
 from rnnexp.analysis.parent import keep_with_parent
 from rnnexp.report.command import main
 from rnnexp.tracking import MlflowTracker, ensure_store
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 FILES = ["groups.csv", "groups.parquet", "report.html", "runs.csv", "runs.parquet"]
 
@@ -113,7 +113,7 @@ def test_an_interrupted_report_leaves_the_old_one(sweep, tmp_path, monkeypatch, 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rnnexp.report.build.save_table", interrupted)
+    monkeypatch.setattr("rnnexp.report.html.write.save_table", interrupted)
     assert main(arguments) == 130
     assert capsys.readouterr().err == "rnnexp.report: interrupted\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES

@@ -3,8 +3,8 @@
 import contextlib
 from typing import ClassVar
 
-from rnnexp.job import Job
-from rnnexp.run_folder import RunFolder
+from rnnexp.runs.job import Job
+from rnnexp.runs.run_folder import RunFolder
 
 
 class JobProcess:

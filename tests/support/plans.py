@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from rnnexp.clipping import NoClip
-from rnnexp.initializers import Orthogonal
-from rnnexp.optimizers import Adam
-from rnnexp.plan import Plan
-from rnnexp.recipes import Elman
+from rnnexp.nn.cells.spec import Elman
+from rnnexp.nn.initializers import Orthogonal
+from rnnexp.optim.clipping import NoClip
+from rnnexp.optim.optimizers import Adam
 from rnnexp.tasks import Adding
+from rnnexp.training.config import Plan
 
 
 def small_plan(**changes: Any) -> Plan:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rnnexp.artist import Artist, Drawing, helped
+from rnnexp.runs.artist import Artist, Drawing, helped
 from rnnexp.sweep import artists
 
 SECONDS = 60

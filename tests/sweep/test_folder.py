@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp.checks import ArgumentError
-from rnnexp.run_folder import RunFolder
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweep import folder as module
 from rnnexp.sweep.folder import SweepFolder, newest, signature
 from rnnexp.sweep.outcome import Outcome

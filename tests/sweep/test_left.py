@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from job_process import JobProcess
 
-from rnnexp import experiment, lock
+from rnnexp.runs import build
+from rnnexp.runtime import lock
 from rnnexp.sweep import left as module
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.left import one_may_be_left, place
@@ -22,7 +23,7 @@ def begin(folder, monkeypatch):
     monkeypatch.setattr(module, "_POLL", 0.001)
 
     def begun(started=0.0, **values):
-        job = experiment.compose_job(["tracking=none", "seed=3"])
+        job = build.compose_job(["tracking=none", "seed=3"])
         process = type("Stand", (JobProcess,), {"waits": 5} | values)(job, None, folder.console(0), {})
         return Underway(folder, Outcome(0, ("seed=3",)), job, process, time.monotonic() - started)
 

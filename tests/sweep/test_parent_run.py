@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp import experiment
+from rnnexp.runs import build as experiment
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.parent_run import ParentRun
 from rnnexp.sweep.request import Request
 from rnnexp.sweep.table import Ending
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rnnexp import experiment
-from rnnexp.run_folder import RunFolder
+from rnnexp.runs import build
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.sweep.preview import Pace, preview, timed
 from rnnexp.sweep.request import Request
 
@@ -20,7 +20,7 @@ def asked(*more, workers=1):
         sweeping=True,
         typed=(),
         jobs=jobs,
-        first=experiment.compose_job(jobs[0]),
+        first=build.compose_job(jobs[0]),
         launcher="basic",
         workers=workers,
     )
@@ -28,13 +28,13 @@ def asked(*more, workers=1):
 
 def lines(request):
     file = io.StringIO()
-    preview(request, experiment.compose_job, Console(file=file, width=80))
+    preview(request, build.compose_job, Console(file=file, width=80))
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
 def left(overrides, status, **values):
     folder = RunFolder.create(Path("outputs"), "a")
-    job = experiment.compose_job(overrides)
+    job = build.compose_job(overrides)
     folder.update(status=status, config_hash=job.config_hash, store="none", attempts=1, **values)
     return folder
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp import experiment
-from rnnexp.artist import Artist
-from rnnexp.checks import ArgumentError
-from rnnexp.run_folder import RunFolder
-from rnnexp.signals import Killed
+from rnnexp.runs import build
+from rnnexp.runs.artist import Artist
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.signals import Killed
 from rnnexp.sweep import artists
 from rnnexp.sweep import process as module
 from rnnexp.sweep.process import JobProcess, close_records
@@ -30,7 +30,7 @@ def start(monkeypatch, tmp_path, capfd):
 
     def started(act, found=None, environ=None):
         monkeypatch.setattr(module, "run_job", act)
-        job = experiment.compose_job(["tracking=none", "seed=7"])
+        job = build.compose_job(["tracking=none", "seed=7"])
         with capfd.disabled():  # the child's own streams, not those that pytest puts in their place
             return JobProcess(job, found, tmp_path / "console.txt", environ or {})
 
@@ -154,9 +154,11 @@ def test_one_that_waits_for_its_figures_alone_says_so_at_once(start):
 def test_records_are_closed_elsewhere(start, monkeypatch, tmp_path):
     ended(start(lambda *arguments: None))
     monkeypatch.setattr(
-        module.records, "end", lambda job, folder, *how: (tmp_path / "how").write_text(f"{os.getpid()} {how}")
+        module.run_context,
+        "end",
+        lambda job, folder, *how: (tmp_path / "how").write_text(f"{os.getpid()} {how}"),
     )
-    job = experiment.compose_job(["tracking=none"])
+    job = build.compose_job(["tracking=none"])
     close_records(job, RunFolder(tmp_path), "KILLED", "why")
     pid, _, how = (tmp_path / "how").read_text().partition(" ")
     assert how == "('KILLED', 'why')"

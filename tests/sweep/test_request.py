@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from rnnexp import cost, experiment
+from rnnexp.runs import build, cost
 from rnnexp.sweep.request import Request, key_of, values_of
 
 JOBS = tuple(
@@ -18,7 +18,7 @@ def request_():
         sweeping=True,
         typed=("tracking=none", "activation=tanh,relu", "units=8", "seq_len=10,20"),
         jobs=JOBS,
-        first=experiment.compose_job(JOBS[0]),
+        first=build.compose_job(JOBS[0]),
         launcher="basic",
         workers=1,
     )
@@ -32,7 +32,7 @@ def test_what_differs_between_jobs_is_swept(request_):
 def test_its_name_is_given_or_its_experiment_or_what_it_sweeps(request_):
     assert request_.name == "sweep activation, seq_len"
     for overrides, name in ((["experiment=smoke"], "smoke"), (["experiment=smoke", "name=mine"], "mine")):
-        first = experiment.compose_job(["tracking=none", *overrides])
+        first = build.compose_job(["tracking=none", *overrides])
         assert dataclasses.replace(request_, first=first).name == name
 
 
@@ -42,7 +42,7 @@ def test_runs_that_are_no_sweep_are_called_after_the_first(request_, count, name
 
 
 def test_the_cost_of_a_job_is_that_of_its_plan(request_):
-    plans = [experiment.compose_job(job).plan for job in JOBS]
+    plans = [build.compose_job(job).plan for job in JOBS]
     expected = [cost.seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps) for plan in plans]
     assert request_.costs() == expected
     assert len(set(expected)) == 2

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp import experiment
-from rnnexp.checks import ArgumentError
+from rnnexp.runs import build
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweep import supervision
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.request import Request
@@ -35,7 +35,7 @@ def request_():
         sweeping=True,
         typed=("tracking=none", "seed=0,1,2"),
         jobs=jobs,
-        first=experiment.compose_job(jobs[0]),
+        first=build.compose_job(jobs[0]),
         launcher="joblib",
         workers=2,
     )

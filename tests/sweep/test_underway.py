@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from job_process import JobProcess
 
-from rnnexp import experiment
+from rnnexp.runs import build
 from rnnexp.sweep import underway as module
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
@@ -34,7 +34,7 @@ def begin(folder):
     """Begin a job whose process ends that way."""
 
     def begun(**values):
-        job = experiment.compose_job(["tracking=none", "seed=3"])
+        job = build.compose_job(["tracking=none", "seed=3"])
         process = type("Stand", (JobProcess,), values)(job, None, folder.console(0), {})
         return Underway(folder, Outcome(0, ("seed=3",)), job, process, time.monotonic() - 1), process
 

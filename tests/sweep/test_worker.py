@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from job_process import JobProcess
 
-from rnnexp import experiment
-from rnnexp.checks import ArgumentError
-from rnnexp.run_folder import RunFolder
+from rnnexp.runs import build
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweep import left, underway
 from rnnexp.sweep import worker as module
 from rnnexp.sweep.folder import SweepFolder
@@ -38,8 +38,8 @@ def ends(monkeypatch):
 
 
 def make(membership, *more):
-    return experiment.make_job(
-        config := experiment.compose(["tracking=none", "seed=3", *more]),
+    return build.make_job(
+        config := build.compose(["tracking=none", "seed=3", *more]),
         config.hydra.runtime.choices,
         ["seed=3"],
         membership,

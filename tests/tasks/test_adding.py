@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks.adding import Adding
 
 TARGETS = ("sum", "mean", "hochreiter")

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks.task import Batch, Task, class_floor, held_out_share, misclassified, one_hot
 
 

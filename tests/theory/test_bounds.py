@@ -5,10 +5,10 @@ import pytest
 from closed_forms import RELU, SMOOTH, TANH
 from scipy import optimize, special
 
-from rnnexp import activations
-from rnnexp.checks import ArgumentError
-from rnnexp.probes.jacobian import measure_jacobian
-from rnnexp.probes.tangent import ElmanJacobians, step_sigma_max
+from rnnexp.nn import activations
+from rnnexp.probes.jacobian_products import measure_jacobian
+from rnnexp.probes.jacobians import ElmanJacobians, step_sigma_max
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory import Elementwise, pascanu_conditions, rate_bound, slope_bound
 
 

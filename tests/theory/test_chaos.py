@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory import chaotic_exponent, free_field, mean_field, subcritical_exponents
 
 TANH = (np.tanh, lambda a: np.cosh(a) ** -2.0)

@@ -6,7 +6,7 @@ import pytest
 from closed_forms import RELU, SMOOTH
 from scipy import integrate, special
 
-from rnnexp import activations
+from rnnexp.nn import activations
 from rnnexp.theory import Elementwise, gaussian_mean
 from rnnexp.theory.gaussian import gaussian_means
 

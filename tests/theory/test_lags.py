@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from rnnexp.checks import ArgumentError
 from rnnexp.probes import measure_gradient
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory.lags import fitted_rate, lag_profile
 
 

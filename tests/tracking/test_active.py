@@ -1,8 +1,8 @@
 import pytest
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.active import find_run
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import is_server, resolve, sqlite_path, without_login
 
 

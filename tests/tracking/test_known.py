@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from rnnexp.tracking import MlflowTracker, ensure_store
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 from rnnexp.tracking.known import is_known
 
 

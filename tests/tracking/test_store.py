@@ -4,16 +4,16 @@ import sys
 
 import pytest
 
-from rnnexp.checks import ArgumentError
-from rnnexp.tracking.check import check_store
-from rnnexp.tracking.connection import connect
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tracking.client import connect
 from rnnexp.tracking.store import ensure_store
+from rnnexp.tracking.store_check import check_store
 
 # Says "ready" when MLflow is imported and waits for a line, so that all open the store at one moment.
 JOB = """
 import sys
 from rnnexp.tracking import MlflowTracker, Point, ensure_store
-from rnnexp.tracking.connection import quietly
+from rnnexp.tracking.client import quietly
 with quietly():
     import mlflow.store.tracking.sqlalchemy_store
 print("ready", flush=True)

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from rnnexp.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking import FileTracker, MlflowTracker, Point, Tracker, ensure_store
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 
 
 class InMlflow:

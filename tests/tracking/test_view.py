@@ -1,7 +1,7 @@
 import json
 
 from rnnexp.tracking import ensure_store
-from rnnexp.tracking.connection import connect
+from rnnexp.tracking.client import connect
 from rnnexp.tracking.view import view_tags
 
 

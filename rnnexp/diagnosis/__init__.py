@@ -1,0 +1,1 @@
+"""What a run says: measurements put beside predictions, verdicts, recommendations."""

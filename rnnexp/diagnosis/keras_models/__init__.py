@@ -1,0 +1,18 @@
+"""The gradient at every time step of anybody's Keras model, in one call or at intervals during fit."""
+
+from rnnexp.diagnosis.keras_models.gradient_flow import gradient_flow
+from rnnexp.diagnosis.keras_models.monitor import Batches, Epochs, GradientFlowMonitor
+from rnnexp.diagnosis.keras_models.result import GradientFlow, StateFlow
+from rnnexp.diagnosis.keras_models.writers import CsvWriter, MlflowWriter, TensorBoardWriter
+
+__all__ = [
+    "Batches",
+    "CsvWriter",
+    "Epochs",
+    "GradientFlow",
+    "GradientFlowMonitor",
+    "MlflowWriter",
+    "StateFlow",
+    "TensorBoardWriter",
+    "gradient_flow",
+]

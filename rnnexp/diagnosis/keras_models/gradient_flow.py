@@ -1,0 +1,121 @@
+"""One call: a model and a batch in, the gradient at every time step of every recurrent layer out."""
+
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnnexp.diagnosis.keras_models.backward import BackwardPass, Reading
+from rnnexp.diagnosis.keras_models.result import GradientFlow, StateFlow
+from rnnexp.runtime.checks import ArgumentError, boolean, positive
+
+_KEPT = 8
+"""Traced passes kept for one model: losses, shapes and modes that take turns."""
+
+_passes: weakref.WeakKeyDictionary[keras.Model, list[tuple]] = weakref.WeakKeyDictionary()
+"""For every model its traced passes, each as (what it was traced for, pass), the oldest first."""
+
+
+def gradient_flow(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    loss: Any = None,
+    training: bool = False,
+    *,
+    decades: float = 3.0,
+) -> GradientFlow:
+    """Measure ln ||dl_b/dh_t|| at every step of every recurrent layer of a Keras model.
+
+        l_b = loss of sample b,   L = mean_b l_b (or sum_b l_b, where the loss sums over the batch)
+        dl_b/dh_t = B dL/dh_t of sample b, from one backward pass
+
+    h_t is a state that a step of the layer hands on: h, and c of an LSTM; every state of every cell of a
+    stack. The derivative is the total one, through all that reads the state after its step: the layer's
+    outputs at t and all later steps. The states of one step are varied one at a time: c with h held.
+    Layers that couple samples in training mode (batch normalisation) let other samples' losses in.
+
+    Nothing is recompiled or left changed: weights, layer states, metrics, optimizer, random seeds and the
+    functions that `fit`, `evaluate` and `predict` compiled are as before, even after an exception. The pass
+    is traced once for a model, loss and shape, and costs about one training step then. Layers run in Keras'
+    own loop instead of a fused (cuDNN) kernel.
+
+    Args:
+        model: A built `keras.Model` with any mix of `keras.layers.RNN` and its subclasses (SimpleRNN, LSTM,
+            GRU, ConvLSTM, `rnnexp.RNN`), also in Bidirectional, TimeDistributed or nested models.
+        x: One batch of inputs, as for `fit`: an array or tensor (B, ...), or a list or dictionary of them.
+            Arrays of floats are taken in Keras' float type, tensors as they are.
+        y: Its targets, as for `fit`.
+        loss: A Keras loss, its name, a callable (y, prediction) or whatever `compile` takes; it replaces the
+            compiled loss. None takes the total loss that the model was compiled with. A callable that returns
+            one number is taken for the mean over the batch.
+        training: Whether layers run in training mode (dropout on), with random numbers that are not used up.
+        decades: D of the verdicts, see `rnnexp.diagnosis.verdict.gradient_verdict`.
+
+    Raises:
+        ArgumentError: The model is no Keras model, is not built, has no recurrent layer or no loss.
+
+    Example:
+        >>> import numpy as np
+        >>> layers = [keras.Input((20, 3)), keras.layers.LSTM(8, name="lstm"), keras.layers.Dense(1)]
+        >>> model = keras.Sequential(layers)
+        >>> flow = gradient_flow(model, np.ones((4, 20, 3)), np.ones((4, 1)), loss="mse")
+        >>> flow.layers["lstm"]["h"].log_norms.shape
+        (20, 4)
+    """
+    if not isinstance(model, keras.Model):
+        raise ArgumentError("model", "a keras.Model", type(model).__name__)
+    if not model.built:
+        raise ArgumentError("model", "a built model (call or fit it once, or give it an Input)", model.name)
+    if loss is None and not model.compiled:
+        raise ArgumentError("loss", "a Keras loss or a callable, since the model is not compiled", None)
+    decades, training = positive("decades", decades), boolean("training", training)
+    x, y = (keras.tree.map_structure(_tensor, data) for data in (x, y))
+    value, readings = _run(model, x, y, loss, training)
+    if not readings:
+        raise ArgumentError("model", "a model that holds and calls a keras.layers.RNN", model.name)
+    return GradientFlow(model.name, value, _by_layer(readings, decades))
+
+
+def _tensor(data: Any) -> tf.Tensor | None:
+    """Arrays of floats become Keras' float type, as in `fit`; tensors stay as they are."""
+    if data is None or tf.is_tensor(data):
+        return data
+    array = np.asarray(data)
+    return tf.convert_to_tensor(array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array)
+
+
+def _run(model: keras.Model, x: Any, y: Any, loss: Any, training: bool) -> tuple[float, list[Reading]]:
+    """Take the pass that was traced for the like before, or a new one; keep it if it succeeds."""
+    passes = _passes.setdefault(model, [])
+    purpose = _purpose(model, x, y, loss, training)
+    for known, backward in passes:
+        if known == purpose:
+            return backward.run(x, y)
+    backward = BackwardPass(model, loss, training, (x, y))
+    result = backward.run(x, y)
+    passes[:] = [*passes, (purpose, backward)][-_KEPT:]
+    return result
+
+
+def _purpose(model: keras.Model, x: Any, y: Any, loss: Any, training: bool) -> tuple:
+    """What a trace depends on; equal for calls that may share one."""
+    specs = keras.tree.map_structure(lambda data: None if data is None else (data.shape, data.dtype), (x, y))
+    layers = [(id(layer), layer.trainable) for layer in model._flatten_layers()]
+    compiled: list[Any] = []
+    if model.compiled:
+        # Compared by identity: a model that is compiled anew has new ones.
+        parts = (model._compile_loss, model.optimizer)
+        compiled += [None if part is None else weakref.ref(part) for part in parts]
+        scales = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) and model.optimizer.built
+        compiled += [model.run_eagerly, model.jit_compile, scales]
+    return training, loss, specs, layers, compiled, tf.config.functions_run_eagerly()
+
+
+def _by_layer(readings: list[Reading], decades: float) -> dict[str, dict[str, StateFlow]]:
+    layers: dict[str, dict[str, StateFlow]] = {}
+    for reading in readings:
+        layers.setdefault(reading.layer, {})[reading.state] = StateFlow(*reading, decades)
+    return layers

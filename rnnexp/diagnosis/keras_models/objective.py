@@ -1,0 +1,64 @@
+"""The loss whose gradient is measured."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from keras.src.trainers.compile_utils import CompileLoss
+
+from rnnexp.diagnosis.keras_models.instrumentation import covered
+from rnnexp.runtime.checks import ArgumentError
+
+
+class Objective(NamedTuple):
+    """L, as training differentiates it, and the factor between it and the loss of a sample.
+
+    Attributes:
+        loss: L, a scalar.
+        samples: sum_b l_b / L: B where L is a mean over the batch, 1 where it is a sum.
+    """
+
+    loss: tf.Tensor
+    samples: tf.Tensor
+
+
+def objective(model: keras.Model, loss: Any, x: Any, y: Any, prediction: Any, training: bool) -> Objective:
+    """Return the loss of a batch: `loss` where it is given, else what `model` was compiled with.
+
+    The compiled loss is `model.compute_loss`, with several outputs, weights, added losses and an override of
+    it, but through a copy of the compiled losses, so that the model's own are neither built nor updated.
+
+    Raises:
+        ArgumentError: `loss` is None and the model has none either.
+    """
+    if loss is not None:
+        losses = CompileLoss(loss, output_names=getattr(model, "output_names", None))
+        value = losses(y, prediction)
+    else:
+        _check_loss(model)
+        losses = _copy(model._compile_loss)
+        with covered(model, "_compile_loss", losses):
+            value = model._compute_loss(x=x, y=y, y_pred=prediction, sample_weight=None, training=training)
+    batch_size = tf.shape(next(data for data in keras.tree.flatten(x) if data is not None))[0]
+    return Objective(tf.reduce_sum(value), tf.constant(1) if _is_sum(losses) else batch_size)
+
+
+def _check_loss(model: keras.Model) -> None:
+    overridden = type(model).compute_loss is not keras.Model.compute_loss
+    if model._compile_loss is None and not overridden and not model.losses:
+        raise ArgumentError("loss", "a Keras loss or a callable, since the model is compiled with none", None)
+
+
+def _copy(losses: CompileLoss | None) -> CompileLoss | None:
+    if losses is None:
+        return None
+    return CompileLoss(
+        losses._user_loss, losses._user_loss_weights, losses.reduction, output_names=losses.output_names
+    )
+
+
+def _is_sum(losses: CompileLoss | None) -> bool:
+    """Whether every compiled loss sums over the batch. A loss without a name for it is taken for a mean."""
+    if losses is None or not losses.built:
+        return False
+    return all(part.loss.reduction in ("sum", "none", None) for part in losses._flat_losses)

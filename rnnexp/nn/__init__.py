@@ -1,0 +1,1 @@
+"""Networks: cells, the scan over time with its adjoint, and the keras.layers.RNN around them."""

@@ -1,0 +1,1 @@
+"""What the configuration knows of each cell."""

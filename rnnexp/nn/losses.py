@@ -1,0 +1,36 @@
+"""Losses of a task, one number a sequence."""
+
+import tensorflow as tf
+
+from rnnexp.runtime import checks
+
+KINDS = ("squared_error", "cross_entropy")
+"""The losses, as `rnnexp.tasks.Task.loss` names them."""
+
+
+def sequence_losses(kind: str, y: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
+    """Return the loss of every sequence, (B,), in the dtype of `prediction`.
+
+        squared_error:  (1/O) sum_o (y_o - yhat_o)^2              y (B, O),   prediction (B, O)
+        cross_entropy:  -ln softmax(yhat)_y  nats                 y (B,),     prediction (B, O)
+                        the same, its mean over the T steps       y (B, T),   prediction (B, T, O)
+
+    The batch loss is the mean over B, so that neither B nor T changes the scale of a clip threshold.
+
+    Raises:
+        ArgumentError: `kind` is neither.
+    """
+    if checks.choice("kind", kind, KINDS) == "squared_error":
+        losses = tf.square(tf.cast(y, prediction.dtype) - prediction)
+    else:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=prediction)
+    return losses if losses.shape.rank == 1 else tf.reduce_mean(losses, axis=1)
+
+
+def last_step(y: tf.Tensor, prediction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the targets (B,) or (B, O) and the predictions (B, O) of the last scored step.
+
+    These are y_T and yhat_T where every step is scored, prediction (B, T, O), else both as they came.
+    """
+    every_step = prediction.shape.rank == 3
+    return (y[:, -1], prediction[:, -1]) if every_step else (y, prediction)

@@ -1,0 +1,37 @@
+"""The network of a run: one recurrent layer and a linear readout, as a plain Keras model."""
+
+import keras
+
+from rnnexp.nn.initializers import GlorotUniform
+from rnnexp.nn.recurrent import RNN
+from rnnexp.tasks import Task
+
+RECURRENT = "recurrent"
+"""Name of the recurrent layer."""
+
+READOUT = "readout"
+"""Name of the layer that reads the states."""
+
+
+def build_network(task: Task, cell: keras.layers.Layer, seed: int, segment: int | None = None) -> keras.Model:
+    """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
+
+        h_1 .. h_T = RNN(cell)(x),    y_t = W_hy^T h_t + c
+
+    Args:
+        task: Gives T, F, O and the scored steps.
+        cell: The recurrent cell, fresh. Its dtype is the network's.
+        seed: Of W_hy (H, O), which is Glorot uniform; c (O,) starts at 0. The cell's weights have seeds of
+            their own, which have to be others: initialisers with equal seeds draw from the same numbers.
+        segment: Of `rnnexp.RNN`.
+    """
+    dtype = cell.compute_dtype
+    recurrent = RNN(
+        cell, return_sequences=task.scores_every_step, segment=segment, name=RECURRENT, dtype=dtype
+    )
+    kernel_initializer = GlorotUniform(seed=seed)
+    readout = keras.layers.Dense(
+        task.output_size, kernel_initializer=kernel_initializer, name=READOUT, dtype=dtype
+    )
+    inputs = keras.Input((task.steps, task.input_size), dtype=dtype)
+    return keras.Model(inputs, readout(recurrent(inputs)), name="network")

@@ -1,0 +1,177 @@
+"""The keras.layers.RNN that runs the scan and hands out adjoint norms."""
+
+import logging
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from rnnexp.nn import activations
+from rnnexp.nn import taps as recording
+from rnnexp.nn.elman_cell import ElmanCell
+from rnnexp.nn.keras_loop import output_state, state_names, tapped_loop, zero_taps
+from rnnexp.nn.log_norm import log_norm
+from rnnexp.nn.rematerialized_scan import segmented_scan
+from rnnexp.nn.scan import Scanned, scan
+from rnnexp.runtime import checks
+
+_logger = logging.getLogger(__name__)
+
+
+@keras.saving.register_keras_serializable("rnnexp")
+class RNN(keras.layers.RNN):
+    """A drop-in for `keras.layers.RNN` that hands out its adjoints, and runs Elman cells on the fast scan.
+
+        h_t = phi(W_xh^T x_t + b + W_hh^T h_{t-1}),   t = 1 .. T
+
+    The scan is taken for an `ElmanCell` (or a `keras.layers.SimpleRNNCell` without dropout; no subclass of
+    them) whose activation is elementwise and whose dtype is the layer's, when there is no mask and no
+    unrolling.
+    Everything else (LSTM, GRU, any cell or stack of cells) runs in Keras' own loop, with the same numbers;
+    the log says so once a layer.
+
+    Inside `rnnexp.nn.taps.recording(tape)` the layer also hands out ln ||dL/dh_t|| for every step, of every
+    floating state; where a step is masked it is -inf. Keras' loop is then not unrolled. The gradient is by
+    the state that a step hands on: of an LSTM, dL/dc_t leaves out the way from c_t to h_t inside the step.
+
+    Args:
+        cell: The cell, or a list of cells (which Keras stacks).
+        segment: K. The scan then keeps the state of every K-th step only and computes the others again, K at
+            a time, for the backward pass: memory for T / K + 4 K steps instead of 4 T, for a longer backward
+            pass; see `rnnexp.nn.rematerialized_scan`. With `return_sequences` all states are kept, and memory
+            is saved on the rest. The numbers are those of the plain scan to rounding. None, or K >= T: the
+            plain scan. Keras' loop knows no segments.
+        *args, **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
+            `zero_output_for_mask`, `name`, `dtype`: as for `keras.layers.RNN`.
+
+    Call arguments:
+        sequences: x, (B, T, F).
+        initial_state: h_0, (B, H), or a list that holds it. Default: 0.
+        mask: (B, T) booleans.
+        training: Passed to the cell, where it asks for it.
+
+    Returns:
+        h_T (B, H), or all h_t (B, T, H) with `return_sequences`; with `return_state` followed by h_T.
+
+    Raises:
+        ArgumentError: `segment` is neither None nor an integer of at least 1.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = RNN(ElmanCell(3, activation="relu"), return_sequences=True)
+        >>> layer(np.ones((2, 5, 4), "float32")).shape
+        TensorShape([2, 5, 3])
+    """
+
+    def __init__(self, cell, *args, segment=None, **kwargs):
+        super().__init__(cell, *args, **kwargs)
+        self.segment = None if segment is None else checks.integer("segment", segment, minimum=1)
+        self._said_slow = False
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Run the recurrence: the scan where it applies, else Keras' loop. The hook is Keras' own."""
+        obstacle = self._obstacle(mask)
+        if obstacle is not None:
+            self._say_slow(obstacle)
+            return self._keras_loop(sequences, initial_state, mask, training)
+        initial_state = initial_state[0] if isinstance(initial_state, list | tuple) else initial_state
+        # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
+        initial_state = tf.convert_to_tensor(initial_state)
+        states, last = self._scan(self._time_major(sequences), initial_state)
+        outputs = tf.expand_dims(last, 1) if states is None else tf.transpose(states, (1, 0, 2))
+        return last, outputs, [last]
+
+    def _scan(self, x, initial_state) -> Scanned:
+        """Run the scan over x (T, B, F), in segments where they are asked for and shorter than T."""
+        cell, record = self.cell, recording.current()
+        options = {
+            "return_states": self.return_sequences,
+            "tap": None if record is None else record.tap(self.name, _size(x, 0), _size(x, 1)),
+        }
+        recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
+        if self.segment is None or (x.shape[0] is not None and x.shape[0] <= self.segment):
+            return scan(self._projected(x), recurrent_kernel, initial_state, cell.activation, **options)
+        kernel = tf.convert_to_tensor(cell.kernel)
+        bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
+        weights = (kernel, bias, recurrent_kernel)
+        return segmented_scan(x, *weights, initial_state, cell.activation, segment=self.segment, **options)
+
+    def project(self, sequences):
+        """Return p_t = W_xh^T x_t + b of all steps, in processing order, (T, B, H) from x (B, T, F)."""
+        return self._projected(self._time_major(sequences))
+
+    def get_config(self):
+        """Return the constructor's arguments, serialised."""
+        return {**super().get_config(), "segment": self.segment}
+
+    def _time_major(self, sequences):
+        """Return x in processing order, (T, B, F) from (B, T, F)."""
+        time_major = tf.transpose(ops.cast(sequences, self.compute_dtype), (1, 0, 2))
+        return tf.reverse(time_major, axis=[0]) if self.go_backwards else time_major
+
+    def _projected(self, x):
+        projected = ops.matmul(x, self.cell.kernel)
+        return projected if self.cell.bias is None else projected + self.cell.bias
+
+    def _keras_loop(self, sequences, initial_state, mask, training):
+        """Run the recurrence in Keras' loop, with taps where somebody records."""
+        taps = self._tap_states(sequences, initial_state)
+        if all(tap is None for tap in taps):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
+        return tapped_loop(self, taps, sequences, initial_state, mask, training)
+
+    def _tap_states(self, sequences, initial_state):
+        """Return what to add to every floating state, (B, T, ...), None where nobody records it."""
+        record = recording.current()
+        if record is None:
+            return []
+        names = state_names(self.cell, initial_state)
+        names[output_state(names)] = recording.OUTPUT
+        taps = record.tap_states(self.name, _size(sequences, 1), _size(sequences, 0), names)
+        pairs = zip(taps, zero_taps(sequences, initial_state), strict=True)
+        return [None if tap is None else _spread(tap, zeros, self.go_backwards) for tap, zeros in pairs]
+
+    def _obstacle(self, mask) -> str | None:
+        """Why the scan cannot run this call, or None."""
+        # A subclass may step otherwise, so it is not taken for its parent.
+        if type(self.cell) not in (ElmanCell, keras.layers.SimpleRNNCell):
+            return f"the cell is a {type(self.cell).__name__}"
+        if self.cell.compute_dtype != self.compute_dtype:
+            return f"the cell computes in {self.cell.compute_dtype}, the layer in {self.compute_dtype}"
+        if getattr(self.cell, "dropout", 0) or getattr(self.cell, "recurrent_dropout", 0):
+            return "the cell has dropout"
+        if mask is not None:
+            return "the sequences are masked"
+        if self.unroll:
+            return "the loop is to be unrolled"
+        if not activations.is_elementwise(self.cell.activation):
+            return "the activation is not known to be elementwise"
+        return None
+
+    def _say_slow(self, obstacle: str) -> None:
+        if not self._said_slow:
+            _logger.info("layer %s runs in Keras' loop: %s", self.name, obstacle)
+            self._said_slow = True
+
+
+def _size(tensor: tf.Tensor, axis: int) -> int | tf.Tensor:
+    """The size as a number where the graph knows it."""
+    size = tensor.shape[axis]
+    return tf.shape(tensor)[axis] if size is None else size
+
+
+def _spread(tap: tf.Tensor, zeros: tf.Tensor, go_backwards: bool) -> tf.Tensor:
+    """Return e = 0 (B, T, ...), whose gradient sends ln ||dL/de_t|| to the tap, (T,) or (T, B)."""
+    samples = [] if tap.shape.rank == 2 else [1]
+
+    @tf.custom_gradient
+    def spread(_tap):
+        def adjoint(g):
+            by_time = tf.transpose(g, (1, 0, *range(2, g.shape.rank)))
+            norms = log_norm(by_time, [*samples, *range(2, g.shape.rank)])
+            return tf.reverse(norms, [0]) if go_backwards else norms
+
+        return tf.identity(zeros), adjoint
+
+    return spread(tap)

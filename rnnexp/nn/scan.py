@@ -1,0 +1,275 @@
+"""The recurrence over time and its hand-written adjoint.
+
+    a_t = p_t + W_hh^T h_{t-1},   h_t = phi(a_t)                     forward,  t = 1 .. T
+    g_t = dL/dh_t = (direct term of step t) + W_hh delta_{t+1}       backward, t = T .. 1
+    delta_t = dL/da_t = phi'(a_t) * g_t
+    dL/dW_hh = sum_t h_{t-1} delta_t^T                               one product, after the loop
+
+with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since a_t depends
+on p_t with slope one, dL/dp_t *is* delta_t: the gradient that flows on to kernel, bias and inputs needs no
+further work. The norms of g_t leave the loop as the "gradient" of an otherwise unused input, the tap.
+
+The loop is written by hand since XLA over TensorFlow's own gradient of `tf.while_loop` is slower than no XLA.
+Everything is time-major, (T, B, H), so that one step is one contiguous slice.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import tensorflow as tf
+
+from rnnexp.nn import activations
+from rnnexp.nn.log_norm import log_norm
+
+
+class Scanned(NamedTuple):
+    """What a scan returns: `states` (T, B, H), None where only the last was asked for, and `last` (B, H)."""
+
+    states: tf.Tensor | None
+    last: tf.Tensor
+
+
+def scan(
+    projected: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    initial_state: tf.Tensor,
+    activation: Callable[[tf.Tensor], tf.Tensor],
+    *,
+    return_states: bool = True,
+    tap: tf.Tensor | None = None,
+) -> Scanned:
+    """Run h_t = phi(p_t + W_hh^T h_{t-1}) over time, differentiable once.
+
+    Args:
+        projected: p, the input projection with bias, (T, B, H).
+        recurrent_kernel: W_hh, (H, H), from unit i (row) to unit j (column) as in Keras.
+        initial_state: h_0, (B, H).
+        activation: phi, elementwise.
+        return_states: Whether all states are wanted. If not, the backward loop adds no direct terms.
+        tap: Where to send ln ||dL/dh_t||: float64 zeros (T,) for the norm over batch and units, or (T, B) for
+            the norm of every sample. The values do not enter the result; the "gradient" is the record, with
+            -inf for an exact zero. None records nothing.
+
+    Returns:
+        A `Scanned`. Gradients exist for `projected`, `recurrent_kernel`, `initial_state` and `tap`.
+
+    Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337).
+    """
+    steps = functools.partial(Recurrence, activation=activation)
+    inputs = (projected, recurrent_kernel, initial_state)
+    return differentiable(steps, inputs, return_states=return_states, tap=tap)
+
+
+def differentiable(
+    recurrence: Callable[..., "Steps"],
+    inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+    *,
+    return_states: bool = True,
+    tap: tf.Tensor | None = None,
+) -> Scanned:
+    """Run `recurrence(*inputs)` forward, and backward where somebody asks for a gradient.
+
+    Args:
+        recurrence: p, W_hh and h_0 -> the steps.
+        inputs: Those three.
+        return_states: As for `scan`.
+        tap: As for `scan`.
+    """
+    taps = () if tap is None else (tap,)
+
+    @tf.custom_gradient
+    def run(projected, recurrent_kernel, initial_state, *taps):
+        steps = recurrence(projected, recurrent_kernel, initial_state)
+        states = steps.states()
+
+        def adjoint(*upstream):
+            direct = upstream[0] if return_states else None
+            back = steps.adjoint(states, direct, upstream[-1], taps)
+            return back.deltas, back.to_kernel, back.to_initial, *back.records
+
+        return ((states, states[-1]) if return_states else states[-1]), adjoint
+
+    result = run(*inputs, *taps)
+    return Scanned(*result) if return_states else Scanned(None, result)
+
+
+class Adjoint(NamedTuple):
+    """What flows back out of a stretch of steps.
+
+    `deltas` dL/da_t (T, B, H), `to_kernel` dL/dW_hh (H, H), `to_initial` dL/dh_0 (B, H), `records` one for
+    each tap.
+    """
+
+    deltas: tf.Tensor
+    to_kernel: tf.Tensor
+    to_initial: tf.Tensor
+    records: list[tf.Tensor]
+
+
+class Steps(Protocol):
+    """A stretch of T steps, forward and backward: step by step in `Recurrence`, or by a kernel of a GPU."""
+
+    def states(self) -> tf.Tensor:
+        """Return h_1 .. h_T, (T, B, H)."""
+
+    def adjoint(
+        self,
+        states: tf.Tensor,
+        direct: tf.Tensor | None,
+        from_future: tf.Tensor,
+        taps: Sequence[tf.Tensor],
+    ) -> Adjoint:
+        """Go back from the last step to the first.
+
+        Args:
+            states: h_1 .. h_T, (T, B, H).
+            direct: What the loss sends to every state by itself, (T, B, H); None: nothing.
+            from_future: What it sends to h_T by later steps, (B, H).
+            taps: For each, the shape in which ln ||dL/dh_t|| is wanted.
+        """
+
+
+def to_kernel(states: tf.Tensor, initial_state: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
+    """Return dL/dW_hh = sum_t h_{t-1} delta_t^T, (H, H), from h_1 .. h_T and the deltas, (T, B, H) each."""
+    first = tf.matmul(initial_state, deltas[0], transpose_a=True)
+    return first + tf.tensordot(states[:-1], deltas[1:], axes=[[0, 1], [0, 1]])
+
+
+class Recurrence(NamedTuple):
+    """A stretch of T steps from a state h_0 that is known: all of a sequence, or a part of it.
+
+    Attributes:
+        projected: p, (T, B, H).
+        recurrent_kernel: W_hh, (H, H).
+        initial_state: h_0, (B, H).
+        activation: phi, elementwise.
+    """
+
+    projected: tf.Tensor
+    recurrent_kernel: tf.Tensor
+    initial_state: tf.Tensor
+    activation: Callable[[tf.Tensor], tf.Tensor]
+
+    def states(self) -> tf.Tensor:
+        """Return h_1 .. h_T, (T, B, H)."""
+        steps = steps_of(self.projected)
+        states = tf.TensorArray(self.projected.dtype, size=steps, element_shape=self.projected.shape[1:])
+
+        def step(t, state, states):
+            p = tf.gather(self.projected, t)
+            state = self.activation(p + tf.matmul(state, self.recurrent_kernel))
+            return t + 1, state, states.write(t, state)
+
+        *_, states = tf.while_loop(
+            lambda t, *_: t < steps, step, (0, self.initial_state, states), maximum_iterations=steps
+        )
+        return tf.ensure_shape(states.stack(), self.projected.shape)
+
+    def adjoint(self, states, direct, from_future, taps) -> Adjoint:
+        """Go back from the last step to the first; arguments as `Steps.adjoint`."""
+        norms = [LogNorm.of(tap, states) for tap in taps]
+        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, norms)
+        deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
+        return Adjoint(deltas, to_kernel(states, self.initial_state, deltas), to_initial, records)
+
+    def _slopes(self, states) -> activations.Slope:
+        """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
+        from_state = activations.slope_from_state(self.activation)
+        if from_state is not None:
+            return lambda t: from_state(tf.gather(states, t))
+        previous = tf.concat([self.initial_state[tf.newaxis], states[:-1]], axis=0)
+        pre_activations = self.projected + tf.matmul(previous, self.recurrent_kernel)
+        slopes = activations.slope(self.activation, pre_activations)
+        return lambda t: tf.gather(slopes, t)
+
+
+def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
+    """T as a number where the graph knows it, as XLA needs it for its loops."""
+    return tf.shape(sequence)[0] if sequence.shape[0] is None else sequence.shape[0]
+
+
+class _Backward:
+    """The loop from t = T to 1: g_t, delta_t and what `norms` keep of g_t."""
+
+    def __init__(self, direct, slopes, recurrent_kernel, norms: "list[LogNorm]"):
+        self.direct = direct
+        self.slopes = slopes
+        self.transposed = tf.transpose(recurrent_kernel)
+        self.norms = norms
+
+    def run(self, from_future: tf.Tensor, steps) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Return deltas (T, B, H), dL/dh_0 (B, H) and one record for each of `norms`."""
+        deltas = tf.TensorArray(from_future.dtype, size=steps, element_shape=from_future.shape)
+        kept = [norm.array(steps) for norm in self.norms]
+        _, to_initial, deltas, kept = tf.while_loop(
+            lambda t, *_: t >= 0,
+            self._step,
+            (steps - 1, from_future, deltas, kept),
+            maximum_iterations=steps,
+        )
+        records = [norm.record(array.stack()) for norm, array in zip(self.norms, kept, strict=True)]
+        return deltas.stack(), to_initial, records
+
+    def _step(self, t, from_future, deltas, kept):
+        g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
+        delta = self.slopes(t) * g
+        kept = [array.write(t, norm.partial(g)) for norm, array in zip(self.norms, kept, strict=True)]
+        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), kept
+
+
+class LogNorm:
+    """ln ||g_t|| for every step of a loop, without over- or underflow of the squares.
+
+    In the loop only the squares are summed, along one axis; logarithm and remaining sum follow once for all
+    steps. float32 is squared in float64, whose exponent range holds every square; of float64 the logarithms
+    are kept, from `rnnexp.nn.log_norm`.
+    """
+
+    def __init__(self, axis: int, size: int | None, dtype: tf.DType):
+        self.axis = axis
+        self.size = size
+        self.wide = dtype == tf.float64
+
+    @classmethod
+    def of(cls, tap: tf.Tensor, states: tf.Tensor) -> "LogNorm":
+        """The norm that `tap` asks for: (T,) over batch and units, (T, B) of every sample."""
+        per_sample = tap.shape.rank == 2
+        return cls(axis=1 if per_sample else 0, size=states.shape[1 if per_sample else 2], dtype=states.dtype)
+
+    def array(self, steps) -> tf.TensorArray:
+        """An empty array for one `partial` a step."""
+        return tf.TensorArray(tf.float64, size=steps, element_shape=(self.size,))
+
+    def partial(self, g: tf.Tensor) -> tf.Tensor:
+        """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""
+        if self.wide:
+            return 2 * log_norm(g, [self.axis])
+        squares = tf.square(tf.cast(g, tf.float64))
+        return tf.reduce_sum(squares, axis=1) if self.axis == 1 else _sum_of_rows(squares)
+
+    def record(self, partials: tf.Tensor) -> tf.Tensor:
+        """ln ||g_t|| from the partial sums of all steps: (T, B) per sample, else (T,)."""
+        if self.axis == 1:
+            return (partials if self.wide else tf.math.log(partials)) / 2
+        if self.wide:
+            return tf.reduce_logsumexp(partials, axis=1) / 2
+        return tf.math.log(tf.reduce_sum(partials, axis=1)) / 2
+
+
+_HALVINGS = 6  # each doubles the code that XLA makes of the sum
+
+
+def _sum_of_rows(rows: tf.Tensor) -> tf.Tensor:
+    """sum_b rows (B, H) -> (H,), the lower half added to the upper again and again.
+
+    XLA vectorises additions, but not a reduction that it has fused with what follows: in the backward loop
+    this sum costs a fraction of `tf.reduce_sum`. It is the more exact one, too.
+    """
+    size = rows.shape[0]
+    for _ in range(_HALVINGS):
+        if size is None or size % 2 == 1:
+            break
+        size //= 2
+        rows = rows[:size] + rows[size:]
+    return tf.reduce_sum(rows, axis=0)

@@ -1,0 +1,142 @@
+"""The gradient at every time step of a model's recurrent layers, one panel a state."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from rnnexp.plotting import style
+from rnnexp.runtime.checks import ArgumentError
+
+_NATS_TO_DECADES = 1 / np.log(10)
+_COLUMNS = 2
+_WIDTH, _HEIGHT = 4.2, 2.3
+_BAND = (10, 90)
+_SMALLEST_RANGE = 1.0
+_EDGE_MARKS = 25
+
+
+class Panel(NamedTuple):
+    """One state of one layer; arrays over time are in the order of the layer's inputs, t = 1..T.
+
+    Attributes:
+        label: Its name.
+        log_norms: ln ||dl_b/dh_t||, (T, B); nan where there is no step, -inf for an exact zero.
+        log_norm: ln rms_b ||dl_b/dh_t||, (T,).
+        fitted: The fitted line, (T,), nats; nan where there is none.
+        summary: What was found, in a few words.
+        go_backwards: Whether the layer processes the last input first.
+    """
+
+    label: str
+    log_norms: np.ndarray
+    log_norm: np.ndarray
+    fitted: np.ndarray
+    summary: str
+    go_backwards: bool
+
+
+def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None) -> Figure:
+    """Draw log10 ||dl/dh_t|| against t for every state: rms over samples, their 10-90 % band, the fit.
+
+    Exact zeros and non-finite values have no place on the axis: triangles at its lower and upper edge.
+
+    Args:
+        panels: The states, at least one.
+        path: The file, whose suffix decides the format (.png, .pdf, .svg); None writes none.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ArgumentError: There are no panels, or an array has not its shape.
+    """
+    if not panels:
+        raise ArgumentError("panels", "at least one", list(panels))
+    columns = min(_COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    with _figure(path, (_WIDTH * columns + 0.4, _HEIGHT * rows + 0.5)) as figure:
+        figure.supylabel(r"$\log_{10}\;\|\partial\ell/\partial h_t\|$", fontsize=10)
+        for number, panel in enumerate(panels, start=1):
+            axes = figure.add_subplot(rows, columns, number)
+            _draw(axes, panel)
+            if number > len(panels) - columns:
+                axes.set_xlabel("time step $t$ of the layer's input")
+        _legend(figure)
+    return figure
+
+
+@contextlib.contextmanager
+def _figure(path: str | os.PathLike | None, size: tuple[float, float]) -> Iterator[Figure]:
+    if path is not None:
+        with style.paper_figure(path, size) as figure:
+            yield figure
+        return
+    with matplotlib.rc_context(style.STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    log_norms = style.array("log_norms", panel.log_norms, 2) * _NATS_TO_DECADES
+    rms = style.array("log_norm", panel.log_norm, 1) * _NATS_TO_DECADES
+    fitted = style.array("fitted", panel.fitted, 1) * _NATS_TO_DECADES
+    steps = np.arange(1, len(log_norms) + 1)
+    if len(rms) != len(steps) or len(fitted) != len(steps):
+        raise ArgumentError("panels", f"{len(steps)} steps in every array of a panel", panel.label)
+    low, high = _band(log_norms)
+    axes.fill_between(steps, low, high, color=style.SKY, alpha=0.35, linewidth=0, label="10-90 % of samples")
+    shown = np.where(np.isfinite(rms), rms, np.nan)
+    axes.plot(steps, shown, color=style.BLUE, label="rms over samples", marker="o" if len(steps) < 3 else "")
+    axes.plot(steps, fitted, color=style.BLACK, linewidth=1.0, linestyle="--", label="fit")
+    _mark(axes, steps[np.isneginf(rms)], 0.03, "v", "zero")
+    _mark(axes, steps[np.isposinf(rms)], 0.97, "^", "not finite")
+    _frame(axes, panel, np.concatenate([low, high, shown]))
+
+
+def _band(log_norms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Percentiles over the finite samples of every step; nan where there is none."""
+    result = np.full((2, len(log_norms)), np.nan)
+    for step, norms in enumerate(log_norms):
+        finite = norms[np.isfinite(norms)]
+        if finite.size:
+            result[:, step] = np.percentile(finite, _BAND)
+    return result[0], result[1]
+
+
+def _mark(axes: Axes, steps: np.ndarray, height: float, marker: str, label: str) -> None:
+    if steps.size:
+        shown = steps[:: max(1, steps.size // _EDGE_MARKS)]
+        heights = np.full(shown.size, height)
+        where = axes.get_xaxis_transform()
+        axes.plot(shown, heights, marker, color=style.VERMILLION, transform=where, label=label)
+
+
+def _frame(axes: Axes, panel: Panel, values: np.ndarray) -> None:
+    way = "  (last input first)" if panel.go_backwards else ""
+    axes.set_title(f"{panel.label}{way}\n{panel.summary}", loc="left", fontsize=9, parse_math=False)
+    axes.margins(x=0.02)
+    axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+    style.whole_numbers(axes.xaxis)
+    values = values[np.isfinite(values)]
+    if values.size:
+        low, high = values.min(), values.max()
+        missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2 + 0.05 * (high - low)
+        axes.set_ylim(low - missing, high + missing)
+
+
+def _legend(figure: Figure) -> None:
+    """Name every kind of mark once, under the panels."""
+    named: dict[str, Artist] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=len(named))

@@ -1,0 +1,115 @@
+"""The sizes of the recurrent kernel over training."""
+
+import os
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rnnexp.plotting import style
+from rnnexp.runtime.checks import ArgumentError
+
+_BANDS = ((r"$\sigma_i$, 25-75 %", 25, 75, 0.5), (r"$\sigma_i$, 5-95 %", 5, 95, 0.3))
+_LARGEST_RATIO = 30.0
+"""Of the largest and the smallest singular value that a linear axis still shows both of."""
+
+
+def spectrum_history(
+    path: str | os.PathLike,
+    steps: np.ndarray,
+    spectral_radius: np.ndarray,
+    singular_values: np.ndarray,
+    nonnormality: np.ndarray,
+    *,
+    predicted_radius: float | None = None,
+    predicted_sigma_max: float | None = None,
+    title: str = "",
+) -> None:
+    """Draw spectral radius, singular values and non-normality of W_hh against the training step.
+
+    Above: sigma_max, the spectral radius, quantiles of the singular values, and the line 1, at which a linear
+    network neither forgets nor explodes. Theory's values for the initial draw are marked at the first look.
+    Below: Henrici's departure from normality as a share of ||W_hh||_F. Looks that are not finite are gaps.
+
+    Args:
+        path: The file; its suffix decides the format (.png, .pdf, .svg).
+        steps: Training steps of the looks, (N,), strictly increasing.
+        spectral_radius: max |lambda|, (N,).
+        singular_values: (N, H), the largest first.
+        nonnormality: From 0 to 1, (N,).
+        predicted_radius: Spectral radius that theory gives the initial draw. None or nan: not drawn.
+        predicted_sigma_max: Its largest singular value. None or nan: not drawn.
+        title: Text over the figure.
+
+    Raises:
+        ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
+    """
+    sigma = style.array("singular_values", singular_values, 2)
+    steps = style.training_steps("steps", steps, len(sigma))
+    radius = _curve("spectral_radius", spectral_radius, steps)
+    nonnormality = _curve("nonnormality", nonnormality, steps)
+    with style.paper_figure(path, (4.8, 4.6), title) as figure:
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.8, 1])
+        look: dict[str, Any] = {"marker": "o" if len(steps) == 1 else ""}
+        above.plot(steps, sigma[:, 0], color=style.BLUE, label=r"$\sigma_\mathrm{max}$", **look)
+        above.plot(steps, radius, color=style.VERMILLION, label=r"spectral radius $\rho$", **look)
+        _draw_bands(above, steps, sigma)
+        above.axhline(1.0, color=style.BLACK, linestyle="--", linewidth=1.0, label="1")
+        # The larger mark first, so that both are seen where they agree.
+        _mark_prediction(above, steps[0], predicted_sigma_max, "s", 8.0, style.BLUE, r"$\sigma_\mathrm{max}$")
+        _mark_prediction(above, steps[0], predicted_radius, "o", 5.0, style.VERMILLION, r"$\rho$")
+        below.plot(steps, nonnormality, color=style.PURPLE, **look)
+        _label(above, below, sigma)
+
+
+def _curve(name: str, values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    curve = style.array(name, values, 1)
+    if curve.shape != steps.shape:
+        raise ArgumentError(name, f"an array of shape {steps.shape}", f"shape {curve.shape}")
+    return curve
+
+
+def _draw_bands(axes: Axes, steps: np.ndarray, sigma: np.ndarray) -> None:
+    for name, low, high, alpha in _BANDS:
+        edges = np.percentile(sigma, [low, high], axis=1)
+        axes.fill_between(steps, *edges, color=style.SKY, alpha=alpha, linewidth=0, label=name)
+
+
+def _mark_prediction(
+    axes: Axes, step: float, value: float | None, marker: str, size: float, colour: str, name: str
+) -> None:
+    if style.is_number(value):
+        label = f"theory {name} = {style.number(value, '.3g')}"
+        look: dict[str, Any] = {"markersize": size, "markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
+        axes.plot([step], [value], marker, color=colour, label=label, clip_on=False, zorder=3, **look)
+
+
+def _label(above: Axes, below: Axes, sigma: np.ndarray) -> None:
+    largest, typical = np.nanmax(sigma, initial=0.0), np.nanmedian(sigma) if np.isfinite(sigma).any() else 0.0
+    if typical > 0 and largest / typical > _LARGEST_RATIO:
+        above.set_yscale("log")
+    else:
+        above.set_ylim(bottom=0.0)
+        above.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=style.ROUND))
+    above.set_ylabel("size of $W_{hh}$")
+    below.set_ylim(0, 1.03)
+    below.set_yticks([0, 0.5, 1])
+    below.set_ylabel("non-normality")
+    for axes in (above, below):
+        axes.margins(x=0.02)
+        axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+    _legend(above)
+    style.training_axis(below)
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=3,
+        borderpad=0.2,
+        handlelength=1.3,
+        handletextpad=0.5,
+        columnspacing=1.0,
+    )

@@ -1,0 +1,160 @@
+"""The Jacobians of any Keras cell along its trajectories, by automatic differentiation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rnnexp.probes.jacobians import Chain, Factor
+from rnnexp.runtime.checks import ArgumentError
+
+_ROWS = 8192  # of a call: some hundred megabytes at H = 64
+_LARGEST = 1e100  # what is larger counts as not finite, as in `rnnexp.probes.jacobians`
+
+
+class CellDerivatives:
+    """One step of a cell, S' = cell(x, S), and its first derivatives, traced once.
+
+        push: dS'/dS v        pull: (dS'/dS)^T g
+
+    S (R, N) are all states of R rows side by side: h, or (h, c) of an LSTM. No row touches another.
+
+    Args:
+        cell: A Keras cell, built, whose states are matrices (R, H). Its weights may change between calls.
+        inputs: F.
+    """
+
+    def __init__(self, cell: Any, inputs: int):
+        sizes = cell.state_size
+        self._sizes = [sizes] if isinstance(sizes, int) else list(sizes)
+        self.states = sum(self._sizes)
+        self._cell = cell
+        dtype = cell.compute_dtype
+        rows = [tf.TensorSpec((None, size), dtype) for size in (inputs, self.states, self.states)]
+        self.push = tf.function(self._push, input_signature=rows)
+        self.pull = tf.function(self._pull, input_signature=rows)
+        self.trajectory = tf.function(
+            self._trajectory, input_signature=[tf.TensorSpec((None, None, inputs), dtype)]
+        )
+
+    def _step(self, x: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        return list(self._cell(x, list(states))[1])
+
+    def _split(self, states: tf.Tensor) -> list[tf.Tensor]:
+        return tf.split(states, self._sizes, axis=1)
+
+    def _push(self, x: tf.Tensor, states: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        with tf.autodiff.ForwardAccumulator(states, vectors) as forward:
+            after = tf.concat(self._step(x, self._split(states)), axis=1)
+        return forward.jvp(after, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def _pull(self, x: tf.Tensor, states: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            after = tf.concat(self._step(x, self._split(states)), axis=1)
+        return tape.gradient(after, states, gradients, unconnected_gradients="zero")
+
+    def _trajectory(self, x: tf.Tensor) -> tf.Tensor:
+        """Return S_0 ... S_{T-1}, the states before every step, (T, B, N), from x (T, B, F) and S_0 = 0."""
+        start = [tf.zeros((tf.shape(x)[1], size), x.dtype) for size in self._sizes]
+        after = tf.scan(lambda states, each: self._step(each, states), x, start)
+        return tf.concat([tf.concat(start, axis=1)[tf.newaxis], tf.concat(after, axis=2)[:-1]], axis=0)
+
+
+class CellJacobians:
+    """The Jacobians J_t = dS_t/dS_{t-1} of any cell, `rnnexp.probes.Jacobians`; only a few are ever stored.
+
+    S are all states of the cell side by side, so of an LSTM with H units J_t is (2H, 2H), h before c.
+
+    Args:
+        derivatives: Of the cell.
+        x: The inputs, (T, B, F).
+        before: S_{t-1} of every step t, (T, B, N). A sample whose Jacobians are not all finite is marked in
+            `finite`.
+
+    Raises:
+        ArgumentError: The shapes do not fit, or an array is empty.
+    """
+
+    def __init__(self, derivatives: CellDerivatives, x: np.ndarray, before: np.ndarray):
+        x, before = np.asarray(x), np.asarray(before)
+        if x.ndim != 3 or x.size == 0:
+            raise ArgumentError("x", "a non-empty array (T, B, F)", x.shape)
+        expected = (*x.shape[:2], derivatives.states)
+        if before.shape != expected:
+            raise ArgumentError("before", f"an array {expected}", before.shape)
+        self.shape: tuple[int, int, int] = expected
+        self._derivatives = derivatives
+        self._x, self._before = x, before
+        self.finite = self._bounded()
+        if not self.finite.all():
+            kept = self.finite[:, np.newaxis]
+            self._x, self._before = np.where(kept, x, 0.0), np.where(kept, before, 0.0)
+        self._block = max(1, _ROWS // (expected[1] * expected[2]))
+        self._log_gain = np.full(expected[:2], np.nan)
+        self._stored: tuple[int, np.ndarray] | None = None
+
+    def forward(self) -> Chain:
+        """J_T ... J_1."""
+        return Chain(self.shape[0], (Factor(self._push, diagonal=False),))
+
+    def backward(self) -> Chain:
+        """J_1^T ... J_T^T."""
+        last = self.shape[0] - 1
+
+        def pull(i: int, vectors: np.ndarray) -> np.ndarray:
+            return self.step(last - i).swapaxes(1, 2) @ vectors
+
+        return Chain(self.shape[0], (Factor(pull, diagonal=False),))
+
+    def step(self, index: int) -> np.ndarray:
+        """J_t of step t = index + 1, (B, N, N)."""
+        block, place = divmod(index, self._block)
+        if self._stored is None or self._stored[0] != block:
+            self._stored = block, self._differentiate(slice(block * self._block, (block + 1) * self._block))
+        return self._stored[1][place]
+
+    def log_gain(self) -> np.ndarray:
+        """ln(||J_t||_F / sqrt(N)), (T, B); what the other methods have met is not computed again."""
+        for index in range(0, self.shape[0], self._block):
+            if np.isnan(self._log_gain[index]).any():
+                self.step(index)
+        return np.where(self.finite, self._log_gain, np.nan)
+
+    def _differentiate(self, steps: slice) -> np.ndarray:
+        """J_t of some steps, (steps, B, N, N): one pull for every row of every Jacobian."""
+        before, (_, samples, states) = self._before[steps], self.shape
+        rows = np.broadcast_to(np.eye(states), (*before.shape[:2], states, states)).reshape(-1, states)
+        arguments = (
+            np.repeat(a[steps].reshape(-1, a.shape[2]), states, axis=0) for a in (self._x, self._before)
+        )
+        jacobians = self._derivatives.pull(*arguments, rows).numpy().reshape(-1, samples, states, states)
+        jacobians *= self.finite[:, np.newaxis, np.newaxis]
+        with np.errstate(divide="ignore"):
+            # No square overflows: what is larger than 1e100 is not finite.
+            self._log_gain[steps] = 0.5 * np.log(np.mean(np.sum(jacobians**2, axis=3), axis=2))
+        return jacobians
+
+    def _push(self, i: int, vectors: np.ndarray) -> np.ndarray:
+        """J V of the i-th step, (B, N, K)."""
+        columns = vectors.shape[2]
+        arguments = (np.repeat(a[i], columns, axis=0) for a in (self._x, self._before))
+        flat = vectors.swapaxes(1, 2).reshape(-1, self.shape[2])
+        image = self._derivatives.push(*arguments, flat).numpy().reshape(-1, columns, self.shape[2])
+        return image.swapaxes(1, 2) * self.finite[:, np.newaxis, np.newaxis]
+
+    def _bounded(self) -> np.ndarray:
+        """Whether J_t maps a random vector to finite numbers at every step, (B,): so its entries are."""
+        steps, samples, states = self.shape
+        vector = np.random.default_rng(0).standard_normal(states)
+        bounded = np.ones(samples, bool)
+        at_once = max(1, _ROWS // samples)
+        for start in range(0, steps, at_once):
+            chosen = slice(start, start + at_once)
+            x, before = (a[chosen].reshape(-1, a.shape[2]) for a in (self._x, self._before))
+            image = self._derivatives.push(x, before, np.broadcast_to(vector, before.shape)).numpy()
+            with np.errstate(invalid="ignore"):
+                within = np.all(np.abs(image) <= _LARGEST, axis=1)
+            bounded &= within.reshape(-1, samples).all(axis=0)
+        return bounded

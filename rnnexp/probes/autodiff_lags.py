@@ -1,0 +1,157 @@
+"""What each lag contributes to the gradient of the recurrent kernel of any Keras cell.
+
+`rnnexp.probes.measure_lags` has the closed form for h_t = phi(a_t); here the cell is differentiated.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rnnexp.probes import LagContributions
+from rnnexp.runtime.checks import ArgumentError
+
+_ROWS = 4096
+"""Steps times samples that pass the cell at once where no step waits for another."""
+
+
+class CellLags:
+    """Measures what each lag contributes to dL/dU, U the recurrent kernel of a cell, L = mean_b l_b.
+
+        S_t = cell(x_t, S_{t-1}; U),   g_t = dl_b/dS_{t,b},   g_{t-1} = (dS_t/dS_{t-1})^T g_t
+        dL/dU = sum_t G_t,   G_t = (1/B) sum_b (dS_{t,b}/dU)^T g_{t,b}
+
+    S (B, N) are all states of the cell side by side: h, or (h, c) of an LSTM. The loss depends on S_T alone.
+
+    One backward loop of vector-Jacobian products keeps g_t as unit vectors beside the logarithms of their
+    norms, so that nothing over- or underflows, and adds up dL/dU with one G_t in memory at a time. Then
+    <G_t, dL/dU> is the cell's derivative along dL/dU against g_t, for all steps at once.
+
+    Args:
+        cell: A Keras cell, built, with a `recurrent_kernel` and with states that are matrices (B, H), whose
+            steps do not mix samples. It is called as in inference, without dropout; its dtype is that of the
+            arithmetic, so let it be float64. Its weights may change between calls.
+
+    Raises:
+        ArgumentError: The cell has no recurrent kernel: it is not built, or holds other cells.
+    """
+
+    def __init__(self, cell: Any):
+        kernel = getattr(cell, "recurrent_kernel", None)
+        if kernel is None:
+            raise ArgumentError("cell", "a built cell with a recurrent_kernel", type(cell).__name__)
+        self._sizes = [cell.state_size] if isinstance(cell.state_size, int) else list(cell.state_size)
+        self._cell = cell
+        self._kernel = kernel.value
+        sequence = tf.TensorSpec((None, None, None), cell.compute_dtype)
+        rows = tf.TensorSpec((None, None), cell.compute_dtype)
+        self._backward = tf.function(self._pass_backward, input_signature=[sequence, sequence, rows])
+        self._along = tf.function(self._derivative_along, input_signature=[rows, rows, rows])
+
+    def measure(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions:
+        """Measure the contributions with the weights that the cell has now.
+
+        Args:
+            x: The inputs, (T, B, F).
+            before: S_{t-1} of every step t, (T, B, N).
+            last_adjoint: dl_b/dS_T, (B, N); 0 for a state that the loss does not see, such as c of an LSTM.
+
+        Raises:
+            ArgumentError: An array has not its shape, or is empty.
+        """
+        x, before, last = np.asarray(x), np.asarray(before), np.asarray(last_adjoint)
+        if x.ndim != 3 or x.size == 0:
+            raise ArgumentError("x", "a non-empty array (T, B, F)", x.shape)
+        _check_shape("before", before, (*x.shape[:2], sum(self._sizes)))
+        _check_shape("last_adjoint", last, before.shape[1:])
+        dtype = self._cell.compute_dtype
+        x, before, last = (array.astype(dtype, copy=False) for array in (x, before, last))
+        *weighted, log_norms, total, log_scale = (
+            result.numpy() for result in self._backward(x, before, last)
+        )
+        with np.errstate(divide="ignore"):
+            log_size = float(np.log(np.linalg.norm(total)))
+        share = np.full(len(x), np.nan)
+        if np.isfinite(log_size):
+            cotangents, scales = weighted
+            along = self._inner_products(x, before, cotangents, total / np.exp(log_size))
+            share = along * np.exp(scales - log_scale - log_size)
+        return LagContributions(log_norms[::-1], share[::-1], log_size + float(log_scale))
+
+    def _step(self, x: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
+        return tf.concat(self._cell(x, tf.split(states, self._sizes, axis=1))[1], axis=1)
+
+    def _pass_backward(self, x: tf.Tensor, before: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Return exp(-m_t) g_t / B (T, B, N), m_t (T,), ln ||G_t|| (T,), exp(-M) dL/dU and M.
+
+        m_t and M are logarithms of the largest length met: ln max_b ||g_{t,b}||, and max_t m_t.
+        """
+        steps = tf.shape(x)[0]
+        samples = tf.cast(tf.shape(x)[1], x.dtype)
+        shapes = (before.shape[1:], (), ())
+        records = [tf.TensorArray(x.dtype, steps, element_shape=shape) for shape in shapes]
+
+        def body(t, unit, log_norm, total, highest, records):
+            scale = _finite_or_zero(tf.reduce_max(log_norm))
+            cotangent = unit * tf.exp(log_norm - scale)[:, tf.newaxis] / samples
+            to_kernel, to_states = self._pull(x[t], before[t], cotangent, unit)
+            raised = tf.maximum(highest, scale)
+            total = total * tf.exp(highest - raised) + to_kernel * tf.exp(scale - raised)
+            found = (cotangent, scale, scale + tf.math.log(tf.norm(to_kernel)))
+            records = [record.write(t, value) for record, value in zip(records, found, strict=True)]
+            unit, growth = _unit_vectors(to_states)
+            return t - 1, unit, log_norm + growth, total, raised, records
+
+        unit, log_norm = _unit_vectors(last)
+        start = _finite_or_zero(tf.reduce_max(log_norm))
+        state = (steps - 1, unit, log_norm, tf.zeros_like(self._kernel), start, records)
+        *_, total, highest, records = tf.while_loop(lambda t, *_: t >= 0, body, state)
+        return *(record.stack() for record in records), total, highest
+
+    def _pull(
+        self, x: tf.Tensor, states: tf.Tensor, for_kernel: tf.Tensor, for_states: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return (dS'/dU)^T for_kernel, summed over samples, and (dS'/dS)^T for_states."""
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([states, self._kernel])
+            after = self._step(x, states)
+        to_kernel = tape.gradient(after, self._kernel, for_kernel)
+        return to_kernel, tape.gradient(after, states, for_states, unconnected_gradients="zero")
+
+    def _inner_products(
+        self, x: np.ndarray, before: np.ndarray, cotangents: np.ndarray, direction: np.ndarray
+    ) -> np.ndarray:
+        """<sum_b (dS_{t,b}/dU)^T cotangents_{t,b}, direction> of every step, (T,)."""
+        found = np.empty(len(x))
+        at_once = max(1, _ROWS // x.shape[1])
+        for start in range(0, len(x), at_once):
+            steps = slice(start, start + at_once)
+            rows = (array[steps].reshape(-1, array.shape[2]) for array in (x, before))
+            along = self._along(*rows, direction).numpy().reshape(cotangents[steps].shape)
+            found[steps] = np.einsum("tbn,tbn->t", along, cotangents[steps])
+        return found
+
+    def _derivative_along(self, x: tf.Tensor, states: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
+        """Return dS'/dU direction, (R, N)."""
+        with tf.autodiff.ForwardAccumulator(self._kernel, direction) as forward:
+            after = self._step(x, states)
+        return forward.jvp(after)
+
+
+def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ArgumentError(name, f"an array of shape {shape}", array.shape)
+
+
+def _finite_or_zero(scale: tf.Tensor) -> tf.Tensor:
+    """Return 0 for the -inf of a maximum over zeros; a nan stays."""
+    return tf.where(tf.math.is_inf(scale), tf.zeros_like(scale), scale)
+
+
+def _unit_vectors(vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return rows of norm 1, (B, N), and ln of the norms they had, (B,); a zero is 0 and -inf."""
+    largest = tf.reduce_max(tf.abs(vectors), axis=1, keepdims=True)
+    scaled = vectors / tf.where(largest > 0, largest, tf.ones_like(largest))
+    norm = tf.norm(scaled, axis=1, keepdims=True)
+    log_norm = tf.math.log(largest) + tf.math.log(norm)
+    return scaled / tf.where(norm > 0, norm, tf.ones_like(norm)), tf.squeeze(log_norm, axis=1)

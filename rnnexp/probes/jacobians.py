@@ -1,0 +1,203 @@
+"""The recurrence to first order: the Jacobians of its steps, as maps of vectors."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from rnnexp.runtime.checks import ArgumentError
+
+_LARGEST = 1e100
+"""What is larger counts as not finite: some products of two such numbers would not be float64."""
+
+
+class Factor(NamedTuple):
+    """One factor of the Jacobian of every step.
+
+    Attributes:
+        apply: The map (i, V) -> F_i V, of the i-th step of a chain; V (B, H, K) has the vectors in columns.
+        diagonal: Whether F_i is diagonal, so that no entry of F_i V is a difference of larger ones.
+    """
+
+    apply: Callable[[int, np.ndarray], np.ndarray]
+    diagonal: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """A product of Jacobians, (F_n ... F_1)_last ... (F_n ... F_1)_first, that is applied to vectors.
+
+    Attributes:
+        steps: Number of Jacobians, in the order in which vectors pass them.
+        factors: F_1 ... F_n, the first that a vector meets first.
+    """
+
+    steps: int
+    factors: tuple[Factor, ...]
+
+    def apply(self, start: int, stop: int, vectors: np.ndarray) -> np.ndarray:
+        """Return J_{stop-1} ... J_start V of the chain's steps, for V (B, H, K)."""
+        for step in range(start, stop):
+            for factor in self.factors:
+                vectors = factor.apply(step, vectors)
+        return vectors
+
+
+class Jacobians(Protocol):
+    """The Jacobians J_t = dh_t/dh_{t-1} of T steps, of B samples, of H states; the first is dh_1/dh_0."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, B, H)."""
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Samples whose Jacobians are all finite and below 1e100, (B,); the others' count as 0."""
+
+    def forward(self) -> Chain:
+        """J_T ... J_1, which carries a change of the state from h_0 to h_T."""
+
+    def backward(self) -> Chain:
+        """J_1^T ... J_T^T, which carries a gradient from h_T to h_0."""
+
+    def step(self, index: int) -> np.ndarray:
+        """J_t of step t = index + 1, (B, H, H)."""
+
+    def log_gain(self) -> np.ndarray:
+        """ln(||J_t||_F / sqrt(H)), (T, B), nats: the root mean square growth of a random direction."""
+
+
+class ElmanJacobians:
+    """The Jacobians of h_t = phi(W_xh^T x_t + W_hh^T h_{t-1} + b), none of which is ever stored.
+
+        J_t = diag(phi'(a_t)) W_hh^T
+
+    Args:
+        slopes: phi'(a_t), (T, B, H). A sample with a slope that is not finite is marked in `finite`.
+        recurrent_kernel: W_hh, (H, H).
+
+    Raises:
+        ArgumentError: The shapes are others, or an array is empty.
+    """
+
+    def __init__(self, slopes: np.ndarray, recurrent_kernel: np.ndarray):
+        slopes = np.asarray(slopes, dtype=np.float64)
+        kernel = np.asarray(recurrent_kernel, dtype=np.float64)
+        if slopes.ndim != 3 or slopes.size == 0:
+            raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
+        units = slopes.shape[2]
+        if kernel.shape != (units, units):
+            raise ArgumentError("recurrent_kernel", f"an array ({units}, {units})", kernel.shape)
+        self.shape: tuple[int, int, int] = slopes.shape
+        self.finite = _bounded(slopes, axis=(0, 2)) & _bounded(kernel)
+        self._slopes = slopes if self.finite.all() else np.where(self.finite[:, np.newaxis], slopes, 0.0)
+        self._kernel = kernel if _bounded(kernel) else np.zeros_like(kernel)
+
+    def forward(self) -> Chain:
+        """J_T ... J_1."""
+        kernel, slopes = np.ascontiguousarray(self._kernel.T), self._slopes
+        return Chain(
+            len(slopes),
+            (
+                Factor(lambda i, vectors: kernel @ vectors, diagonal=False),
+                Factor(lambda i, vectors: slopes[i][:, :, np.newaxis] * vectors, diagonal=True),
+            ),
+        )
+
+    def backward(self) -> Chain:
+        """J_1^T ... J_T^T."""
+        kernel, slopes = self._kernel, self._slopes[::-1]
+        return Chain(
+            len(slopes),
+            (
+                Factor(lambda i, vectors: slopes[i][:, :, np.newaxis] * vectors, diagonal=True),
+                Factor(lambda i, vectors: kernel @ vectors, diagonal=False),
+            ),
+        )
+
+    def step(self, index: int) -> np.ndarray:
+        """J_t of step t = index + 1, (B, H, H)."""
+        return self._slopes[index][:, :, np.newaxis] * self._kernel.T
+
+    def log_gain(self) -> np.ndarray:
+        """ln(||J_t||_F / sqrt(H)), (T, B), where ||J_t||_F^2 = sum_i phi'(a_i)^2 sum_j W_ji^2."""
+        columns = _log_norm(self._kernel, axis=0)
+        with np.errstate(divide="ignore"):
+            rows = np.log(np.abs(self._slopes)) + columns
+        return np.where(self.finite, _log_rms(rows), np.nan)
+
+
+class GivenJacobians:
+    """Jacobians of any cell, as arrays.
+
+    Args:
+        jacobians: J_t = dh_t/dh_{t-1}, (T, B, H, H), with h_t in the rows: J[t, b, i, j] = dh_i/dh_j. A
+            sample with an entry that is not finite is marked in `finite`.
+
+    Raises:
+        ArgumentError: `jacobians` is not (T, B, H, H) or is empty.
+    """
+
+    def __init__(self, jacobians: np.ndarray):
+        jacobians = np.asarray(jacobians, dtype=np.float64)
+        if jacobians.ndim != 4 or jacobians.shape[2] != jacobians.shape[3] or jacobians.size == 0:
+            raise ArgumentError("jacobians", "a non-empty array (T, B, H, H)", jacobians.shape)
+        self.shape: tuple[int, int, int] = jacobians.shape[:3]
+        self.finite = _bounded(jacobians, axis=(0, 2, 3))
+        kept = self.finite[:, np.newaxis, np.newaxis]
+        self._jacobians = jacobians if self.finite.all() else np.where(kept, jacobians, 0.0)
+
+    def forward(self) -> Chain:
+        """J_T ... J_1."""
+        jacobians = self._jacobians
+        return Chain(len(jacobians), (Factor(lambda i, vectors: jacobians[i] @ vectors, diagonal=False),))
+
+    def backward(self) -> Chain:
+        """J_1^T ... J_T^T."""
+        transposed = self._jacobians[::-1].swapaxes(2, 3)
+        return Chain(len(transposed), (Factor(lambda i, vectors: transposed[i] @ vectors, diagonal=False),))
+
+    def step(self, index: int) -> np.ndarray:
+        """J_t of step t = index + 1, (B, H, H)."""
+        return self._jacobians[index]
+
+    def log_gain(self) -> np.ndarray:
+        """ln(||J_t||_F / sqrt(H)), (T, B)."""
+        return np.where(self.finite, _log_rms(_log_norm(self._jacobians, axis=3)), np.nan)
+
+
+def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> np.ndarray:
+    """Return the largest singular value of J_t, max_v ||J_t v|| / ||v||, (N, B); nan where not finite.
+
+    One singular value decomposition a step and sample, about 0.1 ms at H = 64: choose `indices` where T is
+    large.
+
+    Args:
+        jacobians: Of the T steps.
+        indices: Steps t - 1, (N,); all T where None.
+    """
+    chosen = np.arange(jacobians.shape[0]) if indices is None else np.asarray(indices)
+    sigma = [np.linalg.svd(jacobians.step(int(index)), compute_uv=False)[:, 0] for index in chosen]
+    return np.where(jacobians.finite, np.reshape(sigma, (len(chosen), jacobians.shape[1])), np.nan)
+
+
+def _bounded(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.all(np.abs(values) <= _LARGEST, axis=axis))
+
+
+def _log_norm(matrix: np.ndarray, axis: int) -> np.ndarray:
+    """Ln of the Euclidean norm along an axis, with the maximum factored out; -inf where all is 0."""
+    largest = np.abs(matrix).max(axis=axis, keepdims=True)
+    scaled = matrix / np.where(largest > 0, largest, 1.0)
+    with np.errstate(divide="ignore"):
+        return np.log(largest.squeeze(axis)) + 0.5 * np.log(np.sum(scaled**2, axis=axis))
+
+
+def _log_rms(log_norms: np.ndarray) -> np.ndarray:
+    """1/2 ln mean exp(2 x) over the last axis; -inf where all is -inf."""
+    largest = log_norms.max(axis=-1, keepdims=True)
+    shift = np.where(np.isneginf(largest), 0.0, largest)
+    with np.errstate(divide="ignore"):
+        return shift[..., 0] + 0.5 * np.log(np.mean(np.exp(2 * (log_norms - shift)), axis=-1))

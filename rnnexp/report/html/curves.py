@@ -1,0 +1,137 @@
+"""Curves of a group: the middle and the range over its seeds."""
+
+import dataclasses
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rnnexp.plotting.gradient_profile import ratio_by_lag
+from rnnexp.runtime.checks import ArgumentError
+
+_POINTS = 100
+_CLIP_BINS = 50
+_LN10 = math.log(10)
+_MEMBERS = (
+    *("steps", "loss", "clipped", "start_log_norm", "end_log_norm"),
+    *("validation_steps", "validation_loss"),
+)
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """Curves of several seeds as one: at each `x` the median, lowest and highest; nan where there is none."""
+
+    x: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """What the arrays of a group's runs say.
+
+    Attributes:
+        start: log10 of ||dl/dh_t|| over ||dl/dh_T|| by lag T - t, before training.
+        end: The same at the end.
+        loss: Training loss over steps, medians of at most 100 blocks.
+        validation: Step numbers and mean validation losses.
+        clipped: Share of clipped updates in each of 50 parts of the run.
+        diverged: (step, last finite loss) of every run that diverged.
+    """
+
+    start: Band
+    end: Band
+    loss: Band
+    validation: tuple[np.ndarray, np.ndarray]
+    clipped: np.ndarray
+    diverged: list[tuple[int, float]]
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Return the arrays of a run's `gradient_flow.npz` that a page needs.
+
+    Raises:
+        ArgumentError: The file is damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            return {name: arrays[name] for name in _MEMBERS}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ArgumentError("gradient_flow.npz", f"the arrays of a run ({error})", str(path)) from error
+
+
+def group_curves(arrays: Sequence[Arrays], diverged_at: Sequence[int | None]) -> Curves:
+    """Return the curves of a group.
+
+    Args:
+        arrays: Of each run.
+        diverged_at: Of each run.
+    """
+    last = max((int(run["steps"].max()) for run in arrays if run["steps"].size), default=0)
+    parts = min(_POINTS, max((run["steps"].size for run in arrays), default=0))
+    edges = np.linspace(0, last + 1, max(parts, 1) + 1)
+    losses = [_blocks(run["steps"], run["loss"], edges) for run in arrays]
+    return Curves(
+        start=over_seeds(_profiles(arrays, "start_log_norm")),
+        end=over_seeds(_profiles(arrays, "end_log_norm")),
+        loss=over_seeds(losses, (edges[:-1] + edges[1:]) / 2),
+        validation=_validation(arrays),
+        clipped=_clipped(arrays, last),
+        diverged=[
+            (int(step), _last_finite(loss))
+            for step, loss in zip(diverged_at, losses, strict=True)
+            if step is not None and math.isfinite(step)
+        ],
+    )
+
+
+def over_seeds(curves: Sequence[np.ndarray], x: np.ndarray | None = None) -> Band:
+    """Return the median and the range of curves of one length; what is not finite does not count."""
+    values = np.stack(curves)
+    values = np.where(np.isfinite(values), values, np.nan)
+    x = np.arange(values.shape[1]) if x is None else x
+    if not np.isfinite(values).any():
+        nothing = np.full(len(x), np.nan)
+        return Band(x, nothing, nothing, nothing)
+    frame = pd.DataFrame(values)
+    return Band(
+        x, *(statistic.to_numpy(np.float64) for statistic in (frame.median(), frame.min(), frame.max()))
+    )
+
+
+def _profiles(arrays: Sequence[Arrays], name: str) -> list[np.ndarray]:
+    return [ratio_by_lag(name, run[name] / _LN10) for run in arrays]
+
+
+def _blocks(steps: np.ndarray, values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the median of the finite values between each two edges, nan where there is none."""
+    finite = np.isfinite(values)
+    places = np.searchsorted(edges, steps[finite], side="right") - 1
+    medians = pd.Series(values[finite]).groupby(places).median()
+    return medians.reindex(range(len(edges) - 1)).to_numpy(np.float64)
+
+
+def _validation(arrays: Sequence[Arrays]) -> tuple[np.ndarray, np.ndarray]:
+    steps = np.concatenate([run["validation_steps"] for run in arrays])
+    losses = pd.Series(np.concatenate([run["validation_loss"] for run in arrays]))
+    means = losses[np.isfinite(losses)].groupby(steps[np.isfinite(losses)]).mean()
+    return means.index.to_numpy(), means.to_numpy(np.float64)
+
+
+def _clipped(arrays: Sequence[Arrays], last: int) -> np.ndarray:
+    steps = np.concatenate([run["steps"] for run in arrays])
+    clipped = np.concatenate([run["clipped"] for run in arrays]).astype(np.float64)
+    places = steps * _CLIP_BINS // (last + 1)
+    return pd.Series(clipped).groupby(places).mean().reindex(range(_CLIP_BINS)).to_numpy(np.float64)
+
+
+def _last_finite(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite[-1]) if finite.size else math.nan

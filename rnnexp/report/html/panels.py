@@ -1,0 +1,166 @@
+"""The small multiples of a page: gradient over lag and loss over training, a chart for every group.
+
+They are figures in the language of plotly.js, which draws them. What a trace is, its `meta` says; the page's
+script gives it the colours of the page, by day, by night and on paper.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rnnexp.analysis.columns import shown
+from rnnexp.report.html import words
+from rnnexp.report.html.axes import Axes
+from rnnexp.report.html.curves import Band, Curves
+from rnnexp.report.html.ranges import Range, loss_range, profile_range
+
+_DECADES = 1 / math.log(10)
+_DIGITS = 4  # a pixel is 1/200 of a chart, and a chart can be magnified
+
+Trace = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """What the page draws.
+
+    Attributes:
+        group: The number of the group.
+        title: What the group is.
+        caption: Its numbers.
+        figure: `kind`, the ranges `x` and `y`, and the traces `data`, as JSON takes them.
+    """
+
+    group: int
+    title: str
+    caption: str
+    figure: Mapping[str, Any]
+
+
+def profile_charts(groups: pd.DataFrame, axes: Axes, curves: Mapping[int, Curves]) -> list[Chart]:
+    """Return log10 of ||dl/dh_t|| over ||dl/dh_T|| against the lag, start and end, with the lines of theory.
+
+    Args:
+        groups: From `analysis.group_runs`, in the order of the page.
+        axes: Where the keys go: groups that differ in x only have a common vertical axis.
+        curves: Number of a group -> its curves.
+    """
+    rows: dict[tuple[str, ...], list[int]] = {}
+    for index in curves:
+        place = tuple(shown(groups.at[index, key]) for key in axes.order if key != axes.x)
+        rows.setdefault(place, []).append(index)
+    return [
+        _profile(index, groups.iloc[index], curves[index], y)
+        for members in rows.values()
+        for y in [profile_range([curves[index] for index in members])]
+        for index in members
+    ]
+
+
+def loss_charts(groups: pd.DataFrame, curves: Mapping[int, Curves]) -> list[Chart]:
+    """Return the loss over training with its floor, of the groups that trained; arguments as above."""
+    trained = {index: found for index, found in curves.items() if np.isfinite(found.loss.middle).any()}
+    if not trained:
+        return []
+    last = max(_last_step(found) for found in trained.values())
+    y = loss_range(groups["floor_loss"].to_numpy(np.float64), list(trained.values()))
+    return [_loss(index, groups.iloc[index], found, last, y) for index, found in trained.items()]
+
+
+def _last_step(curves: Curves) -> float:
+    return float(np.concatenate([curves.loss.x, curves.validation[0]]).max())
+
+
+def _profile(index: int, row: pd.Series, curves: Curves, y: Range) -> Chart:
+    last = float(curves.end.x[-1])
+    theory = [("theory", row["predicted_rate"]), ("bound", row["rate_bound"])]
+    data = [
+        *(_line(name, last, 0.0, last * rate * _DECADES) for name, rate in theory if math.isfinite(rate)),
+        _curve("start", curves.start),
+        _curve("end", curves.end),
+    ]
+    return Chart(index, row["label"], _profile_caption(row), _figure("profile", max(last, 1.0), y, data))
+
+
+def _loss(index: int, row: pd.Series, curves: Curves, last: float, y: Range) -> Chart:
+    floor = row["floor_loss"]
+    data = [
+        *([_line("floor", last, floor, floor)] if math.isfinite(floor) else []),
+        *([_clipping(curves)] if np.nansum(curves.clipped) > 0 else []),
+        _curve("loss", curves.loss),
+        _marks("validation", zip(*curves.validation, strict=True), y),
+        _marks("diverged", curves.diverged, y),
+    ]
+    return Chart(index, row["label"], _loss_caption(row), _figure("loss", last, y, data))
+
+
+def _figure(kind: str, last: float, y: Range, data: list[Trace]) -> dict[str, Any]:
+    low, high = (math.log10(y.low), math.log10(y.high)) if y.log else (y.low, y.high)
+    return {
+        "kind": kind,
+        "x": [0.0, last],
+        "y": {"range": _numbers([low, high]), "type": "log" if y.log else "linear"},
+        "data": [trace for trace in data if trace["y"]],
+    }
+
+
+def _curve(meta: str, band: Band) -> Trace:
+    """Return the median over seeds; `customdata` holds the range, where there is one."""
+    trace: Trace = {"meta": meta, **_even(band.x), "y": _numbers(band.middle)}
+    if np.array_equal(band.low, band.high, equal_nan=True):
+        return trace
+    return trace | {"customdata": [*map(list, zip(_numbers(band.low), _numbers(band.high), strict=True))]}
+
+
+def _line(meta: str, last: float, left: float, right: float) -> Trace:
+    return {"meta": meta, "x": [0.0, last], "y": _numbers([left, right])}
+
+
+def _clipping(curves: Curves) -> Trace:
+    edges = np.linspace(0, curves.loss.x[0] + curves.loss.x[-1], len(curves.clipped) + 1)
+    return {"meta": "clipped", **_even((edges[:-1] + edges[1:]) / 2), "y": _numbers(curves.clipped)}
+
+
+def _marks(meta: str, places: Any, y: Range) -> Trace:
+    """Return symbols, those beyond the frame at its edge; `text` holds the number."""
+    kept = [(float(step), float(loss)) for step, loss in places if math.isfinite(loss)]
+    return {
+        "meta": meta,
+        "x": [step for step, _ in kept],
+        "y": _numbers([y.inside(loss) for _, loss in kept]),
+        "text": [words.loss(loss) for _, loss in kept],
+    }
+
+
+def _even(x: np.ndarray) -> Trace:
+    """Return places at equal distances by the first and the distance."""
+    return {"x0": float(x[0]), "dx": float(x[1] - x[0]) if len(x) > 1 else 1.0}
+
+
+def _numbers(values: Any) -> list[float | None]:
+    """Return numbers to as many digits as can be seen, None where one is not finite."""
+    return [float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None for value in values]
+
+
+def _profile_caption(row: pd.Series) -> str:
+    if not math.isfinite(row["rate"]):
+        return "no finite rate at the end"
+    found = words.estimate(words.rate, row["rate"], row["rate_low"], row["rate_high"])
+    theory = (
+        f", mean field {words.rate(row['predicted_rate'])}" if math.isfinite(row["predicted_rate"]) else ""
+    )
+    return f"rate {found}{theory}"
+
+
+def _loss_caption(row: pd.Series) -> str:
+    ends = [
+        f"{row[name]} {name.replace('_', ' ')}"
+        for name in ("solved", "learning", "at_chance", "diverged", "failed", "killed", "running")
+        if row[name]
+    ]
+    loss = f"loss {words.loss(row['loss'])}" if math.isfinite(row["loss"]) else ""
+    return ", ".join([*ends, *([loss] if loss else [])])

@@ -1,0 +1,69 @@
+"""What the axes of small multiples show, so that charts side by side can be compared."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnexp.report.html.curves import Curves
+
+_NARROW = 10**0.5  # on less than half a decade a logarithmic axis has hardly a tick
+_MARGIN = 0.05
+_NEAREST, _FURTHEST = 3.0, 30.0
+"""Decades that a profile shows at least, so that noise looks like noise, and at most: float32 holds 38."""
+
+_HIGHEST = 30.0  # times the largest floor: where the axis of the loss ends at the latest
+_USUAL = 0.98  # share of a training curve that the axis must hold: short peaks may leave it
+
+
+class Range(NamedTuple):
+    """From where to where an axis goes; `log` where equal factors are equal distances."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def inside(self, value: float) -> float:
+        """Return the nearest value that the axis shows, off its ends by half a margin."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        edge = _MARGIN / 2 * (high - low)
+        ends = [math.exp(end) if self.log else end for end in (low + edge, high - edge)]
+        return min(max(value, ends[0]), ends[1])
+
+
+def with_margin(low: float, high: float, *, positive: bool = False) -> Range:
+    """Return a range around two values; logarithmic for `positive` values that span half a decade."""
+    if positive and low > 0 and high / low >= _NARROW:
+        factor = (high / low) ** _MARGIN
+        return Range(low / factor, high * factor, log=True)
+    margin = _MARGIN * (high - low) or 0.5
+    return Range(low - margin, high + margin)
+
+
+def profile_range(curves: Sequence[Curves]) -> Range:
+    """Return the decades of the profiles of several groups."""
+    bands = [band for found in curves for band in (found.start, found.end)]
+    values = np.concatenate([[0.0], *(part for band in bands for part in (band.low, band.high))])
+    values = values[np.isfinite(values)]
+    low, high = max(float(values.min()), -_FURTHEST), min(float(values.max()), _FURTHEST)
+    return with_margin(min(low, high - _NEAREST), high)
+
+
+def loss_range(floors: np.ndarray, curves: Sequence[Curves]) -> Range:
+    """Span the floors and what is usual where no run diverged: a loss bound for infinity leaves the frame."""
+    parts = [_usual(found) for found in curves if not found.diverged]
+    values = np.concatenate([floors, *parts])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return with_margin(0.0, 1.0)
+    low, high = (
+        float(values.min()),
+        min(float(values.max()), _HIGHEST * float(np.nanmax(floors, initial=0.0))),
+    )
+    return with_margin(*((low, high) if parts else (low / 10, high * 10)), positive=True)
+
+
+def _usual(curves: Curves) -> np.ndarray:
+    finite = [part[np.isfinite(part)] for part in (curves.loss.low, curves.loss.high, curves.validation[1])]
+    return np.concatenate([np.quantile(part, [1 - _USUAL, _USUAL]) for part in finite if part.size])

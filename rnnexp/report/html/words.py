@@ -1,0 +1,105 @@
+"""Numbers as text on the page."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from rnnexp.report.terminal import numbers
+
+MISSING = "–"
+
+
+def minus(text: str) -> str:
+    """Return `text` with a minus sign as long as the plus sign."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def rate(value: float) -> str:
+    """Return a rate, nats per step.
+
+    >>> rate(-0.0767), rate(float("nan"))
+    ('−0.0767', '–')
+    """
+    return minus(numbers.rate(value)) if math.isfinite(value) else MISSING
+
+
+def decades(value: float) -> str:
+    """Return a log10 ratio.
+
+    >>> decades(-7.27)
+    '−7.27'
+    """
+    return minus(numbers.ratio(value)) if math.isfinite(value) else MISSING
+
+
+def loss(value: float) -> str:
+    """Return a loss to three digits, without zeros that say nothing.
+
+    >>> loss(1 / 6), loss(1234567.0), loss(1e-7)
+    ('0.167', '1.23e+06', '1e−07')
+    """
+    return minus(f"{value:.3g}") if math.isfinite(value) else MISSING
+
+
+def percent(value: float) -> str:
+    """Return a share in whole per cent, finer where it is small.
+
+    >>> percent(0.4385), percent(0.0043), percent(0.0)
+    ('44 %', '0.43 %', '0 %')
+    """
+    if not math.isfinite(value):
+        return MISSING
+    return f"{100 * value:.2g} %" if 0 < value < 0.01 else f"{100 * value:.0f} %"
+
+
+def steps(value: float) -> str:
+    """Return a number of steps.
+
+    >>> steps(1250.0)
+    '1,250'
+    """
+    return f"{value:,.0f}" if math.isfinite(value) else MISSING
+
+
+def count(number: int, noun: str, many: str | None = None) -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "run"), count(3, "seed"), count(0, "group")
+    ('1 run', '3 seeds', 'no group')
+    """
+    if number == 0:
+        return f"no {noun}"
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def interval(form: Callable[[float], str], low: float, high: float) -> str:
+    """Return an interval, empty where there is none."""
+    return f"[{form(low)}, {form(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def percents(low: float, high: float) -> str:
+    """Return an interval of shares, empty where there is none.
+
+    >>> percents(0.0, 0.5615)
+    '[0, 56] %'
+    """
+    return interval(percent, low, high).replace(" %", "") + " %" if math.isfinite(low + high) else ""
+
+
+def estimate(form: Callable[[float], str], value: float, low: float, high: float) -> str:
+    """Return a value with its interval, if it has one.
+
+    >>> estimate(percent, 0.36, 0.35, 0.38), estimate(loss, 0.5, float("nan"), float("nan"))
+    ('36 [35, 38] %', '0.5')
+    """
+    if form is percent and math.isfinite(low + high):
+        return f"{percent(value).removesuffix(' %')} {percents(low, high)}"
+    return f"{form(value)} {interval(form, low, high)}".strip()
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return items as a list in a sentence.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)

@@ -1,0 +1,132 @@
+"""From a table over runs to the files of a report."""
+
+import contextlib
+import dataclasses
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from rnnexp.analysis import group_runs, save_table, varying
+from rnnexp.analysis.files import collect_files
+from rnnexp.report.html.axes import choose_axes, in_order
+from rnnexp.report.html.curves import Curves, group_curves, read_arrays
+from rnnexp.report.html.page import MOST_CHARTS, Content, render
+from rnnexp.report.html.panels import loss_charts, profile_charts
+from rnnexp.report.html.provenance import recipe
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tracking.address import is_server
+
+_TABLES = ("runs.csv", "runs.parquet", "groups.csv", "groups.parquet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        page: The HTML file.
+        tables: `runs.csv`, `groups.csv` and the same as `.parquet`.
+        groups: The table over groups.
+        keys: The keys that vary.
+    """
+
+    page: Path
+    tables: list[Path]
+    groups: pd.DataFrame
+    keys: list[str]
+
+
+def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> Report:
+    """Write the page and, beside it, the tables over runs and over groups: all of them whole, or none.
+
+    Args:
+        runs: From `load_runs`.
+        page: The HTML file; its folder is made.
+        address: The tracking address that the runs come from, None for folders.
+
+    Raises:
+        ArgumentError: The arrays of a run are damaged, or the page has the name of a table.
+    """
+    if page.name in _TABLES:
+        raise ArgumentError("page", f"another name than {', '.join(_TABLES)}", page.name)
+    content, groups = _content(runs, address)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".report-", dir=page.parent) as folder:
+        draft = Path(folder) / page.name
+        draft.write_text(render(content), encoding="utf-8")
+        drafts = [
+            save_table(table, draft.with_name(name))
+            for name, table in zip(_TABLES, (runs, runs, groups, groups), strict=True)
+        ]
+        _, *tables = _put_in_place([draft, *drafts], page.parent)
+    return Report(page, tables, groups, list(content.keys))
+
+
+def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
+    """Move every draft into `folder`, over the file of its name; where one cannot be moved, put all back."""
+    with contextlib.ExitStack() as back:
+        places = []
+        for draft in drafts:
+            place = folder / draft.name
+            if place.exists():
+                before = draft.with_name(f"{draft.name}.before")
+                shutil.copy2(place, before)
+                back.callback(before.replace, place)
+            else:
+                back.callback(place.unlink, missing_ok=True)
+            places.append(draft.replace(place))
+        back.pop_all()
+    return places
+
+
+def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataFrame]:
+    keys, groups = varying(runs), group_runs(runs)
+    axes = choose_axes(groups, keys)
+    groups = in_order(groups, axes).reset_index(drop=True)
+    with tempfile.TemporaryDirectory() as folder:
+        curves = _curves(runs, groups[:MOST_CHARTS], address, Path(folder))
+        overrides = _overrides(runs, address, Path(folder))
+    content = Content(
+        runs=runs,
+        groups=groups,
+        keys=keys,
+        axes=axes,
+        profiles=profile_charts(groups, axes, curves),
+        losses=loss_charts(groups, curves),
+        recipe=recipe(runs, keys, overrides),
+        open_command=_open_command(address),
+    )
+    return content, groups
+
+
+def _curves(runs: pd.DataFrame, groups: pd.DataFrame, address: str | None, into: Path) -> dict[int, Curves]:
+    """Return the curves of the groups of which there are arrays, by the number of the group."""
+    shown = runs[runs["group_hash"].isin(groups["group_hash"])].drop_duplicates("config_hash", keep="last")
+    files = collect_files(shown, "gradient_flow.npz", address, into)
+    there = shown[shown["run_id"].isin(files)].reindex(
+        columns=[*shown.columns.union(["diverged_at"], sort=False)]
+    )
+    found: dict[int, Curves] = {}
+    for index, name in enumerate(groups["group_hash"]):
+        members = there[there["group_hash"] == name]
+        if len(members):
+            arrays = [read_arrays(files[run]) for run in members["run_id"]]
+            found[index] = group_curves(arrays, members["diverged_at"].tolist())
+    return found
+
+
+def _overrides(runs: pd.DataFrame, address: str | None, into: Path) -> list[str]:
+    """Return what was typed for the first run, nothing where that is not known."""
+    files = collect_files(runs[:1], "overrides.yaml", address, into)
+    return [text for path in files.values() for text in yaml.safe_load(path.read_text(encoding="utf-8"))]
+
+
+def _open_command(address: str | None) -> str | None:
+    if address is None or is_server(address):
+        return None
+    return f"mlflow ui --backend-store-uri {shlex.quote(address)}"

@@ -1,0 +1,143 @@
+"""How far a training is: a live bar at a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Task, TextColumn
+from rich.progress import Progress as RichProgress
+
+from rnnexp.report.terminal import numbers
+from rnnexp.runtime.checks import integer
+
+_LINES = 10
+_SILENCE = 60.0
+_FIELD = 9
+
+
+class Progress(Protocol):
+    """Shows how far a training is."""
+
+    def update(self, step: int, loss: float, gradient_norm: float) -> None:
+        """Show that `step` steps are done, the last with this loss and this norm of the gradient."""
+
+
+@contextlib.contextmanager
+def progress(
+    total: int,
+    *,
+    start: int = 0,
+    of: str = "",
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Progress]:
+    """Show the progress of a training while the block runs.
+
+    A terminal gets a live bar. A file or pipe gets plain lines: one each tenth of the way, one where a minute
+    passed without any, and the last step. Speed and time left leave out what a resumed run did before.
+
+    Args:
+        total: Steps at the end of training.
+        start: Steps that were done before.
+        of: Whose loss and gradient are shown, "median of 3: " say; "" of the one network.
+        console: Where to write; the standard output by default.
+        clock: Seconds, for the plain lines' speed.
+
+    Raises:
+        ArgumentError: `total` or `start` is not an integer of at least 0.
+    """
+    total, start = integer("total", total, 0), integer("start", start, 0)
+    console = Console() if console is None else console
+    if console.is_interactive:
+        with _bar(console, of) as bar:
+            yield _Bar(bar, total, start)
+    else:
+        lines = _Lines(total, start, of, console, clock)
+        try:
+            yield lines
+        finally:
+            lines.flush()
+
+
+class _Bar:
+    def __init__(self, bar: RichProgress, total: int, start: int):
+        self._bar = bar
+        unknown = _field("-")
+        self._task = bar.add_task(
+            "", total=total, completed=start, loss=unknown, gradient=unknown, speed="-", left=""
+        )
+
+    def update(self, step: int, loss: float, gradient_norm: float) -> None:
+        self._bar.update(self._task, completed=step)
+        task = self._bar.tasks[self._task]
+        self._bar.update(
+            self._task,
+            loss=_field(numbers.loss(loss)),
+            gradient=_field(numbers.norm(gradient_norm)),
+            speed=numbers.speed(task.speed),
+            left=_left(task),
+        )
+
+
+class _Lines:
+    def __init__(self, total: int, start: int, of: str, console: Console, clock: Callable[[], float]):
+        self._total, self._of, self._console, self._clock = total, of, console, clock
+        self._stride = max(1, -(-total // _LINES))
+        self._latest: tuple[int, float, float] | None = None
+        self._shown_step, self._shown_time = start, clock()
+
+    def update(self, step: int, loss: float, gradient_norm: float) -> None:
+        self._latest = (step, loss, gradient_norm)
+        tenth = step // self._stride > self._shown_step // self._stride
+        if tenth or step >= self._total or self._clock() - self._shown_time >= _SILENCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Print the latest step unless it is printed."""
+        if self._latest is None:
+            return
+        step, loss, gradient_norm = self._latest
+        now = self._clock()
+        speed = (step - self._shown_step) / (now - self._shown_time) if now > self._shown_time else None
+        parts = [
+            self._place(step),
+            f"{self._of}loss {numbers.loss(loss):<{_FIELD}}",
+            f"grad {numbers.norm(gradient_norm):<{_FIELD}}",
+            f"{numbers.speed(speed)} steps/s",
+            f"{numbers.duration((self._total - step) / speed) if speed else '-'} left",
+        ]
+        self._console.print("  ".join(parts), soft_wrap=True, highlight=False, markup=False)
+        self._latest, self._shown_step, self._shown_time = None, step, now
+
+    def _place(self, step: int) -> str:
+        total = f"{self._total:,}"
+        share = 100 * step / self._total if self._total else 100.0
+        return f"step {step:>{len(total)},}/{total}  {share:3.0f} %"
+
+
+def _bar(console: Console, of: str) -> RichProgress:
+    return RichProgress(
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        BarColumn(bar_width=None),
+        TextColumn(of + "loss {task.fields[loss]}"),
+        TextColumn("grad {task.fields[gradient]}"),
+        TextColumn("{task.fields[speed]}/s"),
+        TextColumn("{task.fields[left]:<15}"),
+        console=console,
+        expand=True,
+    )
+
+
+def _field(text: str) -> str:
+    """Return `text` in equal width, so that the bar stands still; nan and inf in red."""
+    padded = f"{text:<{_FIELD}}"
+    return padded if text == "-" or any(map(str.isdigit, text)) else f"[bold red]{padded}[/]"
+
+
+def _left(task: Task) -> str:
+    """The time left, or at the end the time it took."""
+    if task.finished:
+        return f"in {numbers.duration(task.finished_time or 0.0)}"
+    return "" if task.time_remaining is None else f"{numbers.duration(task.time_remaining)} left"

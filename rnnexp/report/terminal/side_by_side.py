@@ -1,0 +1,125 @@
+"""The end of several replicas: a row for each, and where all of it is."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from rnnexp.report.terminal import numbers
+from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.summary import Summary
+
+_WIDEST = 100
+_LABEL = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One replica: its seed, the folder of its run, and what was found.
+
+    Of one that had finished before, the verdicts are known and no more.
+    """
+
+    seed: int
+    folder: Path
+    found: Summary
+
+
+@dataclasses.dataclass(frozen=True)
+class SideBySide:
+    """What several replicas found.
+
+    Attributes:
+        title: Their configuration in one line.
+        lines: One for each, in the order of seeds.
+        seconds: Duration of all.
+        run: Where they are stored; None where their folders are all there is.
+        open_command: The command that opens that.
+    """
+
+    title: str
+    lines: Sequence[Line]
+    seconds: float
+    run: str | None = None
+    open_command: str | None = None
+
+
+def print_side_by_side(ending: SideBySide, console: Console | None = None) -> None:
+    """Print verdicts and numbers of all replicas, the best constant predictor's below them, and the places.
+
+    Paths and commands are never broken into lines, so that they can be copied.
+    """
+    console = Console() if console is None else console
+    width = min(console.width, _WIDEST)
+    console.print(Rule(Text("finished", "green"), align="left", style="dim"), width=width)
+    console.print(Text.assemble((f"{'runs':<{_LABEL}}  ", "dim"), ending.title), soft_wrap=True)
+    console.print()
+    console.print(_table(ending), width=width)
+    console.print()
+    noted = [line for line in ending.lines if line.found.notes]
+    for line in noted:
+        console.print(Text(f"seed {line.seed}: {line.found.notes[0]}", "bold"), width=width)
+    if noted:
+        console.print()
+    for label, text in _places(ending):
+        console.print(Text.assemble((f"{label:<{_LABEL}}  ", "dim"), text), soft_wrap=True, highlight=False)
+
+
+def _table(ending: SideBySide) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("seed", justify="right")
+    for name in ("gradient", "learning"):
+        table.add_column(name)
+    for name in ("loss", "error", "rate"):
+        table.add_column(name, justify="right")
+    table.add_column("95 % interval")
+    for line in ending.lines:
+        table.add_row(*_row(line.seed, line.found))
+    found = [line.found for line in ending.lines if line.found.floor_loss is not None]
+    if found:
+        loss, error = _shown(numbers.loss, found[0].floor_loss), _shown(numbers.share, found[0].floor_error)
+        table.add_row("", "", *(Text(cell, "dim") for cell in ("best constant", loss, error)))
+    return table
+
+
+def _row(seed: int, found: Summary) -> Iterator[str | Text]:
+    yield str(seed)
+    yield _verdict(found.gradient_verdict)
+    yield _verdict(found.learning_verdict)
+    yield _shown(numbers.loss, found.loss)
+    yield _shown(numbers.share, found.error)
+    yield _shown(numbers.rate, found.rate)
+    low, high = found.rate_low, found.rate_high
+    measured = low is not None and high is not None and not math.isnan(low + high)
+    yield f"[{_shown(numbers.rate, low)}, {_shown(numbers.rate, high)}]" if measured else ""
+
+
+def _verdict(verdict: str | None) -> Text:
+    if verdict is None:
+        return Text("")
+    return Text(verdict.replace("non_", "non-").replace("_", " "), COLOURS.get(verdict, ""))
+
+
+def _shown(form: Callable[[float], str], value: float | None) -> str:
+    """Return `value` in words; "" of what is not known, and `nan` where that was found."""
+    if value is None:
+        return ""
+    return "nan" if math.isnan(value) else form(value)
+
+
+def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
+    yield "time", f"{numbers.duration(ending.seconds)} for all"
+    yield from ((f"seed {line.seed}", _short(line.folder)) for line in ending.lines)
+    places = {"stored in": ending.run, "open with": ending.open_command}
+    yield from ((label, place) for label, place in places.items() if place is not None)
+
+
+def _short(path: Path) -> str:
+    """Return a path as it is typed here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

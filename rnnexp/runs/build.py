@@ -1,0 +1,219 @@
+"""From a composed configuration to a run."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig
+
+from rnnexp import tracking
+from rnnexp.joint.members import alone
+from rnnexp.nn.cells.spec import recipe
+from rnnexp.nn.initializers import Initializer
+from rnnexp.optim.clipping import Clip
+from rnnexp.optim.optimizers import Optimizer
+from rnnexp.runs import schema, segment_length, shards
+from rnnexp.runs.composition import CONF, compose, not_chosen, plain
+from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
+from rnnexp.runs.run_folder import check_root
+from rnnexp.runs.run_name import run_name
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.device import check_device, gpu_count
+from rnnexp.tasks import Task
+from rnnexp.tracking.address import without_login
+from rnnexp.training.config import Plan
+
+PROJECT = CONF.parent
+_KINDS = {"task": Task, "init": Initializer, "clip": Clip, "optimizer": Optimizer}
+
+
+def compose_job(overrides: Sequence[str]) -> Job:
+    """Return the job that `python run.py` with these overrides would run, or `-m` with them among others.
+
+    Raises:
+        ArgumentError: An override is wrong, or asks for several replicas; names its dotted key.
+    """
+    config = compose(overrides)
+    return make_job(config, config.hydra.runtime.choices, overrides)
+
+
+def compose_jobs(overrides: Sequence[str]) -> list[Job]:
+    """Return what `python run.py` with these overrides would run: one job, or one for every replica.
+
+    Raises:
+        ArgumentError: An override is wrong; names its dotted key.
+    """
+    config = compose(overrides)
+    return make_jobs(config, config.hydra.runtime.choices, overrides)
+
+
+def check_job(job: Job) -> None:
+    """Check what lies outside the configuration: the device, the folder of the runs, the tracking store.
+
+    Raises:
+        ArgumentError: There is no such device, or one of the others cannot be used.
+    """
+    check_device(job.plan.device)
+    check_root(job.output_dir)
+    if job.tracking.uri is not None:
+        tracking.check_store(job.tracking.uri)
+
+
+def make_job(
+    config: DictConfig,
+    choices: Mapping[str, str],
+    overrides: Sequence[str],
+    membership: Membership | None = None,
+) -> Job:
+    """Turn a composed configuration into objects.
+
+    Raises:
+        ArgumentError: A value is wrong, or it is of several replicas; names its dotted key.
+    """
+    values = plain(config)
+    schema.validate(values)
+    seed, count = values["seed"], values["replicas"]
+    if count > 1:
+        expected = f"1 in a sweep, which lists its seeds (seed=range({seed},{seed + count}))"
+        raise ArgumentError("replicas", expected, count)
+    return _job(values, choices, overrides, membership)
+
+
+def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> list[Job]:
+    """Turn a composed configuration into objects: one job, or one for every replica.
+
+    Raises:
+        ArgumentError: A value is wrong; names its dotted key.
+    """
+    values = plain(config)
+    schema.validate(values)
+    first, count = values["seed"], values["replicas"]
+    if count == 1:
+        return [_job(values, choices, overrides)]
+    together = Together(count, tuple(without_login(override) for override in overrides))
+    members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
+    schema.validate(members[-1])
+    jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
+    return [dataclasses.replace(job, together=together) for job in jobs]
+
+
+def _job(
+    values: dict[str, Any],
+    choices: Mapping[str, str],
+    overrides: Sequence[str],
+    membership: Membership | None = None,
+) -> Job:
+    plan, name = make_plan(values), values["name"]
+    return Job(
+        plan=plan,
+        config=_without_login(values),
+        choices={group: choices[group] for group in schema.GROUPS if choices.get(group) is not None},
+        overrides=tuple(without_login(override) for override in overrides),
+        name=run_name(plan.activation, plan.task.seq_len, plan.seed, overrides) if name is None else name,
+        project=PROJECT,
+        output_dir=Path(values["output_dir"]),
+        tracking=_tracking(values["tracking"]),
+        resume=values["resume"],
+        sweep=membership,
+    )
+
+
+def make_plan(values: Mapping[str, Any]) -> Plan:
+    """Build the objects of a run from its resolved, validated configuration.
+
+    Raises:
+        ArgumentError: A constructor refused its arguments, or two of them do not fit.
+    """
+    seed, task = values["seed"], _build("task", values, seq_len=values["seq_len"])
+    plan = Plan(
+        task=task,
+        cell=recipe(values.get("cell")),
+        initializer=_build("init", values, seed=3 * seed + 1),
+        clip=_build("clip", values),
+        optimizer=_build("optimizer", values),
+        activation=values["activation"],
+        units=values["units"],
+        batch_size=values["batch_size"],
+        steps=values["steps"],
+        seed=seed,
+        dtype=values["dtype"],
+        device=values["device"],
+        jit=values["jit"],
+        shards=_shards(values),
+        segment=_segment(values, task.steps),
+        steps_per_execution=values["steps_per_execution"],
+        record_every=values["record"]["every"],
+        probe_every=values["probe"]["every"],
+        probe_batch_size=values["probe"]["batch_size"],
+        bootstrap=values["probe"]["bootstrap"],
+        validation_every=values["validation"]["every"],
+        validation_sequences=values["validation"]["sequences"],
+        checkpoint_every=values["checkpoint"]["every"],
+        decades=float(values["verdict"]["decades"]),
+    )
+    nonzero = getattr(plan.initializer, "nonzero", 0)
+    if nonzero > plan.units:
+        raise ArgumentError("init.nonzero", f"at most {plan.units}, the units", nonzero)
+    return plan
+
+
+def _shards(values: Mapping[str, Any]) -> int:
+    """Return the parts of a batch.
+
+    Raises:
+        ArgumentError: They would not be equal.
+    """
+    asked, batch_size = values["shards"], values["batch_size"]
+    if asked == "auto":
+        on_gpu = values["device"] != "cpu" and gpu_count() > 0
+        return 1 if on_gpu else shards.automatic(batch_size, values["units"])
+    if batch_size % asked != 0:
+        raise ArgumentError("shards", f"auto or a divisor of {batch_size}, the batch_size", asked)
+    return asked
+
+
+def _segment(values: Mapping[str, Any], steps: int) -> int | None:
+    """Return the segment asked for, else the one that the shape calls for."""
+    if values["segment"] is not None:
+        return values["segment"]
+    return segment_length.automatic(steps, values["batch_size"], values["units"], values["dtype"])
+
+
+def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:
+    """Call the constructor that the group names; `arguments` come from top-level keys."""
+    node, kind = values.get(group), _KINDS[group]
+    if not isinstance(node, Mapping):
+        raise not_chosen(group, node)
+    target, expected = node.get("_target_"), f"a {kind.__name__} of rnnexp"
+    if not str(target).startswith("rnnexp."):
+        raise ArgumentError(f"{group}._target_", expected, target)
+    try:
+        built = hydra.utils.instantiate(node, **arguments)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, ArgumentError):
+            key = cause.name if cause.name in arguments else f"{group}.{cause.name}"
+            raise ArgumentError(key, cause.expected, cause.received) from None
+        raise ArgumentError(group, f"what {target} takes", str(cause or error)) from None
+    if not isinstance(built, kind):
+        raise ArgumentError(f"{group}._target_", expected, target)
+    return built
+
+
+def _tracking(values: Mapping[str, Any]) -> TrackingSettings:
+    address = None
+    if values["kind"] == "mlflow":
+        address = tracking.resolve(values["uri"], os.environ, PROJECT)
+    return TrackingSettings(address, values.get("experiment", ""), values["every"], values["model"])
+
+
+def _without_login(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what may be recorded: an address without the user and password that it may contain."""
+    uri = values["tracking"].get("uri")
+    if uri is None:
+        return values
+    return values | {"tracking": values["tracking"] | {"uri": without_login(uri)}}

@@ -1,0 +1,143 @@
+"""The end of a run: verdicts, figures and words, kept in its folder and with its tracker."""
+
+import logging
+import math
+import time
+
+import keras
+
+from rnnexp.diagnosis import recommendations
+from rnnexp.diagnosis.predictions import exponent_interval
+from rnnexp.report.terminal import Summary
+from rnnexp.runs import artifacts, metrics
+from rnnexp.runs.artist import Artist
+from rnnexp.runs.job import Job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.tracking import Tracker, points
+from rnnexp.training.replica import Result
+
+_logger = logging.getLogger(__name__)
+
+
+def conclude(
+    job: Job,
+    folder: RunFolder,
+    tracker: Tracker,
+    network: keras.Model,
+    result: Result,
+    artist: Artist,
+    started: float,
+) -> Summary:
+    """Judge what a run found, keep it, and return it in short.
+
+    Args:
+        job: The run's.
+        folder: Of the run.
+        tracker: Of the run.
+        network: As training left it.
+        result: What was found.
+        artist: Who draws the figures.
+        started: When the run began, as `time.perf_counter` tells it.
+    """
+    verdicts = metrics.judge(job.plan, result)
+    _keep(job, folder, tracker, network, result, artist)
+    _record_verdicts(tracker, result, verdicts)
+    words = _put_in_words(job, folder, tracker, result, verdicts)
+    seconds = time.perf_counter() - started
+    tracker.metrics(points(metrics.totals(result, seconds), result.steps_taken))
+    folder.update(verdicts=verdicts.tags(), seconds=round(seconds, 3))
+    return _summary(job, folder, tracker, result, verdicts, words, seconds)
+
+
+def _keep(
+    job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result, artist: Artist
+) -> None:
+    """Keep arrays, figures and, unless it diverged, the model."""
+    plan = job.plan
+    artist.begin(artifacts.drawings(folder.figures, plan, result, title=job.name))
+    artifacts.save_arrays(folder.arrays, result)
+    theory = folder.path / "theory.csv"
+    artifacts.save_theory(theory, result)
+    tracker.artifact(theory)
+    if job.tracking.model and result.diverged_at is None:
+        x, _ = plan.task.batch(plan.seed, "probe", 0, 2)
+        tracker.model(network, x.astype(plan.dtype))
+    for path in artist.finish():
+        tracker.artifact(path, "figures")
+
+
+def _record_verdicts(tracker: Tracker, result: Result, verdicts: metrics.Verdicts) -> None:
+    tags = verdicts.tags()
+    if result.diverged_at is not None:
+        tags["diverged_at"] = str(result.diverged_at)
+    tracker.tags(tags)
+    _logger.info("%s", ", ".join(f"{key} {value}" for key, value in tags.items()))
+
+
+def _put_in_words(
+    job: Job, folder: RunFolder, tracker: Tracker, result: Result, verdicts: metrics.Verdicts
+) -> str:
+    """Keep the verdict in words, with the metrics behind each sentence; return it as one paragraph."""
+    init, clip = job.choices["init"], job.choices["clip"]
+    sentences = recommendations.advise(metrics.evidence(job.plan, init, clip, result, verdicts))
+    path = folder.path / "verdict.txt"
+    lines = [f"{sentence.text}  [{', '.join(sentence.metrics)}]\n" for sentence in sentences]
+    path.write_text("".join(lines), encoding="utf-8")
+    tracker.artifact(path)
+    words = recommendations.paragraph(sentences)
+    tracker.tags({"mlflow.note.content": words})  # what MLflow's page shows as the description of the run
+    return words
+
+
+def _summary(
+    job: Job,
+    folder: RunFolder,
+    tracker: Tracker,
+    result: Result,
+    verdicts: metrics.Verdicts,
+    words: str,
+    seconds: float,
+) -> Summary:
+    plan, end = job.plan, result.end
+    lambda_low, lambda_high = exponent_interval(end.lyapunov)
+    score = result.validations[-1].score if result.validations else None
+    return Summary(
+        configuration=job.name,
+        loss=math.nan if score is None else score.loss,
+        floor_loss=plan.task.floor_loss,
+        loss_unit=plan.task.loss_unit,
+        error=math.nan if score is None else score.error,
+        floor_error=plan.task.floor_error,
+        gradient_verdict=verdicts.gradient,
+        rate=end.gradient.rate,
+        rate_low=end.gradient.rate_low,
+        rate_high=end.gradient.rate_high,
+        lambda_1=end.lyapunov.lambda_1,
+        lambda_1_low=lambda_low,
+        lambda_1_high=lambda_high,
+        comparisons=end.comparisons,
+        log10_ratio=end.gradient.log10_ratio,
+        ratio_low=end.gradient.ratio_low,
+        ratio_high=end.gradient.ratio_high,
+        learning_verdict=verdicts.learning,
+        words=words,
+        notes=_notes(result, verdicts),
+        seconds=seconds,
+        steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,
+        figures=str(folder.figures),
+        run=tracker.where,
+        open_command=tracker.open_command,
+        status="finished",
+    )
+
+
+def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
+    """Sentences that the numbers at the end cannot say of a run that diverged."""
+    if result.diverged_at is None:
+        return ()
+    start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
+    predicted = "" if math.isnan(start.predicted_rate) else f" (mean field {start.predicted_rate:.4f})"
+    return (
+        f"diverged at training step {result.diverged_at}: the loss or a gradient was not finite",
+        f"before training the gradient was {verdict}, {start.gradient.rate:.4f} nats per step{predicted}",
+    )

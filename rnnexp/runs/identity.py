@@ -1,0 +1,92 @@
+"""What identifies a run: the names that were chosen and their values, wherever the code and the data lie."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rnnexp import tasks
+from rnnexp.nn import initializers
+from rnnexp.nn.cells import spec
+from rnnexp.optim import clipping, optimizers
+
+_CLASSES: Mapping[str, Mapping[str, str]] = {
+    "task": {kind.__name__: name for name, kind in tasks.CATALOGUE.items()},
+    "cell": {kind.target.rpartition(".")[2]: name for name, kind in spec.CATALOGUE.items()},
+    "init": {kind.__name__: name for name, kind in initializers.CATALOGUE.items()},
+    "clip": {kind.__name__: name for name, kind in clipping.CATALOGUE.items()},
+    "optimizer": {kind.__name__: name for name, kind in optimizers.CATALOGUE.items()},
+}
+"""Group -> class name -> name in the catalogue."""
+
+_OURS = ("rnnexp.", "keras.")
+
+_FORMER_MODULES = {
+    "task": "rnnexp.tasks",
+    "init": "rnnexp.initializers",
+    "clip": "rnnexp.clipping",
+    "optimizer": "rnnexp.optimizers",
+}
+_FORMER_CELLS = {
+    "elman": "rnnexp.cells.ElmanCell",
+    "lstm": "keras.layers.LSTMCell",
+    "gru": "keras.layers.GRUCell",
+}
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a resolved configuration that names it: no module path and no file path.
+
+    The constructor of a group is replaced by its name in the catalogue (a constructor from elsewhere stays as
+    it is written), and a file by the SHA-256 of its content. A group that was added later and is left at
+    `none` is dropped, so that it changes no earlier hash.
+
+    >>> identity({"units": 8, "clip": {"_target_": "rnnexp.clipping.Norm", "threshold": 1}})
+    {'units': 8, 'clip': {'name': 'norm', 'threshold': 1}}
+    """
+    named = {key: _named(key, value) for key, value in config.items()}
+    return {key: value for key, value in named.items() if not _is_added_none(key, value)}
+
+
+def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what identified the same configuration while identity held the constructors' module paths.
+
+    Runs that were recorded then are found by it.
+    """
+    former = dict(config)
+    for group, node in identity(config).items():
+        if group not in _CLASSES or not isinstance(node, Mapping) or "name" not in node:
+            continue
+        fields = {key: value for key, value in config[group].items() if key != "_target_"}
+        former[group] = {"_target_": _former_target(group, node["name"], config[group]["_target_"]), **fields}
+    return {key: value for key, value in former.items() if not _is_added_none(key, _named(key, value))}
+
+
+def _named(group: str, node: Any) -> Any:
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        return node
+    module, _, kind = str(node["_target_"]).rpartition(".")
+    ours = f"{module}.".startswith(_OURS)
+    name = _CLASSES.get(group, {}).get(kind, node["_target_"]) if ours else node["_target_"]
+    fields = {key: _content(key, value) for key, value in node.items() if key != "_target_"}
+    return {"name": name, **fields}
+
+
+def _content(key: str, value: Any) -> Any:
+    """Return the digest of the file that `path` names; where it cannot be read, whoever needs it says so."""
+    if key != "path" or not isinstance(value, str):
+        return value
+    try:
+        return f"sha256:{hashlib.sha256(Path(value).read_bytes()).hexdigest()}"
+    except OSError:
+        return value
+
+
+def _is_added_none(group: str, node: Any) -> bool:
+    return group not in _CLASSES and isinstance(node, Mapping) and node.get("name") == "none"
+
+
+def _former_target(group: str, name: str, target: str) -> str:
+    if group == "cell":
+        return _FORMER_CELLS.get(name, target)
+    return f"{_FORMER_MODULES[group]}.{target.rpartition('.')[2]}"

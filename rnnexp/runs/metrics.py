@@ -1,0 +1,150 @@
+"""From the result of a run to the names that other programs read: metrics and verdicts."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnexp.diagnosis import comparison
+from rnnexp.diagnosis.measurement import Measurement
+from rnnexp.diagnosis.recommendations import Evidence
+from rnnexp.diagnosis.verdict import (
+    GradientVerdict,
+    LearningVerdict,
+    Validation,
+    gradient_verdict,
+    learning_verdict,
+)
+from rnnexp.training.config import Plan
+from rnnexp.training.replica import Result
+
+
+class Verdicts(NamedTuple):
+    """The verdicts on a run, at the end and (of the gradient) before the first step."""
+
+    gradient: GradientVerdict
+    gradient_start: GradientVerdict
+    learning: LearningVerdict
+    budget_exhausted: bool
+
+    def tags(self) -> dict[str, str]:
+        """Return them under the names of the measurement contract."""
+        return {
+            "verdict.gradient": self.gradient,
+            "verdict.gradient_start": self.gradient_start,
+            "verdict.learning": self.learning,
+            "budget_exhausted": str(self.budget_exhausted).lower(),
+        }
+
+
+def judge(plan: Plan, result: Result) -> Verdicts:
+    """Return the verdicts on a run that has ended.
+
+    The budget is exhausted where it ended because its steps were used up: neither solved nor diverged.
+    """
+    diverged = result.diverged_at is not None
+    score = result.validations[-1].score if result.validations else Validation(math.nan, 0.0, math.nan, False)
+    learning = learning_verdict(score, plan.task.floor_loss, plan.task.criterion, diverged)
+    return Verdicts(
+        _judge_gradient(result.end, plan.decades),
+        _judge_gradient(result.start, plan.decades),
+        learning,
+        budget_exhausted=learning in ("learning", "at_chance"),
+    )
+
+
+def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict:
+    gradient = measurement.gradient
+    return gradient_verdict(gradient.ratio_low, gradient.ratio_high, gradient.nonfinite_share, decades)
+
+
+def constants(plan: Plan) -> dict[str, float]:
+    """Return the metrics that are known before a run: numeric mirrors of what is swept, and floors.
+
+    MLflow sorts parameters as text; charts need numbers. What a plan does not have is nan.
+    """
+    learning_rate = getattr(plan.optimizer, "learning_rate", math.nan)
+    mirrors = {
+        "seq_len": plan.task.seq_len,
+        "units": plan.units,
+        "batch_size": plan.batch_size,
+        "seed": plan.seed,
+        "init_gain": plan.initializer.gain,
+        "clip_threshold": getattr(plan.clip, "threshold", math.nan),
+        "learning_rate": learning_rate,
+        "log10_learning_rate": math.log10(learning_rate),  # the axes of MLflow's charts are linear
+    }
+    floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
+    # MLflow's comparison of runs opens on the metric that came first, and floors are the same for most runs.
+    return {f"cfg/{name}": float(value) for name, value in mirrors.items()} | floors
+
+
+def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:
+    """Return the loss, half of its 95 % interval, and the error; of characters also bits: loss / ln 2."""
+    metrics = {
+        "val/loss": score.loss,
+        "val/loss_half_width": score.half_width,
+        "val/error": score.error,
+    }
+    if plan.task.loss_unit == "nats per character":
+        metrics["val/bits_per_character"] = score.loss / math.log(2)
+    return metrics
+
+
+def totals(result: Result, seconds: float) -> dict[str, float]:
+    """Return what a table over runs needs: extremes, clip fraction, speed; nan where no step was taken.
+
+    Args:
+        result: Of the run.
+        seconds: Time of the whole run.
+    """
+    history, steps = result.history, result.steps_taken
+    # What was taken before the divergence was noticed is no update of anything.
+    counted = steps if result.diverged_at is None else result.diverged_at + 1
+    return {
+        "train/loss_min": _extreme(np.min, history.kept.series("loss")),
+        "grad/global_norm_max": _extreme(np.max, history.kept.series("global_norm")),
+        "grad/clip_fraction": history.clipped / counted if counted else math.nan,
+        "time/steps_per_second": steps / history.seconds if history.seconds else math.nan,
+        "time/train_seconds": history.seconds,
+        "time/total_seconds": seconds,
+    }
+
+
+def _extreme(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(reduce(finite)) if finite.size else math.nan
+
+
+def evidence(plan: Plan, init: str, clip: str, result: Result, verdicts: Verdicts) -> Evidence:
+    """Gather what the verdict in words is made from; `init` and `clip` are the names that were chosen."""
+    end, gradient = result.end, result.end.gradient
+    said = comparison.metrics(end.comparisons)  # no more than applies
+    score = result.validations[-1].score if result.validations else None
+    return Evidence(
+        activation=plan.activation,
+        init=init,
+        clip=clip,
+        steps=plan.task.steps,
+        gradient=verdicts.gradient,
+        learning=verdicts.learning,
+        rate=gradient.rate,
+        rate_low=gradient.rate_low,
+        rate_high=gradient.rate_high,
+        predicted_rate=said.get("theory/rate", math.nan),
+        log10_ratio=gradient.log10_ratio,
+        decades=plan.decades,
+        saturated=end.units.saturated,
+        dead=end.units.dead,
+        clip_fraction=totals(result, 0.0)["grad/clip_fraction"],
+        loss=math.nan if score is None else score.loss,
+        floor_loss=plan.task.floor_loss,
+        error=math.nan if score is None else score.error,
+        orthogonal_rate=end.orthogonal_rate,
+        diverged_at=result.diverged_at,
+        rate_measured_q=said.get("theory/rate_measured_q", math.nan),
+        rate_measured_slopes=said.get("theory/rate_measured_slopes", math.nan),
+        rate_bound=said.get("theory/rate_bound", math.nan),
+        gated=plan.cell.gated,
+    )

@@ -1,0 +1,240 @@
+"""The records of a run: opened, described, closed with the right status whatever happens."""
+
+import contextlib
+import contextvars
+import logging
+import os
+import shlex
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from rnnexp import tracking
+from rnnexp.runs import cost
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime import provenance
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.signals import Interruption, Killed
+from rnnexp.tracking import Tracker
+
+if TYPE_CHECKING:
+    from rnnexp.runs.job import Job
+    from rnnexp.training.config import Plan
+
+NO_REMEDY = "there is no checkpoint to go on from"
+"""What is said of a run that was stopped too early."""
+
+_logger = logging.getLogger(__name__)
+_log: contextvars.ContextVar[Path | None] = contextvars.ContextVar("log", default=None)
+
+
+def ensure_experiment(job: "Job") -> str | None:
+    """Return the id of the MLflow experiment, made with its store if need be; None without MLflow."""
+    settings = job.tracking
+    return None if settings.uri is None else tracking.ensure_store(settings.uri, settings.experiment)
+
+
+def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
+    """Record what is known before training: configuration, source, packages."""
+    git = provenance.git_state(job.project)
+    texts = {
+        "config.yaml": yaml.safe_dump(dict(job.config), sort_keys=False),
+        "overrides.yaml": yaml.safe_dump(list(job.overrides)),
+        "environment.txt": provenance.environment(),
+        "git.diff": git.diff if git.dirty else "",
+    }
+    for name, content in texts.items():
+        if content:
+            (folder.path / name).write_text(content, encoding="utf-8")
+            tracker.artifact(folder.path / name)
+    tracker.params(job.config)
+    tracker.params(job.choices)
+    tracker.tags(
+        {
+            "config_hash": job.config_hash,
+            "group_hash": job.group_hash,
+            "git.sha": git.sha,
+            "git.dirty": git.dirty,
+            "run_folder": folder.path.resolve(),
+            "threads": os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count(),
+            **_belonging(job),
+            **{f"version.{name}": version for name, version in provenance.versions().items()},
+        }
+    )
+
+
+def _belonging(job: "Job") -> dict[str, Any]:
+    """Return the tags by which a run is found from its sweep or command, and that from the run."""
+    sweep, shared = job.sweep, job.sweep or job.together
+    if shared is None:
+        return {}
+    parent = {} if shared.run_id is None else {"mlflow.parentRunId": shared.run_id}
+    return parent if sweep is None else {"sweep_id": sweep.id, "sweep_folder": sweep.folder, **parent}
+
+
+@contextlib.contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.addFilter(lambda record: _log.get() in (None, path))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("rnnexp")
+    with _talkative.at_work(logger):
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+class _Talkative:
+    """The package's logger at INFO as long as any log is open: runs trained together end one by one."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._level_before = logging.NOTSET
+
+    @contextlib.contextmanager
+    def at_work(self, logger: logging.Logger) -> Iterator[None]:
+        if self._open == 0:
+            self._level_before = logger.level
+        self._open += 1
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if self._open == 0:
+                logger.setLevel(self._level_before)
+
+
+_talkative = _Talkative()
+
+
+@contextlib.contextmanager
+def said_in(path: Path | None) -> Iterator[None]:
+    """Send what is logged inside to no `log_file` but `path`; None: to all that are open."""
+    token = _log.set(path)
+    try:
+        yield
+    finally:
+        _log.reset(token)
+
+
+@contextlib.contextmanager
+def kept(job: "Job", experiment: str | None, folder: RunFolder, signals: Interruption) -> Iterator[Tracker]:
+    """Open the records of the run and close them with the right status, whatever happens inside.
+
+    Signals wait while records are opened and closed, so that no run stays RUNNING in MLflow.
+    """
+    # Of those that end together, one tells the console.
+    quiet = job.together is not None
+    with signals.deferred(), said_in(folder.log):
+        tracker = _open(job, experiment, folder)
+        status: tracking.Status = "FAILED"
+        try:
+            with signals.admitted(), said_in(None):
+                yield tracker
+            status = "FINISHED"
+        except Killed as killed:
+            status = "KILLED"
+            _logger.log(logging.INFO if quiet else logging.WARNING, "%s; %s", killed, remedy(job, folder))
+            raise
+        except Exception as error:
+            level = logging.INFO if quiet else logging.ERROR
+            _logger.log(level, "the run failed: %s: %s", type(error).__name__, error)
+            _logger.info("where it failed:", exc_info=True)
+            raise
+        finally:
+            _close(folder, tracker, status)
+
+
+def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
+    """Open the run in its store; if that fails, take away a folder that was made for it."""
+    check_store(job, folder)
+    known = folder.state()
+    # Before the store knows of the run: who is killed in between is found again by its folder.
+    folder.update(
+        name=job.name,
+        config_hash=job.config_hash,
+        store=job.tracking.store,
+        status="RUNNING",
+        attempts=known.get("attempts", 0) + 1,
+        cost=round(_expected_seconds(job.plan), 3),
+        pid=os.getpid(),
+        host=socket.gethostname(),
+    )
+    try:
+        tracker = _open_tracker(job, experiment, folder, known)
+    except BaseException:
+        if known:
+            folder.update(status=known["status"])
+        else:
+            folder.remove()
+        raise
+    folder.update(run_id=tracker.run_id)
+    return tracker
+
+
+def check_store(job: "Job", folder: RunFolder) -> None:
+    """Raise `ArgumentError` if the run of that folder began in another store than the job's."""
+    began_in = folder.state().get("store", job.tracking.store)
+    if began_in != job.tracking.store:
+        raise ArgumentError("tracking", f"{began_in}, where the run to be resumed began", job.tracking.store)
+
+
+def _expected_seconds(plan: "Plan") -> float:
+    return cost.seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
+
+
+def _open_tracker(job: "Job", experiment: str | None, folder: RunFolder, known: Mapping[str, Any]) -> Tracker:
+    if job.tracking.uri is None or experiment is None:
+        return tracking.FileTracker(folder.path, job.name)
+    where = {"run_folder": str(folder.path.resolve())}
+    run_id = known.get("run_id")
+    if known and run_id is None:
+        run_id = tracking.run_with_tags(job.tracking.uri, experiment, where)
+    return tracking.MlflowTracker(job.tracking.uri, experiment, job.name, run_id=run_id, tags=where)
+
+
+def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
+    """Hand over arrays and log and end the run; FAILED, here and there, if that fails."""
+    _logger.info("ended %s", status)
+    try:
+        for path in (folder.arrays, folder.log):
+            if path.is_file():
+                tracker.artifact(path)
+        tracker.end(status)
+    except BaseException:
+        status = "FAILED"
+        with contextlib.suppress(Exception):
+            tracker.end(status)
+        raise
+    finally:
+        folder.update(status=status)
+    if status == "FINISHED":
+        folder.remove_checkpoint()
+
+
+def remedy(job: "Job", folder: RunFolder) -> str:
+    """Return what can be done about a run that was stopped."""
+    if not folder.checkpoint.is_file():
+        return NO_REMEDY
+    if job.sweep is not None:
+        return "the command of the sweep goes on with it"
+    overrides = job.overrides if job.together is None else job.together.overrides
+    typed = [override for override in overrides if not override.startswith("resume=")]
+    return f"go on with: python run.py {shlex.join([*typed, 'resume=true'])}"
+
+
+def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:
+    """Close the records of a run whose process is gone, with `note` as the last words of its log."""
+    with folder.held(), log_file(folder.log):
+        _logger.error("%s", note)
+        experiment = ensure_experiment(job)
+        tracker = _open_tracker(job, experiment, folder, folder.state())
+        _close(folder, tracker, status)

@@ -1,0 +1,137 @@
+"""The folder of a run: who holds it, how it ended, and which one to go on with."""
+
+import contextlib
+import datetime
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from rnnexp.runtime import lock
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.json_file import StateFile
+
+_STATE = "run.json"
+_LOCK = "run.lock"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST = 100
+
+
+class RunFolder:
+    """A folder that holds one run.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> "RunFolder":
+        """Make `root`/<date>/<time with microseconds>_<name>, with `_` for what a file name should not hold.
+
+        Raises:
+            ArgumentError: It cannot be made.
+        """
+        now = datetime.datetime.now()
+        path = root / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}_{_UNSAFE.sub('_', name)[:_LONGEST]}"
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            expected = f"a folder that can be written ({error.strerror})"
+            raise ArgumentError("output_dir", expected, str(root)) from error
+        return cls(path)
+
+    def remove(self) -> None:
+        """Remove the folder and what is in it, and that of its day if it was the only one."""
+        shutil.rmtree(self.path)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of an interrupted run lies."""
+        return self.path / "checkpoint.npz"
+
+    def remove_checkpoint(self) -> None:
+        """Remove it, and what a kill has left of one that was being written."""
+        for path in (self.checkpoint, self.checkpoint.with_suffix(".partial")):
+            path.unlink(missing_ok=True)
+
+    @property
+    def arrays(self) -> Path:
+        """Where the raw arrays lie."""
+        return self.path / "gradient_flow.npz"
+
+    @property
+    def log(self) -> Path:
+        """Where the log lies."""
+        return self.path / "run.log"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the figures, made when first asked for."""
+        path = self.path / "figures"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def state(self) -> dict[str, Any]:
+        """Return what is known of the run; empty if nothing is."""
+        return StateFile(self.path / _STATE).read()
+
+    def update(self, **values: object) -> None:
+        """Write `values` over the state, as a whole."""
+        StateFile(self.path / _STATE).update(**values)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder against a second process.
+
+        Raises:
+            ArgumentError: Another process holds it.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(lock.held(self.path / _LOCK))
+            except BlockingIOError:
+                expected = "a run that no other process is at work on"
+                raise ArgumentError("resume", expected, str(self.path)) from None
+            yield
+
+    def is_held(self) -> bool:
+        """Return whether a process is at work on the run."""
+        try:
+            with self.held():
+                return False
+        except ArgumentError:
+            return True
+
+
+def check_root(root: Path) -> None:
+    """Raise `ArgumentError` if no run folder can be made below `root`; make nothing."""
+    places = (root.absolute(), *root.absolute().parents)
+    try:
+        there = next(path for path in places if path.exists())
+    except OSError as error:
+        expected = f"a folder that can be written ({error.strerror})"
+        raise ArgumentError("output_dir", expected, str(root)) from error
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        expected = f"a folder that can be written, which {there} is not"
+        raise ArgumentError("output_dir", expected, str(root))
+
+
+def unfinished(root: Path, hashes: Collection[str]) -> RunFolder | None:
+    """Return the newest unfinished run of those configurations below `root` that has a checkpoint."""
+    for state in sorted(root.glob(f"*/*/{_STATE}"), reverse=True):
+        folder = RunFolder(state.parent)
+        known = folder.state()
+        if (
+            known.get("config_hash") in hashes
+            and known.get("status") != "FINISHED"
+            and folder.checkpoint.is_file()
+        ):
+            return folder
+    return None

@@ -1,0 +1,144 @@
+"""Types and ranges of the configuration's scalars, checked before TensorFlow is imported.
+
+The fields of a group (`clip.threshold`, `init.gain`) are not listed here: their constructors check them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from rnnexp.nn import activations
+from rnnexp.runtime import checks
+from rnnexp.runtime.checks import ArgumentError, nearest
+
+Check = Callable[[str, Any], object]
+
+
+def _at_least(minimum: int) -> Check:
+    return partial(checks.integer, minimum=minimum)
+
+
+def _at_least_or_null(minimum: int) -> Check:
+    return lambda name, value: None if value is None else checks.integer(name, value, minimum)
+
+
+def _boolean_or_null(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise ArgumentError(name, "true, false or null", value)
+
+
+def _positive_or_null(name: str, value: object) -> None:
+    if value is not None:
+        checks.positive(name, value)
+
+
+def _one_of(*choices: str) -> Check:
+    return partial(checks.choice, choices=choices)
+
+
+def _auto_or_at_least(minimum: int) -> Check:
+    def check(name: str, value: object) -> None:
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < minimum):
+            raise ArgumentError(name, f"auto or an integer of at least {minimum}", value)
+
+    return check
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ArgumentError(name, "a text", value)
+
+
+def _text_or_null(name: str, value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ArgumentError(name, "a text or null", value)
+
+
+SCALARS: dict[str, Check] = {
+    "activation": _one_of(*activations.NAMES),
+    "seq_len": _at_least(1),
+    "units": _at_least(1),
+    "batch_size": _at_least(1),
+    "steps": _at_least(0),
+    "seed": partial(checks.integer, minimum=0, maximum=2**31 - 1),
+    "replicas": _at_least(1),
+    "dtype": _one_of("float32", "float64"),
+    "device": _one_of("auto", "cpu", "gpu"),
+    "jit": checks.boolean,
+    "shards": _auto_or_at_least(1),
+    "segment": _at_least_or_null(1),
+    "steps_per_execution": _at_least(1),
+    "record.every": _at_least(1),
+    "probe.every": _at_least(1),
+    "probe.batch_size": _at_least(2),
+    "probe.bootstrap": _at_least(100),
+    "validation.every": _at_least(1),
+    "validation.sequences": _at_least(2),
+    "verdict.decades": checks.positive,
+    "checkpoint.every": _at_least(0),
+    "tracking.kind": _one_of("mlflow", "none"),
+    "tracking.every": _at_least(1),
+    "tracking.model": checks.boolean,
+    "tracking.uri": _text_or_null,
+    "tracking.experiment": _text,
+    "launcher.workers": _at_least_or_null(1),
+    "launcher.address": _text_or_null,
+    "launcher.gpus": _positive_or_null,
+    "resume": _boolean_or_null,
+    "dry_run": checks.boolean,
+    "name": _text_or_null,
+    "output_dir": _text,
+}
+"""Dotted key -> its check."""
+
+GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "experiment")
+"""The folders of the menu: keys whose values are choices."""
+
+CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
+"""The groups whose fields are checked by the constructor that they name."""
+
+_OF_MLFLOW = ("tracking.uri", "tracking.experiment")
+_OF_CLUSTERS = ("launcher.address", "launcher.gpus")
+
+
+def validate(config: Mapping[str, Any]) -> None:
+    """Check every scalar of the nested `config`, and that there are no others.
+
+    What only MLflow or a cluster needs may be absent without it. The keys of `CONSTRUCTED` are not looked at.
+
+    Raises:
+        ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
+            names the dotted key.
+    """
+    given = dict(_leaves({key: value for key, value in config.items() if key not in CONSTRUCTED}))
+    for key in given.keys() - SCALARS.keys():
+        raise ArgumentError(key, expected_key(key, [*SCALARS, *CONSTRUCTED]), given[key])
+    for key, check in SCALARS.items():
+        if key in given:
+            check(key, given[key])
+        elif key not in _OF_CLUSTERS and (key not in _OF_MLFLOW or given["tracking.kind"] == "mlflow"):
+            raise ArgumentError(key, "a value", None)
+
+
+def expected_key(key: str, keys: Sequence[str]) -> str:
+    """Return what was expected in place of the unknown `key`: the nearest of its group, else of all `keys`.
+
+    >>> expected_key("probe.evry", ["probe.every", "seed"])
+    'a key of the configuration, such as probe.every'
+    """
+    group, dot, _ = key.partition(".")
+    siblings = [other for other in keys if dot and other.startswith(f"{group}.") and not other.endswith("_")]
+    near = nearest(key, siblings or keys)
+    if near is not None:
+        return f"a key of the configuration, such as {near}"
+    if siblings:
+        return f"one of {', '.join(siblings)}"
+    return "a key of the configuration (python run.py --help lists them)"
+
+
+def _leaves(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, str(name)))
+        else:
+            yield ".".join((*path, str(name))), value

@@ -1,0 +1,1 @@
+"""The ground floor: checks of arguments, devices, signals, files, provenance."""

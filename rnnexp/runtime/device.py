@@ -1,0 +1,89 @@
+"""Which processor a run takes, checked before TensorFlow is imported, and that import."""
+
+import contextlib
+import ctypes
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from rnnexp.runtime import collector
+from rnnexp.runtime.checks import ArgumentError
+
+
+def gpu_count() -> int:
+    """Return how many GPUs the CUDA driver offers to this process; 0 without a driver.
+
+    The driver is asked itself, which takes milliseconds; TensorFlow would take seconds. It respects
+    `CUDA_VISIBLE_DEVICES`.
+    """
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def check_device(device: str) -> None:
+    """Raise `ArgumentError` if `device` is `"gpu"` and there is none."""
+    if device == "gpu" and gpu_count() == 0:
+        raise ArgumentError("device", "auto or cpu, as the CUDA driver offers no GPU here", device)
+
+
+def import_tensorflow(device: str) -> None:
+    """Import TensorFlow and Keras for `device`, without the lines that TensorFlow prints about itself.
+
+    Raises:
+        ArgumentError: TensorFlow finds no GPU for `"gpu"`, or has begun on other devices in this process.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _native_stderr_held_back(), collector.kept_from("tensorflow"):
+        import keras  # noqa: F401  (imports TensorFlow)
+        import tensorflow as tf
+
+        # It warns of every new network of a process, as if it were the old one traced again.
+        tf.get_logger().setLevel("ERROR")
+        _take(device)
+
+
+def _take(device: str) -> None:
+    """Let TensorFlow see the GPUs that `device` means: none, or all."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise ArgumentError("device", "auto or cpu, as TensorFlow finds no GPU (is CUDA installed?)", device)
+    wanted = [] if device == "cpu" else gpus
+    if tf.config.get_visible_devices("GPU") == wanted:
+        return
+    try:
+        tf.config.set_visible_devices(wanted, "GPU")
+    except RuntimeError:
+        expected = "the device of the first run of this process, since TensorFlow takes its devices once"
+        raise ArgumentError("device", expected, device) from None
+
+
+@contextlib.contextmanager
+def _native_stderr_held_back() -> Iterator[None]:
+    """Hold back what compiled code writes to the standard error, and show it if an error follows.
+
+    TensorFlow's libraries write before any log level can be set.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            os.dup2(kept, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,73 @@
+"""The mean-field rate: what the gradient does in a wide random layer."""
+
+import math
+from typing import NamedTuple
+
+from rnnexp.runtime.checks import ArgumentError, integer
+from rnnexp.theory.gaussian import Elementwise, gaussian_mean
+from rnnexp.theory.logarithm import ln
+
+_DIVERGED = 1e100  # a variance at which every activation has reached its asymptote
+
+
+class MeanField(NamedTuple):
+    """Mean-field prediction for one recurrent layer.
+
+    Attributes:
+        q: Variance of the pre-activation a_T; inf where it grew past 1e100.
+        chi: Factor of the mean squared gradient in one step back.
+        rate: ln(chi) / 2, nats per step of lag; -inf where chi = 0.
+    """
+
+    q: float
+    chi: float
+    rate: float
+
+
+def mean_field(
+    phi: Elementwise, slope: Elementwise, weight_variance: float, input_variance: float, steps: int = 1000
+) -> MeanField:
+    """Predict the growth rate of the back-propagated gradient of a wide random layer.
+
+        q_1 = sigma_in^2,   q_{t+1} = sigma_w^2 E phi(sqrt(q_t) z)^2 + sigma_in^2,   z ~ N(0, 1)
+        chi = sigma_w^2 E phi'(sqrt(q_T) z)^2,   rate = 1/2 ln chi      nats per step of lag
+
+    The state starts at h_0 = 0, and a_T is what T = `steps` steps make of it: the fixed point of q where the
+    iteration has settled by then, which it does in tens of steps away from criticality. Where q has no fixed
+    point (relu with sigma_w^2 > 2) it leaves every scale of phi behind and chi is that of phi's asymptotes,
+    which for relu and linear is chi at any q: sigma_w^2 / 2 and sigma_w^2. With neither input nor phi(0), q
+    stays 0, as h_t does, even where that state is unstable.
+
+    Assumptions: H is large; the recurrent weights are independent with mean 0 and variance sigma_w^2 / H,
+    and are independent of the states and of the gradient that pass through them, at every step anew. So it
+    does not hold for a multiple of the identity (each unit is alone there: ln gain + mean ln |phi'|), nor
+    for trained weights; an orthogonal kernel keeps chi, as its entries' variance is gain^2 / H.
+
+    Sources: Poole et al. 2016 (https://arxiv.org/abs/1606.05340), Schoenholz et al. 2017
+    (https://arxiv.org/abs/1611.01232); for recurrent layers Chen, Pennington and Schoenholz 2018
+    (https://arxiv.org/abs/1806.05394).
+
+    Args:
+        phi: The activation.
+        slope: Its derivative.
+        weight_variance: sigma_w^2 = H Var(W_ij) of the recurrent kernel.
+        input_variance: sigma_in^2, mean square over units, steps and samples of W_xh^T x_t + b.
+        steps: T, the length of the sequence.
+
+    Raises:
+        ArgumentError: A variance is negative, or `steps` is below 1. A variance of nan gives nan.
+
+    >>> import numpy as np
+    >>> mean_field(lambda a: np.maximum(a, 0), lambda a: (a > 0) * 1.0, 2.0, 0.1).chi
+    1.0
+    """
+    for name, variance in (("weight_variance", weight_variance), ("input_variance", input_variance)):
+        if variance < 0:
+            raise ArgumentError(name, "a number of at least 0", variance)
+    q = float(input_variance)
+    for _ in range(integer("steps", steps, 1) - 1):
+        before, q = q, weight_variance * gaussian_mean(lambda a: phi(a) ** 2, q) + input_variance
+        if q > _DIVERGED or abs(q - before) <= 1e-14 * q:
+            break
+    chi = weight_variance * gaussian_mean(lambda a: slope(a) ** 2, min(q, _DIVERGED))
+    return MeanField(math.inf if q > _DIVERGED else q, chi, 0.5 * ln(chi))

@@ -1,0 +1,131 @@
+"""Whether a tracking store can be used, answered before MLflow or TensorFlow is imported. Creates nothing."""
+
+import contextlib
+import http.client
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shlex
+import sqlite3
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tracking.address import OPTION, is_server, sqlite_path, without_login
+
+_SERVER_SECONDS = 1.0
+_LOCK_SECONDS = 0.2
+_ASSIGNMENT = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(.+)$", re.MULTILINE)
+_QUOTED = re.compile(r"[\"']([^\"']+)[\"']")
+
+
+def check_store(uri: str) -> None:
+    """Raise `ArgumentError` if the store at `uri` (see `resolve`) cannot be used.
+
+    A server must answer within a second and accept the host name by which it is called. A SQLite file must
+    be absent or empty in a folder that can be written or made, or a database of the installed MLflow. Other
+    databases are not looked at.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        _check_folder(uri, path)
+        _check_database(uri, path)
+    elif is_server(uri):
+        _check_server(without_login(uri))
+
+
+def _check_folder(uri: str, path: Path) -> None:
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ArgumentError(OPTION, f"a file in a folder that can be written, which {folder} is not", uri)
+
+
+def _check_database(uri: str, path: Path) -> None:
+    if not path.exists():
+        return
+    if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+        raise ArgumentError(OPTION, "a file that can be read and written", uri)
+    found = _revisions(uri, path)
+    known, heads = _migrations()
+    if not found or not heads or set(found) == heads:
+        return
+    if known.issuperset(found):
+        remedy = f"this one is older: copy it aside, then run `mlflow db upgrade {shlex.quote(uri)}`"
+    else:
+        remedy = "this one was made by a newer MLflow: install that, or name another file"
+    raise ArgumentError(
+        OPTION, f"a database of MLflow {importlib.metadata.version('mlflow')} ({remedy})", uri
+    )
+
+
+def _revisions(uri: str, path: Path) -> list[str]:
+    """Return the schema revision that the database bears; none if it is empty or busy."""
+    try:
+        with contextlib.closing(_connect(path)) as database:
+            tables = _column(database, "SELECT name FROM sqlite_master WHERE type = 'table'")
+            if "alembic_version" in tables:
+                return _column(database, "SELECT version_num FROM alembic_version")
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            return []
+        raise ArgumentError(OPTION, f"a SQLite database ({error})", uri) from error
+    if tables:
+        raise ArgumentError(OPTION, "a database that MLflow made (this one holds other tables)", uri)
+    return []
+
+
+def _column(database: sqlite3.Connection, query: str) -> list[str]:
+    return [value for (value,) in database.execute(query)]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Mode rw never creates a file; unlike ro it may finish what a writer that was killed has left.
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_SECONDS)
+
+
+def _migrations() -> tuple[set[str], set[str]]:
+    """Return all schema revisions that the installed MLflow knows, and the latest, from its files' text."""
+    revisions: set[str] = set()
+    superseded: set[str] = set()
+    for source in _migration_sources():
+        for name, value in _ASSIGNMENT.findall(source):
+            (revisions if name == "revision" else superseded).update(_QUOTED.findall(value))
+    return revisions, revisions - superseded
+
+
+def _migration_sources() -> Iterator[str]:
+    spec = importlib.util.find_spec("mlflow")
+    for home in (spec.submodule_search_locations or []) if spec is not None else []:
+        for file in Path(home, "store", "db_migrations", "versions").glob("*.py"):
+            yield file.read_text(encoding="utf-8")
+
+
+def _check_server(address: str) -> None:
+    try:
+        health = _status(f"{address}/health")
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLError):
+            return  # somebody answers; which certificates are trusted is a setting of MLflow
+        raise ArgumentError(OPTION, f"a running MLflow server ({reason})", address) from error
+    # A proxy that asks for a login (401) is MLflow's to answer.
+    if health not in (200, 401):
+        raise ArgumentError(OPTION, f"an MLflow server (this one answers {health} to /health)", address)
+    # The server checks host names everywhere but at /health.
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        if _status(f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0") == 403:
+            expected = "an MLflow server that accepts this host name (start it with `--allowed-hosts`)"
+            raise ArgumentError(OPTION, expected, address)
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=_SERVER_SECONDS) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code

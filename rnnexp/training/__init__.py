@@ -1,0 +1,1 @@
+"""Training: the model whose steps record, the callback around them, the trainer."""

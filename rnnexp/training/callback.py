@@ -1,0 +1,142 @@
+"""What happens between training steps: read the record, look, validate, save, stop."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from rnnexp.training.model import RecordingModel
+from rnnexp.training.record import History, Recorded
+
+
+@dataclasses.dataclass(frozen=True)
+class Intervals:
+    """Training steps between two of a kind.
+
+    Attributes:
+        record: Between steps that are kept, exactly; at least 1.
+        probe: Between looks at the network.
+        validation: Between validations.
+        checkpoint: Between checkpoints.
+
+    The last three are rounded up to the next return to Python, `steps_per_execution` steps; 0 is never.
+    """
+
+    record: int
+    probe: int
+    validation: int
+    checkpoint: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Hooks:
+    """What is called between steps.
+
+    Attributes:
+        on_block: With what consecutive steps recorded.
+        on_probe: With the number of updates taken, as the next two.
+        on_validation: Before `on_probe`.
+        on_checkpoint: After `on_probe`, so that a checkpoint knows of everything before it.
+        on_return: At every return to Python, when all else is done.
+    """
+
+    on_block: Callable[[Recorded], None]
+    on_probe: Callable[[int], None]
+    on_validation: Callable[[int], None]
+    on_checkpoint: Callable[[int], None]
+    on_return: Callable[[], None]
+
+
+class Steering(keras.callbacks.Callback):
+    """Keeps the record of a run complete, calls the hooks when they are due, and stops a run that diverged.
+
+    Args:
+        recorded: The model under training.
+        execution: Steps between returns to Python.
+        intervals: When the hooks are due.
+        hooks: What is called. After a divergence only `on_return` is.
+        history: What is known of the steps before, of a run that goes on.
+    """
+
+    def __init__(
+        self,
+        recorded: RecordingModel,
+        execution: int,
+        intervals: Intervals,
+        hooks: Hooks,
+        history: History | None = None,
+    ):
+        super().__init__()
+        before = History.empty(recorded.time_steps) if history is None else history
+        self._recorded = recorded
+        self._execution = execution
+        self._intervals = intervals
+        self._hooks = hooks
+        self._read_until = recorded.steps_taken
+        self._step_before = recorded.steps_taken
+        self._started = 0.0
+        self._kept = [before.kept]
+        self._clipped = before.clipped
+        self._seconds = before.seconds
+        self._diverged_at = before.diverged_at
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The first training step with a non-finite loss or gradient, or None; known once it was read."""
+        return self._diverged_at
+
+    @property
+    def history(self) -> History:
+        """What is known of all steps up to the last `read`."""
+        self._kept = [Recorded.joined(self._kept)]
+        return History(self._kept[0], self._clipped, self._seconds, self._diverged_at)
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Stop the clock and do what is due."""
+        # The step counter comes from the device, so the clock includes the work that was still under way.
+        taken = self._recorded.steps_taken
+        self._seconds += time.perf_counter() - self._started
+        due = self._due(taken)
+        if due or taken + self._execution - self._read_until > self._recorded.rows:
+            self.read()
+        if self._diverged_at is not None:
+            self._recorded.stop_training = True
+            due = []
+        for hook in due:
+            hook(taken)
+        self._step_before = taken
+        self._hooks.on_return()
+
+    def read(self) -> None:
+        """Take what the device has recorded since the last time."""
+        block = self._recorded.read(self._read_until)
+        self._read_until += len(block.steps)
+        if len(block.steps) == 0 or self._diverged_at is not None:
+            return
+        self._diverged_at = _first_non_finite(block)
+        if self._diverged_at is not None:
+            block = block.where(block.steps <= self._diverged_at)
+        self._clipped += int(block.series("clipped").sum())
+        self._kept.append(block.every(self._intervals.record))
+        self._hooks.on_block(block)
+
+    def _due(self, taken: int) -> list[Callable[[int], None]]:
+        """Return the hooks whose interval ended since the last return."""
+        every, hooks = self._intervals, self._hooks
+        pairs = (
+            (every.validation, hooks.on_validation),
+            (every.probe, hooks.on_probe),
+            (every.checkpoint, hooks.on_checkpoint),
+        )
+        return [hook for steps, hook in pairs if steps > 0 and taken // steps > self._step_before // steps]
+
+
+def _first_non_finite(block: Recorded) -> int | None:
+    finite = np.isfinite(block.series("loss")) & np.isfinite(block.series("global_norm"))
+    return None if finite.all() else int(block.steps[finite.argmin()])

@@ -1,0 +1,117 @@
+"""The state of a training run in one file, replaced as a whole."""
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.training.model import RecordingModel
+from rnnexp.training.record import History, Recorded
+
+_FIELDS = (
+    *("steps_taken", "steps", "log_norms", "scalars", "clipped", "seconds", "diverged_at"),
+    *("validations", "spectra"),
+)
+"""What a checkpoint holds beside the variables."""
+
+_NONE = -1
+"""What stands for None where a step number is stored."""
+
+_DAMAGED = (
+    *(OSError, EOFError, MemoryError, RuntimeError, TypeError, ValueError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy and zipfile raise over a file that is cut short or overwritten, or is none of theirs."""
+
+
+def save(
+    path: Path, model: RecordingModel, history: History, validations: np.ndarray, spectra: np.ndarray
+) -> None:
+    """Write weights, optimizer state, step, history, and the validations and spectra so far, both tables.
+
+    The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
+    What the device recorded after the last `Steering.read` is not part of it.
+
+    Raises:
+        OSError: The file could not be written; the old one is as it was.
+    """
+    kept, diverged_at = history.kept, history.diverged_at
+    arrays = {
+        **{f"variable_{i}": np.asarray(value) for i, value in enumerate(_variables(model))},
+        "steps_taken": np.array(model.steps_taken),
+        "steps": kept.steps,
+        "log_norms": kept.log_norms,
+        "scalars": kept.scalars,
+        "clipped": np.array(history.clipped),
+        "seconds": np.array(history.seconds),
+        "diverged_at": np.array(_NONE if diverged_at is None else diverged_at),
+        "validations": validations,
+        "spectra": spectra,
+    }
+    beside = path.with_suffix(".partial")
+    with beside.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes the names for flags
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.ndarray]:
+    """Put the state of `path` into `model`; return the history, the validations and the spectra.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ArgumentError: The file is damaged, or of another model; `model` is as it was.
+    """
+    arrays = _read(path)
+    variables = _variables(model)
+    values = [arrays.get(f"variable_{i}") for i in range(len(variables) + 1)]
+    stored = [None if value is None else (value.shape, str(value.dtype)) for value in values]
+    expected = [*((tuple(variable.shape), variable.dtype) for variable in variables), None]
+    if stored != expected or arrays["log_norms"].shape[1] != model.time_steps:
+        raise ArgumentError("resume", f"a checkpoint of this model, {len(variables)} variables", str(path))
+    for variable, value in zip(variables, values, strict=False):
+        variable.assign(value)
+    model.steps_taken = int(arrays["steps_taken"])
+    kept = Recorded(arrays["steps"], arrays["log_norms"], arrays["scalars"])
+    diverged_at = int(arrays["diverged_at"])
+    history = History(
+        kept,
+        int(arrays["clipped"]),
+        float(arrays["seconds"]),
+        None if diverged_at == _NONE else diverged_at,
+    )
+    return history, arrays["validations"], arrays["spectra"]
+
+
+def steps_in(path: Path) -> int:
+    """Return the number of updates behind the state of `path`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ArgumentError: The file is damaged.
+    """
+    return int(_read(path)["steps_taken"])
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Read the whole file, which is when its checksums are compared."""
+    try:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except FileNotFoundError:
+        raise
+    except _DAMAGED as error:
+        raise ArgumentError("resume", "a whole checkpoint", str(path)) from error
+    if not arrays.keys() >= set(_FIELDS):
+        raise ArgumentError("resume", "a whole checkpoint", str(path))
+    return arrays
+
+
+def _variables(model: RecordingModel) -> list:
+    """Return the variables of network and optimizer."""
+    return [*model.network.variables, *model.optimizer.variables]

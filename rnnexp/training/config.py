@@ -1,0 +1,66 @@
+"""What a run is to do, as typed values and ready objects: the configuration's last form."""
+
+import dataclasses
+
+from rnnexp.nn.cells.spec import Recipe
+from rnnexp.nn.initializers import Initializer
+from rnnexp.optim.clipping import Clip
+from rnnexp.optim.optimizers import Optimizer
+from rnnexp.tasks import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One training run. All objects are made and checked before TensorFlow is imported.
+
+    Attributes:
+        task: What is learned.
+        cell: The kind of cell and what it takes beside `units`, `activation` and `initializer`.
+        initializer: Of W_hh; of a gated cell, of every block.
+        clip: Of the gradients.
+        optimizer: The update rule.
+        activation: Name of phi.
+        units: H.
+        batch_size: B.
+        steps: Training steps; 0 measures the start only.
+        seed: Of weights and data.
+        dtype: `"float32"` or `"float64"`.
+        device: `"auto"`, `"cpu"` or `"gpu"`.
+        jit: Whether training steps are compiled by XLA.
+        shards: Equal parts of a batch that are differentiated side by side.
+        segment: Steps of sequence that the scan keeps at a time; None: all.
+        steps_per_execution: Training steps between returns to Python.
+        record_every: Training steps between kept gradient profiles.
+        probe_every: Training steps between measurements.
+        probe_batch_size: Samples that a measurement looks at.
+        bootstrap: Resamples behind the intervals.
+        validation_every: Training steps between validations.
+        validation_sequences: Sequences of a validation, at the end all.
+        checkpoint_every: Training steps between checkpoints; 0: none.
+        decades: D of the gradient verdict.
+    """
+
+    task: Task
+    cell: Recipe
+    initializer: Initializer
+    clip: Clip
+    optimizer: Optimizer
+    activation: str
+    units: int
+    batch_size: int
+    steps: int
+    seed: int
+    dtype: str
+    device: str
+    jit: bool
+    shards: int
+    segment: int | None
+    steps_per_execution: int
+    record_every: int
+    probe_every: int
+    probe_batch_size: int
+    bootstrap: int
+    validation_every: int
+    validation_sequences: int
+    checkpoint_every: int
+    decades: float

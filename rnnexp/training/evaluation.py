@@ -1,0 +1,63 @@
+"""What a network scores on fresh sequences."""
+
+import itertools
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnnexp.diagnosis.verdict import Validation, mean_interval
+from rnnexp.nn.losses import sequence_losses
+from rnnexp.tasks import Batch, Task
+
+BATCH = 500
+"""Sequences a batch: large enough for the forward pass to be cheap, and a divisor of 10,000."""
+
+
+class Evaluator:
+    """Scores a network on the validation sequences of a task.
+
+        loss = mean_b l_b,    half_width = 1.96 std(l_b) / sqrt(n),    error = mean_b e_b
+
+    with l_b the loss of sequence b (`rnnexp.nn.losses.sequence_losses`), e_b its error (`Task.errors`) and n
+    the sequences that were scored.
+
+    Args:
+        network: The network, x (B, T, F) -> y. It is traced once for every batch shape: twice at most, since
+            only the last batch may be short.
+        task: The task.
+        seed: Seed of the fresh sequences.
+        jit: Whether to compile with XLA.
+    """
+
+    def __init__(self, network: keras.Model, task: Task, seed: int, jit: bool):
+        self._network = network
+        self._task = task
+        self._seed = seed
+        self._score = tf.function(self._forward, autograph=False, jit_compile=jit)
+
+    def evaluate(self, sequences: int | None = None) -> Validation:
+        """Score the network with the weights that it has now.
+
+        Args:
+            sequences: How many sequences to score at least, in whole batches of 500; None: all of them, which
+                is 10,000 or the held-out part of a finite data set, and `enough` for the verdict solved.
+        """
+        losses: list[np.ndarray] = []
+        errors: list[np.ndarray] = []
+        for x, y in self._batches(sequences):
+            loss, prediction = self._score(tf.constant(x), tf.constant(y))
+            losses.append(loss.numpy())
+            errors.append(self._task.errors(prediction.numpy(), y))
+        mean, half_width = mean_interval(np.concatenate(losses))
+        error = float(np.mean(np.concatenate(errors)))
+        return Validation(mean, half_width, error, enough=sequences is None)
+
+    def _batches(self, sequences: int | None) -> Iterable[Batch]:
+        batches = self._task.validation(self._seed, BATCH)
+        return batches if sequences is None else itertools.islice(batches, -(-sequences // BATCH))
+
+    def _forward(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        prediction = self._network(x, training=False)
+        return sequence_losses(self._task.loss, y, prediction), prediction

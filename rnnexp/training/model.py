@@ -1,0 +1,210 @@
+"""The keras.Model whose training step records."""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnnexp.nn.losses import sequence_losses
+from rnnexp.nn.taps import recording
+from rnnexp.optim.clipping import Clipped
+from rnnexp.runtime import checks
+from rnnexp.training.data import Block
+from rnnexp.training.gradients import Differentiated, averaged
+from rnnexp.training.record import SCALARS, Recorded
+
+
+class RecordingModel(keras.Model):
+    """A network under training that keeps the gradient of every step.
+
+        L = mean_b l_b,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
+
+    One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` is fed with blocks of
+    batches (`rnnexp.training.data`): what Keras takes for one step is a block, a loop over training steps on
+    the device. The record of a step is one row of a buffer there, so a step costs no transfer. Of a cell with
+    several states, h is the one that the layer hands on; the c of an LSTM is measured by
+    `rnnexp.diagnosis.measurement` at every look.
+
+    Args:
+        network: The Keras model to train. It holds one `rnnexp.RNN`, of any cell; any recurrent layers where
+            nothing is recorded.
+        loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
+        clip: Gradients -> `Clipped`, from `rnnexp.clipping`. The optimizer should clip nothing.
+        steps: T, the time steps that the recurrent layer takes.
+        rows: Training steps that the buffer holds; it has to be read before more were taken.
+        record: Whether to record the norms. If not, `log_norms` are (N, 0).
+        shards: Equal parts of the batch that are differentiated side by side, one on each core. The result
+            is that of one part to rounding, and depends on nothing else: not on the number of cores.
+
+    Raises:
+        ArgumentError: `shards` is not an integer of at least 1.
+
+    Attributes:
+        rows: As above.
+        time_steps: T, or 0 where no norms are recorded.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        loss_kind: str,
+        clip: Callable[[list[tf.Tensor]], Clipped],
+        *,
+        steps: int,
+        rows: int = 100,
+        record: bool = True,
+        shards: int = 1,
+    ):
+        # Without the dtype, Keras would round float64 inputs of `call` to float32.
+        super().__init__(name="recording", dtype=network.inputs[0].dtype)
+        self.network = network
+        self._loss_kind = loss_kind
+        self._clip = clip
+        self._record = record
+        self._shards = checks.integer("shards", shards, minimum=1)
+        self._differentiate, self._take = self._backward_pass, self._update
+        self.rows = rows
+        self.time_steps = steps if record else 0
+        self._taken = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._log_norms = tf.Variable(tf.zeros((rows, self.time_steps)), trainable=False)
+        self._scalars = tf.Variable(tf.zeros((rows, len(SCALARS)), tf.float64), trainable=False)
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the network's outputs."""
+        return self.network(x, training=training)
+
+    def compile(self, *args, jit_compile: bool = False, **kwargs):
+        """Prepare for `fit` as `keras.Model.compile` does; `jit_compile` compiles with XLA.
+
+        One shard is compiled together with the update. Several are compiled each on its own: XLA runs the
+        loop over time on one core, and TensorFlow starts what is compiled apart on all of them.
+        """
+        if self._shards > 1:
+            self._differentiate = tf.function(self._backward_pass, autograph=False, jit_compile=jit_compile)
+            self._take = tf.function(self._update, autograph=False, jit_compile=jit_compile)
+            jit_compile = False
+        super().compile(*args, jit_compile=jit_compile, **kwargs)
+        # A function that makes variables is traced twice.
+        self.optimizer.build(self.network.trainable_variables)
+
+    def make_train_function(self, force: bool = False):
+        """Make what `fit` calls with its iterator: `train_step`, compiled as it is.
+
+        Keras would compile a function around it that fetches the data. TensorFlow optimises that one's graph,
+        all of the training step with it, before XLA begins with the step as it was: 0.15 s of a first step.
+        """
+        if self.steps_per_execution > 1:
+            return super().make_train_function(force)
+        if self.train_function is None or force:
+            step = self.train_step
+            if not self.run_eagerly:
+                step = tf.function(step, autograph=False, jit_compile=self.jit_compile)
+            # As a tuple: a `Block` and the same three tensors from a pipeline would be traced apart.
+            self.train_function: Any = lambda iterator: step(tuple(next(iterator)))
+        return self.train_function
+
+    # Nothing here or below branches on a tensor in Python: AutoGraph would take half a second to see that.
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, data: Block) -> dict[str, tf.Tensor]:
+        """Take one step for every batch of a block, in their order.
+
+        Args:
+            data: The block, or its x (K, B, T, F), y and filled; the graph knows K and B.
+
+        Returns:
+            The loss of the last batch.
+
+        Raises:
+            ValueError: As `step`.
+        """
+        x, y, filled = data
+
+        def step(place, _):
+            return place + 1, self.step(tf.gather(x, place), tf.gather(y, place))
+
+        _, loss = tf.while_loop(
+            lambda place, _: place < filled,
+            step,
+            (0, tf.zeros((), self.compute_dtype)),
+            maximum_iterations=x.shape[0],
+        )
+        return {"loss": loss}
+
+    def step(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Take one training step: one forward pass, one backward pass, clip, update, record.
+
+        Args:
+            x: (B, T, F), with a B that the graph knows.
+            y: What the network is to answer.
+
+        Returns:
+            L.
+
+        Raises:
+            ValueError: The norms are wanted, and not exactly one recurrent layer hands them out; or B is not
+                a multiple of the shards.
+        """
+        parts = zip(tf.split(x, self._shards), tf.split(y, self._shards), strict=True)
+        return self._take([self._differentiate(*part) for part in parts], x.shape[0])
+
+    def _backward_pass(self, x: tf.Tensor, y: tf.Tensor) -> Differentiated:
+        weights = self.network.trainable_variables
+        with tf.GradientTape() as tape, self._taps(tape) as taps:
+            loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, self.network(x, training=True)))
+        return Differentiated(loss, *tape.gradient(loss, (weights, self._one(taps))))
+
+    def _update(self, parts: list[Differentiated], batch_size: int) -> tf.Tensor:
+        whole = parts[0] if len(parts) == 1 else averaged(parts)
+        clipped = self._clip(whole.gradients)
+        self.optimizer.apply(clipped.gradients, self.network.trainable_variables)
+        self._write(whole.loss, clipped, whole.log_norms, batch_size)
+        return whole.loss
+
+    @contextlib.contextmanager
+    def _taps(self, tape: tf.GradientTape) -> Iterator[dict[str, tf.Tensor]]:
+        """Yield the taps that recurrent layers open inside; none, at no cost, where nothing is recorded."""
+        if not self._record:
+            yield {}
+            return
+        with recording(tape, outputs_only=True) as record:
+            yield record.taps
+
+    def _one(self, taps: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+        if self._record and len(taps) != 1:
+            raise ValueError(f"expected one recurrent layer that hands out its adjoint, found {len(taps)}")
+        return list(taps.values())
+
+    def _write(self, loss: tf.Tensor, clipped: Clipped, log_norms: list[tf.Tensor], batch_size: int) -> None:
+        row = self._taken % self.rows
+        scalars = (loss, clipped.norm_before, clipped.norm_after, clipped.clipped)
+        values = tf.stack([tf.cast(scalar, tf.float64) for scalar in scalars])
+        self._scalars.scatter_update(tf.IndexedSlices(values, row))
+        for norms in log_norms:
+            rms = norms + math.log(batch_size) / 2
+            self._log_norms.scatter_update(tf.IndexedSlices(tf.cast(rms, tf.float32), row))
+        self._taken.assign_add(1)
+
+    @property
+    def steps_taken(self) -> int:
+        """Training steps since the start of the run."""
+        return int(self._taken)
+
+    @steps_taken.setter
+    def steps_taken(self, value: int) -> None:
+        self._taken.assign(value)
+
+    def read(self, first: int) -> Recorded:
+        """Return what steps `first` .. `steps_taken` - 1 left in the buffer.
+
+        Raises:
+            ValueError: The buffer no longer holds `first`.
+        """
+        steps = np.arange(first, self.steps_taken, dtype=np.int64)
+        if len(steps) > self.rows:
+            raise ValueError(f"the buffer holds {self.rows} steps, {len(steps)} were asked for")
+        rows = steps % self.rows
+        return Recorded(steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])

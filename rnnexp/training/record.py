@@ -1,0 +1,77 @@
+"""What training steps leave behind, and the record of a whole run."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+SCALARS = ("loss", "global_norm", "clipped_norm", "clipped")
+"""What is kept of every step beside the norms."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recorded:
+    """What training steps left behind, in their order.
+
+    Attributes:
+        steps: Training-step numbers, int64 (N,). Step n is the update that has n updates before it.
+        log_norms: ln rms_b ||dl_b/dh_t||, nats, float32 (N, T), first h_1; l_b is the loss of sample b.
+        scalars: float64 (N, 4), in the order of `SCALARS`.
+    """
+
+    steps: np.ndarray
+    log_norms: np.ndarray
+    scalars: np.ndarray
+
+    def series(self, name: str) -> np.ndarray:
+        """Return the scalar of that name for every step, (N,).
+
+        Raises:
+            ValueError: `name` is not one of `SCALARS`.
+        """
+        return self.scalars[:, SCALARS.index(name)]
+
+    def where(self, wanted: np.ndarray) -> "Recorded":
+        """Return the steps at which `wanted` (N,) is true."""
+        return Recorded(self.steps[wanted], self.log_norms[wanted], self.scalars[wanted])
+
+    def every(self, interval: int) -> "Recorded":
+        """Return the steps that are multiples of `interval`, at least 1."""
+        return self.where(self.steps % interval == 0)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Recorded"]) -> "Recorded":
+        """Return one record of all `parts`, of which there is at least one, in their order."""
+        return cls(
+            np.concatenate([part.steps for part in parts]),
+            np.concatenate([part.log_norms for part in parts]),
+            np.concatenate([part.scalars for part in parts]),
+        )
+
+    @classmethod
+    def empty(cls, time_steps: int) -> "Recorded":
+        """Return a record of no training step, for T = `time_steps`."""
+        return cls(np.zeros(0, np.int64), np.zeros((0, time_steps), np.float32), np.zeros((0, len(SCALARS))))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class History:
+    """What the steps of a run left behind.
+
+    Attributes:
+        kept: The record, every `Intervals.record` steps.
+        clipped: Updates that were clipped.
+        seconds: Training time: with the compilation of the first step, without the hooks.
+        diverged_at: The first training step with a non-finite loss or gradient, or None. It is the last one
+            that counts: `kept` and `clipped` know nothing of later ones.
+    """
+
+    kept: Recorded
+    clipped: int
+    seconds: float
+    diverged_at: int | None = None
+
+    @classmethod
+    def empty(cls, time_steps: int) -> "History":
+        """Return the history of a run that has not begun, for T = `time_steps`."""
+        return cls(Recorded.empty(time_steps), 0, 0.0)

@@ -1,0 +1,239 @@
+"""A network under trial: built, looked at, scored, kept. Whoever trains it says when.
+
+Every number of it follows from its plan: weights and batches come from counters, a network that goes on has
+the state of the one that was stopped, and looking at it leaves no trace in it.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from rnnexp.diagnosis.measurement import Measurement, Probe
+from rnnexp.diagnosis.verdict import Validation
+from rnnexp.nn.initializers import GlorotUniform
+from rnnexp.nn.network import build_network
+from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.training import checkpoint
+from rnnexp.training.callback import Hooks, Intervals, Steering
+from rnnexp.training.config import Plan
+from rnnexp.training.evaluation import Evaluator
+from rnnexp.training.model import RecordingModel
+from rnnexp.training.record import History, Recorded
+
+_BUFFER = 50  # steps: read back often enough for a lively display, seldom enough to cost nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class Validated:
+    """A validation after `step` updates."""
+
+    step: int
+    score: Validation
+
+
+@dataclasses.dataclass(frozen=True)
+class Observer:
+    """Who is told while a run goes on.
+
+    Attributes:
+        on_block: Of consecutive training steps, up to the one that diverged.
+        on_measurement: Of a look at the network. A run that goes on repeats the first one.
+        on_validation: Of a validation.
+        on_trained: Of what was found when the last step was taken, before the final validation.
+        on_checkpoint: Before a checkpoint is written. A run that goes on from it does not tell again what was
+            told until then, so that has to be kept by now.
+    """
+
+    on_block: Callable[[Recorded], None]
+    on_measurement: Callable[[Measurement], None]
+    on_validation: Callable[[Validated], None]
+    on_trained: "Callable[[Result], None]"
+    on_checkpoint: Callable[[], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run found.
+
+    Attributes:
+        start: The measurement before the first step.
+        end: The measurement before the last step of the plan, at the weights whose gradient is the last one
+            recorded. Of a run that diverged: at what is left of the weights. Of a run that was stopped: the
+            last one before that.
+        history: The record of the training steps.
+        spectra: Of W_hh at every look.
+        validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
+        diverged_at: The first step with a non-finite loss or gradient, or None.
+        steps_taken: Updates. A run that diverged took a few more before that was noticed.
+    """
+
+    start: Measurement
+    end: Measurement
+    history: History
+    spectra: SpectrumHistory
+    validations: list[Validated]
+    diverged_at: int | None
+    steps_taken: int
+
+
+class Subject:
+    """A network under trial and all that is found of it.
+
+    Args:
+        plan: Of its run.
+        state: The file of the checkpoint, which lies there or will.
+        observer: Who is told.
+        on_return: Called when training has returned to Python and all that was due is done.
+
+    Attributes:
+        plan: As above.
+        network: A plain Keras model.
+        model: The model whose training steps record.
+        steering: The callback with which it is trained; another one after `load`.
+    """
+
+    def __init__(self, plan: Plan, state: Path, observer: Observer, on_return: Callable[[], None]):
+        keras.utils.set_random_seed(plan.seed)
+        self.plan = plan
+        self._state = state
+        self._observer = observer
+        self._on_return = on_return
+        self.network = _network(plan, plan.dtype)
+        self.model = _model(plan, self.network)
+        self._probe = _probe(plan)
+        # XLA takes 0.2 to 0.4 s to compile a forward pass. An Elman cell is then a quarter faster, less than
+        # that over the validations of a usual run; a gated cell is twice as fast.
+        validated_by_xla = plan.jit and plan.cell.gated
+        self._evaluator = Evaluator(self.network, plan.task, plan.seed, validated_by_xla)
+        self._validations: list[Validated] = []
+        self._measurements: list[Measurement] = []
+        self._spectra = SpectrumHistory.empty(plan.units)
+        self.steering = self._steer(None)
+
+    @property
+    def steps_taken(self) -> int:
+        """Updates since the start of the run."""
+        return self.model.steps_taken
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss or gradient was not finite; it is not to be trained any further."""
+        return self.steering.diverged_at is not None
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a `result` yet."""
+        return len(self._measurements) > 0
+
+    def result(self) -> Result:
+        """Return what was found so far.
+
+        Raises:
+            IndexError: Nothing was measured yet.
+        """
+        return Result(
+            start=self._measurements[0],
+            end=self._measurements[-1],
+            history=self.steering.history,
+            spectra=self._spectra,
+            validations=list(self._validations),
+            diverged_at=self.steering.diverged_at,
+            steps_taken=self.steps_taken,
+        )
+
+    def begin(self, resume: bool) -> None:
+        """Take the first look; with `resume`, put it where its checkpoint is.
+
+        Raises:
+            FileNotFoundError: There is no checkpoint.
+            ArgumentError: It is damaged or of another network.
+        """
+        self._measure()
+        if resume:
+            self._load()
+
+    def last_look(self) -> None:
+        """Look before the last update, at the weights whose gradient is the last one recorded."""
+        self.save()
+        if self._measurements[-1].step != self.steps_taken:
+            self._measure()
+
+    def last_validation(self) -> None:
+        """Tell that it is trained, and validate on all sequences, unless it diverged."""
+        self._observer.on_trained(self.result())
+        if not self.diverged:
+            self._validate(None)
+
+    def save(self) -> None:
+        """Write the checkpoint, where the plan has any and the last look is still to come."""
+        if self.plan.checkpoint_every > 0 and self.steps_taken < self.plan.steps:
+            self.steering.read()
+            rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
+            columns = 1 + len(dataclasses.fields(Validation))
+            validations = np.array(rows, np.float64).reshape(-1, columns)
+            spectra = self._spectra.table()
+            self._observer.on_checkpoint()
+            checkpoint.save(self._state, self.model, self.steering.history, validations, spectra)
+
+    def _load(self) -> None:
+        history, validations, spectra = checkpoint.load(self._state, self.model)
+        self._spectra = SpectrumHistory.from_table(spectra)
+        self._validations = [
+            Validated(int(step), Validation(loss, half_width, error, bool(enough)))
+            for step, loss, half_width, error, enough in validations.tolist()
+        ]
+        self.steering = self._steer(history)
+
+    def _steer(self, history: History | None) -> Steering:
+        plan = self.plan
+        intervals = Intervals(
+            plan.record_every, plan.probe_every, plan.validation_every, plan.checkpoint_every
+        )
+        hooks = Hooks(
+            on_block=self._observer.on_block,
+            on_probe=self._before_the_end(self._measure),
+            on_validation=self._before_the_end(lambda: self._validate(plan.validation_sequences)),
+            on_checkpoint=lambda step: self.save(),
+            on_return=self._on_return,
+        )
+        return Steering(self.model, plan.steps_per_execution, intervals, hooks, history)
+
+    def _before_the_end(self, look: Callable[[], None]) -> Callable[[int], None]:
+        """After the last step only the final validation is left, so that `Result.end` is what it says."""
+        return lambda step: look() if step < self.plan.steps else None
+
+    def _measure(self) -> None:
+        measurement = self._probe.measure(self.network.get_weights(), self.steps_taken)
+        self._measurements.append(measurement)
+        self._spectra = self._spectra.extended(measurement.step, measurement.spectrum)
+        self._observer.on_measurement(measurement)
+
+    def _validate(self, sequences: int | None) -> None:
+        validated = Validated(self.steps_taken, self._evaluator.evaluate(sequences))
+        self._validations.append(validated)
+        self._observer.on_validation(validated)
+
+
+def _network(plan: Plan, dtype: str) -> keras.Model:
+    # Three weights, three seeds: initialisers with equal seeds draw from the same numbers.
+    kernel = GlorotUniform(seed=3 * plan.seed)
+    cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
+    return build_network(plan.task, cell, seed=3 * plan.seed + 2, segment=plan.segment)
+
+
+def _model(plan: Plan, network: keras.Model) -> RecordingModel:
+    rows = plan.steps_per_execution * max(1, _BUFFER // plan.steps_per_execution)
+    model = RecordingModel(
+        network, plan.task.loss, plan.clip, steps=plan.task.steps, rows=rows, shards=plan.shards
+    )
+    model.compile(optimizer=plan.optimizer.build(), jit_compile=plan.jit)
+    return model
+
+
+def _probe(plan: Plan) -> Probe:
+    batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
+    twin = _network(plan, "float64")
+    return Probe(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap)

@@ -1,0 +1,149 @@
+"""Several seeds of one configuration in one graph.
+
+    w_r <- step(w_r, batch_r),   r = 1 .. R, none of which reads what belongs to another
+
+XLA runs the loop over time of one network on one core. The step of every network is compiled on its own, and
+TensorFlow starts what is compiled apart on all cores: R networks keep min(R, cores) of them busy.
+"""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from rnnexp.runtime import checks
+from rnnexp.tasks import Task
+from rnnexp.training.callback import Steering
+from rnnexp.training.data import Block, training_data
+from rnnexp.training.model import RecordingModel
+
+
+class ReplicatedModel(keras.Model):
+    """R networks that are trained together, each by its own training step.
+
+    Weights, optimizer state, clipping and record belong to one replica each, and so does what is not finite.
+    A replica's results are those of the same `RecordingModel` alone; they do not depend on R.
+
+    Args:
+        replicas: R models, at least one, compiled as for a run alone: with an optimizer each, with XLA or
+            without. What a model holds is read and set where it is for a run alone: at the model.
+
+    Raises:
+        ArgumentError: There are no replicas.
+
+    Attributes:
+        replicas: As above.
+    """
+
+    def __init__(self, replicas: Sequence[RecordingModel]):
+        if len(replicas) == 0:
+            raise checks.ArgumentError("replicas", "at least one model", replicas)
+        super().__init__(name="replicated", dtype=replicas[0].network.inputs[0].dtype)
+        self.replicas = list(replicas)
+        self._active = [tf.Variable(True, trainable=False) for _ in replicas]
+        self._under_way = set(range(len(replicas)))
+        self._steps = [_compiled(replica) for replica in replicas]
+        self.compile(optimizer=None, jit_compile=False)
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the outputs of all networks for the same x (B, T, F), (R, B, ...)."""
+        return tf.stack([replica(x, training=training) for replica in self.replicas])
+
+    def train_step(self, data: Sequence[Block]) -> dict[str, tf.Tensor]:
+        """Take the steps of one block for every replica that is not held.
+
+        Args:
+            data: A block for every replica.
+
+        Returns:
+            loss_0, loss_1, ...: of the last step; nan of a replica that is held.
+
+        Raises:
+            ValueError: There are not as many blocks as replicas.
+        """
+        parts = zip(self._steps, self._active, data, strict=True)
+        losses = [_steps_if(active, steps, block, self.compute_dtype) for steps, active, block in parts]
+        return {f"loss_{place}": loss for place, loss in enumerate(losses)}
+
+    @property
+    def under_way(self) -> list[int]:
+        """The places (0 .. R - 1) of the replicas that are not held."""
+        return sorted(self._under_way)
+
+    def hold(self, place: int) -> None:
+        """Leave the replica at `place` as it is from now on; with the last one under way, `fit` ends."""
+        self._active[place].assign(False)
+        self._under_way.discard(place)
+        if not self._under_way:
+            self.stop_training = True
+
+    def release(self, place: int) -> None:
+        """Train the replica at `place` again."""
+        self._active[place].assign(True)
+        self._under_way.add(place)
+
+
+class JointSteering(keras.callbacks.Callback):
+    """Steers every replica as a run alone is steered, and holds one that diverged.
+
+    Args:
+        model: The replicas under training.
+        steerings: One for each of them, in their order. Their clocks show the time of all replicas together.
+        on_return: Called at every return to Python when all that was due is done, for every replica.
+
+    Raises:
+        ArgumentError: They are not as many as the replicas.
+    """
+
+    def __init__(
+        self,
+        model: ReplicatedModel,
+        steerings: Sequence[Steering],
+        on_return: Callable[[], None] = lambda: None,
+    ):
+        super().__init__()
+        if len(steerings) != len(model.replicas):
+            raise checks.ArgumentError("steerings", f"{len(model.replicas)} of them", len(steerings))
+        self._replicated = model
+        self._steerings = list(steerings)
+        self._on_return = on_return
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Hold what has diverged before."""
+        self._hold()
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Start the clocks."""
+        for place in self._replicated.under_way:
+            self._steerings[place].on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Do what is due for every replica under way."""
+        for place in self._replicated.under_way:
+            self._steerings[place].on_train_batch_end(batch, logs)
+        self._hold()
+        self._on_return()
+
+    def _hold(self) -> None:
+        for place in self._replicated.under_way:
+            if self._steerings[place].diverged_at is not None:
+                self._replicated.hold(place)
+
+
+def replicated_data(
+    task: Task, seeds: Sequence[int], batch_size: int, start: int, stop: int, dtype: str, execution: int
+) -> tf.data.Dataset:
+    """Return batches `start` .. `stop` - 1 of the training streams of `seeds`, as `training_data` does."""
+    return tf.data.Dataset.zip(
+        tuple(training_data(task, seed, batch_size, start, stop, dtype, execution) for seed in seeds)
+    )
+
+
+def _compiled(replica: RecordingModel) -> tf.types.experimental.PolymorphicFunction:
+    """Return the training steps of one replica as a function of the block, compiled as its `fit` would."""
+    return tf.function(replica.train_step, autograph=False, jit_compile=replica.jit_compile)
+
+
+def _steps_if(active: tf.Variable, steps, block: Block, dtype: str) -> tf.Tensor:
+    """Take the steps where `active`, and return the last one's loss, else nan."""
+    return tf.cond(active, lambda: steps(block)["loss"], lambda: tf.constant(float("nan"), dtype))

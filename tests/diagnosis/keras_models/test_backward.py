@@ -1,0 +1,153 @@
+"""One traced pass against closed forms; that it is traced once, by the cheapest way that works."""
+
+import gc
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as kl
+
+from rnnexp.diagnosis.keras_models.backward import BackwardPass, log_norm
+from rnnexp.runtime.checks import ArgumentError
+
+B, T, F, H = 3, 6, 2, 4
+DRAW = np.random.default_rng(0)
+X = tf.constant(DRAW.normal(size=(B, T, F)), tf.float32)
+Y = tf.zeros((B, 1))
+GAIN = -0.5
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.float32, tf.float64])
+def test_a_log_norm_is_that_of_numpy_over_all_axes_but_the_first_two(dtype):
+    gradient = tf.cast(DRAW.normal(size=(B, T, F, H)), dtype)
+    found = log_norm(gradient)
+    wide = gradient.numpy().astype("float64").reshape(B, T, F * H)
+    assert found.dtype == tf.float64
+    np.testing.assert_allclose(found, np.log(np.linalg.norm(wide, axis=2)), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("exponent", [-300, -200, 200, 307])
+def test_a_log_norm_neither_overflows_nor_underflows(exponent):
+    found = log_norm(tf.constant([[[3.0, -4.0]]], tf.float64) * 10.0**exponent)
+    np.testing.assert_allclose(found, [[math.log(5) + exponent * math.log(10)]], rtol=1e-14)
+
+
+def test_a_log_norm_of_nothing_of_infinity_and_of_nan():
+    values = tf.constant([[[0.0, 0.0], [math.inf, 1.0], [-math.inf, 0.0], [math.nan, 1.0]]])
+    np.testing.assert_array_equal(log_norm(values), [[-math.inf, math.inf, math.inf, math.nan]])
+
+
+def linear(**options):
+    """h_t = GAIN h_{t-1} + W^T x_t, read by one unit."""
+    identity = keras.initializers.Identity(GAIN)
+    layer = kl.SimpleRNN(H, activation="linear", recurrent_initializer=identity, name="rnn", **options)
+    return keras.Sequential([keras.Input((T, F)), layer, kl.Dense(1, name="head")])
+
+
+def taken(model, loss="mse", x=X, y=Y):
+    return BackwardPass(model, loss, False, (x, y)).run(x, y)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_linear_recurrence_gives_its_closed_form(backwards):
+    model = linear(go_backwards=backwards)
+    loss, (reading,) = taken(model)
+    output = model(X).numpy()[:, 0]
+    assert loss == pytest.approx(np.mean(output**2), rel=1e-6)
+    lag = np.arange(T) if backwards else np.arange(T)[::-1]
+    readout = np.linalg.norm(model.get_layer("head").get_weights()[0])
+    expected = np.log(2 * np.abs(output) * readout) + lag[:, None] * math.log(abs(GAIN))
+    np.testing.assert_allclose(reading.log_norms, expected, atol=1e-5)
+    assert (reading.layer, reading.state) == ("rnn", "h")
+    assert (reading.go_backwards, reading.read_at_every_step) == (backwards, False)
+    np.testing.assert_array_equal(reading.masked, np.zeros((T, B), bool))
+
+
+def test_masked_steps_and_states_that_nobody_reads_are_told():
+    model = keras.Sequential([keras.Input((T, F)), kl.Masking(), kl.LSTM(H), kl.Dense(1)])
+    there = np.ones((B, T), bool)
+    there[0, :2] = there[1, 3] = False
+    _, (h, c) = taken(model, x=X * tf.cast(there[..., None], tf.float32))
+    for reading in (h, c):
+        np.testing.assert_array_equal(reading.masked, ~there.T)
+        assert np.isneginf(reading.log_norms[~there.T]).all()
+    assert np.isfinite(h.log_norms[there.T]).all()
+    assert np.isneginf(c.log_norms[-1]).all()  # h is handed on, the last c is not
+
+
+class Reading(keras.Model):
+    """Notes how it was called; `refuse` says where it cannot be."""
+
+    def __init__(self, refuse=None):
+        super().__init__()
+        self.rnn, self.head = kl.SimpleRNN(H), kl.Dense(1)
+        self.calls: list[str] = []
+        self.refuse = refuse
+
+    def call(self, inputs):
+        how = "eager" if tf.executing_eagerly() else "graph"
+        self.calls.append(how)
+        if how == self.refuse:
+            raise TypeError("not here")
+        return self.head(self.rnn(inputs))
+
+
+def reading(refuse=None, **compiling):
+    model = Reading()
+    if compiling:
+        model.compile("sgd", "mse", **compiling)
+    model(X)
+    model.calls.clear()
+    model.refuse = refuse
+    return model
+
+
+@pytest.mark.parametrize(
+    ("refuse", "compiling", "first", "later"),
+    [
+        (None, {}, ["graph"], []),
+        ("graph", {}, ["graph", "eager"], ["eager"]),
+        ("graph", {"jit_compile": True}, ["graph", "graph", "eager"], ["eager"]),
+        (None, {"run_eagerly": True}, ["eager"], ["eager"]),
+    ],
+)
+def test_the_cheapest_way_that_works_is_kept_to(refuse, compiling, first, later):
+    model = reading(refuse, **compiling)
+    once = BackwardPass(model, "mse", False, (X, Y))
+    found = []
+    for expected in (first, later, later):
+        found.append(once.run(X, Y))
+        assert list(model.calls) == expected
+        model.calls.clear()
+    assert [loss for loss, _ in found] == [found[0][0]] * 3
+    assert found[0][0] == pytest.approx(float(tf.reduce_mean(tf.square(model.head(model.rnn(X))))), rel=1e-6)
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_what_no_way_can_take_is_raised_as_it_is_eagerly_and_no_way_is_given_up():
+    model = reading("graph")
+    once = BackwardPass(model, lambda y, prediction: y @ prediction, False, (X, Y))
+    for _ in range(2):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            once.run(X, Y)
+        assert not tf.config.functions_run_eagerly()
+    assert list(model.calls) == ["graph", "eager"] * 2
+
+
+def test_an_argument_that_is_wrong_is_so_whatever_the_way():
+    model = reading()
+    with pytest.raises(ArgumentError, match="^loss: "):
+        taken(model, loss=None)
+    assert list(model.calls) == ["graph"]
+
+
+def test_a_pass_does_not_keep_its_model():
+    model = linear()
+    once = BackwardPass(model, "mse", False, (X, Y))
+    once.run(X, Y)
+    del model
+    gc.collect()
+    with pytest.raises(ReferenceError, match="the model of this pass is gone"):
+        once.run(X, Y)

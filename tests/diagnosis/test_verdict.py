@@ -1,0 +1,162 @@
+import math
+
+import numpy as np
+import pytest
+
+from rnnexp.diagnosis.verdict import Validation, gradient_verdict, learning_verdict, mean_interval
+from rnnexp.probes.gradient import measure_gradient
+from rnnexp.runtime.checks import ArgumentError
+
+INF, NAN = math.inf, math.nan
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-5, -3.1, "vanishing"),
+        (-INF, -4, "vanishing"),
+        (-INF, -INF, "vanishing"),
+        (3.1, 200, "exploding"),
+        (-3, 3, "stable"),
+        (0, 0, "stable"),
+        (-3.1, -2.9, "borderline"),
+        (-4, -3, "borderline"),
+        (2.9, 3.1, "borderline"),
+        (3, 4, "borderline"),
+        (-4, 4, "borderline"),
+        (-INF, 0, "borderline"),
+        (NAN, NAN, "non_finite"),
+        (0, NAN, "non_finite"),
+        (NAN, 0, "non_finite"),
+        (4, INF, "non_finite"),
+        (INF, INF, "non_finite"),
+    ],
+)
+def test_gradient_verdict_follows_the_interval(low, high, expected):
+    assert gradient_verdict(low, high, nonfinite_share=0.0, decades=3) == expected
+
+
+@pytest.mark.parametrize(("low", "high"), [(-5, -4), (0, 0), (-INF, -INF), (4, 5)])
+def test_any_non_finite_gradient_is_non_finite(low, high):
+    assert gradient_verdict(low, high, nonfinite_share=1e-9, decades=3) == "non_finite"
+
+
+def test_exploding_mirrors_vanishing():
+    mirror = {"vanishing": "exploding", "exploding": "vanishing"}
+    for low, high in np.sort(np.random.default_rng(0).normal(scale=4, size=(200, 2)), axis=1):
+        verdict = gradient_verdict(low, high, 0.0, 3.0)
+        assert gradient_verdict(-high, -low, 0.0, 3.0) == mirror.get(verdict, verdict)
+
+
+def test_decades_move_the_border():
+    assert gradient_verdict(-2, -1.5, 0.0, decades=1) == "vanishing"
+    assert gradient_verdict(-2, -1.5, 0.0, decades=3) == "stable"
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(-0.2, "vanishing"), (0.2, "exploding"), (0.0, "stable"), (-np.log(1e3) / 99, "borderline")],
+)
+def test_measured_profiles_get_the_verdict_of_their_rate(rate, expected):
+    rng = np.random.default_rng(0)
+    log_norms = rate * np.arange(99, -1, -1)[:, None] + 0.3 * rng.normal(size=(100, 32))
+    profile = measure_gradient(log_norms)
+    assert gradient_verdict(profile.ratio_low, profile.ratio_high, profile.nonfinite_share, 3) == expected
+
+
+@pytest.mark.parametrize("decades", [0, -1, NAN, INF])
+def test_decades_must_be_positive(decades):
+    with pytest.raises(ArgumentError, match="decades: expected a finite number above 0, received"):
+        gradient_verdict(0, 0, 0.0, decades)
+
+
+def test_a_reversed_interval_is_refused():
+    with pytest.raises(ArgumentError, match="ratio_low: expected at most ratio_high = -1, received 1"):
+        gradient_verdict(1, -1, 0.0, 3)
+
+
+def validation(loss=0.1, half_width=0.01, error=0.5, enough=True):
+    return Validation(loss, half_width, error, enough)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        (validation(loss=0.02), "learning"),
+        (validation(loss=0.02, error=0.009), "solved"),
+        (validation(loss=0.02, error=0.01), "learning"),
+        (validation(loss=0.02, error=0.0, enough=False), "learning"),
+        (validation(loss=0.165, half_width=0.01), "at_chance"),
+        (validation(loss=0.165, half_width=0.001), "learning"),
+        (validation(loss=0.3, half_width=0.0), "at_chance"),
+        (validation(loss=0.01, half_width=INF), "at_chance"),
+        (validation(loss=0.01, half_width=NAN), "at_chance"),
+        (validation(loss=0.3, error=0.0), "solved"),
+        (validation(loss=NAN, half_width=NAN, error=0.0), "diverged"),
+        (validation(loss=INF, half_width=NAN), "diverged"),
+        (validation(error=NAN), "diverged"),
+    ],
+)
+def test_learning_verdict(scores, expected):
+    assert learning_verdict(scores, floor_loss=1 / 6, criterion=0.01) == expected
+
+
+def test_an_interval_that_touches_the_floor_is_at_chance():
+    assert learning_verdict(validation(loss=0.125, half_width=0.0625), 0.1875, 0.01) == "at_chance"
+
+
+def test_a_diverged_run_is_diverged_whatever_it_scored():
+    assert learning_verdict(validation(error=0.0), 1 / 6, 0.01, diverged=True) == "diverged"
+
+
+def test_without_a_criterion_a_task_is_never_solved():
+    assert (
+        learning_verdict(validation(loss=0.0, half_width=0.0, error=0.0), 1 / 6, criterion=None) == "learning"
+    )
+
+
+def test_learning_arguments_are_checked():
+    with pytest.raises(
+        ArgumentError, match="floor_loss: expected a finite number of at least 0, received nan"
+    ):
+        learning_verdict(validation(), NAN, None)
+    with pytest.raises(ArgumentError, match="criterion: expected a finite number of at least 0, received -1"):
+        learning_verdict(validation(), 1.0, -1)
+    with pytest.raises(ArgumentError, match=r"half_width: expected a number of at least 0, received -0\.1"):
+        validation(half_width=-0.1)
+    with pytest.raises(ArgumentError, match="enough: expected true or false, received 10000"):
+        validation(enough=10_000)
+
+
+def test_mean_interval_agrees_with_its_definition():
+    values = np.random.default_rng(0).exponential(size=50)
+    mean = sum(values) / 50
+    variance = sum((value - mean) ** 2 for value in values) / 49
+    assert mean_interval(values) == pytest.approx((mean, 1.96 * math.sqrt(variance / 50)), rel=1e-13)
+
+
+def test_mean_interval_covers_the_mean_about_95_times_in_100():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for values in rng.uniform(size=(2000, 100)):
+        mean, half_width = mean_interval(values)
+        covered += abs(mean - 0.5) <= half_width
+    # Four standard errors are 0.02.
+    assert covered / 2000 == pytest.approx(0.95, abs=0.02)
+
+
+def test_mean_interval_works_in_float64():
+    values = np.full(100_000, 0.1, np.float32)
+    mean, half_width = mean_interval(values)
+    assert mean == pytest.approx(float(np.float32(0.1)), rel=1e-15)
+    assert half_width == pytest.approx(0, abs=1e-17)
+
+
+def test_mean_interval_at_its_edges():
+    assert mean_interval(np.array([2.0])) == (2.0, INF)
+    assert np.isnan(mean_interval(np.array([1.0, NAN]))).all()
+    mean, half_width = mean_interval(np.array([1.0, INF]))
+    assert mean == INF
+    assert math.isnan(half_width)
+    with pytest.raises(ArgumentError, match=r"values: expected at least one value, received \[\]"):
+        mean_interval(np.array([]))

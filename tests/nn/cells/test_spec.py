@@ -1,0 +1,163 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+from rnnexp.nn.cells import spec
+from rnnexp.nn.cells.spec import Elman, Gru, Lstm, recipe
+from rnnexp.nn.elman_cell import ElmanCell
+from rnnexp.nn.initializers import CATALOGUE, GlorotUniform, Orthogonal
+from rnnexp.runtime.checks import ArgumentError
+
+ROOT = Path(__file__).parents[1]
+F, H = 3, 4
+KINDS = {"elman": ElmanCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
+each = pytest.mark.parametrize("name", spec.CATALOGUE)
+
+
+def menu(name):
+    return yaml.safe_load((ROOT / "conf" / "cell" / f"{name}.yaml").read_text())
+
+
+def build(made, activation="tanh", dtype="float64", recurrent=None):
+    cell: Any = made.build(H, activation, GlorotUniform(seed=5), recurrent or Orthogonal(seed=6), dtype)
+    cell.build((2, F))
+    return cell
+
+
+def test_the_menu_has_them_all_with_their_defaults():
+    assert {path.stem for path in (ROOT / "conf" / "cell").iterdir()} == spec.CATALOGUE.keys()
+    for name, kind in spec.CATALOGUE.items():
+        assert recipe(menu(name)) == kind()
+
+
+@each
+@pytest.mark.parametrize(("activation", "dtype"), [("tanh", "float64"), ("relu", "float32")])
+def test_the_cell_is_of_that_size_activation_and_dtype(name, activation, dtype):
+    cell = build(spec.CATALOGUE[name](), activation, dtype)
+    assert type(cell) is KINDS[name]
+    assert (cell.units, cell.activation, cell.compute_dtype) == (H, keras.activations.get(activation), dtype)
+    assert {weight.dtype for weight in cell.weights} == {dtype}
+
+
+@each
+def test_the_kernel_is_drawn_whole_and_every_block_of_the_recurrent_kernel_by_itself(name):
+    made, initializer = spec.CATALOGUE[name](), Orthogonal(gain=0.9, seed=6)
+    cell = build(made, recurrent=initializer)
+    np.testing.assert_array_equal(cell.kernel, GlorotUniform(seed=5)(cell.kernel.shape, "float64"))
+    blocks = np.split(cell.recurrent_kernel.numpy(), len(made.blocks), axis=1)
+    for place, block in enumerate(blocks):
+        np.testing.assert_allclose(block @ block.T, 0.81 * np.eye(H), atol=1e-12)
+        assert not any(np.allclose(block, other) for other in blocks[:place])
+    candidate = blocks[made.blocks.index(made.candidate)]
+    np.testing.assert_array_equal(candidate, initializer((H, H), "float64"))
+
+
+def test_a_gain_of_one_over_root_n_is_like_keras_own_orthogonal_kernel():
+    """Mean square of a block's singular values: 1 / n of Keras' (H, nH), whose rows are orthonormal."""
+    theirs = np.asarray(keras.initializers.Orthogonal(seed=0)((H, 4 * H)))
+    np.testing.assert_allclose(theirs @ theirs.T, np.eye(H), atol=1e-6)
+    ours = build(Lstm(), recurrent=Orthogonal(gain=0.5, seed=6)).recurrent_kernel.numpy()
+    np.testing.assert_allclose(ours @ ours.T, np.eye(H), atol=1e-12)
+
+
+@pytest.mark.parametrize("initializer", CATALOGUE.values())
+def test_a_gated_cell_keeps_its_initialisers_when_it_is_saved(initializer):
+    arguments = {"nonzero": 2} if initializer is CATALOGUE["sparse"] else {}
+    cell = build(Lstm(), recurrent=initializer(gain=0.9, seed=6, **arguments))
+    revived = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(cell))
+    for name in ("kernel", "recurrent_kernel"):
+        weight = getattr(cell, name)
+        drawn = getattr(revived, f"{name.removesuffix('_kernel')}_initializer")(weight.shape, "float64")
+        np.testing.assert_array_equal(drawn, weight)
+
+
+@pytest.mark.parametrize(
+    ("made", "shape", "expected"),
+    [
+        (Elman(use_bias=False), None, None),
+        (Lstm(use_bias=False), None, None),
+        (Gru(use_bias=False), None, None),
+        (Elman(), (H,), 0),
+        (Lstm(), (4 * H,), [0] * H + [1] * H + [0] * 2 * H),
+        (Lstm(unit_forget_bias=False), (4 * H,), 0),
+        (Gru(), (2, 3 * H), 0),
+        (Gru(reset_after=False), (3 * H,), 0),
+    ],
+)
+def test_biases(made, shape, expected):
+    bias = build(made).bias
+    if expected is None:
+        assert bias is None
+    else:
+        np.testing.assert_array_equal(bias, np.broadcast_to(expected, shape))
+
+
+@pytest.mark.parametrize("kind", [Lstm, Gru])
+def test_the_gates_have_an_activation_of_their_own(kind):
+    cell = build(kind(recurrent_activation="hard_sigmoid"), "relu")
+    assert cell.recurrent_activation is keras.activations.hard_sigmoid
+    assert cell.activation is keras.activations.relu
+
+
+TARGETS = "one of rnnexp.ElmanCell, keras.layers.LSTMCell, keras.layers.GRUCell"
+
+
+@pytest.mark.parametrize(
+    ("node", "sentence"),
+    [
+        ({"use_bias": 3}, "cell.use_bias: expected true or false, received 3"),
+        ({"unit_forget_bias": None}, "cell.unit_forget_bias: expected true or false, received None"),
+        ({"recurrent_activation": "sigmoidal"}, "cell.recurrent_activation: expected one of tanh, relu, "),
+        (
+            {"foo": 1},
+            "cell.foo: expected a field of keras.layers.LSTMCell, such as use_bias, unit_forget_bias,"
+            " recurrent_activation, received 1",
+        ),
+        ({"use_bais": 1}, "cell.use_bais: expected a field of keras.layers.LSTMCell, such as use_bias, rec"),
+        ({"_target_": "os.system"}, f"cell._target_: expected {TARGETS}, received 'os.system'"),
+    ],
+)
+def test_what_is_wrong_is_named(node, sentence):
+    with pytest.raises(ArgumentError) as refused:
+        recipe(menu("lstm") | node)
+    assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("node", [None, "lstm", {}, 5])
+def test_a_node_without_a_constructor(node):
+    with pytest.raises(ArgumentError, match=f"^cell._target_: expected {TARGETS}, received None$"):
+        recipe(node)
+
+
+def test_a_field_that_is_missing_is_named():
+    node = menu("gru")
+    del node["reset_after"]
+    with pytest.raises(ArgumentError, match=r"^cell\.reset_after: expected a value, received None$"):
+        recipe(node)
+
+
+def test_each_kind_has_fields_of_its_own():
+    assert recipe(menu("gru") | {"reset_after": False}) == Gru(reset_after=False)
+    with pytest.raises(
+        ArgumentError, match=r"^cell\.unit_forget_bias: expected a field of keras\.layers\.GRUCell"
+    ):
+        recipe(menu("gru") | {"unit_forget_bias": True})
+
+
+def test_importing_it_imports_nothing_heavy():
+    program = (
+        "import sys; from rnnexp.nn.cells.spec import recipe;"
+        "sys.exit(bool({'tensorflow', 'keras', 'hydra'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_which_have_gates_and_which_states():
+    assert [kind().gated for kind in (Elman, Lstm, Gru)] == [False, True, True]
+    assert [kind.states for kind in (Elman, Lstm, Gru)] == [("h",), ("h", "c"), ("h",)]

@@ -1,0 +1,268 @@
+import dataclasses
+import math
+import pickle
+
+import matplotlib.image
+import numpy as np
+import pytest
+from plans import small_plan
+
+from rnnexp import plotting
+from rnnexp.diagnosis import predictions
+from rnnexp.diagnosis.comparison import Comparison
+from rnnexp.diagnosis.measurement import Measurement
+from rnnexp.diagnosis.verdict import Validation
+from rnnexp.optim import clipping
+from rnnexp.optim.clipping import GlobalNorm, NoClip
+from rnnexp.optim.optimizers import Sgd
+from rnnexp.probes import (
+    ElmanJacobians,
+    measure_gradient,
+    measure_jacobian,
+    measure_lags,
+    measure_lyapunov,
+    measure_spectrum,
+    measure_states,
+    measure_units,
+)
+from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.runs import artifacts
+from rnnexp.tasks import Adding
+from rnnexp.training.record import History, Recorded
+from rnnexp.training.replica import Result, Validated
+
+T, H, B, N = 12, 6, 4, 30
+
+PLAN = small_plan(
+    task=Adding(T),
+    clip=GlobalNorm(2.0),
+    optimizer=Sgd(),
+    units=H,
+    batch_size=B,
+    steps=N,
+    steps_per_execution=1,
+    probe_every=100,
+    probe_batch_size=B,
+    bootstrap=10,
+    validation_every=10,
+    checkpoint_every=0,
+)
+
+FIGURES = [
+    *("loss", "gradient_heatmap", "spectrum_history", "states", "spectrum", "gradient_profile", "lags"),
+]
+
+
+def draw(folder, plan, found, title):
+    drawings = artifacts.drawings(folder, plan, found, title)
+    for drawing in drawings:
+        drawing.draw()
+    return [drawing.path for drawing in drawings]
+
+
+def measurement(step, lost=False, steps=T):
+    normal = np.random.default_rng(step).standard_normal
+    log_norms = np.full((steps, B), np.nan) if lost else normal((steps, B))
+    kernel = np.full((H, H), np.nan) if lost else normal((H, H))
+    rate = math.nan if lost else -0.1
+    return Measurement(
+        step,
+        measure_gradient(log_norms, bootstrap=10),
+        measure_spectrum(kernel),
+        measure_units(np.ones((steps, B, H))),
+        measure_states(np.ones((steps, B, H))),
+        measure_lags(np.ones((steps, B, H)), np.ones((steps, B, H)), kernel, np.ones((B, H))),
+        measure_jacobian(ElmanJacobians(np.ones((steps, B, H)), kernel)),
+        measure_lyapunov(ElmanJacobians(np.ones((steps, B, H)), kernel), exponents=1),
+        predicted_rate=rate,
+        rate_bound=rate,
+    )
+
+
+def record(count=N, steps=T):
+    generator = np.random.default_rng(0)
+    scalars = generator.random((count, 4))
+    scalars[:, 3] = scalars[:, 3] > 0.5
+    return Recorded(np.arange(count), generator.standard_normal((count, steps)).astype(np.float32), scalars)
+
+
+def result(kept, validations=(10, 20, N), diverged_at=None, lost=False, steps=T):
+    scores = [Validated(step, Validation(1 / step, 0.1, 0.5, enough=step == N)) for step in validations]
+    history = History(kept, clipped=3, seconds=1.0, diverged_at=diverged_at)
+    taken = len(kept.steps)
+    start = measurement(0, steps=steps)
+    end = measurement(taken - 1, lost, steps) if taken else start
+    spectra = SpectrumHistory.empty(H).extended(0, start.spectrum).extended(end.step, end.spectrum)
+    return Result(start, end, history, spectra, scores, diverged_at, taken)
+
+
+def test_the_arrays_come_back_with_their_infinities(tmp_path):
+    found = result(record())
+    found.history.kept.log_norms[3, :3] = (-np.inf, np.inf, np.nan)
+    artifacts.save_arrays(tmp_path / "arrays.npz", found)
+    kept = found.history.kept
+    expected = {
+        "steps": np.arange(N),
+        "log_norms": kept.log_norms,
+        "loss": kept.scalars[:, 0],
+        "global_norm": kept.scalars[:, 1],
+        "clipped_norm": kept.scalars[:, 2],
+        "clipped": kept.scalars[:, 3] == 1,
+        "start_log_norm": found.start.gradient.log_norm,
+        "end_log_norm": found.end.gradient.log_norm,
+        "start_eigenvalues": found.start.spectrum.eigenvalues,
+        "end_eigenvalues": found.end.spectrum.eigenvalues,
+        "start_lag_log_norm": found.start.lags.log_norm,
+        "end_lag_log_norm": found.end.lags.log_norm,
+        "start_effective_rank": found.start.hidden.effective_rank,
+        "end_effective_rank": found.end.hidden.effective_rank,
+        "spectrum_steps": np.array([0, N - 1]),
+        "spectral_radius": np.array([look.spectrum.spectral_radius for look in (found.start, found.end)]),
+        "nonnormality": np.array([look.spectrum.nonnormality for look in (found.start, found.end)]),
+        "singular_values": np.stack([look.spectrum.singular_values for look in (found.start, found.end)]),
+        "validation_steps": np.array([10, 20, N]),
+        "validation_loss": np.array([1 / 10, 1 / 20, 1 / N]),
+    }
+    with np.load(tmp_path / "arrays.npz", allow_pickle=False) as stored:
+        assert set(stored.files) == set(expected)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(stored[name], array, err_msg=name)
+            assert stored[name].dtype == array.dtype
+
+
+def test_the_arrays_of_a_run_without_steps_keep_their_shapes(tmp_path):
+    artifacts.save_arrays(tmp_path / "arrays.npz", result(Recorded.empty(T), validations=()))
+    with np.load(tmp_path / "arrays.npz") as stored:
+        assert stored["log_norms"].shape == (0, T)
+        assert stored["validation_steps"].shape == stored["loss"].shape == (0,)
+        assert stored["start_log_norm"].shape == (T,)
+
+
+def test_theory_is_kept_of_the_start_and_of_the_end(tmp_path):
+    law = Comparison(predictions.MEAN_FIELD, -0.2, -0.1, -0.11, -0.09)
+    found = result(record())
+    looks = [dataclasses.replace(look, comparisons=(law,)) for look in (found.start, found.end)]
+    artifacts.save_theory(tmp_path / "theory.csv", dataclasses.replace(found, start=looks[0], end=looks[1]))
+    header, *rows = (tmp_path / "theory.csv").read_text(encoding="utf-8").splitlines()
+    assert header.startswith("step,quantity,measured")
+    assert [row.partition(",")[0] for row in rows] == ["0", str(N - 1)]
+    untrained = result(Recorded.empty(T), validations=())
+    artifacts.save_theory(tmp_path / "theory.csv", dataclasses.replace(untrained, start=looks[0]))
+    assert len((tmp_path / "theory.csv").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def every_step_lost():
+    lost = record()
+    lost.log_norms[:] = np.nan
+    lost.scalars[:, :3] = np.nan
+    return result(lost, validations=(), diverged_at=0, lost=True)
+
+
+def lost_in_the_middle():
+    lost = record()
+    lost.log_norms[N // 2 :] = np.inf
+    lost.log_norms[: N // 4] = -np.inf
+    lost.scalars[N // 2 :, :3] = np.inf
+    found = result(lost, diverged_at=N // 2, lost=True)
+    found.validations[-1] = Validated(N, Validation(math.nan, math.nan, 1.0, enough=True))
+    return found
+
+
+RUNS = {
+    "a run as it should be": lambda: result(record()),
+    "nothing but nan": every_step_lost,
+    "lost in the middle": lost_in_the_middle,
+    "one step, of one time step": lambda: result(record(1, steps=1), validations=(1,), steps=1),
+}
+
+
+@pytest.mark.parametrize("make", RUNS.values(), ids=RUNS)
+def test_every_run_has_its_figures(make, tmp_path):
+    paths = draw(tmp_path, PLAN, make(), title="relu-T12-s0")
+    assert [path.stem for path in paths] == FIGURES
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    for path in paths:
+        image = matplotlib.image.imread(path)
+        assert min(image.shape[:2]) > 300
+        assert len(np.unique(image[..., :3].sum(axis=2))) > 20  # shades
+
+
+def test_a_run_without_steps_has_the_figures_of_its_start(tmp_path):
+    paths = draw(tmp_path, PLAN, result(Recorded.empty(T), validations=(1,)), title="")
+    assert [path.stem for path in paths] == ["states", "spectrum", "gradient_profile", "lags"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """What is handed to the figures, by the name of the function that draws."""
+
+    def arguments(plan, found):
+        calls = {}
+        for name in plotting.__all__:
+            monkeypatch.setattr(
+                plotting, name, lambda *args, _name=name, **kw: calls.update({_name: (args, kw)})
+            )
+        draw(tmp_path, plan, found, title="title")
+        return calls
+
+    return arguments
+
+
+def test_norms_are_drawn_in_decades(drawn):
+    found = result(record())
+    calls = drawn(PLAN, found)
+    (_, start, end), options = calls["gradient_profile"]
+    np.testing.assert_allclose(10**start, np.exp(found.start.gradient.log_norm), rtol=1e-12)
+    np.testing.assert_allclose(10**end, np.exp(found.end.gradient.log_norm), rtol=1e-12)
+    assert options["rate"] == found.end.gradient.rate
+    (_, steps, heat), _ = calls["gradient_heatmap"]
+    np.testing.assert_allclose(10**heat, np.exp(found.history.kept.log_norms), rtol=1e-5)
+    np.testing.assert_array_equal(steps, np.arange(N))
+
+
+def test_a_run_without_steps_has_no_end(drawn):
+    calls = drawn(PLAN, result(Recorded.empty(T), validations=()))
+    assert set(calls) == {"gradient_profile", "spectrum", "hidden_states", "lag_contributions"}
+    assert {arguments[2] for arguments, _ in calls.values()} == {None}
+
+
+def test_what_is_inside_is_drawn_of_start_and_end(drawn):
+    found = result(record())
+    calls = drawn(PLAN, found)
+    assert calls["hidden_states"][0][1:] == (found.start.hidden, found.end.hidden)
+    assert calls["lag_contributions"][0][1:] == (found.start.lags, found.end.lags)
+    _, steps, radius, sigma, _ = calls["spectrum_history"][0]
+    assert steps.tolist() == [0, N - 1]
+    for row, look in enumerate((found.start, found.end)):
+        assert radius[row] == look.spectrum.spectral_radius
+        np.testing.assert_array_equal(sigma[row], look.spectrum.singular_values)
+
+
+@pytest.mark.parametrize("name", clipping.CATALOGUE)
+def test_only_a_threshold_of_the_global_norm_is_drawn_beside_it(name, drawn):
+    clip = NoClip() if name == "none" else clipping.CATALOGUE[name](0.5)  # type: ignore[call-arg]
+    _, options = drawn(dataclasses.replace(PLAN, clip=clip), result(record()))["loss_curve"]
+    assert options["clip_threshold"] == (0.5 if name == "global_norm" else None)
+
+
+def test_the_loss_is_drawn_with_its_validations_and_floor(drawn):
+    found = result(record())
+    (_, steps, loss, floor), options = drawn(PLAN, found)["loss_curve"]
+    np.testing.assert_array_equal(steps, np.arange(N))
+    np.testing.assert_array_equal(loss, found.history.kept.scalars[:, 0])
+    assert floor == PLAN.task.floor_loss
+    np.testing.assert_array_equal(options["validation"], [(10, 20, N), (1 / 10, 1 / 20, 1 / N)])
+    np.testing.assert_array_equal(options["gradient_norms"], found.history.kept.scalars[:, 1:3].T)
+    assert drawn(PLAN, result(record(), validations=()))["loss_curve"][1]["validation"] is None
+
+
+def test_what_is_drawn_before_the_end_is_as_it_is_at_the_end(tmp_path):
+    found = result(record())
+    looks = artifacts.drawings_of_looks(tmp_path, PLAN, found.start, found.end, "title")
+    unvalidated = result(record(), validations=())
+    training = artifacts.drawings_of_training(tmp_path, PLAN, unvalidated, "title")
+    all_of_them = {drawing.path: drawing for drawing in artifacts.drawings(tmp_path, PLAN, found, "title")}
+    assert ["loss", *(drawing.path.stem for drawing in (*training, *looks))] == FIGURES
+    for drawing in (*training, *looks):
+        assert pickle.dumps(drawing) == pickle.dumps(all_of_them[drawing.path])

@@ -1,0 +1,46 @@
+import pytest
+
+from rnnexp.runs import composition
+from rnnexp.runs.composition import axes, one_by_one, parse
+from rnnexp.runtime.checks import ArgumentError
+
+
+def listed(*typed, sweep=True):
+    return axes([parse(argument) for argument in typed], sweep)
+
+
+def test_each_key_has_its_values_in_the_order_typed():
+    assert listed("seed=range(2)", "units=4", "clip=none,norm") == [
+        *(["seed=0", "seed=1"], ["units=4"], ["clip=none", "clip=norm"])
+    ]
+    assert listed("clip=glob(n*)") == [["clip=none", "clip=norm"]]
+
+
+def test_of_a_key_that_comes_twice_the_last_counts_in_the_place_of_the_first():
+    assert listed("seed=0,1,2", "units=4", "seed=7") == [["seed=7"], ["units=4"]]
+
+
+def test_several_values_need_a_sweep():
+    with pytest.raises(ArgumentError, match="seed: expected one value"):
+        listed("seed=0,1", sweep=False)
+
+
+def test_every_value_comes_once_with_the_first_of_the_others():
+    found = list(one_by_one([["a=1", "a=2"], ["b=1"], ["c=1", "c=2", "c=3"]]))
+    assert found == [
+        *(["a=1", "b=1", "c=1"], ["a=2", "b=1", "c=1"], ["a=1", "b=1", "c=2"], ["a=1", "b=1", "c=3"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "extra"), [("joblib", "parallel"), ("ray", "ray"), ("submitit", "slurm")]
+)
+def test_a_launcher_whose_plugin_is_missing_names_its_extra(monkeypatch, launcher, extra):
+    monkeypatch.setattr(composition.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ArgumentError) as refused:
+        # What Hydra says itself is that its folder of launchers has no such file.
+        composition.compose([f"launcher={launcher}", "hydra/launcher=missing"])
+    assert str(refused.value) == (
+        f"launcher: expected its plugin (the extra `{extra}`: pip install 'rnnexp[{extra}]'),"
+        f" received '{launcher}'"
+    )

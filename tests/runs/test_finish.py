@@ -1,0 +1,97 @@
+"""The end of a run, from what a small trial found: once as it is, once as if it had diverged."""
+
+import dataclasses
+import json
+import time
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+
+from rnnexp.report.terminal import Summary
+from rnnexp.runs import build
+from rnnexp.runs.artist import Artist
+from rnnexp.runs.finish import conclude
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.signals import interruption
+from rnnexp.tracking import FileTracker
+from rnnexp.training.replica import Observer, Result
+from rnnexp.training.trainer import Trial
+
+SMALL = (
+    *("tracking=none", "seq_len=8", "units=4", "batch_size=4", "steps=6", "jit=false"),
+    *("probe.batch_size=4", "probe.bootstrap=100", "checkpoint.every=0"),
+)
+
+
+class Concluded(NamedTuple):
+    """What `conclude` was given, what it returned, and where it wrote."""
+
+    network: keras.Model
+    result: Result
+    summary: Summary
+    folder: RunFolder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    job = build.compose_job(SMALL)
+    told = Observer(
+        on_block=lambda block: None,
+        on_measurement=lambda measurement: None,
+        on_validation=lambda validated: None,
+        on_trained=lambda result: None,
+        on_checkpoint=lambda: None,
+    )
+    with interruption() as signals:
+        trial = Trial(job.plan, tmp_path_factory.mktemp("state") / "state.npz", told, signals)
+        return job, trial.subject.network, trial.run(resume=False)
+
+
+def concluded(trained, tmp_path, **changes):
+    job, network, found = trained
+    result = dataclasses.replace(found, **changes)
+    folder = RunFolder.create(tmp_path, job.name)
+    tracker = FileTracker(folder.path, job.name)
+    summary = conclude(job, folder, tracker, network, result, Artist(), time.perf_counter())
+    tracker.end("FINISHED")
+    return Concluded(network, result, summary, folder)
+
+
+def tags(found):
+    return json.loads((found.folder.path / "tags.json").read_text())
+
+
+def test_the_summary_says_what_was_found(trained, tmp_path):
+    found = concluded(trained, tmp_path)
+    score, gradient = found.result.validations[-1].score, found.result.end.gradient
+    assert (found.summary.loss, found.summary.error) == (score.loss, score.error)
+    assert (found.summary.rate, found.summary.log10_ratio) == (gradient.rate, gradient.log10_ratio)
+    assert found.summary.learning_verdict == tags(found)["verdict.learning"]
+    assert found.summary.gradient_verdict == tags(found)["verdict.gradient"]
+    assert found.folder.state()["verdicts"]["verdict.gradient"] == found.summary.gradient_verdict
+    assert found.summary.notes == ()
+
+
+def test_figures_arrays_theory_words_and_model_are_kept(trained, tmp_path):
+    found = concluded(trained, tmp_path)
+    path = found.folder.path
+    assert len(list(found.folder.figures.glob("*.png"))) == 7
+    with np.load(found.folder.arrays) as arrays:
+        np.testing.assert_array_equal(arrays["loss"], found.result.history.kept.series("loss"))
+    assert len((path / "theory.csv").read_text().splitlines()) > 1
+    sentences = [line.rpartition("  [")[0] for line in (path / "verdict.txt").read_text().splitlines()]
+    assert " ".join(sentences) == found.summary.words == tags(found)["mlflow.note.content"]
+    kept = keras.models.load_model(path / "model.keras")
+    for weight, expected in zip(kept.get_weights(), found.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_of_a_run_that_diverged_there_is_the_step_and_no_model(trained, tmp_path):
+    found = concluded(trained, tmp_path, diverged_at=3, validations=[])
+    assert tags(found)["diverged_at"] == "3"
+    assert not (found.folder.path / "model.keras").exists()
+    assert found.summary.learning_verdict == "diverged"
+    assert np.isnan(found.summary.loss)
+    assert found.summary.notes[0].startswith("diverged at training step 3: ")

@@ -1,0 +1,64 @@
+import pytest
+
+from rnnexp.runs import build
+from rnnexp.runs.identity import identity
+from rnnexp.runs.resume import earlier, runs_below, runs_of
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.provenance import config_hash
+
+
+def composed(*overrides):
+    return build.compose_job(["tracking=none", *overrides])
+
+
+KNOWN = [
+    # overrides, hash, hash while module paths were part of it
+    ((), "29c8b05a60ed", "ab676a812deb"),
+    (("activation=relu", "seq_len=200", "clip=global_norm"), "883ff0d7130a", "69f116f25aa5"),
+    (
+        ("cell=lstm", "task=copying", "optimizer=sgd", "init=gaussian", "seed=3"),
+        "2ff02ab4ebb5",
+        "844769a28ad1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overrides", "now", "before"), KNOWN)
+def test_known_hashes(overrides, now, before):
+    assert composed(*overrides).hashes == (now, before)
+
+
+def test_constructors_are_known_by_their_catalogue_name():
+    here = {"clip": {"_target_": "rnnexp.clipping.Norm", "threshold": 1}}
+    moved = {"clip": {"_target_": "rnnexp.some.other.place.Norm", "threshold": 1}}
+    assert identity(here) == identity(moved) == {"clip": {"name": "norm", "threshold": 1}}
+
+
+def test_a_constructor_from_elsewhere_keeps_its_path():
+    foreign = {"clip": {"_target_": "mine.Norm", "threshold": 1}}
+    assert identity(foreign) == {"clip": {"name": "mine.Norm", "threshold": 1}}
+
+
+def test_a_later_group_at_none_changes_no_hash():
+    config = {"units": 8, "regularizer": {"_target_": "rnnexp.optim.regularizers.NoRegularizer"}}
+    none = {"units": 8, "regularizer": {"_target_": "none"}}
+    assert identity(none) == {"units": 8}
+    assert identity(config)["regularizer"] != {}
+
+
+def test_a_file_is_known_by_its_content(tmp_path):
+    def known_by(name, text):
+        path = tmp_path / name
+        path.write_text(text)
+        return config_hash(identity({"task": {"_target_": "rnnexp.tasks.Characters", "path": str(path)}}))
+
+    assert known_by("a.txt", "some words") == known_by("b.txt", "some words")
+    assert known_by("a.txt", "other words") != known_by("b.txt", "some words")
+
+
+@pytest.mark.parametrize(("status", "expected"), [("FINISHED", "skip"), ("KILLED", "resume")])
+def test_a_run_under_its_former_hash_is_found(tmp_path, status, expected):
+    job = composed("seed=5")
+    folder = RunFolder.create(tmp_path, "old")
+    folder.update(config_hash=job.hashes[1], status=status, store="none", run_id=None)
+    assert earlier(runs_of(job.hashes, runs_below(tmp_path)), None).next == expected

@@ -1,0 +1,245 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from plans import small_plan
+
+from rnnexp.diagnosis import predictions
+from rnnexp.diagnosis.comparison import Comparison
+from rnnexp.diagnosis.measurement import Measurement
+from rnnexp.diagnosis.verdict import Validation
+from rnnexp.nn.initializers import Orthogonal
+from rnnexp.optim.clipping import GlobalNorm, NoClip
+from rnnexp.optim.optimizers import Sgd
+from rnnexp.probes import (
+    ElmanJacobians,
+    measure_gradient,
+    measure_jacobian,
+    measure_lags,
+    measure_lyapunov,
+    measure_spectrum,
+    measure_states,
+    measure_units,
+)
+from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.runs import metrics
+from rnnexp.tasks import Adding, Characters
+from rnnexp.training.record import History, Recorded
+from rnnexp.training.replica import Result, Validated
+
+T, H, B = 21, 3, 4
+
+PLAN = small_plan(
+    task=Adding(T),
+    initializer=Orthogonal(gain=0.5, seed=1),
+    clip=GlobalNorm(2.0),
+    optimizer=Sgd(learning_rate=0.25),
+    units=H,
+    batch_size=B,
+    steps=6,
+    seed=7,
+    steps_per_execution=1,
+    probe_every=100,
+    probe_batch_size=B,
+    bootstrap=100,
+    validation_every=100,
+    checkpoint_every=0,
+)
+
+SOLVED = Validation(0.001, 0.0001, error=0.001, enough=True)
+LEARNING = Validation(0.05, 0.001, error=0.3, enough=True)
+AT_CHANCE = Validation(1 / 6, 0.001, error=0.36, enough=True)
+
+
+def measurement(rate, step=0):
+    """A gradient that grows by `rate` nats per step of lag in every sample."""
+    log_norms = rate * np.arange(T - 1, -1, -1)[:, None] + np.zeros(B)
+    return Measurement(
+        step,
+        measure_gradient(log_norms, bootstrap=10),
+        measure_spectrum(np.eye(H)),
+        measure_units(np.ones((T, B, H))),
+        measure_states(np.ones((T, B, H))),
+        measure_lags(np.ones((T, B, H)), np.ones((T, B, H)), np.eye(H), np.ones((B, H))),
+        measure_jacobian(ElmanJacobians(np.ones((T, B, H)), np.eye(H))),
+        measure_lyapunov(ElmanJacobians(np.ones((T, B, H)), np.eye(H)), exponents=1),
+        predicted_rate=rate,
+        rate_bound=0.0,
+    )
+
+
+def result(score=LEARNING, start=0.0, end=0.0, diverged_at=None, steps=6, seconds=2.0):
+    scalars = np.array([(1.0, 4.0, 2.0, 1.0), (0.5, 1.0, 1.0, 0.0), (0.75, 3.0, 2.0, 1.0)])[:steps]
+    kept = Recorded(np.arange(len(scalars)), np.zeros((len(scalars), T), np.float32), scalars)
+    return Result(
+        measurement(start),
+        measurement(end, step=max(0, steps - 1)),
+        History(kept, clipped=min(3, steps), seconds=seconds, diverged_at=diverged_at),
+        SpectrumHistory.empty(H),
+        [] if score is None else [Validated(3, AT_CHANCE), Validated(steps, score)],
+        diverged_at,
+        steps,
+    )
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict", "exhausted"),
+    [(SOLVED, "solved", False), (LEARNING, "learning", True), (AT_CHANCE, "at_chance", True)],
+)
+def test_learning_is_judged_by_the_final_validation(score, verdict, exhausted):
+    verdicts = metrics.judge(PLAN, result(score))
+    assert verdicts.learning == verdict
+    assert verdicts.budget_exhausted is exhausted
+
+
+@pytest.mark.parametrize("score", [None, SOLVED])
+def test_a_run_that_diverged_is_so_whatever_it_scored_before(score):
+    verdicts = metrics.judge(PLAN, result(score, diverged_at=2))
+    assert verdicts.learning == "diverged"
+    assert not verdicts.budget_exhausted
+
+
+@pytest.mark.parametrize(
+    ("rate", "verdict"),
+    [
+        (-0.5, "vanishing"),
+        (0.5, "exploding"),
+        (0.0, "stable"),
+        (math.nan, "non_finite"),
+        (-math.inf, "vanishing"),
+    ],
+)
+def test_the_gradient_is_judged_at_both_ends(rate, verdict):
+    """Over 20 lags 0.5 nats a step are 4.3 decades; -inf stands for a gradient that is zero but at h_T."""
+    with np.errstate(invalid="ignore"):
+        at_start, at_end = result(start=rate), result(end=rate)
+    if rate == -math.inf:
+        at_start, at_end = (
+            dataclasses.replace(r, **{k: cut_off()}) for r, k in [(at_start, "start"), (at_end, "end")]
+        )
+    assert metrics.judge(PLAN, at_start)[:2] == ("stable", verdict)
+    assert metrics.judge(PLAN, at_end)[:2] == (verdict, "stable")
+
+
+def cut_off():
+    log_norms = np.full((T, B), -np.inf)
+    log_norms[-1] = 0
+    return dataclasses.replace(measurement(0.0), gradient=measure_gradient(log_norms, bootstrap=10))
+
+
+def test_the_plans_decades_are_the_border():
+    assert metrics.judge(PLAN, result(end=-0.5)).gradient == "vanishing"
+    assert metrics.judge(dataclasses.replace(PLAN, decades=5.0), result(end=-0.5)).gradient == "stable"
+
+
+def test_verdicts_are_tagged_under_the_names_of_the_measurement_contract():
+    assert metrics.judge(PLAN, result(end=-0.5)).tags() == {
+        "verdict.gradient": "vanishing",
+        "verdict.gradient_start": "stable",
+        "verdict.learning": "learning",
+        "budget_exhausted": "true",
+    }
+    assert metrics.judge(PLAN, result(SOLVED)).tags()["budget_exhausted"] == "false"
+
+
+def test_what_is_known_before_a_run():
+    assert metrics.constants(PLAN) == {
+        "task/floor_loss": 1 / 6,
+        "task/floor_error": pytest.approx(0.36),
+        "cfg/seq_len": 21.0,
+        "cfg/units": 3.0,
+        "cfg/batch_size": 4.0,
+        "cfg/seed": 7.0,
+        "cfg/init_gain": 0.5,
+        "cfg/clip_threshold": 2.0,
+        "cfg/learning_rate": 0.25,
+        "cfg/log10_learning_rate": pytest.approx(-0.60206),
+    }
+    assert all(type(value) is float for value in metrics.constants(PLAN).values())
+
+
+def test_the_length_is_what_a_comparison_of_runs_opens_on():
+    assert next(iter(metrics.constants(PLAN))) == "cfg/seq_len"
+
+
+def test_a_threshold_that_there_is_not_is_not_a_number():
+    constants = metrics.constants(dataclasses.replace(PLAN, clip=NoClip()))
+    assert math.isnan(constants["cfg/clip_threshold"])
+
+
+def test_a_validation_has_bits_where_its_loss_is_in_nats_per_character():
+    score = Validation(math.log(8), 0.1, error=0.5, enough=True)
+    plain = {"val/loss": math.log(8), "val/loss_half_width": 0.1, "val/error": 0.5}
+    assert metrics.validation_metrics(PLAN, score) == plain
+    characters = dataclasses.replace(PLAN, task=Characters(T))
+    bits = pytest.approx(3)
+    assert metrics.validation_metrics(characters, score) == plain | {"val/bits_per_character": bits}
+
+
+def test_the_totals_of_a_run():
+    assert metrics.totals(result(), seconds=9.0) == {
+        "train/loss_min": 0.5,
+        "grad/global_norm_max": 4.0,
+        "grad/clip_fraction": 0.5,
+        "time/steps_per_second": 3.0,
+        "time/train_seconds": 2.0,
+        "time/total_seconds": 9.0,
+    }
+
+
+def test_the_totals_of_a_run_that_diverged_count_up_to_there():
+    """Six updates were taken, of which the fourth was the last that counts."""
+    totals = metrics.totals(result(diverged_at=3), seconds=9.0)
+    assert totals["grad/clip_fraction"] == 3 / 4
+    assert totals["time/steps_per_second"] == 3
+
+
+def test_extremes_leave_out_what_is_not_finite():
+    lost = result()
+    lost.history.kept.scalars[0, :2] = (-math.inf, math.inf)
+    lost.history.kept.scalars[1, :2] = math.nan
+    totals = metrics.totals(lost, seconds=9.0)
+    assert (totals["train/loss_min"], totals["grad/global_norm_max"]) == (0.75, 3.0)
+    lost.history.kept.scalars[:] = math.nan
+    totals = metrics.totals(lost, seconds=9.0)
+    assert np.isnan([totals["train/loss_min"], totals["grad/global_norm_max"]]).all()
+
+
+def test_the_totals_of_a_run_without_steps():
+    totals = metrics.totals(result(steps=0, seconds=0.0), seconds=9.0)
+    known = {"time/train_seconds": 0.0, "time/total_seconds": 9.0}
+    assert {name: value for name, value in totals.items() if not math.isnan(value)} == known
+
+
+def test_there_are_about_forty_metrics_in_sections():
+    names = {
+        *metrics.constants(PLAN),
+        *metrics.totals(result(), 1.0),
+        *metrics.validation_metrics(dataclasses.replace(PLAN, task=Characters(T)), LEARNING),
+        *measurement(0.0).metrics(),
+        *("train/loss", "grad/global_norm", "grad/clipped_norm"),
+    }
+    assert len(names) <= 43
+    sections = {name.partition("/")[0] for name in names}
+    assert sections == {
+        *("task", "cfg", "train", "val", "grad", "jacobian", "lyapunov"),
+        *("recurrent", "state", "theory", "time"),
+    }
+
+
+def test_the_words_are_made_from_theories_that_apply():
+    found = result()
+    none = metrics.evidence(PLAN, "orthogonal", "none", found, metrics.judge(PLAN, found))
+    assert np.isnan([none.predicted_rate, none.rate_measured_q, none.rate_measured_slopes]).all()
+    values = {
+        predictions.MEAN_FIELD: -0.1,
+        predictions.AT_VARIANCE: -0.2,
+        predictions.OF_SLOPES: -0.3,
+        predictions.BOUND: 0.4,
+    }
+    said = tuple(Comparison(law, value, -0.25, -0.26, -0.24) for law, value in values.items())
+    compared = dataclasses.replace(found, end=dataclasses.replace(found.end, comparisons=said))
+    told = metrics.evidence(PLAN, "orthogonal", "none", compared, metrics.judge(PLAN, compared))
+    rates = (told.predicted_rate, told.rate_measured_q, told.rate_measured_slopes, told.rate_bound)
+    assert rates == (-0.1, -0.2, -0.3, 0.4)

@@ -1,0 +1,104 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnexp.nn.initializers import Orthogonal
+from rnnexp.tracking import FileTracker, MlflowTracker, ensure_store
+from rnnexp.tracking.client import connect
+
+# Runs where the package is not to be found: the model must bring it.
+READER = """
+import sys
+import numpy as np
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(f"runs:/{sys.argv[2]}/model")
+np.save("loaded.npy", model.predict(np.load("x.npy")))
+import rnnexp
+assert "/code/" in rnnexp.__file__, rnnexp.__file__
+"""
+
+
+@pytest.fixture
+def network():
+    import keras
+
+    from rnnexp.nn.elman_cell import ElmanCell
+    from rnnexp.nn.recurrent import RNN
+
+    inputs = keras.Input((7, 2))
+    states = RNN(ElmanCell(5, recurrent_initializer=Orthogonal(seed=3)))(inputs)
+    return keras.Model(inputs, keras.layers.Dense(3)(states))
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=(4, 7, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def logged(network, x, tracking_uri):
+    tracker = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "a")
+    tracker.model(network, x)
+    tracker.end("FINISHED")
+    return tracker
+
+
+def test_the_model_is_read_where_the_project_is_not_installed(logged, network, x, tracking_uri, tmp_path):
+    np.save(tmp_path / "x.npy", x)
+    command = [sys.executable, "-I", "-W", "ignore", "-c", READER, tracking_uri, logged.run_id]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "loaded.npy"), network.predict(x, verbose=0))
+
+
+def test_a_model_that_is_uploaded_is_the_one_that_is_written_in_its_place(
+    logged, network, x, tracking_uri, monkeypatch
+):
+    client, uploads = connect(tracking_uri), []
+    upload = type(client).log_model_artifacts
+    monkeypatch.setattr(type(client), "log_model_artifacts", lambda *given: uploads.append(upload(*given)))
+    monkeypatch.setattr("mlflow.utils.uri.is_local_uri", lambda uri: False)
+    uploaded = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "b")
+    uploaded.model(network, x)
+    assert len(uploads) == 1
+    found = []
+    for tracker in (logged, uploaded):
+        (output,) = client.get_run(tracker.run_id).outputs.model_outputs
+        folder = Path(client.get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
+        found.append({path.relative_to(folder) for path in folder.rglob("*") if path.is_file()})
+    assert found[0] == found[1]
+    assert Path("MLmodel") in found[0]
+
+
+def test_the_model_belongs_to_its_run_and_tells_its_shapes(logged, tracking_uri):
+    client = connect(tracking_uri)
+    run = client.get_run(logged.run_id)
+    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    assert (model.name, str(model.status), model.source_run_id) == ("model", "READY", logged.run_id)
+
+    import mlflow.models
+
+    info = mlflow.models.get_model_info(model.artifact_location)
+    assert [spec.shape for spec in info.signature.inputs] == [(-1, 7, 2)]
+    assert [spec.shape for spec in info.signature.outputs] == [(-1, 3)]
+
+
+def test_without_mlflow_the_model_is_a_keras_file(network, x, tmp_path):
+    import keras
+
+    FileTracker(tmp_path, "a").model(network, x)
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), network.predict(x, verbose=0))
+
+
+def test_a_run_that_is_opened_again_has_one_model_in_the_end(logged, network, x, tracking_uri):
+    again = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "a", run_id=logged.run_id)
+    again.model(network, x)
+    again.end("FINISHED")
+    client = connect(tracking_uri)
+    experiment = client.get_run(logged.run_id).info.experiment_id
+    assert [model.source_run_id for model in client.search_logged_models([experiment])] == [logged.run_id]

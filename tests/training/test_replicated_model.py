@@ -1,0 +1,239 @@
+"""Replicas against single runs: each is trained once together with others and once by itself."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from rnnexp.nn.elman_cell import ElmanCell
+from rnnexp.nn.network import build_network
+from rnnexp.optim import clipping, optimizers
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tasks import Adding, Copying
+from rnnexp.training.callback import Hooks, Intervals, Steering
+from rnnexp.training.data import training_data
+from rnnexp.training.model import RecordingModel
+from rnnexp.training.record import History
+from rnnexp.training.replicated_model import JointSteering, ReplicatedModel, replicated_data
+
+H, B = 6, 4
+STEPS, EXECUTION = 11, 3
+SEEDS = (3, 0, 8)
+TASKS = {"last step": Adding(12), "every step": Copying(4, symbols=3, recall=2)}
+TOLERANCE = 1e-9
+SINGLE = 1e-6  # the norms are kept in float32, whatever the network computes in
+
+
+class Setting(NamedTuple):
+    """What all replicas share."""
+
+    kind: str = "last step"
+    clip: str = "global_norm"
+    optimizer: str = "adam"
+    jit: bool = False
+    shards: int = 1
+    dtype: str = "float64"
+
+
+class Member(NamedTuple):
+    """What is one replica's own: weights of scale nan diverge at once, a rate of 1e100 after some steps."""
+
+    seed: int
+    scale: float = 0.4
+    rate: float = 0.1
+
+
+MEMBERS = tuple(map(Member, SEEDS))
+ONE_DIVERGES = (MEMBERS[0], Member(SEEDS[1], scale=np.nan), MEMBERS[2])
+
+
+class Run(NamedTuple):
+    """What the training of one replica left."""
+
+    weights: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    history: History
+    taken: int
+    blocks: list[int]
+
+
+def build(setting, member):
+    task = TASKS[setting.kind]
+    network = build_network(task, ElmanCell(H, dtype=setting.dtype), member.seed)
+    generator = np.random.default_rng(member.seed)
+    draws = [generator.standard_normal(weight.shape) for weight in network.get_weights()]
+    network.set_weights([member.scale * draw for draw in draws])
+    kind = clipping.CATALOGUE[setting.clip]
+    clip = kind() if setting.clip == "none" else kind(0.3)  # type: ignore[call-arg]
+    model = RecordingModel(network, task.loss, clip, steps=task.steps, rows=6, shards=setting.shards)
+    model.compile(
+        optimizer=optimizers.CATALOGUE[setting.optimizer](learning_rate=member.rate).build(),
+        jit_compile=setting.jit,
+    )
+    return model
+
+
+def steer(model, blocks, before=None):
+    def note(block):
+        blocks.extend(block.steps)
+
+    def nothing(step):
+        pass
+
+    hooks = Hooks(note, nothing, nothing, nothing, lambda: None)
+    return Steering(model, EXECUTION, Intervals(1, 0, 0, 0), hooks, before)
+
+
+def what_is_left(model, steering, blocks):
+    steering.read()
+    variables = [variable.numpy() for variable in model.optimizer.variables]
+    return Run(model.network.get_weights(), variables, steering.history, model.steps_taken, blocks)
+
+
+def together(setting, members=MEMBERS):
+    models = [build(setting, member) for member in members]
+    replicated = ReplicatedModel(models)
+    blocks: list[list[int]] = [[] for _ in models]
+    steerings = [steer(model, noted) for model, noted in zip(models, blocks, strict=True)]
+    seeds = [member.seed for member in members]
+    data = replicated_data(TASKS[setting.kind], seeds, B, 0, STEPS, setting.dtype, EXECUTION)
+    joint = JointSteering(replicated, steerings)
+    replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
+    return [what_is_left(*parts) for parts in zip(models, steerings, blocks, strict=True)]
+
+
+@functools.cache
+def alone(setting, member):
+    model = build(setting, member)
+    blocks: list[int] = []
+    steering = steer(model, blocks)
+    data = training_data(TASKS[setting.kind], member.seed, B, 0, STEPS, setting.dtype, EXECUTION)
+    model.fit(data, verbose=0, shuffle=False, callbacks=[steering])
+    return what_is_left(model, steering, blocks)
+
+
+def assert_same(run, single, tolerance=TOLERANCE):
+    record, expected = run.history.kept, single.history.kept
+    assert (run.taken, run.blocks) == (single.taken, single.blocks)
+    assert run.history.diverged_at == single.history.diverged_at
+    assert run.history.clipped == single.history.clipped
+    np.testing.assert_array_equal(record.steps, expected.steps)
+    np.testing.assert_array_equal(record.series("clipped"), expected.series("clipped"))
+    np.testing.assert_allclose(record.scalars, expected.scalars, rtol=tolerance)
+    np.testing.assert_allclose(record.log_norms, expected.log_norms, rtol=0, atol=max(tolerance, SINGLE))
+    pairs = zip(run.weights + run.optimizer, single.weights + single.optimizer, strict=True)
+    for array, other in pairs:
+        np.testing.assert_allclose(array, other, rtol=tolerance, atol=tolerance)
+
+
+def assert_single_runs(setting, members=MEMBERS, tolerance=TOLERANCE):
+    runs = together(setting, members)
+    for run, member in zip(runs, members, strict=True):
+        assert_same(run, alone(setting, member), tolerance)
+    assert not np.allclose(runs[0].weights[1], runs[2].weights[1])
+    return runs
+
+
+def assert_only_the_second_diverged(runs):
+    assert [run.history.diverged_at for run in runs] == [None, 0, None]
+    assert runs[0].taken == runs[2].taken == STEPS > runs[1].taken
+
+
+@pytest.mark.parametrize("clip", clipping.CATALOGUE)
+def test_with_every_clip_one_that_diverges_is_recorded_as_alone_and_touches_no_other(clip):
+    runs = assert_single_runs(Setting(clip=clip), ONE_DIVERGES)
+    assert_only_the_second_diverged(runs)
+    clipped = runs[0].history.clipped + runs[2].history.clipped
+    assert clipped == 0 if clip == "none" else clipped > 0
+
+
+@pytest.mark.parametrize("optimizer", optimizers.CATALOGUE)
+def test_replicas_equal_single_runs_with_every_optimizer(optimizer):
+    runs = assert_single_runs(Setting(optimizer=optimizer))
+    assert [run.taken for run in runs] == [STEPS] * 3
+
+
+def test_replicas_equal_single_runs_where_every_step_is_scored():
+    assert_single_runs(Setting("every step"))
+
+
+@pytest.mark.parametrize(("dtype", "shards", "tolerance"), [("float64", 1, TOLERANCE), ("float32", 2, 1e-5)])
+def test_so_they_do_under_xla_and_in_shards(dtype, shards, tolerance):
+    runs = assert_single_runs(Setting(jit=True, shards=shards, dtype=dtype), ONE_DIVERGES, tolerance)
+    assert_only_the_second_diverged(runs)
+
+
+def test_a_replica_may_diverge_after_some_steps():
+    setting = Setting(clip="none", optimizer="sgd")
+    members = (*MEMBERS[:2], Member(SEEDS[2], rate=1e100))
+    runs = assert_single_runs(setting, members)
+    diverged_at = runs[2].history.diverged_at
+    assert 0 < diverged_at < STEPS
+    assert list(runs[2].history.kept.steps) == list(range(diverged_at + 1))
+
+
+def test_training_ends_with_the_last_replica():
+    members = [Member(seed, scale=np.nan) for seed in SEEDS]
+    runs = together(Setting(), members)
+    assert {run.taken for run in runs} == {alone(Setting(), members[0]).taken}
+    assert all(run.taken < STEPS for run in runs)
+
+
+def test_a_replica_that_is_held_keeps_every_bit():
+    setting = Setting()
+    models = [build(setting, member) for member in MEMBERS]
+    replicated = ReplicatedModel(models)
+    replicated.hold(1)
+    before = models[1].network.get_weights()
+    data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, setting.dtype, EXECUTION)
+    history = replicated.fit(data, verbose=0, shuffle=False)
+    assert [model.steps_taken for model in models] == [STEPS, 0, STEPS]
+    for weight, other in zip(models[1].network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, other)
+    (losses,) = zip(*history.history.values(), strict=True)
+    np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
+
+
+def test_what_diverged_before_is_held_from_the_start():
+    models = [build(Setting(), member) for member in MEMBERS]
+    replicated = ReplicatedModel(models)
+    diverged = dataclasses.replace(History.empty(12), diverged_at=0)
+    steerings = [
+        steer(model, [], before) for model, before in zip(models, (None, diverged, None), strict=True)
+    ]
+    data = replicated_data(TASKS["last step"], SEEDS, B, 0, 3, "float64", 1)
+    joint = JointSteering(replicated, steerings)
+    replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
+    assert [model.steps_taken for model in models] == [3, 0, 3]
+
+
+def test_the_outputs_are_those_of_the_networks():
+    models = [build(Setting(), member) for member in MEMBERS]
+    x = np.random.default_rng(0).random((B, 12, 2))
+    outputs = ReplicatedModel(models)(x)
+    np.testing.assert_array_equal(outputs, [model.network(x) for model in models])
+
+
+def test_every_seed_has_its_own_stream():
+    task = TASKS["last step"]
+    data = replicated_data(task, SEEDS, B, 2, 6, "float32", 2)
+    for index, blocks in zip((2, 4), data, strict=True):
+        for seed, (x, y, filled) in zip(SEEDS, blocks, strict=True):
+            assert filled == 2
+            for place in range(filled):
+                batch = task.batch(seed, "train", index + place, B)
+                np.testing.assert_array_equal(x[place], batch.x.astype("float32"))
+                np.testing.assert_array_equal(y[place], batch.y)
+
+
+def test_there_is_a_model_a_batch_and_a_steering_for_every_replica():
+    with pytest.raises(ArgumentError, match="replicas"):
+        ReplicatedModel([])
+    models = [build(Setting(), member) for member in MEMBERS]
+    replicated = ReplicatedModel(models)
+    with pytest.raises(ArgumentError, match="steerings"):
+        JointSteering(replicated, [steer(models[0], [])])
+    with pytest.raises(ValueError):
+        replicated.train_step(())

@@ -1,0 +1,404 @@
+import dataclasses
+import gc
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+from plans import small_plan
+
+from rnnexp import tasks
+from rnnexp.nn.initializers import GlorotUniform, Identity
+from rnnexp.optim.clipping import GlobalNorm, NoClip
+from rnnexp.optim.optimizers import Sgd
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.signals import Interruption, Killed
+from rnnexp.tasks import Adding
+from rnnexp.training import checkpoint
+from rnnexp.training.replica import Observer, Result, Subject
+from rnnexp.training.trainer import Trial
+
+T, H, B, STEPS = 12, 6, 4, 12
+
+PLAN = small_plan(
+    task=Adding(T),
+    clip=GlobalNorm(3.0),
+    units=H,
+    batch_size=B,
+    steps=STEPS,
+    record_every=3,
+    probe_batch_size=8,
+)
+"""Training returns to Python after steps 2, 4, 6, 8, 10, 11, since the last look is there, and 12."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections():
+    """Every trial collects garbage; what was there before the first one need not be looked at each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+class Watcher:
+    """Writes down what a trial tells, and does something on the way if asked to."""
+
+    def __init__(self, then=None):
+        self.blocks, self.measured, self.validated, self.trained, self.saved = [], [], [], [], []
+        self._then = then or {}
+
+    def observer(self):
+        return Observer(
+            lambda block: self._note("block", self.blocks, block),
+            lambda measurement: self._note("measurement", self.measured, measurement.step),
+            lambda validated: self._note("validation", self.validated, validated.step),
+            lambda trained: self._note("trained", self.trained, trained.steps_taken),
+            lambda: self._note("checkpoint", self.saved, self._told()),
+        )
+
+    def _told(self):
+        return int(self.blocks[-1].steps[-1]) + 1 if self.blocks else None
+
+    def _note(self, kind, seen, item):
+        seen.append(item)
+        if (kind, len(seen)) in self._then:
+            self._then[kind, len(seen)]()
+
+
+class SignalAt(Interruption):
+    """A SIGTERM that comes before the `count`-th time that somebody asks whether one came."""
+
+    def __init__(self, count=0):
+        super().__init__()
+        self._count = count
+
+    def check(self):
+        self._count -= 1
+        if self._count == 0:
+            self.receive(signal.SIGTERM)
+        super().check()
+
+
+def start(plan, folder, watcher=None, interruption=None):
+    watcher = watcher or Watcher()
+    return Trial(plan, folder / "state.npz", watcher.observer(), interruption or Interruption())
+
+
+def variables(trial: Any):
+    """Weights and the optimizer's variables."""
+    return [
+        *trial.subject.network.get_weights(),
+        *(np.asarray(v) for v in trial.subject.model.optimizer.variables),
+    ]
+
+
+def findings(trial, result: Result):
+    """All numbers of a run but its duration."""
+    kept = result.history.kept
+    return {
+        **{f"variable {place}": value for place, value in enumerate(variables(trial))},
+        "record": np.column_stack([kept.steps, kept.log_norms, kept.scalars]),
+        "counts": [result.history.clipped, result.diverged_at is None, result.steps_taken],
+        "validations": [(v.step, *dataclasses.astuple(v.score)) for v in result.validations],
+        **{f"{name} {key}": value for name in ("start", "end") for key, value in look(result, name).items()},
+    }
+
+
+def look(result, name):
+    measurement = getattr(result, name)
+    return {
+        "step": measurement.step,
+        "profile": measurement.gradient.log_norm,
+        "eigenvalues": measurement.spectrum.eigenvalues,
+        "metrics": list(measurement.metrics().values()),
+    }
+
+
+def assert_same(found, expected, but=()):
+    assert found.keys() == expected.keys()
+    for name in found.keys() - set(but):
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def run(plan, folder, resume=False, watcher=None, interruption=None):
+    trial = start(plan, folder, watcher, interruption)
+    return findings(trial, trial.run(resume))
+
+
+def run_killed(plan, folder, resume=False, watcher=None, interruption=None):
+    """Run until the signal; return the trial."""
+    trial = start(plan, folder, watcher, interruption)
+    with pytest.raises(Killed, match="SIGTERM"):
+        trial.run(resume)
+    return trial
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run: the trial, what it told, its result and all its numbers."""
+    watcher = Watcher()
+    trial = start(PLAN, tmp_path_factory.mktemp("whole"), watcher)
+    result = trial.run(resume=False)
+    return trial, watcher, result, findings(trial, result)
+
+
+def test_what_a_run_finds_and_when(whole):
+    trial, watcher, result, _ = whole
+    assert watcher.measured == [0, 4, 8, STEPS - 1]
+    assert (result.start.step, result.end.step) == (0, STEPS - 1)
+    assert watcher.validated == [validated.step for validated in result.validations] == [4, 8, STEPS]
+    assert [validated.score.enough for validated in result.validations] == [False, False, True]
+    np.testing.assert_array_equal(np.concatenate([block.steps for block in watcher.blocks]), np.arange(STEPS))
+    np.testing.assert_array_equal(result.history.kept.steps, [0, 3, 6, 9])
+    assert 0 < result.history.clipped < STEPS
+    assert (result.diverged_at, result.steps_taken, trial.subject.steps_taken) == (None, STEPS, STEPS)
+    assert result.history.seconds > 0
+
+
+def test_the_last_look_is_at_the_weights_whose_gradient_was_recorded_last(whole):
+    """On the batch of the last training step the probe finds what the step recorded."""
+    trial, watcher, result, _ = whole
+    measured: Any = trial
+    probe, step = measured.subject._probe, STEPS - 1
+    x, y = PLAN.task.batch(PLAN.seed, "train", step, B)
+    batch = tasks.Batch(x, y)
+    twin = type(probe)(probe._twin, PLAN.cell, PLAN.activation, PLAN.task.loss, batch, PLAN.bootstrap)
+    weights = checkpoint_weights(trial)
+    profile = twin.measure(weights, step).gradient.log_norm
+    np.testing.assert_allclose(watcher.blocks[-1].log_norms[-1], profile, atol=1e-5)
+    again = probe.measure(weights, step)
+    assert again.metrics() == result.end.metrics()
+
+
+def test_a_look_reaches_beyond_the_dtype_of_the_training(tmp_path):
+    """1e-6 to the 11th is a zero in float32."""
+    initializer = Identity(gain=1e-6)
+    result = start(dataclasses.replace(PLAN, initializer=initializer, steps=0), tmp_path).run(resume=False)
+    assert result.start.gradient.zero_share == 0
+    assert result.start.gradient.log10_ratio == pytest.approx(-66, abs=2)
+
+
+def checkpoint_weights(trial):
+    """The weights of the last checkpoint, which is taken at the last look."""
+    with np.load(trial.subject._state) as stored:
+        assert stored["steps_taken"] == STEPS - 1
+        return [stored[f"variable_{place}"] for place in range(5)]
+
+
+@pytest.mark.parametrize(("count", "taken"), [(7, 11), (8, 12)])
+def test_a_run_that_was_killed_goes_on_to_the_bit(count, taken, whole, tmp_path):
+    """The 7th to ask is the trial itself, having trained up to its last look; the 8th is the last return."""
+    trial = run_killed(PLAN, tmp_path, interruption=SignalAt(count))
+    assert trial.subject.steps_taken == taken
+    assert checkpoint.steps_in(tmp_path / "state.npz") == STEPS - 1
+    watcher = Watcher()
+    assert_same(run(PLAN, tmp_path, resume=True, watcher=watcher), whole[3])
+    np.testing.assert_array_equal(np.concatenate([b.steps for b in watcher.blocks]), [STEPS - 1])
+
+
+def test_a_run_that_was_killed_twice_goes_on_to_the_bit(whole, tmp_path):
+    run_killed(PLAN, tmp_path, interruption=SignalAt(2))
+    trial = run_killed(PLAN, tmp_path, resume=True, interruption=SignalAt(3))
+    assert trial.subject.steps_taken == 10
+    assert trial.subject.result().validations == whole[2].validations[:2]
+    assert_same(run(PLAN, tmp_path, resume=True), whole[3])
+
+
+@pytest.mark.parametrize(
+    ("event", "taken"),
+    [(("validation", 1), 4), (("validation", 3), 12)],
+)
+def test_a_signal_during_a_hook_waits_for_it_and_between_them_for_nothing(event, taken, whole, tmp_path):
+    interruption = Interruption()
+    watcher = Watcher({event: lambda: interruption.receive(signal.SIGTERM)})
+    trial = run_killed(PLAN, tmp_path, watcher=watcher, interruption=interruption)
+    assert trial.subject.steps_taken == taken
+    assert checkpoint.steps_in(tmp_path / "state.npz") == min(taken, STEPS - 1)
+    assert_same(run(PLAN, tmp_path, resume=True), whole[3])
+
+
+def test_all_that_a_checkpoint_leaves_behind_was_told_before_it_is_written(tmp_path, monkeypatch):
+    watcher, save = Watcher(), checkpoint.save
+
+    def checked(path, model, *rest):
+        assert watcher.saved[-1] == model.steps_taken
+        save(path, model, *rest)
+        written.append(model.steps_taken)
+
+    written: list[int] = []
+    monkeypatch.setattr(checkpoint, "save", checked)
+    start(PLAN, tmp_path, watcher).run(resume=False)
+    assert written == watcher.saved
+    assert len(written) > 1
+
+
+def test_a_run_whose_process_died_goes_on_from_its_last_checkpoint(whole, tmp_path):
+    def die():
+        raise MemoryError
+
+    trial = start(PLAN, tmp_path, Watcher({("validation", 2): die}))
+    with pytest.raises(MemoryError):
+        trial.run(resume=False)
+    assert checkpoint.steps_in(tmp_path / "state.npz") == 6
+    assert_same(run(PLAN, tmp_path, resume=True), whole[3])
+
+
+def test_a_compiled_run_goes_on_to_the_bit(tmp_path):
+    plan = dataclasses.replace(PLAN, jit=True, clip=NoClip(), steps_per_execution=1)
+    expected = run(plan, tmp_path)
+    run_killed(plan, tmp_path, interruption=SignalAt(4))
+    assert_same(run(plan, tmp_path, resume=True), expected)
+
+
+def test_a_second_signal_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
+    interruption, save = SignalAt(1), checkpoint.save
+
+    def disturbed(*arguments):
+        interruption.receive(signal.SIGINT)
+        save(*arguments)
+
+    monkeypatch.setattr(checkpoint, "save", disturbed)
+    run_killed(PLAN, tmp_path, interruption=interruption)
+    assert checkpoint.steps_in(tmp_path / "state.npz") == 2
+
+
+def test_without_checkpoints_nothing_is_written(tmp_path):
+    plan = dataclasses.replace(PLAN, checkpoint_every=0, steps=4)
+    trial = run_killed(plan, tmp_path, interruption=SignalAt(1))
+    assert list(tmp_path.iterdir()) == []
+    np.testing.assert_array_equal(trial.subject.result().history.kept.steps, [0])
+
+
+def test_a_signal_before_anything_was_measured(tmp_path, monkeypatch):
+    interruption = Interruption()
+    monkeypatch.setattr(Subject, "_measure", lambda subject: interruption.receive(signal.SIGTERM))
+    trial = start(PLAN, tmp_path, interruption=interruption)
+    with pytest.raises(Killed):
+        trial.run(resume=False)
+    assert not trial.subject.measured
+    with pytest.raises(IndexError):
+        trial.subject.result()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_not_overwritten(tmp_path):
+    path = tmp_path / "state.npz"
+    path.write_bytes(b"PK")
+    with pytest.raises(ArgumentError, match="^resume: expected a whole checkpoint, received"):
+        start(PLAN, tmp_path).run(resume=True)
+    assert path.read_bytes() == b"PK"
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_the_shortest_runs(steps, tmp_path):
+    watcher = Watcher()
+    trial = start(dataclasses.replace(PLAN, steps=steps), tmp_path, watcher)
+    before = trial.subject.network.get_weights()
+    result = trial.run(resume=False)
+    assert watcher.measured == [0]
+    assert result.end is result.start
+    assert watcher.validated == [steps]
+    assert result.validations[0].score.enough
+    np.testing.assert_array_equal(result.history.kept.steps, np.arange(steps))
+    assert result.steps_taken == steps
+    changed = [
+        not np.array_equal(*pair) for pair in zip(before, trial.subject.network.get_weights(), strict=True)
+    ]
+    assert all(changed) == any(changed) == (steps == 1)
+
+
+@pytest.fixture(scope="module")
+def diverged(tmp_path_factory):
+    """A plan whose run diverges and is looked at seldom, and what was found."""
+    plan = dataclasses.replace(
+        PLAN,
+        optimizer=Sgd(learning_rate=1e3),
+        clip=NoClip(),
+        steps=40,
+        record_every=1,
+        probe_every=16,
+        validation_every=100,
+        checkpoint_every=100,
+    )
+    return plan, start(plan, tmp_path_factory.mktemp("diverged")).run(resume=False)
+
+
+def test_a_run_that_diverges_stops_and_says_at_which_step(diverged):
+    _, result = diverged
+    kept, step = result.history.kept, result.diverged_at
+    assert step is not None and 1 < step < 14
+    finite = np.isfinite(kept.series("loss")) & np.isfinite(kept.series("global_norm"))
+    np.testing.assert_array_equal(kept.steps, np.arange(step + 1))
+    np.testing.assert_array_equal(np.flatnonzero(~finite), [step])
+    assert result.end.step == result.steps_taken == 16
+    assert result.validations == []
+    assert np.isnan(result.end.spectrum.sigma_max)
+    assert np.isfinite(list(result.start.metrics().values())).all()
+
+
+def test_a_run_that_diverged_unnoticed_and_was_killed_ends_in_the_same_place(diverged, tmp_path):
+    plan, expected = diverged
+    assert run_killed(plan, tmp_path, interruption=SignalAt(7)).subject.steps_taken == 14
+    result = start(plan, tmp_path).run(resume=True)
+    assert result.diverged_at == expected.diverged_at
+    assert result.steps_taken == 14  # no step was taken after it was known
+    for name in ("steps", "log_norms", "scalars"):
+        np.testing.assert_array_equal(
+            getattr(result.history.kept, name), getattr(expected.history.kept, name)
+        )
+
+
+@pytest.mark.parametrize("name", tasks.CATALOGUE)
+def test_every_task_runs(name, tmp_path):
+    task = tasks.CATALOGUE[name](8 if name == "digits" else T)
+    watcher = Watcher()
+    plan = dataclasses.replace(PLAN, task=task, steps=2, steps_per_execution=1, dtype="float64")
+    trial = start(plan, tmp_path, watcher)
+    result = trial.run(resume=False)
+    assert result.history.kept.log_norms.shape == (1, task.steps)
+    assert np.isfinite(np.concatenate([block.scalars for block in watcher.blocks])).all()
+    assert np.isfinite(list(result.end.metrics().values())).all()
+    score = result.validations[-1].score
+    assert score.enough
+    # Two steps teach nothing: the loss is about that of guessing, and hardly any sequence is right.
+    assert 0.5 * task.floor_loss < score.loss < 30 * task.floor_loss
+    assert 0 < score.error <= 1
+    assert {weight.dtype.name for weight in trial.subject.network.get_weights()} == {"float64"}
+
+
+def test_segments_change_no_more_than_the_last_digits(tmp_path):
+    plan = dataclasses.replace(PLAN, steps=4, dtype="float64", record_every=1, jit=True)
+    weights, records = [], []
+    for segment in (None, 5):
+        trial = start(dataclasses.replace(plan, segment=segment), tmp_path)
+        assert trial.subject.network.get_layer("recurrent").segment == segment
+        records.append(trial.run(resume=False).history.kept.log_norms)
+        weights.append(trial.subject.network.get_weights())
+    np.testing.assert_allclose(records[0], records[1], atol=1e-5)  # kept in float32
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_a_run_is_the_same_after_another_in_the_same_process(whole, tmp_path):
+    other = dataclasses.replace(PLAN, seed=1, units=7, steps=1, activation="relu")
+    run(other, tmp_path)
+    assert_same(run(PLAN, tmp_path), whole[3])
+
+
+def test_looking_does_not_disturb(whole, tmp_path):
+    plan = dataclasses.replace(PLAN, probe_every=1, validation_every=3, record_every=1, checkpoint_every=1)
+    found = run(plan, tmp_path)
+    assert_same(found, whole[3], but=("record", "validations"))
+    np.testing.assert_array_equal(found["record"][::3], whole[3]["record"])
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_each_weight_has_a_seed_of_its_own(seed, tmp_path):
+    plan = dataclasses.replace(PLAN, seed=seed, initializer=GlorotUniform(seed=3 * seed + 1))
+    kernel, recurrent_kernel, bias, readout, readout_bias = start(
+        plan, tmp_path
+    ).subject.network.get_weights()
+    np.testing.assert_array_equal(kernel, GlorotUniform(seed=3 * seed)((2, H)))
+    np.testing.assert_array_equal(recurrent_kernel, GlorotUniform(seed=3 * seed + 1)((H, H)))
+    np.testing.assert_array_equal(readout, GlorotUniform(seed=3 * seed + 2)((H, 1)))
+    assert not bias.any() and not readout_bias.any()
