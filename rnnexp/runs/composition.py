@@ -18,7 +18,7 @@ from rnnexp import tracking
 from rnnexp.runs import schema
 from rnnexp.runtime.checks import ArgumentError
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 _EXTRAS = {"joblib": "parallel", "ray": "ray", "submitit": "slurm"}
 """The extra of the package that holds a launcher."""

@@ -9,7 +9,7 @@ from rnnexp.optim import clipping, optimizers
 from rnnexp.runs import build
 from rnnexp.runtime.checks import ArgumentError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from rnnexp.runs.run_folder import RunFolder, check_root, unfinished
 from rnnexp.runtime.checks import ArgumentError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_path_is_day_time_and_name(tmp_path):

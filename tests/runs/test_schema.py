@@ -9,7 +9,7 @@ import pytest
 from rnnexp.runs import schema
 from rnnexp.runtime.checks import ArgumentError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 VALID: dict[str, Any] = {
     "activation": "tanh",

@@ -10,7 +10,7 @@ import pytest
 from rnnexp.runtime import device
 from rnnexp.runtime.checks import ArgumentError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class Driver:

@@ -83,7 +83,7 @@ def render(content: Content) -> str:
 
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("rnnexp.report"),
+        loader=jinja2.PackageLoader("rnnexp.report.html"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

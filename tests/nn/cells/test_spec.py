@@ -14,7 +14,7 @@ from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.initializers import CATALOGUE, GlorotUniform, Orthogonal
 from rnnexp.runtime.checks import ArgumentError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 F, H = 3, 4
 KINDS = {"elman": ElmanCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
 each = pytest.mark.parametrize("name", spec.CATALOGUE)

@@ -12,7 +12,7 @@ from rnnexp.diagnosis import predictions
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.report.terminal import Summary, print_summary
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDER = "/data/rnn-lab/outputs/2026-03-04/11-22-33-123456-" + "x" * 80
 
 VANISHING = Summary(
