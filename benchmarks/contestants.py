@@ -15,7 +15,7 @@ from rnnexp import tasks
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.network import build_network
 from rnnexp.optim.clipping import NoClip
-from rnnexp.runs import shards
+from rnnexp.runs import heuristics
 from rnnexp.training.data import stacked, untuned
 from rnnexp.training.model import RecordingModel
 
@@ -25,7 +25,7 @@ _EXECUTION = 10  # steps between returns to Python, the same for every Keras con
 def parts_of(shape: Shape) -> int:
     """Return the parts in which a run differentiates a batch: a GPU takes the whole of it at once."""
     gpu = tf.config.get_visible_devices("GPU")
-    return 1 if gpu else shards.automatic(shape.batch_size, shape.units)
+    return 1 if gpu else heuristics.parts_of_batch(shape.batch_size, shape.units)
 
 
 def rnnexp_fit(shape: Shape, *, record: bool, jit: bool = True, parts: int | None = None) -> Train:

@@ -91,12 +91,12 @@ def _model(h: int, seed: int) -> "RecordingModel":
     from rnnexp.nn.elman_cell import ElmanCell
     from rnnexp.nn.network import build_network
     from rnnexp.optim.clipping import GlobalNorm
-    from rnnexp.runs import shards
+    from rnnexp.runs import heuristics
     from rnnexp.training.model import RecordingModel
 
     task = tasks.Adding(T)
     network = build_network(task, ElmanCell(h), seed)
-    parts = shards.automatic(B, h)  # as every run of this size
+    parts = heuristics.parts_of_batch(B, h)  # as every run of this size
     model = RecordingModel(network, task.loss, GlobalNorm(1.0), steps=T, shards=parts)
     model.compile(optimizer="adam", jit_compile=True)
     return model

@@ -13,7 +13,9 @@ from rnnexp import cli, tasks, tracking
 from rnnexp.nn import initializers
 from rnnexp.optim import clipping, optimizers
 from rnnexp.runs import build, schema
+from rnnexp.runs.identity import identity
 from rnnexp.runtime import provenance
+from rnnexp.runtime.config_keys import CONSTRUCTED, GROUPS
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -102,7 +104,7 @@ def test_every_scalar_has_a_default_and_is_checked():
     keys = {
         key
         for key in tracking.flatten(composed("tracking=mlflow").config)
-        if key.partition(".")[0] not in schema.CONSTRUCTED
+        if key.partition(".")[0] not in CONSTRUCTED
     }
     of_ray = yaml.safe_load((CONF / "launcher" / "ray.yaml").read_text())["launcher"]
     keys |= {f"launcher.{key}" for key in of_ray}
@@ -111,7 +113,7 @@ def test_every_scalar_has_a_default_and_is_checked():
 
 def test_the_groups_are_the_folders_and_each_has_a_default():
     folders = {path.name for path in CONF.iterdir() if path.is_dir()}
-    assert folders == set(schema.GROUPS)
+    assert folders == set(GROUPS)
     chosen = {
         group: name
         for entry in DEFAULTS["defaults"]
@@ -215,7 +217,7 @@ def test_replicas_have_the_hashes_of_the_single_runs_of_their_seeds():
     plans = [[dataclasses.replace(job.plan, task=TASK) for job in found] for found in (jobs, singles)]
     assert plans[0] == plans[1]
     without = {key: value for key, value in singles[0].config.items() if key != "replicas"}
-    assert provenance.config_hash(without) == singles[0].config_hash
+    assert provenance.config_hash(identity(without)) == singles[0].config_hash
 
 
 @pytest.mark.parametrize(("group", "name"), [choice for choice in CHOICES if choice[0] != "tracking"])

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from rnnexp.runs.schema import GROUPS, SCALARS
-from rnnexp.runtime.provenance import UNSCIENTIFIC
+from rnnexp.runtime.config_keys import GROUPS, SCALARS, UNSCIENTIFIC
 
 Value = str | float | int | bool | None
 
@@ -60,7 +59,7 @@ def varying(runs: pd.DataFrame) -> list[str]:
     """Return the keys of the configuration in which the runs differ, the seed aside.
 
     A field that follows from the choice of its group (`clip.threshold` under `clip=none,norm`) is not one of
-    them, nor is what cannot change a number (`provenance.UNSCIENTIFIC`).
+    them, nor is what cannot change a number (`config_keys.UNSCIENTIFIC`).
     """
     keys = [key for key in runs.columns if _is_condition(key) and _distinct(runs, [key]) > 1]
     return sorted((key for key in keys if not _follows(runs, key)), key=_place)

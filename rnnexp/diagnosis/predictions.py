@@ -26,7 +26,7 @@ from rnnexp import theory
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATIO, Comparison, Law
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
 from rnnexp.probes.trajectory import Observed
-from rnnexp.theory.logarithm import ln
+from rnnexp.theory.gaussian import ln
 
 _WIDE = "wide layer, independent weights"
 

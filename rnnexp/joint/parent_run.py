@@ -9,7 +9,7 @@ from rnnexp import tracking
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption, Killed
-from rnnexp.tracking.known import is_known
+from rnnexp.tracking.find_runs import is_known
 
 _logger = logging.getLogger(__name__)
 

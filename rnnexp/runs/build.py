@@ -16,12 +16,13 @@ from rnnexp.nn.cells.spec import recipe
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
-from rnnexp.runs import schema, segment_length, shards
+from rnnexp.runs import heuristics, schema
 from rnnexp.runs.composition import CONF, compose, not_chosen, plain
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
 from rnnexp.runs.run_folder import check_root
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.config_keys import GROUPS
 from rnnexp.runtime.device import check_device, gpu_count
 from rnnexp.tasks import Task
 from rnnexp.tracking.address import without_login
@@ -111,7 +112,7 @@ def _job(
     return Job(
         plan=plan,
         config=_without_login(values),
-        choices={group: choices[group] for group in schema.GROUPS if choices.get(group) is not None},
+        choices={group: choices[group] for group in GROUPS if choices.get(group) is not None},
         overrides=tuple(without_login(override) for override in overrides),
         name=run_name(plan.activation, plan.task.seq_len, plan.seed, overrides) if name is None else name,
         project=PROJECT,
@@ -170,7 +171,7 @@ def _shards(values: Mapping[str, Any]) -> int:
     asked, batch_size = values["shards"], values["batch_size"]
     if asked == "auto":
         on_gpu = values["device"] != "cpu" and gpu_count() > 0
-        return 1 if on_gpu else shards.automatic(batch_size, values["units"])
+        return 1 if on_gpu else heuristics.parts_of_batch(batch_size, values["units"])
     if batch_size % asked != 0:
         raise ArgumentError("shards", f"auto or a divisor of {batch_size}, the batch_size", asked)
     return asked
@@ -180,7 +181,7 @@ def _segment(values: Mapping[str, Any], steps: int) -> int | None:
     """Return the segment asked for, else the one that the shape calls for."""
     if values["segment"] is not None:
         return values["segment"]
-    return segment_length.automatic(steps, values["batch_size"], values["units"], values["dtype"])
+    return heuristics.segment_length(steps, values["batch_size"], values["units"], values["dtype"])
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp import tracking
 from rnnexp.runs import schema
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.config_keys import GROUPS
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -91,7 +92,7 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 def _explain(overrides: Sequence[str], error: Exception) -> ArgumentError:
     """Find the override that cannot be composed and say what is wrong with it."""
     typed = [override.lstrip("+~").partition("=")[::2] for override in overrides]
-    chosen = [(key, value) for key, value in typed if key in schema.GROUPS]
+    chosen = [(key, value) for key, value in typed if key in GROUPS]
     for group, value in chosen:
         if value not in options(group):
             return not_chosen(group, value)
@@ -100,8 +101,8 @@ def _explain(overrides: Sequence[str], error: Exception) -> ArgumentError:
             return ArgumentError(group, expected, value)
     keys = _keys([f"{group}={value}" for group, value in chosen])
     for override, (key, _) in zip(overrides, typed, strict=True):
-        if key not in keys and key not in schema.GROUPS and not key.startswith("hydra"):
-            expected = _expected_choice(key) or schema.expected_key(key, [*keys, *schema.GROUPS])
+        if key not in keys and key not in GROUPS and not key.startswith("hydra"):
+            expected = _expected_choice(key) or schema.expected_key(key, [*keys, *GROUPS])
             return ArgumentError(key or "override", expected, override)
     return _not_composed(error)
 
@@ -128,7 +129,7 @@ def _installed(launcher: str) -> bool:
 def _expected_choice(key: str) -> str | None:
     """Where another choice of the group has that key, which: `clip.threshold` needs a clip that has one."""
     group, _, field = key.partition(".")
-    if group not in schema.GROUPS:
+    if group not in GROUPS:
         return None
     having = [name for name in options(group) if field in _fields(group, name)]
     choices = " or ".join(f"{group}={name}" for name in having)

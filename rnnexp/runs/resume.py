@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.tracking.address import without_login
-from rnnexp.tracking.known import is_known
+from rnnexp.tracking.find_runs import is_known
 
 Next = Literal["skip", "busy", "resume", "run"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from rnnexp import tracking
-from rnnexp.runs import cost
+from rnnexp.runs import heuristics
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
@@ -188,7 +188,7 @@ def check_store(job: "Job", folder: RunFolder) -> None:
 
 
 def _expected_seconds(plan: "Plan") -> float:
-    return cost.seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
+    return heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
 
 
 def _open_tracker(job: "Job", experiment: str | None, folder: RunFolder, known: Mapping[str, Any]) -> Tracker:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rnnexp.runs.schema import GROUPS
+from rnnexp.runtime.config_keys import GROUPS
 
 # What has a place of its own in a name, or does not change the network.
 _LEFT_OUT = (

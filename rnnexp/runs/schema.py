@@ -10,6 +10,7 @@ from typing import Any
 from rnnexp.nn import activations
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError, nearest
+from rnnexp.runtime.config_keys import CONSTRUCTED
 
 Check = Callable[[str, Any], object]
 
@@ -89,13 +90,7 @@ SCALARS: dict[str, Check] = {
     "name": _text_or_null,
     "output_dir": _text,
 }
-"""Dotted key -> its check."""
-
-GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "experiment")
-"""The folders of the menu: keys whose values are choices."""
-
-CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
-"""The groups whose fields are checked by the constructor that they name."""
+"""Dotted key -> its check; the keys are `rnnexp.runtime.config_keys.SCALARS`."""
 
 _OF_MLFLOW = ("tracking.uri", "tracking.experiment")
 _OF_CLUSTERS = ("launcher.address", "launcher.gpus")

@@ -11,13 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-UNSCIENTIFIC = frozenset(
-    {"checkpoint", "dry_run", "hydra", "launcher", "name", "output_dir", "replicas", "resume", "tracking"}
-)
-"""Top-level keys that cannot change a number: where a run goes, how it is started and resumed, beside what.
-
-`device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
-"""
+from rnnexp.runtime.config_keys import UNSCIENTIFIC
 
 UNKNOWN = "unknown"
 """The git sha where there is no git, no work tree or no commit."""

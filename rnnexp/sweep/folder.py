@@ -13,8 +13,8 @@ from rnnexp.runs.resume import runs_below, runs_of
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import lock
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.config_keys import UNSCIENTIFIC
 from rnnexp.runtime.json_file import StateFile
-from rnnexp.runtime.provenance import UNSCIENTIFIC
 from rnnexp.sweep.outcome import Outcome
 
 _STATE = "sweep.json"

@@ -7,7 +7,7 @@ from rnnexp import tracking
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.request import Request
 from rnnexp.sweep.table import Ending
-from rnnexp.tracking.known import is_known
+from rnnexp.tracking.find_runs import is_known
 
 _logger = logging.getLogger(__name__)
 

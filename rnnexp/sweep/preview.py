@@ -37,7 +37,7 @@ class Foreseen:
 
 
 class Pace:
-    """How this machine compares with the rule of `rnnexp.runs.cost`.
+    """How this machine compares with the rule of `rnnexp.runs.heuristics`.
 
     Args:
         timed: Of runs that finished in one go: seconds by the rule, seconds taken.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from rnnexp.runs import cost
+from rnnexp.runs import heuristics
 from rnnexp.runs.job import Job
 
 _COUNTED = ("seq_len", "units", "batch_size", "steps")
@@ -47,8 +47,8 @@ class Request:
         return str(given or f"sweep {', '.join(self.swept)}".rstrip())
 
     def costs(self) -> list[float]:
-        """Return what each job takes by the rule of `rnnexp.runs.cost`, seconds."""
-        return [cost.seconds(**self._counts(overrides)) for overrides in self.jobs]
+        """Return what each job takes by the rule of `rnnexp.runs.heuristics`, seconds."""
+        return [heuristics.expected_seconds(**self._counts(overrides)) for overrides in self.jobs]
 
     def _counts(self, overrides: Sequence[str]) -> dict[str, int]:
         values = {key: int(self.first.config[key]) for key in _COUNTED}

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.theory.gaussian import Elementwise
-from rnnexp.theory.logarithm import ln
+from rnnexp.theory.gaussian import Elementwise, ln
 
 _DENSE_STEP = 0.005
 _DENSE_EDGE = 50.0

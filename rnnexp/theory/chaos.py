@@ -9,8 +9,7 @@ import numpy as np
 from scipy import optimize
 
 from rnnexp.runtime.checks import integer, positive
-from rnnexp.theory.gaussian import Elementwise, gaussian_mean
-from rnnexp.theory.logarithm import ln
+from rnnexp.theory.gaussian import Elementwise, gaussian_mean, ln
 from rnnexp.theory.mean_field import MeanField
 
 _SMALLEST, _LARGEST = 1e-20, 1e20

@@ -60,3 +60,8 @@ def _panels() -> tuple[np.ndarray, np.ndarray]:
     nodes = edges[:-1, None] + half * (1 + points)
     weights = half * shares * np.exp(-(nodes**2) / 2) / math.sqrt(2 * math.pi)
     return nodes.ravel(), weights.ravel()
+
+
+def ln(value: float) -> float:
+    """Return the natural logarithm of a number of at least 0: -inf at 0, nan at nan."""
+    return math.log(value) if value != 0 else -math.inf

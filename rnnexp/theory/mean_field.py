@@ -4,8 +4,7 @@ import math
 from typing import NamedTuple
 
 from rnnexp.runtime.checks import ArgumentError, integer
-from rnnexp.theory.gaussian import Elementwise, gaussian_mean
-from rnnexp.theory.logarithm import ln
+from rnnexp.theory.gaussian import Elementwise, gaussian_mean, ln
 
 _DIVERGED = 1e100  # a variance at which every activation has reached its asymptote
 

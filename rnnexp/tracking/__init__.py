@@ -5,9 +5,9 @@ Importing it imports neither MLflow nor TensorFlow.
 
 from rnnexp.tracking.address import resolve
 from rnnexp.tracking.file_tracker import FileTracker
+from rnnexp.tracking.find_runs import run_with_tags
 from rnnexp.tracking.flatten import flatten
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
-from rnnexp.tracking.search import run_with_tags
 from rnnexp.tracking.store import ensure_store
 from rnnexp.tracking.store_check import check_store
 from rnnexp.tracking.tracker import Point, Status, Tracker, points

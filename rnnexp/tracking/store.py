@@ -1,6 +1,7 @@
 """Creation of the SQLite store and of the experiment, once, whoever comes first."""
 
 import contextlib
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from typing import Any
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import sqlite_path
 from rnnexp.tracking.client import connect, quietly
-from rnnexp.tracking.view import view_tags
 
 _LOCK_SECONDS = 120
 _UNSAFE = re.compile(r"[^\w. -]|^\.+")
@@ -80,3 +80,31 @@ def _experiment(client: Any, name: str, artifacts: str | None) -> str:
 
 def _artifacts(path: Path, folder: str) -> str:
     return str(path.parent / "mlartifacts" / folder)
+
+
+KEY = "verdicts"
+"""Ends the address of the view: `#/experiments/<id>/runs?viewStateShareKey=verdicts`."""
+
+_COLUMNS = (
+    *("metrics.`grad/rate`", "metrics.`val/error`"),
+    *("params.`activation`", "params.`seq_len`", "params.`clip`"),
+    *("tags.`verdict.gradient`", "tags.`verdict.learning`"),
+)
+
+# Any order but that of creation lists the runs of a sweep themselves, not folded under their parent.
+_STATE = {
+    "searchFilter": "tags.`verdict.learning` LIKE '%'",
+    "orderByKey": "metrics.`grad/rate`",
+    "orderByAsc": True,
+    "startTime": "ALL",
+    "selectedColumns": _COLUMNS,
+}
+
+
+def view_tags() -> dict[str, str]:
+    """Return the tags of an experiment that set its kind and its saved view."""
+    view = {"name": "Verdicts", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_STATE)}
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        f"mlflow.sharedViewState.{KEY}": json.dumps(view),
+    }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rnnexp.runs import schema
+from rnnexp.runtime import config_keys
 from rnnexp.runtime.checks import ArgumentError
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +114,10 @@ def test_what_is_wrong_is_named(key, value, expected):
         schema.validate(changed(key, value))
     assert str(refused.value).startswith(f"{key}: expected {expected}")
     assert str(refused.value).endswith(f", received {value!r}")
+
+
+def test_every_key_has_a_check_and_no_check_is_without_a_key():
+    assert tuple(schema.SCALARS) == config_keys.SCALARS
 
 
 @pytest.mark.parametrize("key", sorted(schema.SCALARS.keys() - {"launcher.address", "launcher.gpus"}))

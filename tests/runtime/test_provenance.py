@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rnnexp.runtime import provenance
+from rnnexp.runtime.config_keys import UNSCIENTIFIC
 from rnnexp.runtime.provenance import (
     UNKNOWN,
-    UNSCIENTIFIC,
     GitState,
     config_hash,
     environment,

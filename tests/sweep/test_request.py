@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from rnnexp.runs import build, cost
+from rnnexp.runs import build, heuristics
 from rnnexp.sweep.request import Request, key_of, values_of
 
 JOBS = tuple(
@@ -43,7 +43,10 @@ def test_runs_that_are_no_sweep_are_called_after_the_first(request_, count, name
 
 def test_the_cost_of_a_job_is_that_of_its_plan(request_):
     plans = [build.compose_job(job).plan for job in JOBS]
-    expected = [cost.seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps) for plan in plans]
+    expected = [
+        heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
+        for plan in plans
+    ]
     assert request_.costs() == expected
     assert len(set(expected)) == 2
 

@@ -1,3 +1,5 @@
+"""Means over a Gaussian."""
+
 import itertools
 import math
 
@@ -8,7 +10,7 @@ from scipy import integrate, special
 
 from rnnexp.nn import activations
 from rnnexp.theory import Elementwise, gaussian_mean
-from rnnexp.theory.gaussian import gaussian_means
+from rnnexp.theory.gaussian import gaussian_means, ln
 
 ELU: tuple[Elementwise, Elementwise] = (
     lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0))),
@@ -76,3 +78,10 @@ def test_every_activation_of_the_catalogue(name):
     slopes = integrate.trapezoid(slope(1.3 * grid) ** 2 * density, grid)
     assert gaussian_mean(lambda a: phi(a) ** 2, 1.69) == pytest.approx(states, rel=5e-3)
     assert gaussian_mean(lambda a: slope(a) ** 2, 1.69) == pytest.approx(slopes, rel=5e-3)
+
+
+def test_ln_takes_zero_and_nan():
+    assert ln(math.e) == 1
+    assert ln(0.0) == -math.inf
+    assert ln(math.inf) == math.inf
+    assert math.isnan(ln(math.nan))

@@ -17,7 +17,7 @@ from rnnexp.report.html.phase_diagram import diagrams, quantities
 from rnnexp.report.html.provenance import Recipe
 from rnnexp.report.html.tables import list_groups, list_runs
 from rnnexp.report.terminal import numbers
-from rnnexp.runtime.provenance import UNSCIENTIFIC
+from rnnexp.runtime.config_keys import UNSCIENTIFIC
 
 MOST_CHARTS = 120
 """Charts of one kind on a page; the table holds every group."""

@@ -1,0 +1,52 @@
+"""The keys of the configuration, by which its values are checked and the records of runs are read."""
+
+SCALARS = (
+    "activation",
+    "seq_len",
+    "units",
+    "batch_size",
+    "steps",
+    "seed",
+    "replicas",
+    "dtype",
+    "device",
+    "jit",
+    "shards",
+    "segment",
+    "steps_per_execution",
+    "record.every",
+    "probe.every",
+    "probe.batch_size",
+    "probe.bootstrap",
+    "validation.every",
+    "validation.sequences",
+    "verdict.decades",
+    "checkpoint.every",
+    "tracking.kind",
+    "tracking.every",
+    "tracking.model",
+    "tracking.uri",
+    "tracking.experiment",
+    "launcher.workers",
+    "launcher.address",
+    "launcher.gpus",
+    "resume",
+    "dry_run",
+    "name",
+    "output_dir",
+)
+"""The keys that hold one value, in the order in which a table shows them."""
+
+GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "experiment")
+"""The folders of the menu: keys whose values are choices."""
+
+CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
+"""The groups whose fields are checked by the constructor that they name."""
+
+UNSCIENTIFIC = frozenset(
+    {"checkpoint", "dry_run", "hydra", "launcher", "name", "output_dir", "replicas", "resume", "tracking"}
+)
+"""Top-level keys that cannot change a number: where a run goes, how it is started and resumed, beside what.
+
+`device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
+"""
