@@ -1,5 +1,1 @@
-"""A sweep as one HTML file and four tables. `python -m rnnexp.report` writes them for the newest sweep."""
-
-from rnnexp.report.html.write import Report, write_report
-
-__all__ = ["Report", "write_report"]
+"""What a person reads: a run in the terminal, a sweep as one HTML page (`python -m rnnexp.report`)."""

@@ -17,7 +17,7 @@ import yaml
 
 from rnnexp import tracking
 from rnnexp.runs import build as experiment
-from rnnexp.runs import job, run_context
+from rnnexp.runs import job, run, run_context
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder, unfinished
 from rnnexp.runtime import provenance
@@ -54,7 +54,7 @@ class Training:
 @pytest.fixture
 def training(monkeypatch):
     stand_in = Training()
-    monkeypatch.setattr(job, "_conduct", stand_in)
+    monkeypatch.setattr(run, "_conduct", stand_in)
     return stand_in
 
 
@@ -132,7 +132,7 @@ def test_a_run_that_ends_well(address, training, monkeypatch):
             "threads": "3",
             "run_folder": str(left.folder.path.resolve()),
             "config_hash": composed("task=copying", "clip=norm", "seed=3").config_hash,
-            "group_hash": provenance.group_hash(composed("task=copying", "clip=norm", "seed=4").config),
+            "group_hash": composed("task=copying", "clip=norm", "seed=4").group_hash,
         }.items()
     )
     assert yaml.safe_load((left.folder.path / "config.yaml").read_text())["task"]["recall"] == 10

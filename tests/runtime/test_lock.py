@@ -8,7 +8,7 @@ from rnnexp.runtime import lock
 HOLD = """
 import sys, time
 from pathlib import Path
-from rnnexp import lock
+from rnnexp.runtime import lock
 with lock.held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

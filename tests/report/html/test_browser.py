@@ -6,7 +6,7 @@ import pytest
 from browser import needs_browser, open_page
 from playwright.sync_api import expect
 
-from rnnexp.report import write_report
+from rnnexp.report.html.write import write_report
 
 pytestmark = needs_browser
 

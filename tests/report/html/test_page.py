@@ -6,8 +6,8 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 import rnnexp
-from rnnexp.report import write_report
 from rnnexp.report.html.page import MOST_CHARTS
+from rnnexp.report.html.write import write_report
 
 VOID = {"meta", "input", "br", "path", "rect", "use", "link", "img"}
 

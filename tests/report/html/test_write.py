@@ -7,8 +7,8 @@ import pytest
 
 import rnnexp
 from rnnexp.analysis import group_runs, varying
-from rnnexp.report import write_report
 from rnnexp.report.html import write
+from rnnexp.report.html.write import write_report
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking import FileTracker
 
