@@ -14,21 +14,27 @@ import tensorflow as tf
 
 
 class Differentiated(NamedTuple):
-    """What one backward pass gives: the mean `loss`, `gradients` by the weights, `log_norms` ln ||dL/dh_t||.
+    """What one backward pass gives.
 
-    `log_norms` holds one (T,) for each recurrent layer that is recorded.
+    Attributes:
+        loss: The task's own loss, the mean over samples.
+        trained_loss: L, that loss and all that the layers add to it; what is differentiated.
+        gradients: dL/dw of every weight.
+        log_norms: ln ||dL/dh_t||, one (T,) for each recurrent layer that is recorded.
     """
 
     loss: tf.Tensor
+    trained_loss: tf.Tensor
     gradients: list[tf.Tensor]
     log_norms: list[tf.Tensor]
 
 
 def averaged(parts: Sequence[Differentiated]) -> Differentiated:
     """Return what the whole batch gives, from parts of equal size."""
-    losses, gradients, log_norms = zip(*parts, strict=True)
+    losses, trained_losses, gradients, log_norms = zip(*parts, strict=True)
     return Differentiated(
         _mean(losses),
+        _mean(trained_losses),
         [_mean(of_weight) for of_weight in zip(*gradients, strict=True)],
         [_joint(of_layer) for of_layer in zip(*log_norms, strict=True)],
     )

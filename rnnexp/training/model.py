@@ -21,7 +21,11 @@ from rnnexp.training.record import SCALARS, Recorded
 class RecordingModel(keras.Model):
     """A network under training that keeps the gradient of every step.
 
-        L = mean_b l_b,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
+        L = mean_b l_b + sum of network.losses,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
+
+    `network.losses` are what layers add of their own, regularizers of weights and of activities and what a
+    layer gives to `add_loss`, as in `keras.Model.fit`. They are part of what is differentiated and of the
+    loss that `fit` reports; the record keeps mean_b l_b, the task's own loss, which a floor is compared with.
 
     One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` is fed with blocks of
     batches (`rnnexp.training.data`): what Keras takes for one step is a block, a loop over training steps on
@@ -38,7 +42,8 @@ class RecordingModel(keras.Model):
         rows: Training steps that the buffer holds; it has to be read before more were taken.
         record: Whether to record the norms. If not, `log_norms` are (N, 0).
         shards: Equal parts of the batch that are differentiated side by side, one on each core. The result
-            is that of one part to rounding, and depends on nothing else: not on the number of cores.
+            is that of one part to rounding, and depends on nothing else: not on the number of cores. A term
+            that a layer adds has to be a mean over samples then, as Keras' activity regularizers are.
 
     Raises:
         ArgumentError: `shards` is not an integer of at least 1.
@@ -142,7 +147,7 @@ class RecordingModel(keras.Model):
             y: What the network is to answer.
 
         Returns:
-            L.
+            L, with what the layers add to it.
 
         Raises:
             ValueError: The norms are wanted, and not exactly one recurrent layer hands them out; or B is not
@@ -155,14 +160,17 @@ class RecordingModel(keras.Model):
         weights = self.network.trainable_variables
         with tf.GradientTape() as tape, self._taps(tape) as taps:
             loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, self.network(x, training=True)))
-        return Differentiated(loss, *tape.gradient(loss, (weights, self._one(taps))))
+            # The network's own terms are known once it was called.
+            terms = [tf.reduce_sum(tf.cast(term, loss.dtype)) for term in self.network.losses]
+            trained = tf.add_n([loss, *terms])
+        return Differentiated(loss, trained, *tape.gradient(trained, (weights, self._one(taps))))
 
     def _update(self, parts: list[Differentiated], batch_size: int) -> tf.Tensor:
         whole = parts[0] if len(parts) == 1 else averaged(parts)
         clipped = self._clip(whole.gradients)
         self.optimizer.apply(clipped.gradients, self.network.trainable_variables)
         self._write(whole.loss, clipped, whole.log_norms, batch_size)
-        return whole.loss
+        return whole.trained_loss
 
     @contextlib.contextmanager
     def _taps(self, tape: tf.GradientTape) -> Iterator[dict[str, tf.Tensor]]:

@@ -19,6 +19,7 @@ def of(samples):
     size = len(LOSSES[samples])
     return Differentiated(
         tf.constant(LOSSES[samples].mean()),
+        tf.constant(LOSSES[samples].mean() + 0.5),
         [tf.constant(W[samples].mean(0))],
         [tf.constant(np.log(np.linalg.norm(G[:, samples] / size, axis=(1, 2))))],
     )
@@ -30,6 +31,7 @@ def test_equal_parts_give_what_the_whole_gives(parts):
     got = averaged([of(slice(part * size, (part + 1) * size)) for part in range(parts)])
     whole = of(slice(None))
     np.testing.assert_allclose(got.loss, whole.loss, rtol=1e-12)
+    np.testing.assert_allclose(got.trained_loss, whole.trained_loss, rtol=1e-12)
     np.testing.assert_allclose(got.gradients[0], whole.gradients[0], rtol=1e-12)
     np.testing.assert_allclose(got.log_norms[0], whole.log_norms[0], rtol=1e-12)
 
@@ -46,5 +48,6 @@ def test_equal_parts_give_what_the_whole_gives(parts):
     ],
 )
 def test_norms_beyond_the_range_of_squares_are_joined(pair, expected):
-    parts = [Differentiated(tf.constant(0.0), [], [tf.constant([value], tf.float64)]) for value in pair]
+    zero = tf.constant(0.0)
+    parts = [Differentiated(zero, zero, [], [tf.constant([value], tf.float64)]) for value in pair]
     np.testing.assert_allclose(averaged(parts).log_norms[0], [expected], rtol=1e-12)
