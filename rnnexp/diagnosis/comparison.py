@@ -35,6 +35,7 @@ class Law(NamedTuple):
         source: Where it comes from, a link.
         metric: Metric key of its value, or "".
         kind: An equation, or an inequality: measured <= predicted.
+        module: The module of `rnnexp.theory` that holds it.
     """
 
     quantity: str
@@ -44,6 +45,7 @@ class Law(NamedTuple):
     source: str
     metric: str = ""
     kind: Literal["prediction", "upper bound"] = "prediction"
+    module: str = ""
 
 
 @dataclass(frozen=True)

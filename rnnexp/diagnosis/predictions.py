@@ -21,13 +21,20 @@ Of a linear network the largest of `subcritical_exponents` is ln g, as `exponent
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from rnnexp import theory
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATIO, Comparison, Law
+from rnnexp.nn import activations
+from rnnexp.nn.initializers import Gaussian, GlorotUniform
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
-from rnnexp.probes.trajectory import Observed
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.theory.gaussian import ln
 
+_SHORT = 2.0  # times sqrt(H): further on the mean over kernels is that of rare ones
 _WIDE = "wide layer, independent weights"
 
 MEAN_FIELD = Law(
@@ -37,6 +44,7 @@ MEAN_FIELD = Law(
     f"{_WIDE}, Gaussian pre-activations of settled variance",
     "https://arxiv.org/abs/1806.05394",
     "theory/rate",
+    module="mean_field",
 )
 AT_VARIANCE = Law(
     RATE,
@@ -45,6 +53,7 @@ AT_VARIANCE = Law(
     f"{_WIDE}, Gaussian pre-activations",
     "https://arxiv.org/abs/1611.01232",
     "theory/rate_measured_q",
+    module="measured_statistics",
 )
 OF_SLOPES = Law(
     RATE,
@@ -53,6 +62,7 @@ OF_SLOPES = Law(
     _WIDE,
     "https://arxiv.org/abs/1611.01232",
     "theory/rate_measured_slopes",
+    module="measured_statistics",
 )
 DECOUPLED = Law(
     RATE,
@@ -60,6 +70,7 @@ DECOUPLED = Law(
     "slope of 1/2 ln mean_bi prod_s (g phi'(a_s))^2",
     "W_hh = g I",
     "https://arxiv.org/abs/1504.00941",
+    module="diagonal_kernel",
 )
 BOUND = Law(
     RATE,
@@ -69,6 +80,7 @@ BOUND = Law(
     "https://arxiv.org/abs/1211.5063",
     "theory/rate_bound",
     "upper bound",
+    module="bounds",
 )
 EXPONENT_OF_SLOPES = Law(
     EXPONENT,
@@ -77,6 +89,7 @@ EXPONENT_OF_SLOPES = Law(
     _WIDE,
     "https://arxiv.org/abs/2610.12426",
     "theory/lambda_1",
+    module="measured_statistics",
 )
 DECOUPLED_EXPONENT = Law(
     EXPONENT,
@@ -84,6 +97,7 @@ DECOUPLED_EXPONENT = Law(
     "mean_b 1/2 ln(mean_i P_T^2 / mean_i P_w^2) / (T-w), P_t = prod_s<=t g phi'(a_s)",
     "W_hh = g I",
     "https://arxiv.org/abs/1504.00941",
+    module="diagonal_kernel",
 )
 SPECTRAL_RADIUS = Law(
     RATE,
@@ -91,6 +105,7 @@ SPECTRAL_RADIUS = Law(
     "ln max |eigenvalue of W_hh|",
     "activation=linear, T-1 > 2 sqrt(H)",
     "https://arxiv.org/abs/1211.5063",
+    module="linear",
 )
 SPECTRAL_RADIUS_EXPONENT = SPECTRAL_RADIUS._replace(quantity=EXPONENT)
 GLOROT = Law(
@@ -99,7 +114,114 @@ GLOROT = Law(
     "log10 sqrt(E ||W^(T-1) v||^2 / ||v||^2), E over kernels",
     "activation=linear, independent entries, untrained, T-1 <= 2 sqrt(H)",
     "https://arxiv.org/abs/2505.19827",
+    module="linear",
 )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Observed:
+    """What theory is told of a layer whose units have one slope each, on one batch.
+
+    Attributes:
+        kernel: W_hh, (H, H).
+        slopes: phi'(a_1) ... phi'(a_T), (T, B, H).
+        variances: q_t = mean_{b,i} a_t^2, (T,).
+        slope: phi'.
+        activation: Name of phi.
+        mean_field_rate: `rnnexp.theory.mean_field(...).rate`, nats per step.
+        rate_bound: ln(sigma_max sup |phi'|), nats per step.
+        laws: The modules of `rnnexp.theory` whose laws are laws of the cell.
+        independent: Whether the initialiser of W_hh draws every entry by itself.
+    """
+
+    kernel: np.ndarray
+    slopes: np.ndarray
+    variances: np.ndarray
+    slope: theory.Elementwise
+    activation: str
+    mean_field_rate: float
+    rate_bound: float
+    laws: frozenset[str]
+    independent: bool = False
+
+    @property
+    def gain(self) -> float | None:
+        """The g of W_hh = g I, else None."""
+        gain = float(self.kernel[0, 0])
+        return gain if np.array_equal(self.kernel, np.diag(np.full(len(self.kernel), gain))) else None
+
+    @property
+    def weight_variance(self) -> float:
+        """Mean-field theory's sigma_w^2 = sum_ij W_ij^2 / H."""
+        return _variance(self.kernel)
+
+    @property
+    def short(self) -> bool:
+        """Whether T-1 <= 2 sqrt(H): no eigenvalue has grown beyond the rest yet."""
+        return len(self.slopes) - 1 <= _SHORT * theory.glorot_time_scale(len(self.kernel))
+
+
+class Predictions(NamedTuple):
+    """What theory says of a network; nan and nothing where no law is a law of its cell.
+
+    Attributes:
+        rate: Mean-field rate, `rnnexp.theory.mean_field`, nats per step of lag, from the weights' and inputs'
+            variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
+        rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
+        orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
+        comparisons: Every law that applies, beside what was measured.
+    """
+
+    rate: float = math.nan
+    rate_bound: float = math.nan
+    orthogonal_rate: float = math.nan
+    comparisons: tuple[Comparison, ...] = ()
+
+
+def predict(
+    trajectory: Trajectory,
+    gradient: GradientProfile,
+    lyapunov: LyapunovSpectrum,
+    spectrum: Spectrum | None,
+    variances: np.ndarray,
+    untrained: bool,
+) -> Predictions:
+    """Return what theory says of the network whose trajectory this is.
+
+    Args:
+        trajectory: Its spec names the laws that are laws of its cell.
+        gradient: As `comparisons`.
+        lyapunov: As `comparisons`.
+        spectrum: As `comparisons`; None of a cell that has no recurrent matrix.
+        variances: q_t, mean_{b,i} a_t^2 of every step, (T,).
+        untrained: As `comparisons`.
+    """
+    laws, kernel, units = trajectory.spec.laws, trajectory.recurrent_matrix, trajectory.units
+    if not laws or units is None or kernel is None or spectrum is None:
+        return Predictions()
+    phi, slope = activations.numpy_pair(trajectory.activation)
+    input_variance = float(units.input_variance)
+
+    def mean_field_rate(weight_variance: float) -> float:
+        if not ("mean_field" in laws and math.isfinite(weight_variance) and math.isfinite(input_variance)):
+            return math.nan
+        return theory.mean_field(phi, slope, weight_variance, input_variance, len(units.slopes)).rate
+
+    sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
+    bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in laws else math.nan
+    seen = Observed(
+        kernel=kernel,
+        slopes=units.slopes,
+        variances=variances,
+        slope=slope,
+        activation=trajectory.activation,
+        mean_field_rate=mean_field_rate(_variance(kernel)),
+        rate_bound=bound,
+        laws=laws,
+        independent=isinstance(trajectory.recurrent_initializer, Gaussian | GlorotUniform),
+    )
+    compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
+    return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), tuple(compared))
 
 
 def comparisons(
@@ -133,8 +255,17 @@ def comparisons(
         *_of_rate(states, spectrum),
         *_of_exponent(states, lyapunov.steps, spectrum),
     ]
-    found = [Comparison(law, predicted, *measured[law.quantity]) for law, predicted in said]
+    found = [
+        Comparison(law, predicted, *measured[law.quantity])
+        for law, predicted in said
+        if law.module in states.laws
+    ]
     return [each for each in found if math.isfinite(each.measured) and math.isfinite(each.predicted)]
+
+
+def _variance(kernel: np.ndarray) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.sum(np.square(kernel)) / len(kernel))
 
 
 def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:

@@ -48,8 +48,9 @@ class Evidence:
         rate_measured_q: Mean-field rate at the measured variance of the pre-activations.
         rate_measured_slopes: Rate of the measured slopes.
         rate_bound: ln(sigma_max sup |phi'|), which the rate cannot exceed.
-        gated: Whether the cell has gates: the saturated units are then theirs, and no gain of the recurrent
-            kernel sets the rate.
+        gates: Whether the cell has gates: the saturated units are then theirs.
+        laws: The modules of `rnnexp.theory` whose laws are laws of the cell. By mean-field theory a gain of
+            the recurrent kernel sets the rate; a diagonal kernel hands a live unit's gradient on.
     """
 
     activation: str
@@ -75,7 +76,8 @@ class Evidence:
     rate_measured_q: float = math.nan
     rate_measured_slopes: float = math.nan
     rate_bound: float = math.nan
-    gated: bool = False
+    gates: bool = False
+    laws: frozenset[str] = frozenset()
 
 
 def paragraph(sentences: Iterable[Sentence]) -> str:
@@ -165,7 +167,7 @@ def _bound(e: Evidence) -> Iterator[Sentence]:
 
 
 def _units(e: Evidence) -> Iterator[Sentence]:
-    if e.saturated > _MANY and e.gated:
+    if e.saturated > _MANY and e.gates:
         text = f"{e.saturated:.0%} of the gates' units are saturated at a typical step: open or shut for good"
         yield Sentence(f"{text}.", ("state/saturated",))
     elif e.saturated > _MANY and e.activation not in _HALF_FLAT:
@@ -213,7 +215,7 @@ def _remedy(e: Evidence) -> Iterator[Sentence]:
 def _against_explosion(e: Evidence) -> Iterator[Sentence]:
     if e.clip == "none":
         yield Sentence("Try clip=global_norm.", ("grad/global_norm_max",))
-    if math.isfinite(e.rate) and e.rate > 0 and not e.gated:
+    if math.isfinite(e.rate) and e.rate > 0 and "mean_field" in e.laws:
         text = f"To first order a gain times {math.exp(-e.rate):.3g} (init.gain) takes the growth away"
         yield Sentence(f"{text}.", ("grad/rate",))
 
@@ -223,7 +225,7 @@ def _against_vanishing(e: Evidence) -> Iterator[Sentence]:
     text = f"At this rate it spans {reach:.3g} steps within {e.decades:g} decades"
     worth_trying = ": try a seq_len up to that" if reach >= _SHORT else ""
     yield Sentence(f"{text}{worth_trying}.", ("grad/rate",))
-    if e.activation == "relu" and e.init != "identity" and not e.gated:
+    if e.activation == "relu" and e.init != "identity" and "diagonal_kernel" in e.laws:
         yield Sentence(
             "For relu try init=identity: a live unit then hands its gradient on as it is.", ("grad/rate",)
         )

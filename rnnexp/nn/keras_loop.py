@@ -129,7 +129,9 @@ def state_names(cell, states: Any) -> list[str]:
             for name in state_names(member, state)
         ]
     flat = keras.tree.flatten(states)
-    if len(flat) == 1:
+    if hasattr(cell, "state_names"):
+        names = cell.state_names
+    elif len(flat) == 1:
         names = ["h"]
     elif len(flat) == 2 and any("LSTM" in kind.__name__ for kind in type(cell).__mro__):
         names = ["h", "c"]

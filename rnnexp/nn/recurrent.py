@@ -8,6 +8,7 @@ from keras import ops
 
 from rnnexp.nn import activations
 from rnnexp.nn import taps as recording
+from rnnexp.nn.cells import catalogue
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.keras_loop import output_state, state_names, tapped_loop, zero_taps
 from rnnexp.nn.log_norm import log_norm
@@ -16,6 +17,9 @@ from rnnexp.nn.scan import Scanned, scan
 from rnnexp.runtime import checks
 
 _logger = logging.getLogger(__name__)
+
+for _spec in catalogue.CATALOGUE.values():  # of which a saved `StepCell` holds one
+    keras.saving.register_keras_serializable("rnnexp")(_spec)
 
 
 @keras.saving.register_keras_serializable("rnnexp")

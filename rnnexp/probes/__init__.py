@@ -1,4 +1,7 @@
-"""What is measured, one file a quantity: arrays in, a frozen dataclass of numbers out."""
+"""What is measured, one file a quantity: arrays in, a frozen dataclass of numbers out.
+
+`rnnexp.probes.catalogue` lists them all; what they are given is a `rnnexp.probes.trajectory.Trajectory`.
+"""
 
 from rnnexp.probes.autonomous import autonomous_jacobians
 from rnnexp.probes.gradient import GradientProfile, measure_gradient

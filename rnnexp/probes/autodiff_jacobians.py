@@ -13,6 +13,18 @@ _ROWS = 8192  # of a call: some hundred megabytes at H = 64
 _LARGEST = 1e100  # what is larger counts as not finite, as in `rnnexp.probes.jacobians`
 
 
+def state_sizes(cell: Any) -> list[int]:
+    """Return the widths of the states of a cell, in its order.
+
+    Raises:
+        ArgumentError: A state is no matrix (B, n).
+    """
+    sizes = tf.nest.flatten(cell.state_size)
+    if not all(isinstance(size, int) for size in sizes):
+        raise ArgumentError("cell", "states that are matrices (B, n)", cell.state_size)
+    return sizes
+
+
 class CellDerivatives:
     """One step of a cell, S' = cell(x, S), and its first derivatives, traced once.
 
@@ -21,13 +33,16 @@ class CellDerivatives:
     S (R, N) are all states of R rows side by side: h, or (h, c) of an LSTM. No row touches another.
 
     Args:
-        cell: A Keras cell, built, whose states are matrices (R, H). Its weights may change between calls.
+        cell: A Keras cell, built, whose states are matrices (R, n), of any widths. Its weights may change
+            between calls.
         inputs: F.
+
+    Raises:
+        ArgumentError: A state of the cell is no matrix.
     """
 
     def __init__(self, cell: Any, inputs: int):
-        sizes = cell.state_size
-        self._sizes = [sizes] if isinstance(sizes, int) else list(sizes)
+        self._sizes = state_sizes(cell)
         self.states = sum(self._sizes)
         self._cell = cell
         dtype = cell.compute_dtype
@@ -39,7 +54,7 @@ class CellDerivatives:
         )
 
     def _step(self, x: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        return list(self._cell(x, list(states))[1])
+        return tf.nest.flatten(self._cell(x, list(states))[1])
 
     def _split(self, states: tf.Tensor) -> list[tf.Tensor]:
         return tf.split(states, self._sizes, axis=1)
@@ -56,10 +71,10 @@ class CellDerivatives:
         return tape.gradient(after, states, gradients, unconnected_gradients="zero")
 
     def _trajectory(self, x: tf.Tensor) -> tf.Tensor:
-        """Return S_0 ... S_{T-1}, the states before every step, (T, B, N), from x (T, B, F) and S_0 = 0."""
-        start = [tf.zeros((tf.shape(x)[1], size), x.dtype) for size in self._sizes]
+        """Return S_0 ... S_T, (T+1, B, N), from x (T, B, F) and the cell's own S_0."""
+        start = tf.nest.flatten(self._cell.get_initial_state(batch_size=tf.shape(x)[1]))
         after = tf.scan(lambda states, each: self._step(each, states), x, start)
-        return tf.concat([tf.concat(start, axis=1)[tf.newaxis], tf.concat(after, axis=2)[:-1]], axis=0)
+        return tf.concat([tf.concat(start, axis=1)[tf.newaxis], tf.concat(after, axis=2)], axis=0)
 
 
 class CellJacobians:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from rnnexp.probes import LagContributions
+from rnnexp.probes.autodiff_jacobians import state_sizes
+from rnnexp.probes.lags import LagContributions
 from rnnexp.runtime.checks import ArgumentError
 
 _ROWS = 4096
@@ -40,7 +41,7 @@ class CellLags:
         kernel = getattr(cell, "recurrent_kernel", None)
         if kernel is None:
             raise ArgumentError("cell", "a built cell with a recurrent_kernel", type(cell).__name__)
-        self._sizes = [cell.state_size] if isinstance(cell.state_size, int) else list(cell.state_size)
+        self._sizes = state_sizes(cell)
         self._cell = cell
         self._kernel = kernel.value
         sequence = tf.TensorSpec((None, None, None), cell.compute_dtype)
@@ -79,7 +80,7 @@ class CellLags:
         return LagContributions(log_norms[::-1], share[::-1], log_size + float(log_scale))
 
     def _step(self, x: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
-        return tf.concat(self._cell(x, tf.split(states, self._sizes, axis=1))[1], axis=1)
+        return tf.concat(tf.nest.flatten(self._cell(x, tf.split(states, self._sizes, axis=1))[1]), axis=1)
 
     def _pass_backward(self, x: tf.Tensor, before: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return exp(-m_t) g_t / B (T, B, N), m_t (T,), ln ||G_t|| (T,), exp(-M) dL/dU and M.

@@ -1,10 +1,15 @@
 """The gradient at every time step: its profile, its growth rate and its ratio from end to end."""
 
 import dataclasses
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.runtime.checks import ArgumentError, integer
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
 
 _LOWEST = -300.0
 """Nats: a sample lower than this under the largest of its step counts as if it were here, so that a resample
@@ -46,6 +51,55 @@ class GradientProfile:
     def lag(self) -> np.ndarray:
         """The lag k = T - t of every entry of `log_norm`, (T,): T-1 at h_1, 0 at h_T."""
         return _lags(len(self.log_norm))
+
+
+class GradientProbe(Probe[GradientProfile]):
+    """dl_b/dh_t over time: its profile, its rate and its ratio from end to end."""
+
+    name = "gradient_profile"
+    page = "gradient_profile"
+    has_figure = True
+    metric_table: ClassVar = {
+        "grad/rate": Metric("growth of the gradient with the lag", "nats per step of lag"),
+        "grad/rate_low": Metric("lower end of the 95 % interval of grad/rate", "nats per step of lag"),
+        "grad/rate_high": Metric("upper end of the 95 % interval of grad/rate", "nats per step of lag"),
+        "grad/log10_ratio": Metric("gradient at h_1 over gradient at h_T", "decades"),
+        "grad/log10_ratio_low": Metric("lower end of the 95 % interval of grad/log10_ratio", "decades"),
+        "grad/log10_ratio_high": Metric("upper end of the 95 % interval of grad/log10_ratio", "decades"),
+        "grad/zero_share": Metric("the (T, B) norms that are exactly 0", "share"),
+        "grad/nonfinite_share": Metric("the (T, B) norms that are +inf or nan", "share"),
+    }
+    array_table: ClassVar = {
+        "log_norm": Array(
+            "ln rms_b ||dl_b/dh_t|| of the probe batch's loss at the last scored step", "(T,)", "nats"
+        ),
+        "rate": Array("grad/rate", "()", "nats per step of lag"),
+        "rate_low": Array("grad/rate_low", "()", "nats per step of lag"),
+        "rate_high": Array("grad/rate_high", "()", "nats per step of lag"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> GradientProfile:
+        """Return the profile of dl_b/dh_t."""
+        norms = next(iter(trajectory.log_norms.values()))
+        return measure_gradient(norms, trajectory.resamples)
+
+    def metrics(self, result: GradientProfile) -> dict[str, float]:
+        """Return rate, ratio, their intervals, and what was not finite."""
+        return {
+            "grad/rate": result.rate,
+            "grad/rate_low": result.rate_low,
+            "grad/rate_high": result.rate_high,
+            "grad/log10_ratio": result.log10_ratio,
+            "grad/log10_ratio_low": result.ratio_low,
+            "grad/log10_ratio_high": result.ratio_high,
+            "grad/zero_share": result.zero_share,
+            "grad/nonfinite_share": result.nonfinite_share,
+        }
+
+    def arrays(self, result: GradientProfile) -> dict[str, np.ndarray]:
+        """Return the profile and the rate that the figure's line has."""
+        rates = {"rate": result.rate, "rate_low": result.rate_low, "rate_high": result.rate_high}
+        return {"log_norm": result.log_norm, **{name: np.array(rate) for name, rate in rates.items()}}
 
 
 def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0) -> GradientProfile:

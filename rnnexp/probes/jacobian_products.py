@@ -2,16 +2,22 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from rnnexp.probes.graded_svd import GradedMatrix, log_singular_values
 from rnnexp.probes.jacobians import Jacobians
 from rnnexp.probes.orthonormal_frame import Frame
+from rnnexp.probes.probe import Metric, Probe
 from rnnexp.runtime.checks import ArgumentError, integer
 from rnnexp.runtime.threads import one_blas_thread
 
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
+
 _DEFAULT_LAGS = 32
+_SAMPLES = 4
 _DISORDER = 2.0
 """Nats by which a row of the product may exceed the one before it."""
 
@@ -41,6 +47,29 @@ class JacobianProducts:
     def log10_sigma_median(self) -> float:
         """log10 of the median singular value at the largest lag, the median over samples."""
         return float(np.median(np.median(self.log_sigma[-1], axis=1)) / np.log(10))
+
+
+class JacobianProbe(Probe[JacobianProducts]):
+    """The singular values of dS_T/dS_1 of the first samples, S being all states side by side."""
+
+    name = "jacobian"
+    page = "jacobian"
+    metric_table: ClassVar = {
+        "jacobian/log10_sigma_max": Metric("largest singular value of dh_T/dh_1", "decades"),
+        "jacobian/log10_sigma_median": Metric("median singular value of dh_T/dh_1", "decades"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> JacobianProducts:
+        """Return the singular values at the largest lag."""
+        # A full decomposition costs H^3 a step and sample; its spread over samples is small.
+        return measure_jacobian(trajectory.first_jacobians(_SAMPLES), lags=[len(trajectory.x) - 1])
+
+    def metrics(self, result: JacobianProducts) -> dict[str, float]:
+        """Return the largest and the median singular value."""
+        return {
+            "jacobian/log10_sigma_max": result.log10_sigma_max,
+            "jacobian/log10_sigma_median": result.log10_sigma_median,
+        }
 
 
 def measure_jacobian(jacobians: Jacobians, lags: Sequence[int] | None = None) -> JacobianProducts:

@@ -1,12 +1,16 @@
 """What each lag contributes to the gradient of the recurrent kernel."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.runtime.checks import ArgumentError, fraction
 from rnnexp.runtime.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
 
 _CHUNK = 1 << 17
 """Entries of the kernels' gradients that are in memory at a time: they stay in the cache."""
@@ -58,6 +62,44 @@ class LagContributions:
         """
         reached = self.cumulative >= fraction("part", part)
         return float(reached.argmax()) if reached.any() else np.nan
+
+
+class LagsProbe(Probe[LagContributions]):
+    """What each lag contributes to the gradient of the recurrent kernel, of all its blocks."""
+
+    name = "lags"
+    page = "lags"
+    has_figure = True
+    metric_table: ClassVar = {
+        "grad/median_lag": Metric(
+            "lag within which half of the parts of dL/dW_hh lie, by their norms",
+            "steps",
+            "a recurrent kernel",
+        ),
+    }
+    array_table: ClassVar = {
+        "lag_log_norm": Array("ln of the norm of each lag's part of dL/dW_hh, lag 0 first", "(T,)", "nats"),
+        "lag_share": Array("its share of dL/dW_hh, with a sign", "(T,)"),
+        "lag_cumulative": Array("the part of the norms within each lag", "(T,)"),
+        "median_lag": Array("grad/median_lag", "()", "steps"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> LagContributions | None:
+        """Return the contributions, None of a cell without a recurrent kernel."""
+        return trajectory.lags()
+
+    def metrics(self, result: LagContributions) -> dict[str, float]:
+        """Return the median lag."""
+        return {"grad/median_lag": result.median_lag}
+
+    def arrays(self, result: LagContributions) -> dict[str, np.ndarray]:
+        """Return the contributions by lag."""
+        return {
+            "lag_log_norm": result.log_norm,
+            "lag_share": result.share,
+            "lag_cumulative": result.cumulative,
+            "median_lag": np.array(result.median_lag),
+        }
 
 
 def measure_lags(

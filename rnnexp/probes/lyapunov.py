@@ -1,14 +1,19 @@
 """The Lyapunov spectrum along a trajectory: the growth rates of all directions."""
 
 import dataclasses
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from rnnexp.probes.jacobians import Jacobians
 from rnnexp.probes.orthonormal_frame import Frame
+from rnnexp.probes.probe import Metric, Probe
 from rnnexp.runtime.checks import integer
 from rnnexp.runtime.random import generator
 from rnnexp.runtime.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
 
 _WINDOWS = 10
 _WARM_UP = 0.1
@@ -56,6 +61,24 @@ class LyapunovSpectrum:
         if np.isnan(self.exponents).any() or (len(self.exponents) < self.states and self.exponents[-1] > 0):
             return np.nan
         return float(np.sum(self.exponents, where=self.exponents > 0))
+
+
+class LyapunovProbe(Probe[LyapunovSpectrum]):
+    """The largest Lyapunov exponent along the driven trajectories."""
+
+    name = "lyapunov"
+    page = "lyapunov"
+    metric_table: ClassVar = {
+        "lyapunov/lambda_1": Metric("largest exponent of the driven network", "nats per step"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> LyapunovSpectrum:
+        """Return the largest exponent."""
+        return measure_lyapunov(trajectory.jacobians, exponents=1)
+
+    def metrics(self, result: LyapunovSpectrum) -> dict[str, float]:
+        """Return the exponent."""
+        return {"lyapunov/lambda_1": result.lambda_1}
 
 
 def measure_lyapunov(

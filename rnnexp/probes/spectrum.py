@@ -1,11 +1,18 @@
 """Eigenvalues and singular values of the recurrent kernel, and how far the ones are from the others."""
 
 import dataclasses
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy.linalg
 
+from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.runtime.checks import ArgumentError
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
+
+_WHEN = "a recurrent kernel"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,6 +36,40 @@ class Spectrum:
     singular_values: np.ndarray
     departure: float
     nonnormality: float
+
+
+class SpectrumProbe(Probe[Spectrum]):
+    """The recurrent kernel; of a gated cell, the block of its candidate."""
+
+    name = "spectrum"
+    page = "spectrum"
+    has_figure = True
+    metric_table: ClassVar = {
+        "recurrent/spectral_radius": Metric("largest modulus of an eigenvalue of W_hh", "per step", _WHEN),
+        "recurrent/sigma_max": Metric("largest singular value of W_hh", "per step", _WHEN),
+        "recurrent/nonnormality": Metric("departure from normality over ||W_hh||_F", "share", _WHEN),
+    }
+    array_table: ClassVar = {
+        "eigenvalues": Array("of W_hh, complex; of a gated cell, of the block of its candidate", "(H,)"),
+        "sigma_max": Array("recurrent/sigma_max", "()"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> Spectrum | None:
+        """Return the sizes of the recurrent matrix, None of a cell that has none."""
+        matrix = trajectory.recurrent_matrix
+        return None if matrix is None else measure_spectrum(matrix)
+
+    def metrics(self, result: Spectrum) -> dict[str, float]:
+        """Return its sizes."""
+        return {
+            "recurrent/spectral_radius": result.spectral_radius,
+            "recurrent/sigma_max": result.sigma_max,
+            "recurrent/nonnormality": result.nonnormality,
+        }
+
+    def arrays(self, result: Spectrum) -> dict[str, np.ndarray]:
+        """Return the eigenvalues, and the largest singular value."""
+        return {"eigenvalues": result.eigenvalues, "sigma_max": np.array(result.sigma_max)}
 
 
 def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:

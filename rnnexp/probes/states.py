@@ -1,12 +1,17 @@
 """Where the hidden units work over time: quantiles, saturation, and in how many directions samples differ."""
 
 import dataclasses
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.units import unit_shares_over_time
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of `States`, Q of them."""
@@ -44,6 +49,43 @@ class States:
     def final_effective_rank(self) -> float:
         """The effective rank at t = T, what a readout of h_T has to work with."""
         return float(self.effective_rank[-1])
+
+
+class StatesProbe(Probe[States]):
+    """The hidden layer over time; pre-activations and slopes of cells that have one of each a unit."""
+
+    name = "states"
+    page = "states"
+    has_figure = True
+    metric_table: ClassVar = {
+        "state/effective_rank": Metric("dimensions that h_T spans over the probe batch", "dimensions"),
+    }
+    array_table: ClassVar = {
+        "effective_rank": Array("dimensions that h_t spans over the probe batch", "(T,)"),
+        "participation_ratio": Array("the same by another count, never above it", "(T,)"),
+        "state_quantiles": Array("5, 25, 50, 75 and 95 % of h_t over samples and units", "(T, 5)"),
+        "pre_activation_quantiles": Array("the same of a_t; nan where a cell has none", "(T, 5)"),
+        "mean_square": Array("mean square of a_t over samples and units; nan where a cell has none", "(T,)"),
+        "saturated": Array(
+            "units and samples with |phi'| < 0.01; nan where a cell has none", "(T,)", "share"
+        ),
+        "dead": Array("units with phi' = 0 in every sample; nan where a cell has none", "(T,)", "share"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> States:
+        """Return the states over time."""
+        units = trajectory.units
+        if units is None or units.pre_activations is None:
+            return measure_states(trajectory.hidden)
+        return measure_states(trajectory.hidden, units.pre_activations, units.slopes)
+
+    def metrics(self, result: States) -> dict[str, float]:
+        """Return the effective rank of h_T."""
+        return {"state/effective_rank": result.final_effective_rank}
+
+    def arrays(self, result: States) -> dict[str, np.ndarray]:
+        """Return all that is known of every step."""
+        return {name: getattr(result, name) for name in self.array_table}
 
 
 def measure_states(

@@ -1,257 +1,218 @@
-"""What a look at a network finds that depends on the kind of its cell, one class a kind."""
+"""The way of a network through a batch: what every probe is given.
+
+    S_t = cell(x_t, S_{t-1}),   J_t = dS_t/dS_{t-1},   dl_b/ds_t of every state s
+
+S (B, N) are all states of the cell side by side, h first: h of an Elman cell, h and c of an LSTM.
+"""
 
 import dataclasses
-import math
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+import functools
+from collections.abc import Mapping
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from rnnexp import theory
-from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import Recipe
-from rnnexp.nn.initializers import Gaussian, GlorotUniform
+from rnnexp.nn.cells.spec import CellSpec, Factored, Units
+from rnnexp.nn.losses import last_step, sequence_losses
+from rnnexp.nn.network import READOUT, RECURRENT
 from rnnexp.nn.recurrent import RNN
-from rnnexp.probes import (
-    ElmanJacobians,
-    Jacobians,
-    LagContributions,
-    States,
-    Units,
-    measure_lags,
-    measure_states,
-    measure_units,
-)
-from rnnexp.probes.autodiff_jacobians import CellDerivatives, CellJacobians
+from rnnexp.nn.taps import recording
+from rnnexp.probes.autodiff_jacobians import CellDerivatives, CellJacobians, state_sizes
 from rnnexp.probes.autodiff_lags import CellLags
+from rnnexp.probes.jacobians import ElmanJacobians, Jacobians
+from rnnexp.probes.lags import LagContributions, measure_lags
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tasks import Batch
 
-_SHORT = 2.0  # times sqrt(H): further on the mean over kernels is that of rare ones
 
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Observed:
-    """What was seen of an Elman layer on one batch.
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Trajectory:
+    """What a network did on one batch, with the weights that it had; to be measured before they change.
 
     Attributes:
-        kernel: W_hh, (H, H).
-        slopes: phi'(a_1) ... phi'(a_T), (T, B, H).
-        variances: q_t = mean_{b,i} a_t^2, (T,).
-        slope: phi'.
+        spec: Of the cell.
         activation: Name of phi.
-        mean_field_rate: `rnnexp.theory.mean_field(...).rate`, nats per step.
-        rate_bound: ln(sigma_max sup |phi'|), nats per step.
-        independent: Whether the initialiser of W_hh draws every entry by itself.
+        x: The inputs, (T, B, F).
+        before: S_{t-1} of every step t, (T, B, N).
+        hidden: h_t, the first state, (T, B, H).
+        log_norms: ln ||dl_b/ds_t||, (T, B), of every state s by its name, h first. l_b is the loss of sample
+            b at its last scored step.
+        last_adjoint: dl_b/dh_T, (B, H).
+        units: What is inside the units, or None.
+        factored: The Jacobians in closed form, or None.
+        recurrent_matrix: The matrix (H, H) whose spectrum is shown, or None.
+        recurrent_initializer: Of the recurrent kernel, or None.
+        resamples: How many the intervals over samples are made of.
+        differentiated: The cell under automatic differentiation.
     """
 
-    kernel: np.ndarray
-    slopes: np.ndarray
-    variances: np.ndarray
-    slope: theory.Elementwise
+    spec: CellSpec
     activation: str
-    mean_field_rate: float
-    rate_bound: float
-    independent: bool = False
+    x: np.ndarray
+    before: np.ndarray
+    hidden: np.ndarray
+    log_norms: Mapping[str, np.ndarray]
+    last_adjoint: np.ndarray
+    units: Units | None
+    factored: Factored | None
+    recurrent_matrix: np.ndarray | None
+    recurrent_initializer: Any
+    resamples: int
+    differentiated: "DifferentiatedCell"
 
-    @property
-    def gain(self) -> float | None:
-        """The g of W_hh = g I, else None."""
-        gain = float(self.kernel[0, 0])
-        return gain if np.array_equal(self.kernel, np.diag(np.full(len(self.kernel), gain))) else None
+    @functools.cached_property
+    def jacobians(self) -> Jacobians:
+        """J_t of all samples: in closed form where the cell hands one out, else by differentiation."""
+        return self.first_jacobians(self.x.shape[1])
 
-    @property
-    def weight_variance(self) -> float:
-        """Mean-field theory's sigma_w^2 = sum_ij W_ij^2 / H."""
-        with np.errstate(over="ignore"):
-            return float(np.sum(np.square(self.kernel)) / len(self.kernel))
+    def first_jacobians(self, samples: int) -> Jacobians:
+        """Return J_t of the first samples."""
+        first = slice(None, samples)
+        if self.factored is not None:
+            return ElmanJacobians(self.factored.slopes[:, first], self.factored.kernel)
+        return CellJacobians(self.differentiated.derivatives, self.x[:, first], self.before[:, first])
 
-    @property
-    def short(self) -> bool:
-        """Whether T-1 <= 2 sqrt(H): no eigenvalue has grown beyond the rest yet."""
-        return len(self.slopes) - 1 <= _SHORT * theory.glorot_time_scale(len(self.kernel))
-
-
-class Inspection(NamedTuple):
-    """What one look found.
-
-    Attributes:
-        kernel: The matrix (H, H) whose spectrum is told: W_hh; of a gated cell, the candidate's block.
-        jacobians: dS_t/dS_{t-1} of all samples, S being all states: h, or h and c.
-        few: Those of the first samples, for what costs much.
-        units: Saturated and dead units.
-        hidden: The states over time; of an LSTM h. Of a gated cell without pre-activations and slopes.
-        lags: What each lag contributes to the gradient of the recurrent kernel.
-        predicted_rate: Mean-field rate from the weights' and inputs' variances, nats per step of lag.
-        rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
-        orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
-        known: What `rnnexp.diagnosis.predictions.comparisons` takes; None where there is no theory.
-
-    nan where there is no theory for the cell.
-    """
-
-    kernel: np.ndarray
-    jacobians: Jacobians
-    few: Jacobians
-    units: Units
-    hidden: States
-    lags: LagContributions
-    predicted_rate: float = math.nan
-    rate_bound: float = math.nan
-    orthogonal_rate: float = math.nan
-    known: Observed | None = None
+    def lags(self) -> LagContributions | None:
+        """Return what each lag contributes to the gradient of the recurrent kernel, if there is one."""
+        if self.factored is not None:
+            return measure_lags(self.hidden, *self.factored, self.last_adjoint)
+        if not self.differentiated.has_recurrent_kernel:
+            return None
+        carried = self.before.shape[2] - self.last_adjoint.shape[1]
+        last_adjoint = np.pad(self.last_adjoint, ((0, 0), (0, carried)))
+        return self.differentiated.lags.measure(self.x, self.before, last_adjoint)
 
 
-class Inspector(Protocol):
-    """Looks at the weights that a network has now."""
-
-    def observe(self, states: tf.Tensor) -> list[tf.Tensor]:
-        """Return what is to be seen of h_1 .. h_T, (T, B, H); traced into the graph that makes them."""
-
-    def inspect(self, last_adjoint: np.ndarray, *observed: np.ndarray) -> Inspection:
-        """Return what there is to see.
-
-        Args:
-            last_adjoint: dl_b/dh_T, (B, H), of the loss at the last scored step.
-            *observed: What `observe` told.
-        """
-
-
-def inspector(recipe: Recipe, layer: RNN, activation: str, x: tf.Tensor, few: int) -> Inspector:
-    """Return what looks at a layer.
+class DifferentiatedCell:
+    """The derivatives of a cell, each traced when it is first asked for.
 
     Args:
-        recipe: Of its cell.
-        layer: In float64, built.
+        cell: A Keras cell, built.
+        inputs: F.
+    """
+
+    def __init__(self, cell: Any, inputs: int):
+        self._cell = cell
+        self._inputs = inputs
+        self.has_recurrent_kernel = getattr(cell, "recurrent_kernel", None) is not None
+
+    @functools.cached_property
+    def derivatives(self) -> CellDerivatives:
+        """Of the states by the states before."""
+        return CellDerivatives(self._cell, self._inputs)
+
+    @functools.cached_property
+    def lags(self) -> CellLags:
+        """Of the loss by the recurrent kernel, lag by lag."""
+        return CellLags(self._cell)
+
+
+class Rollout:
+    """Runs a network through one batch, forwards and backwards.
+
+    Args:
+        network: Of `rnnexp.nn.network.build_network`, in float64; its weights are overwritten at every call.
+        spec: Of its cell.
         activation: Name of phi.
-        x: The inputs, (B, T, F).
-        few: How many samples the costly probes are given.
+        loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
+        batch: x (B, T, F) and y.
+        resamples: How many the intervals over samples are made of.
+
+    Raises:
+        ArgumentError: The spec does not name the states of the cell, or the cell hands on another tensor than
+            one of the width of its first state.
     """
-    if recipe.gated:
-        return GatedInspector(recipe, layer, x, few)
-    return ElmanInspector(layer, activation, x, few)
 
-
-class ElmanInspector:
-    """Looks at an Elman cell: Jacobians and rates in closed form."""
-
-    def __init__(self, layer: RNN, activation: str, x: tf.Tensor, few: int):
-        self._layer = layer
-        self._x = x
-        self._few = few
-        self._steps = x.shape[1]
+    def __init__(
+        self,
+        network: keras.Model,
+        spec: CellSpec,
+        activation: str,
+        loss_kind: str,
+        batch: Batch,
+        resamples: int = 1000,
+    ):
+        self._network = network
+        self._spec = spec
         self._activation = activation
-        self._phi, self._slope = activations.numpy_pair(activation)
-        self._slope_bound = theory.slope_bound(self._slope)
-
-    def observe(self, states: tf.Tensor) -> list[tf.Tensor]:
-        """Return h_t, a_t, phi'(a_t), all (T, B, H), and mean (W_xh^T x_t + b)^2."""
-        projected = self._layer.project(self._x)
-        before = tf.concat([tf.zeros_like(states[:1]), states[:-1]], axis=0)
-        pre_activations = projected + tf.matmul(
-            before, tf.convert_to_tensor(self._layer.cell.recurrent_kernel)
-        )
-        slopes = activations.slope(self._layer.cell.activation, pre_activations)
-        input_variance = tf.reduce_mean(tf.square(projected))
-        return [states, pre_activations, _where_finite(slopes, pre_activations), input_variance]
-
-    def inspect(self, last_adjoint: np.ndarray, *observed: np.ndarray) -> Inspection:
-        """Return what there is to see; arguments as `Inspector.inspect`."""
-        states, pre_activations, slopes, input_variance = observed
-        kernel = self._layer.cell.recurrent_kernel.numpy()
-        sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
-        with np.errstate(over="ignore"):
-            weight_variance = float(np.sum(np.square(kernel)) / len(kernel))
-        predicted_rate = self._mean_field_rate(weight_variance, float(input_variance))
-        rate_bound = theory.rate_bound(sigma_max, self._slope_bound)
-        initializer = self._layer.cell.recurrent_initializer
-        hidden = measure_states(states, pre_activations, slopes)
-        known = Observed(
-            kernel=kernel,
-            slopes=slopes,
-            variances=hidden.mean_square,
-            slope=self._slope,
-            activation=self._activation,
-            mean_field_rate=predicted_rate,
-            rate_bound=rate_bound,
-            independent=isinstance(initializer, Gaussian | GlorotUniform),
-        )
-        return Inspection(
-            kernel,
-            ElmanJacobians(slopes, kernel),
-            ElmanJacobians(slopes[:, : self._few], kernel),
-            measure_units(slopes),
-            hidden,
-            measure_lags(states, slopes, kernel, last_adjoint),
-            predicted_rate=predicted_rate,
-            rate_bound=rate_bound,
-            orthogonal_rate=self._mean_field_rate(1.0, float(input_variance)),
-            known=known,
-        )
-
-    def _mean_field_rate(self, weight_variance: float, input_variance: float) -> float:
-        if not math.isfinite(weight_variance) or not math.isfinite(input_variance):
-            return math.nan
-        return theory.mean_field(self._phi, self._slope, weight_variance, input_variance, self._steps).rate
-
-
-class GatedInspector:
-    """Looks at an LSTM or a GRU: Jacobians of all states by automatic differentiation, and no theory.
-
-    Units: `saturated` is the share of the gates' units (i, f, o, or z, r; not the candidate's) whose slope
-    sigma' is under 0.01 at a typical step, which for the logistic sigma is |a| > 4.6: as good as open or shut
-    for good. `dead` has no agreed meaning for units with gates and is nan.
-    """
-
-    def __init__(self, recipe: Recipe, layer: RNN, x: tf.Tensor, few: int):
-        self._recipe = recipe
+        self._loss_kind = loss_kind
+        self._resamples = resamples
+        self._x = tf.constant(batch.x, tf.float64)
+        self._x_by_time = tf.transpose(self._x, (1, 0, 2))
+        self._y = tf.constant(batch.y)
+        layer = network.get_layer(RECURRENT)
         self._cell = layer.cell
-        self._x = tf.transpose(x, (1, 0, 2))
-        self._few = few
-        self._derivatives = CellDerivatives(layer.cell, x.shape[2])
-        self._lags = CellLags(layer.cell)
-        self._look = tf.function(self._gate_slopes, autograph=False)
-        self._last = tf.function(self._step, autograph=False)
+        self._all_scored = layer.return_sequences
+        # The same cell in a layer that hands out every state: one pass over the batch tells everything.
+        self._recurrent = RNN(
+            layer.cell, return_sequences=True, segment=layer.segment, name=RECURRENT, dtype="float64"
+        )
+        self._readout = network.get_layer(READOUT)
+        self._differentiated = DifferentiatedCell(layer.cell, batch.x.shape[2])
+        _check_states(spec, layer.cell)
+        self._run = tf.function(self._forwards_and_backwards, autograph=False)
 
-    def observe(self, states: tf.Tensor) -> list[tf.Tensor]:
-        """Return nothing: all states are taken from the cell itself, step by step."""
-        return []
+    def trajectory(self, weights: list[np.ndarray]) -> Trajectory:
+        """Return the trajectory of the network that has these weights.
 
-    def inspect(self, last_adjoint: np.ndarray, *observed: np.ndarray) -> Inspection:
-        """Return what there is to see; arguments as `Inspector.inspect`."""
-        before = self._derivatives.trajectory(self._x)
-        x, states, few = self._x.numpy(), before.numpy(), slice(None, self._few)
-        blocks = np.split(self._cell.recurrent_kernel.numpy(), len(self._recipe.blocks), axis=1)
-        units = measure_units(self._look(before).numpy())
-        last = self._last(before[-1]).numpy()
-        hidden = np.concatenate([states[1:, :, : self._cell.units], last[np.newaxis]])
-        carried = states.shape[2] - last_adjoint.shape[1]
-        return Inspection(
-            blocks[self._recipe.blocks.index(self._recipe.candidate)],
-            CellJacobians(self._derivatives, x, states),
-            CellJacobians(self._derivatives, x[:, few], states[:, few]),
-            dataclasses.replace(units, dead=math.nan),
-            measure_states(hidden),
-            self._lags.measure(x, states, np.pad(last_adjoint, ((0, 0), (0, carried)))),
+        Args:
+            weights: In the order of `keras.Model.get_weights`, of any dtype. They need not be finite.
+
+        Raises:
+            ValueError: They are not those of such a network.
+        """
+        self._network.set_weights(weights)
+        found = tf.nest.map_structure(_array, self._run())
+        last_adjoint, log_norms, hidden, before, units = found
+        return Trajectory(
+            spec=self._spec,
+            activation=self._activation,
+            x=self._x_by_time.numpy(),
+            before=before,
+            hidden=hidden,
+            log_norms=dict(zip(self._spec.states, log_norms, strict=True)),
+            last_adjoint=last_adjoint,
+            units=units,
+            factored=self._spec.factored(self._cell, units),
+            recurrent_matrix=self._spec.recurrent_matrix(self._cell),
+            recurrent_initializer=getattr(self._cell, "recurrent_initializer", None),
+            resamples=self._resamples,
+            differentiated=self._differentiated,
         )
 
-    def _step(self, before: tf.Tensor) -> tf.Tensor:
-        """Return h_T (B, H) from S_{T-1} (B, N)."""
-        return self._cell(self._x[-1], tf.split(before, len(self._recipe.states), axis=1))[0]
+    def _forwards_and_backwards(self) -> tuple[Any, ...]:
+        """Return dl_b/dh_T, ln ||dl_b/ds_t|| of every state, h_t, S_{t-1} and what is inside the units.
 
-    def _gate_slopes(self, before: tf.Tensor) -> tf.Tensor:
-        """Return sigma' of every unit of every gate, (T, B, (n - 1) H), from S_{t-1} (T, B, N)."""
-        cell, blocks = self._cell, self._recipe.blocks
-        pre_activations = tf.matmul(self._x, cell.kernel) + tf.matmul(
-            before[..., : cell.units], cell.recurrent_kernel
-        )
-        if cell.bias is not None:
-            # Of a GRU there are two, in rows.
-            pre_activations += tf.reduce_sum(tf.reshape(cell.bias, (-1, cell.kernel.shape[1])), axis=0)
-        each = zip(blocks, tf.split(pre_activations, len(blocks), axis=2), strict=True)
-        gates = tf.concat([a for name, a in each if name != self._recipe.candidate], axis=2)
-        return _where_finite(activations.slope(cell.recurrent_activation, gates), gates)
+        No sample touches another's states, so the gradient of the sum of the l_b is that of each.
+        """
+        with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
+            outputs = self._recurrent(self._x)
+            scored = outputs if self._all_scored else outputs[:, -1]
+            y, prediction = last_step(self._y, self._readout(scored))
+            loss = tf.reduce_sum(sequence_losses(self._loss_kind, y, prediction))
+        to_outputs, *log_norms = tape.gradient(loss, [outputs, *record.taps.values()])
+        hidden, before = self._states(tf.transpose(outputs, (1, 0, 2)))
+        units = self._spec.units(self._cell, self._x_by_time, before)
+        return to_outputs[:, -1], log_norms, hidden, before, units
+
+    def _states(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return h_t (T, B, H) and S_{t-1} (T, B, N), from the outputs where they are all states."""
+        if len(self._spec.states) == 1:
+            (start,) = tf.nest.flatten(self._cell.get_initial_state(batch_size=outputs.shape[1]))
+            return outputs, tf.concat([start[tf.newaxis], outputs[:-1]], axis=0)
+        states = self._differentiated.derivatives.trajectory(self._x_by_time)
+        return states[1:, :, : outputs.shape[2]], states[:-1]
 
 
-def _where_finite(slopes: tf.Tensor, pre_activations: tf.Tensor) -> tf.Tensor:
-    """Some activations have a slope at nan; a unit whose state is lost is neither saturated nor dead."""
-    return tf.where(tf.math.is_finite(pre_activations), slopes, math.nan)
+def _check_states(spec: CellSpec, cell: Any) -> None:
+    sizes = state_sizes(cell)
+    if len(sizes) != len(spec.states):
+        raise ArgumentError("cell.states", f"the names of {len(sizes)} states", spec.states)
+    if cell.output_size != sizes[0]:
+        raise ArgumentError("cell", f"an output of the width {sizes[0]} of its first state", cell.output_size)
+
+
+def _array(tensor: tf.Tensor | None) -> np.ndarray | None:
+    return None if tensor is None else tensor.numpy()

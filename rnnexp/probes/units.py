@@ -1,11 +1,17 @@
 """How many hidden units pass a gradient on at all."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from rnnexp.probes.probe import Metric, Probe
 from rnnexp.runtime.checks import ArgumentError
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
+
+_TOLD = "a cell that tells its slopes"
 
 SATURATION = 0.01
 """A unit with |phi'| under this passes less than a hundredth of its gradient on."""
@@ -34,6 +40,33 @@ class UnitShares(NamedTuple):
 
     saturated: np.ndarray
     dead: np.ndarray
+
+
+class UnitsProbe(Probe[Units]):
+    """Saturated and dead units; of a gated cell, its gates, of which dead has no agreed meaning: nan."""
+
+    name = "units"
+    page = "states"
+    metric_table: ClassVar = {
+        "state/saturated": Metric(
+            "units with |phi'| < 0.01 at a typical step; of a gated cell, of its gates",
+            "share",
+            _TOLD,
+        ),
+        "state/dead": Metric("units with phi' = 0 throughout", "share", "`cell=elman`"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> Units | None:
+        """Return the shares, None of a cell that does not tell its slopes."""
+        if trajectory.units is None:
+            return None
+        units = measure_units(trajectory.units.slopes)
+        # Where a state is more than phi(a), a unit with slope 0 still hands something on.
+        return units if trajectory.factored is not None else dataclasses.replace(units, dead=np.nan)
+
+    def metrics(self, result: Units) -> dict[str, float]:
+        """Return the shares."""
+        return {"state/saturated": result.saturated, "state/dead": result.dead}
 
 
 def measure_units(slopes: np.ndarray) -> Units:

@@ -1,6 +1,7 @@
 """The files that a run leaves: raw arrays and figures."""
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,54 +19,46 @@ from rnnexp.training.replica import Result
 _LN10 = np.log(10)
 
 
-def save_arrays(path: Path, result: Result) -> None:
-    """Write the raw arrays, with their infinities and nans, as `.npz`.
+def save_arrays(path: Path, plan: Plan, result: Result) -> None:
+    """Write the raw arrays, with their infinities and nans, as `.npz`; docs/metrics.md names them all.
 
-        steps                                int64 (N,)         training steps that were kept
-        log_norms                            float32 (N, T)     ln rms_b ||dl_b/dh_t||, nats, see below
-        loss, global_norm, clipped_norm      float64 (N,)       of the same steps
-        clipped                              bool (N,)          whether the update was clipped
-        start_log_norm, end_log_norm         float64 (T,)       ln rms_b ||dl_b/dh_t|| of the probe batch
-        start_log_norm_c, end_log_norm_c     float64 (T-1,)     ln rms_b ||dl_b/dc_t|| of an LSTM, t < T
-        start_eigenvalues, end_eigenvalues   complex128 (H,)    of W_hh, or of a gated cell's candidate
-        start_lag_log_norm, end_lag_log_norm float64 (T,)       ln of each lag's part of dL/dW_hh, first lag 0
-        start_effective_rank, end_...        float64 (T,)       of the states of the probe batch
-        spectrum_steps                       int64 (K,)         updates before a look
-        spectral_radius, nonnormality        float64 (K,)       of W_hh, at every look
-        singular_values                      float64 (K, H)     of W_hh, at every look
-        validation_steps                     int64 (M,)         updates before a validation
-        validation_loss                      float64 (M,)       in the task's unit
-
-    In `log_norms` l_b is the training loss of sample b, in the profiles its loss at the last scored step.
+    What a look found is there twice, `start_` and `end_`.
     """
-    kept, looks = result.history.kept, {"start": result.start, "end": result.end}
-    carries: dict[str, Any] = {
-        f"{name}_log_norm_c": look.carry.log_norm for name, look in looks.items() if look.carry is not None
+    looks = {
+        f"{look}_{name}": array
+        for look, measurement in (("start", result.start), ("end", result.end))
+        for name, array in measurement.arrays().items()
     }
-    np.savez_compressed(
-        path,
-        steps=kept.steps,
-        log_norms=kept.log_norms,
-        loss=kept.series("loss"),
-        global_norm=kept.series("global_norm"),
-        clipped_norm=kept.series("clipped_norm"),
-        clipped=kept.series("clipped").astype(bool),
-        start_log_norm=result.start.gradient.log_norm,
-        end_log_norm=result.end.gradient.log_norm,
-        start_eigenvalues=result.start.spectrum.eigenvalues,
-        end_eigenvalues=result.end.spectrum.eigenvalues,
-        start_lag_log_norm=result.start.lags.log_norm,
-        end_lag_log_norm=result.end.lags.log_norm,
-        start_effective_rank=result.start.hidden.effective_rank,
-        end_effective_rank=result.end.hidden.effective_rank,
-        spectrum_steps=result.spectra.steps,
-        spectral_radius=result.spectra.spectral_radius,
-        nonnormality=result.spectra.nonnormality,
-        singular_values=result.spectra.singular_values,
-        validation_steps=np.array([validated.step for validated in result.validations], np.int64),
-        validation_loss=np.array([validated.score.loss for validated in result.validations], np.float64),
-        **carries,
-    )
+    np.savez_compressed(path, allow_pickle=False, **_of_training(plan, result), **looks)
+
+
+def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
+    """Return what the training steps and the validations left, and what a loss is compared with."""
+    kept, spectra, validations = result.history.kept, result.spectra, result.validations
+    return {
+        "steps": kept.steps,
+        "log_norms": kept.log_norms,
+        "loss": kept.series("loss"),
+        "global_norm": kept.series("global_norm"),
+        "clipped_norm": kept.series("clipped_norm"),
+        "clipped": kept.series("clipped").astype(bool),
+        "spectrum_steps": spectra.steps,
+        "spectral_radius": spectra.spectral_radius,
+        "nonnormality": spectra.nonnormality,
+        "singular_values": spectra.singular_values,
+        "validation_steps": np.array([validated.step for validated in validations], np.int64),
+        "validation_loss": np.array([validated.score.loss for validated in validations], np.float64),
+        "floor_loss": np.array(plan.task.floor_loss),
+        "loss_unit": np.array(plan.task.loss_unit),
+        "clip_threshold": np.array(_norm_threshold(plan)),
+        "diverged_at": np.array(-1 if result.diverged_at is None else result.diverged_at),
+        "steps_taken": np.array(result.steps_taken),
+    }
+
+
+def _norm_threshold(plan: Plan) -> float:
+    """Return the threshold of the norm that is drawn, else nan: those of other clips are of other norms."""
+    return plan.clip.threshold if isinstance(plan.clip, GlobalNorm) else math.nan
 
 
 def save_theory(path: Path, result: Result) -> None:
@@ -114,33 +107,34 @@ def drawings_of_looks(
     folder: Path, plan: Plan, start: Measurement, end: Measurement | None, title: str
 ) -> list[Drawing]:
     """Return those of `drawings` that need the first and the last look alone; `end` is None without steps."""
-    last = start if end is None else end
-    return [
-        _drawing(
-            plotting.hidden_states,  # first, as it takes as long as three others
-            folder / "states.png",
-            start.hidden,
-            None if end is None else end.hidden,
-            title=title,
-        ),
-        _drawing(
-            plotting.spectrum,
-            folder / "spectrum.png",
-            start.spectrum.eigenvalues,
-            None if end is None else end.spectrum.eigenvalues,
-            last.spectrum.sigma_max,
-            title=_of_kernel(plan, title),
-        ),
-        _profile(folder / "gradient_profile.png", start, end, title),
-        _drawing(
-            plotting.lag_contributions,
-            folder / "lags.png",
-            start.lags,
-            None if end is None else end.lags,
-            predicted_rate=comparison.metrics(start.comparisons).get("theory/rate"),
-            title=title,
-        ),
-    ]
+    states, last_states = _results("states", start, end)
+    looks = [_drawing(plotting.hidden_states, folder / "states.png", states, last_states, title=title)]
+    if start.spectrum is not None:
+        looks.append(_spectrum(folder / "spectrum.png", plan, start, end, title))
+    looks.append(_profile(folder / "gradient_profile.png", start, end, title))
+    lags, last_lags = _results("lags", start, end)
+    if lags is not None:
+        rate = comparison.metrics(start.comparisons).get("theory/rate")
+        path, options = folder / "lags.png", {"predicted_rate": rate, "title": title}
+        looks.append(_drawing(plotting.lag_contributions, path, lags, last_lags, **options))
+    return looks
+
+
+def _results(probe: str, start: Measurement, end: Measurement | None) -> tuple[Any, Any]:
+    """Return what a probe found at both looks, None where it found nothing."""
+    return start.results.get(probe), None if end is None else end.results.get(probe)
+
+
+def _spectrum(path: Path, plan: Plan, start: Measurement, end: Measurement | None, title: str) -> Drawing:
+    first, last = _results("spectrum", start, end)
+    return _drawing(
+        plotting.spectrum,
+        path,
+        first.eigenvalues,
+        None if last is None else last.eigenvalues,
+        (first if last is None else last).sigma_max,
+        title=_of_kernel(plan, title),
+    )
 
 
 def _drawing(plot: Callable[..., None], path: Path, *args: Any, **options: Any) -> Drawing:
@@ -148,7 +142,7 @@ def _drawing(plot: Callable[..., None], path: Path, *args: Any, **options: Any) 
 
 
 def _of_kernel(plan: Plan, title: str) -> str:
-    return f"{title}, block of the candidate" if plan.cell.gated else title
+    return f"{title}, block of the candidate" if plan.cell.gates else title
 
 
 def _profile(path: Path, start: Measurement, end: Measurement | None, title: str) -> Drawing:
@@ -183,7 +177,6 @@ def _loss(path: Path, plan: Plan, result: Result, title: str) -> Drawing:
         unit=plan.task.loss_unit,
         diverged_at=result.diverged_at,
         gradient_norms=(kept.series("global_norm"), kept.series("clipped_norm")),
-        # The other thresholds are not of the norm that is drawn.
-        clip_threshold=plan.clip.threshold if isinstance(plan.clip, GlobalNorm) else None,
+        clip_threshold=_norm_threshold(plan),
         title=title,
     )

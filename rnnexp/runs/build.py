@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from rnnexp import tracking
 from rnnexp.joint.members import alone
-from rnnexp.nn.cells.spec import recipe
+from rnnexp.nn.cells.catalogue import cell_spec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
@@ -132,7 +132,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     seed, task = values["seed"], _build("task", values, seq_len=values["seq_len"])
     plan = Plan(
         task=task,
-        cell=recipe(values.get("cell")),
+        cell=cell_spec(values.get("cell")),
         initializer=_build("init", values, seed=3 * seed + 1),
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),

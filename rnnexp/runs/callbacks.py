@@ -52,7 +52,7 @@ def _run_trial(
 def keep_arrays(folder: RunFolder, subject: Subject) -> None:
     """Write the arrays recorded so far, if there are any yet."""
     if subject.measured:
-        artifacts.save_arrays(folder.arrays, subject.result())
+        artifacts.save_arrays(folder.arrays, subject.plan, subject.result())
 
 
 def observer(

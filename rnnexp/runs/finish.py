@@ -55,7 +55,7 @@ def _keep(
     """Keep arrays, figures and, unless it diverged, the model."""
     plan = job.plan
     artist.begin(artifacts.drawings(folder.figures, plan, result, title=job.name))
-    artifacts.save_arrays(folder.arrays, result)
+    artifacts.save_arrays(folder.arrays, plan, result)
     theory = folder.path / "theory.csv"
     artifacts.save_theory(theory, result)
     tracker.artifact(theory)
@@ -136,7 +136,7 @@ def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
     if result.diverged_at is None:
         return ()
     start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
-    predicted = "" if math.isnan(start.predicted_rate) else f" (mean field {start.predicted_rate:.4f})"
+    predicted = "" if math.isnan(start.predictions.rate) else f" (mean field {start.predictions.rate:.4f})"
     return (
         f"diverged at training step {result.diverged_at}: the loss or a gradient was not finite",
         f"before training the gradient was {verdict}, {start.gradient.rate:.4f} nats per step{predicted}",

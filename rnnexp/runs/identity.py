@@ -7,12 +7,12 @@ from typing import Any
 
 from rnnexp import tasks
 from rnnexp.nn import initializers
-from rnnexp.nn.cells import spec
+from rnnexp.nn.cells import catalogue
 from rnnexp.optim import clipping, optimizers
 
 _CLASSES: Mapping[str, Mapping[str, str]] = {
     "task": {kind.__name__: name for name, kind in tasks.CATALOGUE.items()},
-    "cell": {kind.target.rpartition(".")[2]: name for name, kind in spec.CATALOGUE.items()},
+    "cell": {kind.target.rpartition(".")[2]: name for name, kind in catalogue.CATALOGUE.items()},
     "init": {kind.__name__: name for name, kind in initializers.CATALOGUE.items()},
     "clip": {kind.__name__: name for name, kind in clipping.CATALOGUE.items()},
     "optimizer": {kind.__name__: name for name, kind in optimizers.CATALOGUE.items()},

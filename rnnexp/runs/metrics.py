@@ -141,10 +141,11 @@ def evidence(plan: Plan, init: str, clip: str, result: Result, verdicts: Verdict
         loss=math.nan if score is None else score.loss,
         floor_loss=plan.task.floor_loss,
         error=math.nan if score is None else score.error,
-        orthogonal_rate=end.orthogonal_rate,
+        orthogonal_rate=end.predictions.orthogonal_rate,
         diverged_at=result.diverged_at,
         rate_measured_q=said.get("theory/rate_measured_q", math.nan),
         rate_measured_slopes=said.get("theory/rate_measured_slopes", math.nan),
         rate_bound=said.get("theory/rate_bound", math.nan),
-        gated=plan.cell.gated,
+        gates=bool(plan.cell.gates),
+        laws=plan.cell.laws,
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from rnnexp.nn.cells.spec import Recipe
+from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
@@ -41,7 +41,7 @@ class Plan:
     """
 
     task: Task
-    cell: Recipe
+    cell: CellSpec
     initializer: Initializer
     clip: Clip
     optimizer: Optimizer

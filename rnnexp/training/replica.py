@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rnnexp.diagnosis.measurement import Measurement, Probe
+from rnnexp.diagnosis.measurement import Measurement, Measurer
 from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.initializers import GlorotUniform
 from rnnexp.nn.network import build_network
@@ -103,10 +103,10 @@ class Subject:
         self._on_return = on_return
         self.network = _network(plan, plan.dtype)
         self.model = _model(plan, self.network)
-        self._probe = _probe(plan)
-        # XLA takes 0.2 to 0.4 s to compile a forward pass. An Elman cell is then a quarter faster, less than
-        # that over the validations of a usual run; a gated cell is twice as fast.
-        validated_by_xla = plan.jit and plan.cell.gated
+        self._measurer = _measurer(plan)
+        # XLA takes 0.2 to 0.4 s to compile a forward pass. The scan is then a quarter faster, less than that
+        # over the validations of a usual run; Keras' loop is twice as fast.
+        validated_by_xla = plan.jit and not plan.cell.scanned
         self._evaluator = Evaluator(self.network, plan.task, plan.seed, validated_by_xla)
         self._validations: list[Validated] = []
         self._measurements: list[Measurement] = []
@@ -206,9 +206,10 @@ class Subject:
         return lambda step: look() if step < self.plan.steps else None
 
     def _measure(self) -> None:
-        measurement = self._probe.measure(self.network.get_weights(), self.steps_taken)
+        measurement = self._measurer.measure(self.network.get_weights(), self.steps_taken)
         self._measurements.append(measurement)
-        self._spectra = self._spectra.extended(measurement.step, measurement.spectrum)
+        if measurement.spectrum is not None:
+            self._spectra = self._spectra.extended(measurement.step, measurement.spectrum)
         self._observer.on_measurement(measurement)
 
     def _validate(self, sequences: int | None) -> None:
@@ -233,7 +234,7 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
     return model
 
 
-def _probe(plan: Plan) -> Probe:
+def _measurer(plan: Plan) -> Measurer:
     batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
     twin = _network(plan, "float64")
-    return Probe(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap)
+    return Measurer(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap)

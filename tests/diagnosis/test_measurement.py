@@ -7,8 +7,8 @@ from scipy.special import expit, softmax
 
 from rnnexp import theory
 from rnnexp.diagnosis import comparison, predictions
-from rnnexp.diagnosis.measurement import Measurement, Probe
-from rnnexp.nn.cells.spec import Elman
+from rnnexp.diagnosis.measurement import Measurement, Measurer
+from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.initializers import Gaussian, Orthogonal
 from rnnexp.nn.network import build_network
@@ -38,7 +38,7 @@ def probe():
         if (activation, task) not in made:
             twin = build_network(task, ElmanCell(H, activation, dtype="float64"), seed=0)
             batch = task.batch(0, "probe", 0, B)
-            made[activation, task] = Probe(twin, Elman(), activation, task.loss, batch, bootstrap=100)
+            made[activation, task] = Measurer(twin, Elman(), activation, task.loss, batch, bootstrap=100)
         return made[activation, task]
 
     return get
@@ -121,7 +121,7 @@ def test_an_orthogonal_linear_network_keeps_its_gradient(probe):
     assert measured.spectrum.spectral_radius == pytest.approx(1, abs=1e-5)
     assert abs(measured.gradient.rate) < 1e-3
     assert measured.gradient.log10_ratio == pytest.approx(0, abs=1e-9)
-    assert measured.rate_bound == pytest.approx(0, abs=1e-5)
+    assert measured.predictions.rate_bound == pytest.approx(0, abs=1e-5)
     assert (measured.units.saturated, measured.units.dead) == (0, 0)
 
 
@@ -134,7 +134,7 @@ def test_a_multiple_of_the_identity_has_the_rate_ln_gain(probe, gain):
     measured = probe("linear").measure(weights, 0)
     assert measured.gradient.rate == pytest.approx(math.log(gain), rel=1e-6, abs=1e-12)
     assert measured.gradient.log10_ratio == pytest.approx(11 * math.log10(gain), rel=1e-6, abs=1e-12)
-    assert measured.rate_bound == pytest.approx(math.log(gain), rel=1e-6, abs=1e-12)
+    assert measured.predictions.rate_bound == pytest.approx(math.log(gain), rel=1e-6, abs=1e-12)
 
 
 @pytest.mark.parametrize(("activation", "far"), [("tanh", -8.0), ("relu", -100.0)])
@@ -161,7 +161,7 @@ def test_the_predicted_rate_is_that_of_the_networks_variances(probe, task, activ
     input_variance = np.mean((np.einsum("btf,fh->bth", x, kernel) + bias) ** 2)
     expected = theory.mean_field(*PAIRS[activation], weight_variance, input_variance, task.steps)
     measured = probe(activation, task).measure(weights, 0)
-    assert measured.predicted_rate == pytest.approx(expected.rate, rel=1e-9)
+    assert measured.predictions.rate == pytest.approx(expected.rate, rel=1e-9)
 
 
 @pytest.mark.parametrize(("activation", "largest_slope"), [("tanh", 1), ("sigmoid", 0.25), ("linear", 1)])
@@ -169,7 +169,7 @@ def test_the_bound_is_the_largest_singular_value_times_the_largest_slope(probe, 
     weights = draw(LAST, scale=2.0)
     measured = probe(activation).measure(weights, 0)
     bound = math.log(np.linalg.norm(weights[1], 2) * largest_slope)
-    assert measured.rate_bound == pytest.approx(bound, abs=1e-6)
+    assert measured.predictions.rate_bound == pytest.approx(bound, abs=1e-6)
     assert measured.spectrum.spectral_radius == pytest.approx(np.abs(np.linalg.eigvals(weights[1])).max())
     # ||dl/dh_1|| can be no larger than the bound allows over T - 1 steps.
     assert measured.gradient.log10_ratio * math.log(10) <= 11 * bound
@@ -197,12 +197,12 @@ def test_weights_that_are_lost_give_numbers_that_are_not_finite(probe, activatio
         assert not math.isfinite(measured.gradient.log10_ratio)
         assert measured.gradient.nonfinite_share > 0
     if place == 1:
-        assert not math.isfinite(measured.predicted_rate)
+        assert not math.isfinite(measured.predictions.rate)
     if place == 1 and not math.isfinite(value):
-        assert np.isnan([measured.spectrum.sigma_max, measured.rate_bound]).all()
+        assert np.isnan([measured.spectrum.sigma_max, measured.predictions.rate_bound]).all()
         assert np.isnan([measured.units.saturated, measured.units.dead]).all()
     if place == 0:
-        assert math.isnan(measured.predicted_rate)
+        assert math.isnan(measured.predictions.rate)
 
 
 def test_a_dead_network_has_a_gradient_of_exactly_zero(probe):
@@ -244,15 +244,15 @@ def test_theory_is_compared_with_the_states_that_were_measured(probe, activation
     variances = np.mean(before**2, axis=(1, 2))
     at_variance = theory.rate_at_variance(PAIRS[activation][1], square, variances)
     assert predicted[predictions.AT_VARIANCE] == pytest.approx(at_variance, rel=1e-9)
-    assert predicted[predictions.MEAN_FIELD] == measured.predicted_rate
-    assert predicted[predictions.BOUND] == measured.rate_bound
+    assert predicted[predictions.MEAN_FIELD] == measured.predictions.rate
+    assert predicted[predictions.BOUND] == measured.predictions.rate_bound
 
 
 def test_the_growth_of_independent_entries_is_that_of_an_untrained_kernel():
     for initializer, reported in ((Gaussian(seed=1), True), (Orthogonal(seed=1), False)):
         cell = ElmanCell(H, "linear", recurrent_initializer=initializer, dtype="float64")
         twin, batch = build_network(Adding(4), cell, seed=0), Adding(4).batch(0, "probe", 0, B)
-        linear = Probe(twin, Elman(), "linear", LAST.loss, batch, bootstrap=10)
+        linear = Measurer(twin, Elman(), "linear", LAST.loss, batch, bootstrap=10)
         for step in (0, 1):
             found = linear.measure(draw(LAST), step).comparisons
             assert (predictions.GLOROT in {each.law for each in found}) is (reported and step == 0)
@@ -267,18 +267,18 @@ CONTRACT = {
     "grad/log10_ratio_high": "gradient.ratio_high",
     "grad/zero_share": "gradient.zero_share",
     "grad/nonfinite_share": "gradient.nonfinite_share",
-    "jacobian/log10_sigma_max": "jacobian.log10_sigma_max",
-    "jacobian/log10_sigma_median": "jacobian.log10_sigma_median",
+    "jacobian/log10_sigma_max": "results.jacobian.log10_sigma_max",
+    "jacobian/log10_sigma_median": "results.jacobian.log10_sigma_median",
     "lyapunov/lambda_1": "lyapunov.lambda_1",
     "recurrent/spectral_radius": "spectrum.spectral_radius",
     "recurrent/sigma_max": "spectrum.sigma_max",
     "recurrent/nonnormality": "spectrum.nonnormality",
     "state/saturated": "units.saturated",
     "state/dead": "units.dead",
-    "state/effective_rank": "hidden.final_effective_rank",
-    "grad/median_lag": "lags.median_lag",
-    "theory/rate": "predicted_rate",
-    "theory/rate_bound": "rate_bound",
+    "state/effective_rank": "results.states.final_effective_rank",
+    "grad/median_lag": "results.lags.median_lag",
+    "theory/rate": "predictions.rate",
+    "theory/rate_bound": "predictions.rate_bound",
 }
 """Metric -> where the measurement holds it."""
 
@@ -295,5 +295,5 @@ def test_the_metrics_have_the_names_of_the_measurement_contract(probe):
 def look_up(measured: Measurement, path: str) -> object:
     found: object = measured
     for name in path.split("."):
-        found = getattr(found, name)
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
     return found

@@ -7,7 +7,8 @@ import pytest
 
 from rnnexp import theory
 from rnnexp.diagnosis import comparison, predictions
-from rnnexp.diagnosis.predictions import comparisons, exponent_interval
+from rnnexp.diagnosis.predictions import Observed, comparisons, exponent_interval
+from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import CATALOGUE
 from rnnexp.probes import (
     ElmanJacobians,
@@ -18,7 +19,6 @@ from rnnexp.probes import (
     measure_lyapunov,
     measure_spectrum,
 )
-from rnnexp.probes.trajectory import Observed
 
 PAIRS: dict[str, tuple[theory.Elementwise, theory.Elementwise]] = {
     "tanh": (np.tanh, lambda a: np.cosh(a) ** -2.0),
@@ -58,6 +58,7 @@ def look(activation="tanh", init="gaussian", gain=1.0, units=24, steps=30, sampl
         slope=slope,
         activation=activation,
         mean_field_rate=field.rate,
+        laws=Elman.laws,
         rate_bound=theory.rate_bound(spectrum.sigma_max, theory.slope_bound(slope)),
         independent=init in ("gaussian", "glorot_uniform"),
     )

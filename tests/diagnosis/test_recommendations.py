@@ -1,10 +1,12 @@
 import dataclasses
 import math
 import re
+from typing import Any
 
 import pytest
 
 from rnnexp.diagnosis.recommendations import Evidence, advise, paragraph
+from rnnexp.nn.cells.elman import Elman
 
 VANISHING = Evidence(
     activation="tanh",
@@ -27,6 +29,7 @@ VANISHING = Evidence(
     error=0.36,
     orthogonal_rate=-0.01,
     diverged_at=None,
+    laws=Elman.laws,
 )
 
 
@@ -189,15 +192,17 @@ def test_every_sentence_names_the_metrics_that_it_is_made_from():
 
 def test_gates_are_told_apart_and_no_gain_or_identity_is_advised_for_them():
     shut = "38% of the gates' units are saturated at a typical step: open or shut for good"
-    assert shut in said(gated=True) and shut in said(gated=True, activation="relu")
+    gated: dict[str, Any] = {"gates": True, "laws": frozenset()}
+    assert shut in said(**gated) and shut in said(**gated, activation="relu")
     exploding = {"gradient": "exploding", "rate": 0.3, "log10_ratio": 26.0, "predicted_rate": math.nan}
-    assert "init.gain" in said(**exploding) and "init.gain" not in said(**exploding, gated=True)
+    assert "init.gain" in said(**exploding) and "init.gain" not in said(**exploding, **gated)
     assert "init=identity" in said(activation="relu")
-    assert "init=identity" not in said(activation="relu", gated=True)
+    assert "init=identity" not in said(activation="relu", **gated)
 
 
 def test_without_theory_nothing_is_said_of_it():
-    nothing = {"predicted_rate": math.nan, "orthogonal_rate": math.nan, "dead": math.nan, "gated": True}
+    nothing = {"predicted_rate": math.nan, "orthogonal_rate": math.nan, "dead": math.nan}
+    nothing |= {"gates": True, "laws": frozenset()}
     for init in ("orthogonal", "glorot_uniform"):
         text = said(**nothing, init=init)
         assert "nan" not in text and "theory" not in text and "orthogonal" not in text

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from scipy.special import expit
 
-from rnnexp.diagnosis.measurement import Probe
-from rnnexp.nn.cells.spec import Gru, Lstm
+from rnnexp.diagnosis.measurement import Measurer
+from rnnexp.nn.cells.gru import Gru
+from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.losses import last_step, sequence_losses
 from rnnexp.nn.network import RECURRENT, build_network
@@ -18,25 +19,25 @@ torch = pytest.importorskip("torch")
 
 H, B = 5, 6
 LAST, EVERY = Adding(9), Copying(3, symbols=3, recall=2)
-RECIPES = {"lstm": Lstm(), "gru": Gru(), "gru, reset before": Gru(reset_after=False)}
+SPECS = {"lstm": Lstm(), "gru": Gru(), "gru, reset before": Gru(reset_after=False)}
 
-CASES = [(recipe, LAST) for recipe in RECIPES.values()] + [(Lstm(), EVERY)]
+CASES = [(spec, LAST) for spec in SPECS.values()] + [(Lstm(), EVERY)]
 
-each_case = pytest.mark.parametrize(("recipe", "task"), CASES, ids=[*RECIPES, "lstm at every step"])
-each_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+each_case = pytest.mark.parametrize(("spec", "task"), CASES, ids=[*SPECS, "lstm at every step"])
+each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 
 
 @functools.cache
-def probed(recipe, task=LAST):
+def probed(spec, task=LAST):
     """A probe, and a network of the same architecture with random weights."""
     twin, network = (
         build_network(
-            task, recipe.build(H, "tanh", GlorotUniform(seed=1), Orthogonal(seed=2), "float64"), seed=3
+            task, spec.build(H, "tanh", GlorotUniform(seed=1), Orthogonal(seed=2), "float64"), seed=3
         )
         for _ in range(2)
     )
     network.set_weights(draw(network))
-    return Probe(twin, recipe, "tanh", task.loss, task.batch(0, "probe", 0, B), bootstrap=100), network
+    return Measurer(twin, spec, "tanh", task.loss, task.batch(0, "probe", 0, B), bootstrap=100), network
 
 
 def draw(network, scale=0.8, seed=0):
@@ -45,15 +46,15 @@ def draw(network, scale=0.8, seed=0):
 
 
 @functools.cache
-def measured(recipe, task=LAST):
-    probe, network = probed(recipe, task)
+def measured(spec, task=LAST):
+    probe, network = probed(spec, task)
     return probe.measure(network.get_weights(), 7)
 
 
 @functools.cache
-def unrolled(recipe, task):
+def unrolled(spec, task):
     """dl_b/ds_t of every state, each (T, B, H), and dS_t/dS_{t-1} (T, B, N, N), by loops over steps."""
-    _, network = probed(recipe, task)
+    _, network = probed(spec, task)
     cell, readout = network.get_layer(RECURRENT).cell, network.get_layer("readout")
     x, y = task.batch(0, "probe", 0, B)
     states, kept, jacobians = cell.get_initial_state(batch_size=B), [], []
@@ -80,26 +81,26 @@ def log_norms(gradients):
 
 
 @each_case
-def test_the_gradient_is_that_of_a_loop_over_steps(recipe, task):
+def test_the_gradient_is_that_of_a_loop_over_steps(spec, task):
     """The intervals depend on every sample, so equal intervals need equal norms of every sample."""
-    by_h, *by_c = unrolled(recipe, task)[0]
-    found = measured(recipe, task)
+    by_h, *by_c = unrolled(spec, task)[0]
+    found = measured(spec, task)
     pairs = [(found.gradient, measure_gradient(log_norms(by_h), 100))]
     if by_c:
         assert not by_c[0][-1].any()
-        pairs.append((found.carry, measure_gradient(log_norms(by_c[0])[:-1], 100)))
+        pairs.append((found.results["further_states"]["c"], measure_gradient(log_norms(by_c[0])[:-1], 100)))
     for got, expected in pairs:
         np.testing.assert_allclose(got.log_norm, expected.log_norm, rtol=0, atol=1e-9)
         for name in ("rate", "rate_low", "rate_high", "log10_ratio", "ratio_low", "ratio_high"):
             np.testing.assert_allclose(getattr(got, name), getattr(expected, name), rtol=1e-9, err_msg=name)
-    assert (found.carry is None) == (not by_c)
+    assert ("further_states" in found.results) == bool(by_c)
 
 
-def torch_profile(recipe, task):
+def torch_profile(spec, task):
     """ln ||dl_b/dh_t|| (T, B) by PyTorch's cells, its gates i, f, g, o and r, z, n in its own order."""
-    _, network = probed(recipe, task)
+    _, network = probed(spec, task)
     kernel, recurrent_kernel, bias, readout, readout_bias = network.get_weights()
-    if isinstance(recipe, Lstm):
+    if isinstance(spec, Lstm):
         cell, order = torch.nn.LSTMCell(2, H, dtype=torch.float64), [0, 1, 2, 3]
         biases = np.array([bias, 0 * bias])
     else:
@@ -116,7 +117,7 @@ def torch_profile(recipe, task):
     state, kept = None, []
     for step in torch.tensor(np.asarray(x, np.float64)).unbind(1):
         state = cell(step, state)
-        kept.append(state[0] if isinstance(recipe, Lstm) else state)
+        kept.append(state[0] if isinstance(spec, Lstm) else state)
         kept[-1].retain_grad()
     prediction = kept[-1] @ torch.tensor(readout) + torch.tensor(readout_bias)
     ((prediction - torch.tensor(np.asarray(y, np.float64))) ** 2).sum().backward()
@@ -125,40 +126,38 @@ def torch_profile(recipe, task):
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_gradient_is_that_of_pytorch(name):
-    expected = measure_gradient(torch_profile(RECIPES[name], LAST), 100)
-    np.testing.assert_allclose(
-        measured(RECIPES[name]).gradient.log_norm, expected.log_norm, rtol=0, atol=1e-9
-    )
+    expected = measure_gradient(torch_profile(SPECS[name], LAST), 100)
+    np.testing.assert_allclose(measured(SPECS[name]).gradient.log_norm, expected.log_norm, rtol=0, atol=1e-9)
 
 
 @each_case
-def test_the_jacobian_product_is_that_of_a_loop_over_steps(recipe, task):
+def test_the_jacobian_product_is_that_of_a_loop_over_steps(spec, task):
     """dS_T/dS_1 = J_T ... J_2 of all states, of the first four samples."""
-    jacobians = unrolled(recipe, task)[1]
+    jacobians = unrolled(spec, task)[1]
     products = [np.linalg.multi_dot(jacobians[:0:-1, sample]) for sample in range(4)]
     sigma = np.linalg.svd(products, compute_uv=False)
-    metrics = measured(recipe, task).metrics()
+    metrics = measured(spec, task).metrics()
     assert metrics["jacobian/log10_sigma_max"] == pytest.approx(np.median(np.log10(sigma[:, 0])), abs=1e-9)
-    assert measured(recipe, task).jacobian.log_sigma.shape == (1, 4, H * len(recipe.states))
+    assert measured(spec, task).results["jacobian"].log_sigma.shape == (1, 4, H * len(spec.states))
 
 
-@each_recipe
-def test_the_largest_exponent_is_that_of_all_samples_of_the_loop(recipe):
-    expected = measure_lyapunov(GivenJacobians(unrolled(recipe, LAST)[1]), exponents=1)
-    assert measured(recipe).lyapunov.lambda_1 == pytest.approx(expected.lambda_1, rel=1e-9)
+@each_spec
+def test_the_largest_exponent_is_that_of_all_samples_of_the_loop(spec):
+    expected = measure_lyapunov(GivenJacobians(unrolled(spec, LAST)[1]), exponents=1)
+    assert measured(spec).lyapunov.lambda_1 == pytest.approx(expected.lambda_1, rel=1e-9)
 
 
-@pytest.mark.parametrize(("recipe", "place"), [(Lstm(), 2), (Gru(), 2)])
-def test_the_spectrum_is_that_of_the_candidates_block(recipe, place):
-    block = probed(recipe)[1].get_weights()[1][:, place * H : (place + 1) * H]
-    spectrum = measured(recipe).spectrum
+@pytest.mark.parametrize(("spec", "place"), [(Lstm(), 2), (Gru(), 2)])
+def test_the_spectrum_is_that_of_the_candidates_block(spec, place):
+    block = probed(spec)[1].get_weights()[1][:, place * H : (place + 1) * H]
+    spectrum = measured(spec).spectrum
     assert spectrum.sigma_max == pytest.approx(np.linalg.norm(block, 2))
     assert spectrum.spectral_radius == pytest.approx(np.abs(np.linalg.eigvals(block)).max())
 
 
-@pytest.mark.parametrize(("recipe", "gates"), [(Lstm(), (0, 1, 3)), (Gru(), (0, 1))])
-def test_saturated_are_the_units_of_gates_as_in_numpy(recipe, gates):
-    probe, network = probed(recipe)
+@pytest.mark.parametrize(("spec", "gates"), [(Lstm(), (0, 1, 3)), (Gru(), (0, 1))])
+def test_saturated_are_the_units_of_gates_as_in_numpy(spec, gates):
+    probe, network = probed(spec)
     weights = draw(network, seed=1)
     weights[2].flat[:2] = 8.0  # the first gate of two units is open throughout
     network.set_weights(weights)
@@ -178,19 +177,19 @@ def test_saturated_are_the_units_of_gates_as_in_numpy(recipe, gates):
     network.set_weights(draw(network))
 
 
-@each_recipe
-def test_of_what_there_is_no_theory_there_is_no_number(recipe):
-    metrics = measured(recipe).metrics()
+@each_spec
+def test_of_what_there_is_no_theory_there_is_no_number(spec):
+    metrics = measured(spec).metrics()
     missing = {name for name, value in metrics.items() if not math.isfinite(value)}
     assert missing == {"theory/rate", "theory/rate_bound", "state/dead"}
-    assert ("grad/rate_c" in metrics) == ("grad/log10_ratio_c" in metrics) == (len(recipe.states) == 2)
+    assert ("grad/rate_c" in metrics) == ("grad/log10_ratio_c" in metrics) == (len(spec.states) == 2)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("place", range(5))
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_weights_that_are_lost_give_numbers_that_are_not_finite(name, place, value):
-    probe, network = probed(RECIPES[name])
+    probe, network = probed(SPECS[name])
     weights = draw(network)
     weights[place] = np.full_like(weights[place], value)
     found = probe.measure(weights, 3)
@@ -209,15 +208,17 @@ def test_an_open_lstm_keeps_the_gradient_of_its_carry():
     weights[2][H : 2 * H] = 40.0
     weights[3] = np.ones_like(weights[3])
     found = probe.measure(weights, 0)
-    assert found.carry is not None
-    assert found.carry.log10_ratio == pytest.approx(0, abs=1e-12)
-    assert found.jacobian.log10_sigma_max == pytest.approx(math.log10(math.sqrt(1.25)), abs=1e-9)
+    assert found.results["further_states"]["c"].log10_ratio == pytest.approx(0, abs=1e-12)
+    assert found.results["jacobian"].log10_sigma_max == pytest.approx(math.log10(math.sqrt(1.25)), abs=1e-9)
 
 
 def test_two_steps_have_one_gradient_by_the_carry_and_so_no_rate():
     short = Adding(2)
     cell = Lstm().build(H, "tanh", GlorotUniform(seed=1), Orthogonal(seed=2), "float64")
     twin = build_network(short, cell, seed=3)
-    found = Probe(twin, Lstm(), "tanh", short.loss, short.batch(0, "probe", 0, B), 100).measure(draw(twin), 0)
-    assert found.carry is not None and len(found.carry.log_norm) == 1
-    assert math.isnan(found.carry.rate)
+    found = Measurer(twin, Lstm(), "tanh", short.loss, short.batch(0, "probe", 0, B), 100).measure(
+        draw(twin), 0
+    )
+    (by_c,) = found.results["further_states"].values()
+    assert len(by_c.log_norm) == 1
+    assert math.isnan(by_c.rate)

@@ -5,26 +5,17 @@ import pickle
 import matplotlib.image
 import numpy as np
 import pytest
+from looks import look
 from plans import small_plan
 
 from rnnexp import plotting
 from rnnexp.diagnosis import predictions
 from rnnexp.diagnosis.comparison import Comparison
-from rnnexp.diagnosis.measurement import Measurement
+from rnnexp.diagnosis.predictions import Predictions
 from rnnexp.diagnosis.verdict import Validation
 from rnnexp.optim import clipping
 from rnnexp.optim.clipping import GlobalNorm, NoClip
 from rnnexp.optim.optimizers import Sgd
-from rnnexp.probes import (
-    ElmanJacobians,
-    measure_gradient,
-    measure_jacobian,
-    measure_lags,
-    measure_lyapunov,
-    measure_spectrum,
-    measure_states,
-    measure_units,
-)
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.runs import artifacts
 from rnnexp.tasks import Adding
@@ -65,18 +56,7 @@ def measurement(step, lost=False, steps=T):
     log_norms = np.full((steps, B), np.nan) if lost else normal((steps, B))
     kernel = np.full((H, H), np.nan) if lost else normal((H, H))
     rate = math.nan if lost else -0.1
-    return Measurement(
-        step,
-        measure_gradient(log_norms, bootstrap=10),
-        measure_spectrum(kernel),
-        measure_units(np.ones((steps, B, H))),
-        measure_states(np.ones((steps, B, H))),
-        measure_lags(np.ones((steps, B, H)), np.ones((steps, B, H)), kernel, np.ones((B, H))),
-        measure_jacobian(ElmanJacobians(np.ones((steps, B, H)), kernel)),
-        measure_lyapunov(ElmanJacobians(np.ones((steps, B, H)), kernel), exponents=1),
-        predicted_rate=rate,
-        rate_bound=rate,
-    )
+    return look(step, log_norms, kernel, Predictions(rate=rate, rate_bound=rate))
 
 
 def record(count=N, steps=T):
@@ -99,7 +79,7 @@ def result(kept, validations=(10, 20, N), diverged_at=None, lost=False, steps=T)
 def test_the_arrays_come_back_with_their_infinities(tmp_path):
     found = result(record())
     found.history.kept.log_norms[3, :3] = (-np.inf, np.inf, np.nan)
-    artifacts.save_arrays(tmp_path / "arrays.npz", found)
+    artifacts.save_arrays(tmp_path / "arrays.npz", PLAN, found)
     kept = found.history.kept
     expected = {
         "steps": np.arange(N),
@@ -108,21 +88,22 @@ def test_the_arrays_come_back_with_their_infinities(tmp_path):
         "global_norm": kept.scalars[:, 1],
         "clipped_norm": kept.scalars[:, 2],
         "clipped": kept.scalars[:, 3] == 1,
-        "start_log_norm": found.start.gradient.log_norm,
-        "end_log_norm": found.end.gradient.log_norm,
-        "start_eigenvalues": found.start.spectrum.eigenvalues,
-        "end_eigenvalues": found.end.spectrum.eigenvalues,
-        "start_lag_log_norm": found.start.lags.log_norm,
-        "end_lag_log_norm": found.end.lags.log_norm,
-        "start_effective_rank": found.start.hidden.effective_rank,
-        "end_effective_rank": found.end.hidden.effective_rank,
+        **{f"start_{name}": array for name, array in found.start.arrays().items()},
+        **{f"end_{name}": array for name, array in found.end.arrays().items()},
         "spectrum_steps": np.array([0, N - 1]),
-        "spectral_radius": np.array([look.spectrum.spectral_radius for look in (found.start, found.end)]),
-        "nonnormality": np.array([look.spectrum.nonnormality for look in (found.start, found.end)]),
-        "singular_values": np.stack([look.spectrum.singular_values for look in (found.start, found.end)]),
+        "spectral_radius": np.array([each.spectrum.spectral_radius for each in (found.start, found.end)]),
+        "nonnormality": np.array([each.spectrum.nonnormality for each in (found.start, found.end)]),
+        "singular_values": np.stack([each.spectrum.singular_values for each in (found.start, found.end)]),
         "validation_steps": np.array([10, 20, N]),
         "validation_loss": np.array([1 / 10, 1 / 20, 1 / N]),
+        "floor_loss": np.array(PLAN.task.floor_loss),
+        "loss_unit": np.array(PLAN.task.loss_unit),
+        "clip_threshold": np.array(2.0),
+        "diverged_at": np.array(-1),
+        "steps_taken": np.array(N),
     }
+    looked = {"start_log_norm", "end_eigenvalues", "start_lag_log_norm", "end_state_quantiles"}
+    assert looked <= expected.keys()
     with np.load(tmp_path / "arrays.npz", allow_pickle=False) as stored:
         assert set(stored.files) == set(expected)
         for name, array in expected.items():
@@ -131,7 +112,7 @@ def test_the_arrays_come_back_with_their_infinities(tmp_path):
 
 
 def test_the_arrays_of_a_run_without_steps_keep_their_shapes(tmp_path):
-    artifacts.save_arrays(tmp_path / "arrays.npz", result(Recorded.empty(T), validations=()))
+    artifacts.save_arrays(tmp_path / "arrays.npz", PLAN, result(Recorded.empty(T), validations=()))
     with np.load(tmp_path / "arrays.npz") as stored:
         assert stored["log_norms"].shape == (0, T)
         assert stored["validation_steps"].shape == stored["loss"].shape == (0,)
@@ -141,7 +122,10 @@ def test_the_arrays_of_a_run_without_steps_keep_their_shapes(tmp_path):
 def test_theory_is_kept_of_the_start_and_of_the_end(tmp_path):
     law = Comparison(predictions.MEAN_FIELD, -0.2, -0.1, -0.11, -0.09)
     found = result(record())
-    looks = [dataclasses.replace(look, comparisons=(law,)) for look in (found.start, found.end)]
+    looks = [
+        dataclasses.replace(each, predictions=Predictions(comparisons=(law,)))
+        for each in (found.start, found.end)
+    ]
     artifacts.save_theory(tmp_path / "theory.csv", dataclasses.replace(found, start=looks[0], end=looks[1]))
     header, *rows = (tmp_path / "theory.csv").read_text(encoding="utf-8").splitlines()
     assert header.startswith("step,quantity,measured")
@@ -230,20 +214,20 @@ def test_a_run_without_steps_has_no_end(drawn):
 def test_what_is_inside_is_drawn_of_start_and_end(drawn):
     found = result(record())
     calls = drawn(PLAN, found)
-    assert calls["hidden_states"][0][1:] == (found.start.hidden, found.end.hidden)
-    assert calls["lag_contributions"][0][1:] == (found.start.lags, found.end.lags)
+    assert calls["hidden_states"][0][1:] == (found.start.results["states"], found.end.results["states"])
+    assert calls["lag_contributions"][0][1:] == (found.start.results["lags"], found.end.results["lags"])
     _, steps, radius, sigma, _ = calls["spectrum_history"][0]
     assert steps.tolist() == [0, N - 1]
-    for row, look in enumerate((found.start, found.end)):
-        assert radius[row] == look.spectrum.spectral_radius
-        np.testing.assert_array_equal(sigma[row], look.spectrum.singular_values)
+    for row, each in enumerate((found.start, found.end)):
+        assert radius[row] == each.spectrum.spectral_radius
+        np.testing.assert_array_equal(sigma[row], each.spectrum.singular_values)
 
 
 @pytest.mark.parametrize("name", clipping.CATALOGUE)
 def test_only_a_threshold_of_the_global_norm_is_drawn_beside_it(name, drawn):
     clip = NoClip() if name == "none" else clipping.CATALOGUE[name](0.5)  # type: ignore[call-arg]
     _, options = drawn(dataclasses.replace(PLAN, clip=clip), result(record()))["loss_curve"]
-    assert options["clip_threshold"] == (0.5 if name == "global_norm" else None)
+    assert options["clip_threshold"] == pytest.approx(0.5 if name == "global_norm" else math.nan, nan_ok=True)
 
 
 def test_the_loss_is_drawn_with_its_validations_and_floor(drawn):

@@ -3,25 +3,16 @@ import math
 
 import numpy as np
 import pytest
+from looks import look
 from plans import small_plan
 
 from rnnexp.diagnosis import predictions
 from rnnexp.diagnosis.comparison import Comparison
-from rnnexp.diagnosis.measurement import Measurement
+from rnnexp.diagnosis.predictions import Predictions
 from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.initializers import Orthogonal
 from rnnexp.optim.clipping import GlobalNorm, NoClip
 from rnnexp.optim.optimizers import Sgd
-from rnnexp.probes import (
-    ElmanJacobians,
-    measure_gradient,
-    measure_jacobian,
-    measure_lags,
-    measure_lyapunov,
-    measure_spectrum,
-    measure_states,
-    measure_units,
-)
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.runs import metrics
 from rnnexp.tasks import Adding, Characters
@@ -55,18 +46,7 @@ AT_CHANCE = Validation(1 / 6, 0.001, error=0.36, enough=True)
 def measurement(rate, step=0):
     """A gradient that grows by `rate` nats per step of lag in every sample."""
     log_norms = rate * np.arange(T - 1, -1, -1)[:, None] + np.zeros(B)
-    return Measurement(
-        step,
-        measure_gradient(log_norms, bootstrap=10),
-        measure_spectrum(np.eye(H)),
-        measure_units(np.ones((T, B, H))),
-        measure_states(np.ones((T, B, H))),
-        measure_lags(np.ones((T, B, H)), np.ones((T, B, H)), np.eye(H), np.ones((B, H))),
-        measure_jacobian(ElmanJacobians(np.ones((T, B, H)), np.eye(H))),
-        measure_lyapunov(ElmanJacobians(np.ones((T, B, H)), np.eye(H)), exponents=1),
-        predicted_rate=rate,
-        rate_bound=0.0,
-    )
+    return look(step, log_norms, np.eye(H), Predictions(rate=rate, rate_bound=0.0))
 
 
 def result(score=LEARNING, start=0.0, end=0.0, diverged_at=None, steps=6, seconds=2.0):
@@ -125,7 +105,7 @@ def test_the_gradient_is_judged_at_both_ends(rate, verdict):
 def cut_off():
     log_norms = np.full((T, B), -np.inf)
     log_norms[-1] = 0
-    return dataclasses.replace(measurement(0.0), gradient=measure_gradient(log_norms, bootstrap=10))
+    return look(0, log_norms, np.eye(H))
 
 
 def test_the_plans_decades_are_the_border():
@@ -239,7 +219,9 @@ def test_the_words_are_made_from_theories_that_apply():
         predictions.BOUND: 0.4,
     }
     said = tuple(Comparison(law, value, -0.25, -0.26, -0.24) for law, value in values.items())
-    compared = dataclasses.replace(found, end=dataclasses.replace(found.end, comparisons=said))
+    compared = dataclasses.replace(
+        found, end=dataclasses.replace(found.end, predictions=Predictions(comparisons=said))
+    )
     told = metrics.evidence(PLAN, "orthogonal", "none", compared, metrics.judge(PLAN, compared))
     rates = (told.predicted_rate, told.rate_measured_q, told.rate_measured_slopes, told.rate_bound)
     assert rates == (-0.1, -0.2, -0.3, 0.4)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rnnexp.nn.cells.spec import Elman
+from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import Orthogonal
 from rnnexp.optim.clipping import NoClip
 from rnnexp.optim.optimizers import Adam

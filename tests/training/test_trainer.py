@@ -8,7 +8,9 @@ import pytest
 from plans import small_plan
 
 from rnnexp import tasks
+from rnnexp.diagnosis.measurement import Measurer
 from rnnexp.nn.initializers import GlorotUniform, Identity
+from rnnexp.nn.network import build_network
 from rnnexp.optim.clipping import GlobalNorm, NoClip
 from rnnexp.optim.optimizers import Sgd
 from rnnexp.runtime.checks import ArgumentError
@@ -158,16 +160,18 @@ def test_what_a_run_finds_and_when(whole):
 def test_the_last_look_is_at_the_weights_whose_gradient_was_recorded_last(whole):
     """On the batch of the last training step the probe finds what the step recorded."""
     trial, watcher, result, _ = whole
-    measured: Any = trial
-    probe, step = measured.subject._probe, STEPS - 1
-    x, y = PLAN.task.batch(PLAN.seed, "train", step, B)
-    batch = tasks.Batch(x, y)
-    twin = type(probe)(probe._twin, PLAN.cell, PLAN.activation, PLAN.task.loss, batch, PLAN.bootstrap)
-    weights = checkpoint_weights(trial)
-    profile = twin.measure(weights, step).gradient.log_norm
-    np.testing.assert_allclose(watcher.blocks[-1].log_norms[-1], profile, atol=1e-5)
-    again = probe.measure(weights, step)
+    weights, last = checkpoint_weights(trial), STEPS - 1
+    trained = measurer(tasks.Batch(*PLAN.task.batch(PLAN.seed, "train", last, B))).measure(weights, last)
+    np.testing.assert_allclose(watcher.blocks[-1].log_norms[-1], trained.gradient.log_norm, atol=1e-5)
+    again = measurer(PLAN.task.batch(PLAN.seed, "probe", 0, PLAN.probe_batch_size)).measure(weights, last)
     assert again.metrics() == result.end.metrics()
+
+
+def measurer(batch):
+    """What measures on a batch as the run of `PLAN` measures."""
+    cell = PLAN.cell.build(PLAN.units, PLAN.activation, GlorotUniform(), PLAN.initializer, "float64")
+    network = build_network(PLAN.task, cell, seed=0)
+    return Measurer(network, PLAN.cell, PLAN.activation, PLAN.task.loss, batch, PLAN.bootstrap)
 
 
 def test_a_look_reaches_beyond_the_dtype_of_the_training(tmp_path):

@@ -1,1 +1,1 @@
-"""What the configuration knows of each cell."""
+"""What a run knows of each cell, one file a cell; importing them loads no TensorFlow."""

@@ -1,22 +1,52 @@
-"""The cell of a run: arguments that are checked without TensorFlow, and the Keras cell made of them."""
+"""What a run knows of its cell: arguments that are checked without TensorFlow, and what the cell tells."""
 
 import abc
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from rnnexp.nn import activations
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
-from rnnexp.runtime.checks import ArgumentError, nearest
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    import tensorflow as tf
+
+
+class Units(NamedTuple):
+    """What is inside the units of a cell along a trajectory; tensors, or arrays once they are computed.
+
+    Attributes:
+        slopes: Of the units whose saturation is counted, phi'(a_t) or sigma'(a_t), (T, B, M).
+        pre_activations: a_t, (T, B, H), where every state has one; else None.
+        input_variance: mean (W_xh^T x_t + b)^2 over steps, samples and units, where mean-field theory needs
+            it; else None.
+    """
+
+    slopes: Any
+    pre_activations: Any = None
+    input_variance: Any = None
+
+
+class Factored(NamedTuple):
+    """A closed form of the Jacobians of a cell with one state: J_t = diag(slopes_t) kernel^T.
+
+    Attributes:
+        slopes: (T, B, H).
+        kernel: The recurrent kernel, (H, H), which h_{t-1} meets in a_t = kernel^T h_{t-1} + ... alone.
+    """
+
+    slopes: "np.ndarray"
+    kernel: "np.ndarray"
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe(abc.ABC):
-    """What a cell takes beside its size, activation and initialisers, from which `build` makes a fresh one.
+class CellSpec(abc.ABC):
+    """What a cell takes beside its size, activation and initialisers, and what is known of it.
+
+    Whatever a run measures of a cell is found by automatic differentiation of its step. A closed form and a
+    law of theory are a cell's own to hand out; without them nothing is assumed.
 
     The recurrent kernel of a gated cell is (H, nH), n blocks side by side. The recurrent initialiser draws
     each block by itself, the candidate's as it would draw the kernel of an Elman cell. (Keras' own default is
@@ -29,24 +59,32 @@ class Recipe(abc.ABC):
         target: The constructor that the configuration names.
         blocks: Names of the blocks, in the order of Keras' columns: the gates and the candidate.
         candidate: The block whose activation is phi.
-        states: Names of the states; the first is what the layer hands on.
+        states: Names of the states, matrices (B, n) of any widths; the first is what the layer hands on.
+        laws: The modules of `rnnexp.theory` whose laws are laws of this cell.
+        scanned: Whether `rnnexp.RNN` runs the cell on its own scan, and not in Keras' loop.
     """
 
     target: ClassVar[str]
-    blocks: ClassVar[tuple[str, ...]]
+    blocks: ClassVar[tuple[str, ...]] = ("h",)
     candidate: ClassVar[str] = "h"
     states: ClassVar[tuple[str, ...]] = ("h",)
+    laws: ClassVar[frozenset[str]] = frozenset()
+    scanned: ClassVar[bool] = False
 
     use_bias: bool = True
 
     def __post_init__(self) -> None:
         checks.boolean("use_bias", self.use_bias)
 
-    @abc.abstractmethod
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The blocks beside the candidate."""
+        return tuple(block for block in self.blocks if block != self.candidate)
+
     def build(
         self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
     ) -> "keras.layers.Layer":
-        """Return a new Keras cell.
+        """Return a new Keras cell; by default one that takes the `step` of this spec.
 
         Args:
             units: H.
@@ -55,142 +93,87 @@ class Recipe(abc.ABC):
             recurrent: Initialiser of every block (H, H) of the recurrent kernel.
             dtype: `"float32"` or `"float64"`.
         """
+        from rnnexp.nn.step_cell import StepCell
 
-    @property
-    def gated(self) -> bool:
-        """Whether there are blocks beside the candidate."""
-        return len(self.blocks) > 1
-
-    def _arguments(self, **arguments: Any) -> dict[str, Any]:
-        blocks = PerBlock(arguments.pop("recurrent"), len(self.blocks), self.blocks.index(self.candidate))
-        return {**dataclasses.asdict(self), "recurrent_initializer": blocks, **arguments}
-
-
-@dataclasses.dataclass(frozen=True)
-class Elman(Recipe):
-    """h_t = phi(W_xh^T x_t + W_hh^T h_{t-1} + b), `rnnexp.ElmanCell`."""
-
-    target = "rnnexp.ElmanCell"
-    blocks = ("h",)
-
-    def build(
-        self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
-    ) -> "keras.layers.Layer":
-        """Return a new `rnnexp.ElmanCell`."""
-        from rnnexp.nn.elman_cell import ElmanCell
-
-        return ElmanCell(
+        return StepCell(
             units,
             activation,
-            use_bias=self.use_bias,
+            self,
             kernel_initializer=kernel,
-            recurrent_initializer=recurrent,
+            recurrent_initializer=self.per_block(recurrent),
             dtype=dtype,
         )
 
+    def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
+        """Return the states after one step, h first.
 
-@dataclasses.dataclass(frozen=True)
-class Lstm(Recipe):
-    """The long short-term memory, `keras.layers.LSTMCell`.
+        Args:
+            cell: Holds `kernel` (F, nH), `recurrent_kernel` (H, nH), `bias` (nH,) or None, and `activation`.
+            x: x_t, (B, F).
+            states: Those before the step, each (B, n).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has neither a step nor a build of its own")
 
-        (a_i, a_f, a_c, a_o) = W^T x_t + R^T h_{t-1} + b
-        c_t = sigma(a_f) c_{t-1} + sigma(a_i) phi(a_c)
-        h_t = sigma(a_o) phi(c_t)
+    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units | None:
+        """Return what is inside the units, traced into a graph; None where saturation has no meaning.
 
-    Args:
-        use_bias: Whether there is a b.
-        unit_forget_bias: Whether the forget gate's bias starts at 1 and not at 0.
-        recurrent_activation: Name of sigma.
+        Args:
+            cell: The Keras cell.
+            x: The inputs, (T, B, F).
+            before: S_{t-1} of every step t, all states side by side, (T, B, N).
+        """
+        return None
 
-    Source: Hochreiter and Schmidhuber 1997 (https://doi.org/10.1162/neco.1997.9.8.1735), with the forget gate
-    of Gers, Schmidhuber and Cummins 2000 (https://doi.org/10.1162/089976600300015015) and its bias of 1 of
-    Jozefowicz et al. 2015 (https://proceedings.mlr.press/v37/jozefowicz15.html).
+    def factored(self, cell: Any, units: Units | None) -> Factored | None:
+        """Return the Jacobians in closed form, with the weights that `cell` has now; None: differentiate."""
+        return None
+
+    def recurrent_matrix(self, cell: Any) -> "np.ndarray | None":
+        """Return W_hh (H, H), or its candidate's block, whose spectrum is shown; None where there is none."""
+        kernel = getattr(cell, "recurrent_kernel", None)
+        if kernel is None:
+            return None
+        width = kernel.shape[1] // len(self.blocks)
+        place = self.blocks.index(self.candidate)
+        return kernel.numpy()[:, place * width : (place + 1) * width]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, as Keras saves them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return the spec that `get_config` described."""
+        return cls(**config)
+
+    def per_block(self, recurrent: Initializer) -> Initializer:
+        """Return the initialiser of the whole recurrent kernel, (H, nH), from that of a block."""
+        return PerBlock(recurrent, len(self.blocks), self.blocks.index(self.candidate))
+
+
+def gate_slopes(spec: CellSpec, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+    """Return sigma' of every unit of every gate of a Keras cell with gates, (T, B, (n - 1) H).
+
+    Arguments are those of `CellSpec.units`.
     """
+    import tensorflow as tf
 
-    target = "keras.layers.LSTMCell"
-    blocks = ("i", "f", "c", "o")
-    candidate = "c"
-    states = ("h", "c")
+    from rnnexp.nn import activations
 
-    unit_forget_bias: bool = True
-    recurrent_activation: str = "sigmoid"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.boolean("unit_forget_bias", self.unit_forget_bias)
-        checks.choice("recurrent_activation", self.recurrent_activation, activations.NAMES)
-
-    def build(
-        self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
-    ) -> "keras.layers.Layer":
-        """Return a new `keras.layers.LSTMCell`."""
-        import keras
-
-        arguments = self._arguments(recurrent=recurrent, kernel_initializer=kernel, dtype=dtype)
-        return keras.layers.LSTMCell(units, activation, **arguments)
+    pre_activations = tf.matmul(x, cell.kernel) + tf.matmul(before[..., : cell.units], cell.recurrent_kernel)
+    if cell.bias is not None:
+        # Of a GRU there are two, in rows.
+        pre_activations += tf.reduce_sum(tf.reshape(cell.bias, (-1, cell.kernel.shape[1])), axis=0)
+    each = zip(spec.blocks, tf.split(pre_activations, len(spec.blocks), axis=2), strict=True)
+    gates = tf.concat([a for name, a in each if name in spec.gates], axis=2)
+    return where_finite(activations.slope(cell.recurrent_activation, gates), gates)
 
 
-@dataclasses.dataclass(frozen=True)
-class Gru(Recipe):
-    """The gated recurrent unit, `keras.layers.GRUCell`.
+def where_finite(slopes: "tf.Tensor", pre_activations: "tf.Tensor") -> "tf.Tensor":
+    """Return the slopes, nan where the pre-activation is lost.
 
-        z = sigma(a_z),   r = sigma(a_r),   (a_z, a_r, p) = W^T x_t + b + (R_z, R_r, 0)^T h_{t-1}
-        h_t = z h_{t-1} + (1 - z) phi(p + r (R_h^T h_{t-1} + b_R))
-
-    Args:
-        use_bias: Whether there are biases.
-        reset_after: Whether r multiplies after the product, as above (cuDNN, PyTorch), or before it:
-            phi(p + R_h^T (r h_{t-1})).
-        recurrent_activation: Name of sigma.
-
-    Source: Cho et al. 2014 (https://arxiv.org/abs/1406.1078).
+    Some activations have a slope at nan; a unit whose state is lost is neither saturated nor dead.
     """
+    import tensorflow as tf
 
-    target = "keras.layers.GRUCell"
-    blocks = ("z", "r", "h")
-
-    reset_after: bool = True
-    recurrent_activation: str = "sigmoid"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.boolean("reset_after", self.reset_after)
-        checks.choice("recurrent_activation", self.recurrent_activation, activations.NAMES)
-
-    def build(
-        self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
-    ) -> "keras.layers.Layer":
-        """Return a new `keras.layers.GRUCell`."""
-        import keras
-
-        arguments = self._arguments(recurrent=recurrent, kernel_initializer=kernel, dtype=dtype)
-        return keras.layers.GRUCell(units, activation, **arguments)
-
-
-CATALOGUE: dict[str, type[Recipe]] = {"elman": Elman, "lstm": Lstm, "gru": Gru}
-"""The recipes by their names in the configuration."""
-
-
-def recipe(node: object) -> Recipe:
-    """Return the recipe that the configuration's node `cell` describes.
-
-    Args:
-        node: `_target_` and the fields of the recipe with that target, all of them.
-
-    Raises:
-        ArgumentError: A field is missing, unknown or outside its domain; names the dotted key.
-    """
-    given = dict(node) if isinstance(node, Mapping) else {}
-    by_target = {kind.target: kind for kind in CATALOGUE.values()}
-    kind = by_target[checks.choice("cell._target_", given.pop("_target_", None), list(by_target))]
-    names = [field.name for field in dataclasses.fields(kind)]
-    for name in given.keys() - set(names):
-        near = nearest(name, names) or ", ".join(names)
-        raise ArgumentError(f"cell.{name}", f"a field of {kind.target}, such as {near}", given[name])
-    for name in names:
-        if name not in given:
-            raise ArgumentError(f"cell.{name}", "a value", None)
-    try:
-        return kind(**given)
-    except ArgumentError as error:
-        raise ArgumentError(f"cell.{error.name}", error.expected, error.received) from None
+    return tf.where(tf.math.is_finite(pre_activations), slopes, float("nan"))

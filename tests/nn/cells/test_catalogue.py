@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
-from rnnexp.nn.cells import spec
-from rnnexp.nn.cells.spec import Elman, Gru, Lstm, recipe
+from rnnexp.nn.cells import catalogue
+from rnnexp.nn.cells.catalogue import cell_spec
+from rnnexp.nn.cells.elman import Elman
+from rnnexp.nn.cells.gru import Gru
+from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.initializers import CATALOGUE, GlorotUniform, Orthogonal
 from rnnexp.runtime.checks import ArgumentError
@@ -17,7 +20,7 @@ from rnnexp.runtime.checks import ArgumentError
 ROOT = Path(__file__).parents[3]
 F, H = 3, 4
 KINDS = {"elman": ElmanCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
-each = pytest.mark.parametrize("name", spec.CATALOGUE)
+each = pytest.mark.parametrize("name", catalogue.CATALOGUE)
 
 
 def menu(name):
@@ -31,15 +34,15 @@ def build(made, activation="tanh", dtype="float64", recurrent=None):
 
 
 def test_the_menu_has_them_all_with_their_defaults():
-    assert {path.stem for path in (ROOT / "conf" / "cell").iterdir()} == spec.CATALOGUE.keys()
-    for name, kind in spec.CATALOGUE.items():
-        assert recipe(menu(name)) == kind()
+    assert {path.stem for path in (ROOT / "conf" / "cell").iterdir()} == catalogue.CATALOGUE.keys()
+    for name, kind in catalogue.CATALOGUE.items():
+        assert cell_spec(menu(name)) == kind()
 
 
 @each
 @pytest.mark.parametrize(("activation", "dtype"), [("tanh", "float64"), ("relu", "float32")])
 def test_the_cell_is_of_that_size_activation_and_dtype(name, activation, dtype):
-    cell = build(spec.CATALOGUE[name](), activation, dtype)
+    cell = build(catalogue.CATALOGUE[name](), activation, dtype)
     assert type(cell) is KINDS[name]
     assert (cell.units, cell.activation, cell.compute_dtype) == (H, keras.activations.get(activation), dtype)
     assert {weight.dtype for weight in cell.weights} == {dtype}
@@ -47,7 +50,7 @@ def test_the_cell_is_of_that_size_activation_and_dtype(name, activation, dtype):
 
 @each
 def test_the_kernel_is_drawn_whole_and_every_block_of_the_recurrent_kernel_by_itself(name):
-    made, initializer = spec.CATALOGUE[name](), Orthogonal(gain=0.9, seed=6)
+    made, initializer = catalogue.CATALOGUE[name](), Orthogonal(gain=0.9, seed=6)
     cell = build(made, recurrent=initializer)
     np.testing.assert_array_equal(cell.kernel, GlorotUniform(seed=5)(cell.kernel.shape, "float64"))
     blocks = np.split(cell.recurrent_kernel.numpy(), len(made.blocks), axis=1)
@@ -125,39 +128,39 @@ TARGETS = "one of rnnexp.ElmanCell, keras.layers.LSTMCell, keras.layers.GRUCell"
 )
 def test_what_is_wrong_is_named(node, sentence):
     with pytest.raises(ArgumentError) as refused:
-        recipe(menu("lstm") | node)
+        cell_spec(menu("lstm") | node)
     assert str(refused.value).startswith(sentence)
 
 
 @pytest.mark.parametrize("node", [None, "lstm", {}, 5])
 def test_a_node_without_a_constructor(node):
     with pytest.raises(ArgumentError, match=f"^cell._target_: expected {TARGETS}, received None$"):
-        recipe(node)
+        cell_spec(node)
 
 
 def test_a_field_that_is_missing_is_named():
     node = menu("gru")
     del node["reset_after"]
     with pytest.raises(ArgumentError, match=r"^cell\.reset_after: expected a value, received None$"):
-        recipe(node)
+        cell_spec(node)
 
 
 def test_each_kind_has_fields_of_its_own():
-    assert recipe(menu("gru") | {"reset_after": False}) == Gru(reset_after=False)
+    assert cell_spec(menu("gru") | {"reset_after": False}) == Gru(reset_after=False)
     with pytest.raises(
         ArgumentError, match=r"^cell\.unit_forget_bias: expected a field of keras\.layers\.GRUCell"
     ):
-        recipe(menu("gru") | {"unit_forget_bias": True})
+        cell_spec(menu("gru") | {"unit_forget_bias": True})
 
 
 def test_importing_it_imports_nothing_heavy():
     program = (
-        "import sys; from rnnexp.nn.cells.spec import recipe;"
+        "import sys; from rnnexp.nn.cells.catalogue import cell_spec;"
         "sys.exit(bool({'tensorflow', 'keras', 'hydra'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_which_have_gates_and_which_states():
-    assert [kind().gated for kind in (Elman, Lstm, Gru)] == [False, True, True]
+    assert [kind().gates for kind in (Elman, Lstm, Gru)] == [(), ("i", "f", "o"), ("z", "r")]
     assert [kind.states for kind in (Elman, Lstm, Gru)] == [("h",), ("h", "c"), ("h",)]

@@ -1,0 +1,56 @@
+"""The Elman cell."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from rnnexp.nn import activations
+from rnnexp.nn.cells.spec import CellSpec, Factored, Units, where_finite
+from rnnexp.nn.initializers import Initializer
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Elman(CellSpec):
+    """h_t = phi(a_t), a_t = W_xh^T x_t + W_hh^T h_{t-1} + b: `rnnexp.ElmanCell`.
+
+    J_t = dh_t/dh_{t-1} = diag(phi'(a_t)) W_hh^T
+    """
+
+    target = "rnnexp.ElmanCell"
+    laws = frozenset({"bounds", "mean_field", "measured_statistics", "diagonal_kernel", "linear"})
+    scanned = True
+
+    def build(
+        self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
+    ) -> "keras.layers.Layer":
+        """Return a new `rnnexp.ElmanCell`."""
+        from rnnexp.nn.elman_cell import ElmanCell
+
+        return ElmanCell(
+            units,
+            activation,
+            use_bias=self.use_bias,
+            kernel_initializer=kernel,
+            recurrent_initializer=recurrent,
+            dtype=dtype,
+        )
+
+    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
+        """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b."""
+        import tensorflow as tf
+        from keras import ops
+
+        projected = ops.matmul(x, cell.kernel)
+        if cell.bias is not None:
+            projected = projected + cell.bias
+        pre_activations = projected + tf.matmul(before, tf.convert_to_tensor(cell.recurrent_kernel))
+        slopes = activations.slope(cell.activation, pre_activations)
+        input_variance = tf.reduce_mean(tf.square(projected))
+        return Units(where_finite(slopes, pre_activations), pre_activations, input_variance)
+
+    def factored(self, cell: Any, units: Units | None) -> Factored | None:
+        """Return phi'(a_t) and W_hh."""
+        return None if units is None else Factored(units.slopes, cell.recurrent_kernel.numpy())

@@ -1,0 +1,92 @@
+"""All probes, in the order in which their metrics are told.
+
+`python -m rnnexp.probes.catalogue` prints the rows of docs/metrics.md that say what they yield.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnexp.probes.further_states import FurtherStatesProbe
+from rnnexp.probes.gradient import GradientProbe
+from rnnexp.probes.jacobian_products import JacobianProbe
+from rnnexp.probes.lags import LagsProbe
+from rnnexp.probes.lyapunov import LyapunovProbe
+from rnnexp.probes.probe import Probe
+from rnnexp.probes.spectrum import SpectrumProbe
+from rnnexp.probes.states import StatesProbe
+from rnnexp.probes.units import UnitsProbe
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
+
+PROBES: tuple[Probe[Any], ...] = (
+    GradientProbe(),
+    LagsProbe(),
+    JacobianProbe(),
+    LyapunovProbe(),
+    SpectrumProbe(),
+    UnitsProbe(),
+    StatesProbe(),
+    FurtherStatesProbe(),
+)
+"""Every probe; a name is there once."""
+
+
+def measure_all(trajectory: "Trajectory") -> dict[str, Any]:
+    """Return what every probe finds, by its name; a probe that does not apply to the cell is not there."""
+    results = {probe.name: probe.measure(trajectory) for probe in PROBES}
+    return {name: result for name, result in results.items() if result is not None}
+
+
+def metrics(results: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of what `measure_all` found."""
+    return {
+        key: value
+        for probe in PROBES
+        if probe.name in results
+        for key, value in probe.metrics(results[probe.name]).items()
+    }
+
+
+def arrays(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the arrays of what `measure_all` found, as NumPy arrays."""
+    return {
+        name: np.asarray(array)
+        for probe in PROBES
+        if probe.name in results
+        for name, array in probe.arrays(results[probe.name]).items()
+    }
+
+
+def metric_rows() -> str:
+    """Return the rows of the table of metrics, in Markdown."""
+    rows = [
+        (f"`{key}`", f"[{metric.meaning}]({probe.page}.md)", metric.unit, metric.when)
+        for probe in PROBES
+        for key, metric in probe.metric_table.items()
+    ]
+    return "".join(_row(key, f"{meaning}, {unit}", when) for key, meaning, unit, when in rows)
+
+
+def array_rows() -> str:
+    """Return the rows of the table of arrays, in Markdown."""
+    rows = [(name, array) for probe in PROBES for name, array in probe.array_table.items()]
+    return "".join(
+        _row(
+            f"`start_{name}` `end_{name}`",
+            ", ".join(part for part in (array.meaning, array.shape, array.unit) if part),
+            array.when,
+        )
+        for name, array in rows
+    )
+
+
+def _row(*columns: str) -> str:
+    cells = (column.replace("|", "\\|") for column in columns)
+    return "".join(f"| {cell} " if cell else "| " for cell in cells) + "|\n"
+
+
+if __name__ == "__main__":
+    print(metric_rows(), array_rows(), sep="\n", end="")
