@@ -18,7 +18,7 @@ TRAINING, INSIDE = "training", "inside"
 def _start() -> None:
     watch = Stopwatch()
     watch.watch(trainer.Trial, BUILDING, "__init__")
-    watch.watch(measurement.Probe, LOOKS, "measure")
+    watch.watch(measurement.Measurer, LOOKS, "measure")
     watch.watch(evaluation.Evaluator, VALIDATION, "evaluate")
     timed_jobs.watch_tracking(watch, tracking)
     _note_training(watch)

@@ -68,7 +68,7 @@ def test_the_keys_are_the_arguments_of_the_constructor_with_its_defaults(group, 
             assert values[key] == parameter.default
 
 
-@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("name", [name for group, name in CHOICES if group == "cell"])
 def test_the_keys_of_the_cell_are_arguments_of_its_constructor(name):
     values = read("cell", name)
     parameters = inspect.signature(constructor(values.pop("_target_"))).parameters

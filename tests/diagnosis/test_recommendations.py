@@ -201,7 +201,7 @@ def test_gates_are_told_apart_and_no_gain_or_identity_is_advised_for_them():
 
 
 def test_without_theory_nothing_is_said_of_it():
-    nothing = {"predicted_rate": math.nan, "orthogonal_rate": math.nan, "dead": math.nan}
+    nothing: dict[str, Any] = {"predicted_rate": math.nan, "orthogonal_rate": math.nan, "dead": math.nan}
     nothing |= {"gates": True, "laws": frozenset()}
     for init in ("orthogonal", "glorot_uniform"):
         text = said(**nothing, init=init)

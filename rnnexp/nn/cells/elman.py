@@ -31,7 +31,7 @@ class Elman(CellSpec):
 
         return ElmanCell(
             units,
-            activation,
+            activations.by_name(activation),
             use_bias=self.use_bias,
             kernel_initializer=kernel,
             recurrent_initializer=recurrent,

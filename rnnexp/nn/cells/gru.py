@@ -48,7 +48,7 @@ class Gru(CellSpec):
 
         return keras.layers.GRUCell(
             units,
-            activation,
+            activations.by_name(activation),
             **dataclasses.asdict(self),
             kernel_initializer=kernel,
             recurrent_initializer=self.per_block(recurrent),

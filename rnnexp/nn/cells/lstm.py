@@ -52,7 +52,7 @@ class Lstm(CellSpec):
 
         return keras.layers.LSTMCell(
             units,
-            activation,
+            activations.by_name(activation),
             **dataclasses.asdict(self),
             kernel_initializer=kernel,
             recurrent_initializer=self.per_block(recurrent),

@@ -93,11 +93,12 @@ class CellSpec(abc.ABC):
             recurrent: Initialiser of every block (H, H) of the recurrent kernel.
             dtype: `"float32"` or `"float64"`.
         """
+        from rnnexp.nn import activations
         from rnnexp.nn.step_cell import StepCell
 
         return StepCell(
             units,
-            activation,
+            activations.by_name(activation),
             self,
             kernel_initializer=kernel,
             recurrent_initializer=self.per_block(recurrent),
