@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.cells.gru import Gru
+from rnnexp.nn.cells.leaky import Leaky
 from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.runtime import checks
@@ -14,6 +15,7 @@ CATALOGUE: dict[str, type[CellSpec]] = {
     "elman": Elman,
     "lstm": Lstm,
     "gru": Gru,
+    "leaky": Leaky,
 }
 """The specs of the cells by their names in the configuration."""
 

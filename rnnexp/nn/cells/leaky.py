@@ -1,0 +1,60 @@
+"""The leaky cell."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rnnexp.nn import activations
+from rnnexp.nn.cells.spec import CellSpec, Units, where_finite
+from rnnexp.runtime import checks
+from rnnexp.runtime.checks import ArgumentError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaky(CellSpec):
+    """h_t = (1 - r) h_{t-1} + r phi(a_t),   a_t = W_xh^T x_t + W_hh^T h_{t-1} + b.
+
+        J_t = dh_t/dh_{t-1} = (1 - r) I + r diag(phi'(a_t)) W_hh^T
+
+    The Elman cell at r = 1; with a small r a state lasts for about 1 / r steps. No theory of
+    `rnnexp.theory` is a law of it: all of them are of h_t = phi(a_t).
+
+    Args:
+        use_bias: Whether there is a b.
+        rate: r, above 0 and at most 1.
+
+    Raises:
+        ArgumentError: An argument is outside its domain.
+
+    Source: Jaeger et al. 2007 (https://doi.org/10.1016/j.neunet.2007.04.016).
+    """
+
+    target = "rnnexp.nn.cells.leaky.Leaky"
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if checks.positive("rate", self.rate) > 1:
+            raise ArgumentError("rate", "a number above 0 and at most 1", self.rate)
+
+    def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
+        """Return h_t."""
+        (before,) = states
+        return [(1 - self.rate) * before + self.rate * cell.activation(_pre_activation(cell, x, before))]
+
+    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
+        """Return phi'(a_t) and a_t."""
+        pre_activations = _pre_activation(cell, x, before)
+        slopes = activations.slope(cell.activation, pre_activations)
+        return Units(where_finite(slopes, pre_activations), pre_activations)
+
+
+def _pre_activation(cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+    from keras import ops
+
+    pre_activation = ops.matmul(x, cell.kernel) + ops.matmul(before, cell.recurrent_kernel)
+    return pre_activation if cell.bias is None else pre_activation + cell.bias
