@@ -15,7 +15,7 @@ import numpy as np
 
 from rnnexp.diagnosis import comparison
 from rnnexp.diagnosis.comparison import Comparison
-from rnnexp.diagnosis.predictions import Predictions, predict
+from rnnexp.diagnosis.predictions import METRICS, Predictions, predict
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue
 from rnnexp.probes.trajectory import Rollout
@@ -74,12 +74,10 @@ class Measurement:
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays of every probe, and the value of every law that applies: `theory_rate`, ..."""
-        values = comparison.metrics(self.comparisons)
-        return {
-            **catalogue.arrays(self.results),
-            **{name.replace("/", "_"): np.array(value) for name, value in values.items()},
-        }
+        """Return the step, the arrays of every probe, and what laws say, nan where none applies."""
+        said = comparison.metrics(self.comparisons)
+        laws = {key.replace("/", "_"): np.array(said.get(key, math.nan)) for key in METRICS}
+        return {"step": np.array(self.step), **catalogue.arrays(self.results), **laws}
 
 
 class Measurer:

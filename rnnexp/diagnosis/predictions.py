@@ -118,6 +118,10 @@ GLOROT = Law(
 )
 
 
+METRICS = tuple(law.metric for law in (MEAN_FIELD, AT_VARIANCE, OF_SLOPES, BOUND, EXPONENT_OF_SLOPES))
+"""The keys of the laws whose values are metrics."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Observed:
     """What theory is told of a layer whose units have one slope each, on one batch.

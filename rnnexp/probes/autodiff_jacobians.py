@@ -28,7 +28,7 @@ def state_sizes(cell: Any) -> list[int]:
 class CellDerivatives:
     """One step of a cell, S' = cell(x, S), and its first derivatives, traced once.
 
-        push: dS'/dS v        pull: (dS'/dS)^T g
+        push: dS'/dS v        pull: (dS'/dS)^T g        pull_inputs: that and (dS'/dx)^T g
 
     S (R, N) are all states of R rows side by side: h, or (h, c) of an LSTM. No row touches another.
 
@@ -49,6 +49,7 @@ class CellDerivatives:
         rows = [tf.TensorSpec((None, size), dtype) for size in (inputs, self.states, self.states)]
         self.push = tf.function(self._push, input_signature=rows)
         self.pull = tf.function(self._pull, input_signature=rows)
+        self.pull_inputs = tf.function(self._pull_inputs, input_signature=rows)
         self.trajectory = tf.function(
             self._trajectory, input_signature=[tf.TensorSpec((None, None, inputs), dtype)]
         )
@@ -63,6 +64,14 @@ class CellDerivatives:
         with tf.autodiff.ForwardAccumulator(states, vectors) as forward:
             after = tf.concat(self._step(x, self._split(states)), axis=1)
         return forward.jvp(after, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def _pull_inputs(
+        self, x: tf.Tensor, states: tf.Tensor, gradients: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch([x, states])
+            after = tf.concat(self._step(x, self._split(states)), axis=1)
+        return tape.gradient(after, (states, x), gradients, unconnected_gradients="zero")
 
     def _pull(self, x: tf.Tensor, states: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:

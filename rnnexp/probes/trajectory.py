@@ -41,7 +41,8 @@ class Trajectory:
             b at its last scored step.
         last_adjoint: dl_b/dh_T, (B, H).
         units: What is inside the units, or None.
-        factored: The Jacobians in closed form, or None.
+        readout_kernel: W_hy, (H, O), of the outputs y_t = W_hy^T h_t + c.
+        factored: The derivatives of the cell in closed form, or None.
         recurrent_matrix: The matrix (H, H) whose spectrum is shown, or None.
         recurrent_initializer: Of the recurrent kernel, or None.
         resamples: How many the intervals over samples are made of.
@@ -55,6 +56,7 @@ class Trajectory:
     hidden: np.ndarray
     log_norms: Mapping[str, np.ndarray]
     last_adjoint: np.ndarray
+    readout_kernel: np.ndarray
     units: Units | None
     factored: Factored | None
     recurrent_matrix: np.ndarray | None
@@ -77,12 +79,31 @@ class Trajectory:
     def lags(self) -> LagContributions | None:
         """Return what each lag contributes to the gradient of the recurrent kernel, if there is one."""
         if self.factored is not None:
-            return measure_lags(self.hidden, *self.factored, self.last_adjoint)
+            return measure_lags(self.hidden, self.factored.slopes, self.factored.kernel, self.last_adjoint)
         if not self.differentiated.has_recurrent_kernel:
             return None
         carried = self.before.shape[2] - self.last_adjoint.shape[1]
         last_adjoint = np.pad(self.last_adjoint, ((0, 0), (0, carried)))
         return self.differentiated.lags.measure(self.x, self.before, last_adjoint)
+
+    def pull_back(self, index: int, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return gradients by S_{t-1} (B', K, N) and by x_t (B', K, F) from those by S_t.
+
+        Args:
+            index: t - 1.
+            vectors: K gradients by S_t of each of the first B' samples, (B', K, N).
+        """
+        samples, count, _ = vectors.shape
+        if self.factored is not None:
+            to_pre_activations = vectors * self.factored.slopes[index, :samples, np.newaxis]
+            return (
+                to_pre_activations @ self.factored.kernel.T,
+                to_pre_activations @ self.factored.input_kernel.T,
+            )
+        rows = (np.repeat(array[index, :samples], count, axis=0) for array in (self.x, self.before))
+        pulled = self.differentiated.derivatives.pull_inputs(*rows, vectors.reshape(samples * count, -1))
+        by_state, by_input = (gradient.numpy().reshape(samples, count, -1) for gradient in pulled)
+        return by_state, by_input
 
 
 class DifferentiatedCell:
@@ -174,6 +195,7 @@ class Rollout:
             hidden=hidden,
             log_norms=dict(zip(self._spec.states, log_norms, strict=True)),
             last_adjoint=last_adjoint,
+            readout_kernel=self._readout.kernel.numpy(),
             units=units,
             factored=self._spec.factored(self._cell, units),
             recurrent_matrix=self._spec.recurrent_matrix(self._cell),

@@ -1,8 +1,9 @@
 """The files that a run leaves: raw arrays and figures."""
 
 import functools
+import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rnnexp import plotting
 from rnnexp.diagnosis import comparison
 from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.optim.clipping import GlobalNorm
+from rnnexp.probes import catalogue
 from rnnexp.runs.artist import Drawing
 from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
@@ -24,12 +26,13 @@ def save_arrays(path: Path, plan: Plan, result: Result) -> None:
 
     What a look found is there twice, `start_` and `end_`.
     """
-    looks = {
-        f"{look}_{name}": array
-        for look, measurement in (("start", result.start), ("end", result.end))
-        for name, array in measurement.arrays().items()
-    }
+    looks = _of_looks(result.start, result.end)
     np.savez_compressed(path, allow_pickle=False, **_of_training(plan, result), **looks)
+
+
+def _of_looks(start: Measurement, end: Measurement) -> dict[str, np.ndarray]:
+    looks = {"start": start.arrays(), "end": end.arrays()}
+    return {f"{look}_{name}": array for look, arrays in looks.items() for name, array in arrays.items()}
 
 
 def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
@@ -51,8 +54,8 @@ def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
         "floor_loss": np.array(plan.task.floor_loss),
         "loss_unit": np.array(plan.task.loss_unit),
         "clip_threshold": np.array(_norm_threshold(plan)),
+        "gated": np.array(bool(plan.cell.gates)),
         "diverged_at": np.array(-1 if result.diverged_at is None else result.diverged_at),
-        "steps_taken": np.array(result.steps_taken),
     }
 
 
@@ -83,21 +86,20 @@ def drawings_of_training(folder: Path, plan: Plan, result: Result, title: str) -
     """Return those of `drawings` that need no final validation; none where no step was taken."""
     if result.steps_taken == 0:
         return []
+    kept, spectra = result.history.kept, result.spectra
+    path = folder / "gradient_heatmap.png"
+    heatmap = _drawing(plotting.gradient_heatmap, path, kept.steps, kept.log_norms / _LN10, title=title)
+    if spectra.steps.size == 0:  # of a cell that has no recurrent matrix
+        return [heatmap]
     return [
-        _drawing(
-            plotting.gradient_heatmap,
-            folder / "gradient_heatmap.png",
-            result.history.kept.steps,
-            result.history.kept.log_norms / _LN10,
-            title=title,
-        ),
+        heatmap,
         _drawing(
             plotting.spectrum_history,
             folder / "spectrum_history.png",
-            result.spectra.steps,
-            result.spectra.spectral_radius,
-            result.spectra.singular_values,
-            result.spectra.nonnormality,
+            spectra.steps,
+            spectra.spectral_radius,
+            spectra.singular_values,
+            spectra.nonnormality,
             title=_of_kernel(plan, title),
         ),
     ]
@@ -117,7 +119,21 @@ def drawings_of_looks(
         rate = comparison.metrics(start.comparisons).get("theory/rate")
         path, options = folder / "lags.png", {"predicted_rate": rate, "title": title}
         looks.append(_drawing(plotting.lag_contributions, path, lags, last_lags, **options))
-    return looks
+    arrays = _of_looks(start, start if end is None else end)
+    return [*looks, *_from_arrays(folder, start, arrays, title)]
+
+
+def _from_arrays(
+    folder: Path, look: Measurement, arrays: dict[str, np.ndarray], title: str
+) -> Iterator[Drawing]:
+    """Yield the figures of probes that are drawn by a function `draw` of their own from arrays alone."""
+    for probe in catalogue.PROBES:
+        if not probe.has_figure or probe.name not in look.results:
+            continue
+        draw = getattr(importlib.import_module(f"rnnexp.plotting.{probe.name}"), "draw", None)
+        if draw is not None:
+            path = folder / f"{probe.name}.png"
+            yield Drawing(path, functools.partial(draw, arrays, path, title))
 
 
 def _results(probe: str, start: Measurement, end: Measurement | None) -> tuple[Any, Any]:

@@ -100,7 +100,7 @@ def test_the_arrays_come_back_with_their_infinities(tmp_path):
         "loss_unit": np.array(PLAN.task.loss_unit),
         "clip_threshold": np.array(2.0),
         "diverged_at": np.array(-1),
-        "steps_taken": np.array(N),
+        "gated": np.array(False),
     }
     looked = {"start_log_norm", "end_eigenvalues", "start_lag_log_norm", "end_state_quantiles"}
     assert looked <= expected.keys()

@@ -52,5 +52,7 @@ class Elman(CellSpec):
         return Units(where_finite(slopes, pre_activations), pre_activations, input_variance)
 
     def factored(self, cell: Any, units: Units | None) -> Factored | None:
-        """Return phi'(a_t) and W_hh."""
-        return None if units is None else Factored(units.slopes, cell.recurrent_kernel.numpy())
+        """Return phi'(a_t), W_hh and W_xh."""
+        if units is None:
+            return None
+        return Factored(units.slopes, cell.recurrent_kernel.numpy(), cell.kernel.numpy())

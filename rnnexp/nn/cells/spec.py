@@ -30,15 +30,19 @@ class Units(NamedTuple):
 
 
 class Factored(NamedTuple):
-    """A closed form of the Jacobians of a cell with one state: J_t = diag(slopes_t) kernel^T.
+    """A closed form of the first derivatives of a cell with one state, h_t = phi(a_t).
+
+        dh_t/dh_{t-1} = diag(slopes_t) kernel^T,   dh_t/dx_t = diag(slopes_t) input_kernel^T
 
     Attributes:
-        slopes: (T, B, H).
-        kernel: The recurrent kernel, (H, H), which h_{t-1} meets in a_t = kernel^T h_{t-1} + ... alone.
+        slopes: phi'(a_t), (T, B, H).
+        kernel: The recurrent kernel, (H, H), which enters a_t = kernel^T h_{t-1} + ... alone.
+        input_kernel: (F, H).
     """
 
     slopes: "np.ndarray"
     kernel: "np.ndarray"
+    input_kernel: "np.ndarray"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +130,7 @@ class CellSpec(abc.ABC):
         return None
 
     def factored(self, cell: Any, units: Units | None) -> Factored | None:
-        """Return the Jacobians in closed form, with the weights that `cell` has now; None: differentiate."""
+        """Return the derivatives in closed form, by the weights that `cell` has now; None: differentiate."""
         return None
 
     def recurrent_matrix(self, cell: Any) -> "np.ndarray | None":

@@ -131,3 +131,19 @@ def test_all_probes_run(name):
     assert all(math.isfinite(found.metrics()[key]) for key in ("grad/rate", "lyapunov/lambda_1"))
     assert {each.law.module for each in found.comparisons} <= spec.laws
     assert bool(found.comparisons) == bool(spec.laws)
+
+
+@each_cell
+def test_a_gradient_is_pulled_back_to_states_and_inputs(name):
+    built, _, trajectory, _ = rolled(name)
+    cell = built.get_layer(RECURRENT).cell
+    vectors = np.random.default_rng(1).standard_normal((2, 3, trajectory.before.shape[2]))
+    by_state, by_input = trajectory.pull_back(2, vectors)
+    x, before = (tf.constant(array[2, :2]) for array in (trajectory.x, trajectory.before))
+    for place in range(3):
+        with tf.GradientTape() as tape:
+            tape.watch((x, before))
+            after = tf.concat(cell(x, tf.split(before, len(CATALOGUE[name].states), axis=1))[1], axis=1)
+        expected = tape.gradient(after, (before, x), tf.constant(vectors[:, place]))
+        np.testing.assert_allclose(by_state[:, place], expected[0], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(by_input[:, place], expected[1], rtol=0, atol=1e-12)
