@@ -14,6 +14,7 @@ from rnnexp.probes.jacobian_products import JacobianProbe
 from rnnexp.probes.lags import LagsProbe
 from rnnexp.probes.lyapunov import LyapunovProbe
 from rnnexp.probes.probe import Probe
+from rnnexp.probes.sensitivity import SensitivityProbe
 from rnnexp.probes.spectrum import SpectrumProbe
 from rnnexp.probes.states import StatesProbe
 from rnnexp.probes.units import UnitsProbe
@@ -30,6 +31,7 @@ PROBES: tuple[Probe[Any], ...] = (
     UnitsProbe(),
     StatesProbe(),
     FurtherStatesProbe(),
+    SensitivityProbe(),
 )
 """Every probe; a name is there once."""
 

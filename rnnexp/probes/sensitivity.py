@@ -1,0 +1,132 @@
+"""How far back a network looks: the derivative of its last output by every input."""
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from rnnexp.probes.probe import Array, Metric, Probe
+from rnnexp.runtime.checks import ArgumentError, fraction
+from rnnexp.runtime.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    from rnnexp.probes.trajectory import Trajectory
+
+_SAMPLES = 16
+"""Of a batch; an output costs as much as a sample."""
+_PART = 0.95
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class InputSensitivity:
+    """The sensitivity of the last output to the input, by lag k = T - t: the first entry is lag 0, t = T.
+
+    Attributes:
+        log_norm: ln rms_b ||dy_T/dx_{T-k}||_F, (T,), nats; -inf is an exact zero, nan where a sample was not
+            finite.
+    """
+
+    log_norm: np.ndarray
+
+    @property
+    def cumulative(self) -> np.ndarray:
+        """The part of the norms that lies within each lag, (T,), rising to 1; nan where it is not defined."""
+        largest = self.log_norm.max()
+        if not np.isfinite(largest):
+            return np.full(len(self.log_norm), np.nan)
+        sums = np.cumsum(np.exp(self.log_norm - largest))
+        return sums / sums[-1]
+
+    @property
+    def log10_ratio(self) -> float:
+        """log10 of the norm at lag T-1 over that at lag 0, decades; -inf where x_1 has no effect at all."""
+        with np.errstate(invalid="ignore"):
+            return float((self.log_norm[-1] - self.log_norm[0]) / np.log(10))
+
+    def lag_within(self, part: float) -> float:
+        """Return the smallest K with cumulative_K >= part, in steps; nan where that is not defined.
+
+        Raises:
+            ArgumentError: `part` is not in [0, 1).
+        """
+        reached = self.cumulative >= fraction("part", part)
+        return float(reached.argmax()) if reached.any() else np.nan
+
+
+class SensitivityProbe(Probe[InputSensitivity]):
+    """||dy_T/dx_t|| over the lags, and the lag within which 95 % of it lies."""
+
+    name = "sensitivity"
+    page = "sensitivity"
+    has_figure = True
+    metric_table: ClassVar = {
+        "sensitivity/lag_95": Metric("lag within which 95 % of the norms of dy_T/dx_t lie", "steps"),
+        "sensitivity/log10_ratio": Metric("norm of dy_T/dx_1 over that of dy_T/dx_T", "decades"),
+    }
+    array_table: ClassVar = {
+        "sensitivity_log_norm": Array("ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats"),
+        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps"),
+    }
+
+    def measure(self, trajectory: "Trajectory") -> InputSensitivity:
+        """Return the sensitivity of the first samples."""
+        return measure_sensitivity(trajectory)
+
+    def metrics(self, result: InputSensitivity) -> dict[str, float]:
+        """Return the lag and the ratio."""
+        return {
+            "sensitivity/lag_95": result.lag_within(_PART),
+            "sensitivity/log10_ratio": result.log10_ratio,
+        }
+
+    def arrays(self, result: InputSensitivity) -> dict[str, np.ndarray]:
+        """Return the norms by lag, and the lag."""
+        lag = np.array(result.lag_within(_PART))
+        return {"sensitivity_log_norm": result.log_norm, "sensitivity_lag_95": lag}
+
+
+def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> InputSensitivity:
+    """Measure how the last output changes with every input.
+
+        dy_T/dx_t = W_hy^T dh_T/dS_t dS_t/dx_t,   log_norm_k = 1/2 ln mean_b ||dy_{T,b}/dx_{T-k,b}||_F^2
+
+    Unlike dl/dh_t it does not depend on the loss: a task that is solved has no gradient left, and its network
+    looks as far back as ever. Gradients are kept as vectors of norm 1 beside the logarithm of their size, so
+    that nothing over- or underflows at any T.
+
+    Args:
+        trajectory: Of the network.
+        samples: How many of its samples to take, at least 1.
+
+    Raises:
+        ArgumentError: `samples` is below 1.
+    """
+    if samples < 1:
+        raise ArgumentError("samples", "an integer of at least 1", samples)
+    steps, batch, states = trajectory.before.shape
+    readout = trajectory.readout_kernel.T
+    vectors = np.zeros((min(samples, batch), len(readout), states))
+    vectors[:, :, : readout.shape[1]] = readout
+    log_scale, found = np.zeros(len(vectors)), np.empty((steps, len(vectors)))
+    with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for lag in range(steps):
+            by_state, by_input = trajectory.pull_back(steps - 1 - lag, vectors)
+            found[lag] = log_scale + _scaled(by_input)[1]
+            vectors, growth = _scaled(by_state)
+            log_scale = log_scale + growth
+        return InputSensitivity(_log_rms(found))
+
+
+def _scaled(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return gradients (B, K, N) over their norms, and ln of the norms, (B,); a zero is 0 and -inf."""
+    largest = np.abs(gradients).max(axis=(1, 2), keepdims=True)
+    scaled = gradients / np.where(largest == 0, 1.0, largest)
+    norm = np.sqrt(np.sum(scaled**2, axis=(1, 2), keepdims=True))
+    return scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[:, 0, 0]
+
+
+def _log_rms(log_norms: np.ndarray) -> np.ndarray:
+    """1/2 ln mean_b exp(2 x), (T,) from (T, B), with the largest factored out."""
+    largest = log_norms.max(axis=1)
+    shift = np.where(np.isneginf(largest), 0.0, largest)
+    return shift + 0.5 * np.log(np.mean(np.exp(2 * (log_norms - shift[:, np.newaxis])), axis=1))

@@ -1,0 +1,103 @@
+import functools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rnnexp.nn.cells.elman import Elman
+from rnnexp.nn.cells.leaky import Leaky
+from rnnexp.nn.cells.lstm import Lstm
+from rnnexp.nn.initializers import GlorotUniform, Identity
+from rnnexp.nn.network import build_network
+from rnnexp.plotting import sensitivity as figure
+from rnnexp.probes.sensitivity import InputSensitivity, SensitivityProbe, measure_sensitivity
+from rnnexp.probes.trajectory import Rollout
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tasks import Adding
+
+H, B = 5, 4
+
+
+def network(spec, activation, gain, steps):
+    cell = spec.build(H, activation, GlorotUniform(seed=1), Identity(gain=gain), "float64")
+    return build_network(Adding(steps), cell, seed=2)
+
+
+def trajectory(spec, activation="linear", gain=0.9, steps=30, weights=None):
+    built, task = network(spec, activation, gain, steps), Adding(steps)
+    rollout = Rollout(built, spec, activation, task.loss, task.batch(0, "probe", 0, B), 10)
+    return rollout.trajectory(built.get_weights() if weights is None else weights)
+
+
+@pytest.mark.parametrize("steps", [2, 30, 3000])
+@pytest.mark.parametrize("gain", [0.5, 0.9, 1.0, 1.1])
+def test_a_linear_network_looks_back_as_its_gain_says(gain, steps):
+    """norm_k = g^k ||W_xh W_hy||, over 900 decades."""
+    kernel, _, _, readout, _ = network(Elman(), "linear", gain, steps).get_weights()
+    found = measure_sensitivity(trajectory(Elman(), gain=gain, steps=steps))
+    expected = np.arange(steps) * math.log(gain) + math.log(np.linalg.norm(kernel @ readout))
+    np.testing.assert_allclose(found.log_norm, expected, rtol=0, atol=1e-12 * steps)
+    if gain < 1:
+        (reached,) = np.nonzero(1 - gain ** np.arange(1.0, steps + 1) >= 0.95 * (1 - gain**steps))
+        assert found.lag_within(0.95) == reached[0]
+        assert found.log10_ratio == pytest.approx((steps - 1) * math.log10(gain), abs=1e-9)
+
+
+def test_a_leak_looks_further_back():
+    kernel, _, _, readout, _ = network(Leaky(rate=0.1), "linear", 0.5, 30).get_weights()
+    found = measure_sensitivity(trajectory(Leaky(rate=0.1), gain=0.5))
+    expected = np.arange(30) * math.log(0.9 + 0.1 * 0.5) + math.log(0.1 * np.linalg.norm(kernel @ readout))
+    np.testing.assert_allclose(found.log_norm, expected, rtol=0, atol=1e-11)
+
+
+@functools.cache
+def weights(spec):
+    generator = np.random.default_rng(0)
+    drawn = network(spec, "tanh", 1.0, 8).get_weights()
+    return [0.6 * generator.standard_normal(weight.shape) for weight in drawn]
+
+
+@pytest.mark.parametrize("spec", [Elman(), Lstm()])
+def test_it_is_the_derivative_that_a_tape_finds(spec):
+    built = network(spec, "tanh", 1.0, 8)
+    built.set_weights(weights(spec))
+    x, _ = Adding(8).batch(0, "probe", 0, B)
+    inputs = tf.constant(x, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = built(inputs)
+    squares = np.sum(tape.batch_jacobian(outputs, inputs).numpy() ** 2, axis=(1, 3))
+    expected = 0.5 * np.log(squares.mean(axis=0))[::-1]
+    found = measure_sensitivity(trajectory(spec, "tanh", 1.0, 8, weights(spec)))
+    np.testing.assert_allclose(found.log_norm, expected, rtol=0, atol=1e-10)
+
+
+def test_weights_that_are_lost_have_no_lag():
+    lost = [np.full_like(weight, np.nan) for weight in weights(Elman())]
+    metrics = SensitivityProbe().metrics(measure_sensitivity(trajectory(Elman(), "tanh", 1.0, 8, lost)))
+    assert all(math.isnan(value) for value in metrics.values())
+
+
+def test_an_output_that_no_input_reaches_has_no_lag():
+    silent = [np.zeros_like(weight) for weight in weights(Elman())]
+    found = measure_sensitivity(trajectory(Elman(), "tanh", 1.0, 8, silent))
+    assert np.isneginf(found.log_norm).all() and math.isnan(found.lag_within(0.95))
+
+
+def test_samples_and_parts_outside_their_domain_are_refused():
+    with pytest.raises(ArgumentError, match="^samples: expected"):
+        measure_sensitivity(trajectory(Elman()), samples=0)
+    with pytest.raises(ArgumentError, match="^part: expected"):
+        InputSensitivity(np.zeros(3)).lag_within(1.0)
+
+
+@pytest.mark.parametrize("end_step", [0, 5])
+@pytest.mark.parametrize("values", [[0.0, -1.0, -2.0], [-np.inf] * 3, [np.nan] * 3, [1.0]])
+def test_its_figure_is_drawn_from_arrays(values, end_step, tmp_path):
+    arrays = {"end_step": np.array(end_step)}
+    for look in ("start", "end"):
+        found = SensitivityProbe().arrays(InputSensitivity(np.array(values)))
+        arrays |= {f"{look}_{name}": array for name, array in found.items()}
+    figure.draw(arrays, tmp_path / "sensitivity.png", "a title")
+    assert (tmp_path / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
