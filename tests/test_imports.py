@@ -54,7 +54,7 @@ LIGHT = (
 DIFFERENTIATE = (
     "rnnexp.probes.autodiff_jacobians",
     "rnnexp.probes.autodiff_lags",
-    "rnnexp.probes.trajectory",
+    "rnnexp.probes.rollout",
 )
 """What differentiates a cell and needs TensorFlow for it."""
 HEAVY = (*TENSORFLOW, "hydra", "matplotlib", "mlflow", "pandas", "sklearn")

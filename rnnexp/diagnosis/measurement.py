@@ -18,7 +18,7 @@ from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.diagnosis.predictions import METRICS, Predictions, predict
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue
-from rnnexp.probes.trajectory import Rollout
+from rnnexp.probes.rollout import Rollout
 from rnnexp.tasks import Batch
 
 _NO_PREDICTIONS = Predictions()
@@ -92,7 +92,7 @@ class Measurer:
         bootstrap: Resamples behind the intervals.
 
     Raises:
-        ArgumentError: As `rnnexp.probes.trajectory.Rollout`.
+        ArgumentError: As `rnnexp.probes.rollout.Rollout`.
     """
 
     def __init__(

@@ -86,7 +86,10 @@ class LagsProbe(Probe[LagContributions]):
 
     def measure(self, trajectory: "Trajectory") -> LagContributions | None:
         """Return the contributions, None of a cell without a recurrent kernel."""
-        return trajectory.lags()
+        if trajectory.factored is None:
+            return trajectory.differentiated.lags(trajectory.x, trajectory.before, trajectory.last_adjoint)
+        slopes, kernel, _ = trajectory.factored
+        return measure_lags(trajectory.hidden, slopes, kernel, trajectory.last_adjoint)
 
     def metrics(self, result: LagContributions) -> dict[str, float]:
         """Return the median lag."""

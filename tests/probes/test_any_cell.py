@@ -11,11 +11,12 @@ import tensorflow as tf
 from plans import small_plan
 
 from rnnexp.diagnosis.measurement import Measurer
+from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.network import RECURRENT, build_network
+from rnnexp.probes.rollout import Rollout
 from rnnexp.probes.spectrum_history import SpectrumHistory
-from rnnexp.probes.trajectory import Rollout
 from rnnexp.runs import artifacts
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks import Adding
@@ -129,9 +130,6 @@ def test_its_run_has_arrays_and_the_figures_of_what_is_known(tmp_path):
 
 
 def test_states_without_their_names_are_refused():
-    class Nameless(Memory):
-        states = ("h",)
-
     batch = TASK.batch(0, "probe", 0, B)
     with pytest.raises(ArgumentError, match=r"^cell\.states: expected the names of 2 states"):
-        Rollout(network(), Nameless(), "tanh", TASK.loss, batch)
+        Rollout(network(), Elman(), "tanh", TASK.loss, batch)

@@ -15,7 +15,7 @@ from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.network import build_network
 from rnnexp.probes import catalogue
 from rnnexp.probes.catalogue import PROBES
-from rnnexp.probes.trajectory import Rollout
+from rnnexp.probes.rollout import Rollout
 from rnnexp.tasks import Adding
 
 ROOT = Path(__file__).parents[2]

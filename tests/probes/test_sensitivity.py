@@ -11,8 +11,8 @@ from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.nn.initializers import GlorotUniform, Identity
 from rnnexp.nn.network import build_network
 from rnnexp.plotting import sensitivity as figure
+from rnnexp.probes.rollout import Rollout
 from rnnexp.probes.sensitivity import InputSensitivity, SensitivityProbe, measure_sensitivity
-from rnnexp.probes.trajectory import Rollout
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks import Adding
 

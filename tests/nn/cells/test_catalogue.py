@@ -45,7 +45,7 @@ def test_the_menu_has_them_all_with_their_defaults():
 @pytest.mark.parametrize(("activation", "dtype"), [("tanh", "float64"), ("relu", "float32")])
 def test_the_cell_is_of_that_size_activation_and_dtype(name, activation, dtype):
     cell = build(catalogue.CATALOGUE[name](), activation, dtype)
-    assert type(cell) is KINDS.get(name, StepCell)
+    assert cell.__class__ is KINDS.get(name, StepCell)
     assert (cell.units, cell.activation, cell.compute_dtype) == (H, keras.activations.get(activation), dtype)
     assert {weight.dtype for weight in cell.weights} == {dtype}
 

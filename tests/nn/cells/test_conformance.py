@@ -15,7 +15,8 @@ from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.keras_loop import state_names
 from rnnexp.nn.network import RECURRENT, build_network
 from rnnexp.probes.catalogue import PROBES
-from rnnexp.probes.trajectory import Rollout
+from rnnexp.probes.lags import LagsProbe
+from rnnexp.probes.rollout import Rollout
 from rnnexp.tasks import Adding
 
 TASK, H, B = Adding(6), 4, 3
@@ -97,8 +98,8 @@ def test_the_closed_form_is_what_differentiation_finds(name):
     rows = (np.repeat(array[1], H, axis=0) for array in (trajectory.x, trajectory.before))
     expected = by_tape.derivatives.pull(*rows, ones).numpy().reshape(B, H, H)
     np.testing.assert_allclose(trajectory.jacobians.step(1), expected, rtol=0, atol=1e-12)
-    lags = by_tape.lags.measure(trajectory.x, trajectory.before, trajectory.last_adjoint)
-    np.testing.assert_allclose(trajectory.lags().log_norm, lags.log_norm, rtol=0, atol=1e-9)
+    lags = by_tape.lags(trajectory.x, trajectory.before, trajectory.last_adjoint)
+    np.testing.assert_allclose(LagsProbe().measure(trajectory).log_norm, lags.log_norm, rtol=0, atol=1e-9)
 
 
 @each_cell
