@@ -99,7 +99,8 @@ def test_the_closed_form_is_what_differentiation_finds(name):
     expected = by_tape.derivatives.pull(*rows, ones).numpy().reshape(B, H, H)
     np.testing.assert_allclose(trajectory.jacobians.step(1), expected, rtol=0, atol=1e-12)
     lags = by_tape.lags(trajectory.x, trajectory.before, trajectory.last_adjoint)
-    np.testing.assert_allclose(LagsProbe().measure(trajectory).log_norm, lags.log_norm, rtol=0, atol=1e-9)
+    closed: Any = LagsProbe().measure(trajectory)
+    np.testing.assert_allclose(closed.log_norm, lags.log_norm, rtol=0, atol=1e-9)
 
 
 @each_cell
