@@ -19,7 +19,7 @@ from rnnexp.training.replica import Result
 _logger = logging.getLogger(__name__)
 
 
-def conclude(
+def finish(
     job: Job,
     folder: RunFolder,
     tracker: Tracker,

@@ -39,24 +39,22 @@ class Hooks:
         on_probe: With the number of updates taken, as the next two.
         on_validation: Before `on_probe`.
         on_checkpoint: After `on_probe`, so that a checkpoint knows of everything before it.
-        on_return: At every return to Python, when all else is done.
     """
 
     on_block: Callable[[Recorded], None]
     on_probe: Callable[[int], None]
     on_validation: Callable[[int], None]
     on_checkpoint: Callable[[int], None]
-    on_return: Callable[[], None]
 
 
-class Steering(keras.callbacks.Callback):
+class RecordingCallback(keras.callbacks.Callback):
     """Keeps the record of a run complete, calls the hooks when they are due, and stops a run that diverged.
 
     Args:
         recorded: The model under training.
         execution: Steps between returns to Python.
         intervals: When the hooks are due.
-        hooks: What is called. After a divergence only `on_return` is.
+        hooks: What is called, until a divergence.
         history: What is known of the steps before, of a run that goes on.
     """
 
@@ -111,7 +109,6 @@ class Steering(keras.callbacks.Callback):
         for hook in due:
             hook(taken)
         self._step_before = taken
-        self._hooks.on_return()
 
     def read(self) -> None:
         """Take what the device has recorded since the last time."""

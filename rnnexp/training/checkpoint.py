@@ -33,7 +33,7 @@ def save(
     """Write weights, optimizer state, step, history, and the validations and spectra so far, both tables.
 
     The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
-    What the device recorded after the last `Steering.read` is not part of it.
+    What the device recorded after the last `RecordingCallback.read` is not part of it.
 
     Raises:
         OSError: The file could not be written; the old one is as it was.
