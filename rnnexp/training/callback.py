@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from rnnexp.training.model import RecordingModel
-from rnnexp.training.record import History, Recorded
+from rnnexp.training.record import SKIPPED, History, Recorded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,10 @@ class RecordingCallback(keras.callbacks.Callback):
 
     @property
     def diverged_at(self) -> int | None:
-        """The first training step with a non-finite loss or gradient, or None; known once it was read."""
+        """The first training step with a non-finite loss or gradient, or None; known once it was read.
+
+        A step whose gradient the clip skipped is none of them: the weights stay finite.
+        """
         return self._diverged_at
 
     @property
@@ -119,7 +122,7 @@ class RecordingCallback(keras.callbacks.Callback):
         self._diverged_at = _first_non_finite(block)
         if self._diverged_at is not None:
             block = block.where(block.steps <= self._diverged_at)
-        self._clipped += int(block.series("clipped").sum())
+        self._clipped += int(np.count_nonzero(block.series("clipped")))
         self._kept.append(block.every(self._intervals.record))
         self._hooks.on_block(block)
 
@@ -136,4 +139,5 @@ class RecordingCallback(keras.callbacks.Callback):
 
 def _first_non_finite(block: Recorded) -> int | None:
     finite = np.isfinite(block.series("loss")) & np.isfinite(block.series("global_norm"))
-    return None if finite.all() else int(block.steps[finite.argmin()])
+    harmless = finite | (block.series("clipped") == SKIPPED)
+    return None if harmless.all() else int(block.steps[harmless.argmin()])

@@ -5,7 +5,7 @@ the state of the one that was stopped, and looking at it leaves no trace in it.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -68,6 +68,7 @@ class Result:
         validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
         diverged_at: The first step with a non-finite loss or gradient, or None.
         steps_taken: Updates. A run that diverged took a few more before that was noticed.
+        clip_metrics: What the clip records of its state, by the names of metrics.
     """
 
     start: Measurement
@@ -77,6 +78,7 @@ class Result:
     validations: list[Validated]
     diverged_at: int | None
     steps_taken: int
+    clip_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Replica:
@@ -140,6 +142,7 @@ class Replica:
             validations=list(self._validations),
             diverged_at=self.callback.diverged_at,
             steps_taken=self.steps_taken,
+            clip_metrics=self.plan.clip.metrics([value.numpy() for value in self.model.clip_state]),
         )
 
     def begin(self, resume: bool) -> None:
