@@ -2,12 +2,14 @@
 
 from rnnexp.optim.clipping.base import Clip, Clipped, State, StatelessClip, global_norm
 from rnnexp.optim.clipping.thresholds import GlobalNorm, NoClip, Norm, Value
+from rnnexp.optim.clipping.zclip import ZClip
 
 CATALOGUE: dict[str, type[Clip]] = {
     "none": NoClip,
     "value": Value,
     "norm": Norm,
     "global_norm": GlobalNorm,
+    "zclip": ZClip,
 }
 """The clips by their names in the configuration."""
 
@@ -21,5 +23,6 @@ __all__ = [
     "State",
     "StatelessClip",
     "Value",
+    "ZClip",
     "global_norm",
 ]
