@@ -1,6 +1,7 @@
 """Stopwatches inside every job: a fork server imports this and calls nothing, so importing it starts them."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import timed_jobs
@@ -17,7 +18,7 @@ TRAINING, INSIDE = "training", "inside"
 
 def _start() -> None:
     watch = Stopwatch()
-    watch.watch(trainer.Trial, BUILDING, "__init__")
+    watch.watch(trainer.Trainer, BUILDING, "__init__")
     watch.watch(measurement.Measurer, LOOKS, "measure")
     watch.watch(evaluation.Evaluator, VALIDATION, "evaluate")
     timed_jobs.watch_tracking(watch, tracking)
@@ -26,14 +27,14 @@ def _start() -> None:
 
 
 def _note_training(watch: Stopwatch) -> None:
-    run = trainer.Trial.run
+    run = trainer.Trainer.run
 
-    def noted(self: Any, resume: bool) -> Any:
-        result = run(self, resume)
-        watch.seconds[TRAINING] = result.history.seconds
-        return result
+    def noted(self: Any, resume: Sequence[bool]) -> Any:
+        results = run(self, resume)
+        watch.seconds[TRAINING] = results[0].history.seconds
+        return results
 
-    trainer.Trial.run = noted  # type: ignore[method-assign]
+    trainer.Trainer.run = noted  # type: ignore[method-assign]
 
 
 def _write_when_left(watch: Stopwatch) -> None:

@@ -11,12 +11,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rnnexp.joint.job import run_together
-from rnnexp.joint.members import alone
-from rnnexp.runs.build import check_job, compose_job, compose_jobs, make_job, make_jobs
+from rnnexp.runs.build import alone, check_job, compose_job, compose_jobs, make_job, make_jobs
 from rnnexp.runs.composition import axes, compose, one_by_one, parse
 from rnnexp.runs.job import Job, Membership
-from rnnexp.runs.run import run_job
+from rnnexp.runs.run import run_jobs
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.signals import Killed
@@ -55,7 +53,10 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
 def _preview(request: Request) -> None:
     from rnnexp.sweep.preview import preview
 
-    preview(request, compose_job)
+    try:
+        preview(request, compose_job)
+    except ArgumentError as error:
+        refuse(error)
 
 
 def _supervise(request: Request, arguments: Sequence[str]) -> NoReturn:
@@ -161,7 +162,7 @@ def run(config: DictConfig) -> None:
     try:
         jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
         check_job(jobs[0])
-        run_job(jobs[0]) if len(jobs) == 1 else run_together(jobs)
+        run_jobs(jobs)
     except Killed as killed:
         sys.exit(killed.exit_code)
     except ArgumentError as error:

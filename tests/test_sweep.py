@@ -24,16 +24,16 @@ SECONDS = 600
 TROUBLE = """
 import os, signal
 if os.path.exists(os.environ["TROUBLE"]):
-    import rnnexp.runs.job as job
-    conduct = job._conduct
-    def troubled(work, *rest):
-        rate = work.plan.optimizer.learning_rate
+    import rnnexp.runs.run as run
+    train = run.train_with_tensorflow
+    def troubled(runs, *rest):
+        rate = runs[0].job.plan.optimizer.learning_rate
         if rate == 0.007:
             raise ZeroDivisionError("of nothing")
         if rate == 0.008:
             os.kill(os.getpid(), signal.SIGKILL)
-        conduct(work, *rest)
-    job._conduct = troubled
+        return train(runs, *rest)
+    run.train_with_tensorflow = troubled
 """
 
 RATES = [f"0.{number:03d}" for number in range(1, 40)] + ["1e30"]

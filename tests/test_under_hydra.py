@@ -8,6 +8,7 @@ import hydra
 import pytest
 
 from rnnexp import cli
+from rnnexp.report.terminal import Line, Summary
 from rnnexp.runs import build
 from rnnexp.runs.job import Job
 from rnnexp.runs.run import run_job
@@ -26,7 +27,12 @@ def main(monkeypatch):
     monkeypatch.setattr("logging.config._clearExistingHandlers", lambda: None)
 
     def call(act, *arguments):
-        monkeypatch.setattr("rnnexp.runs.run._conduct", lambda job, folder, tracker, signals, *rest: act(job))
+        def train(runs, signals, started):
+            for run in runs:
+                act(run.job)
+            return [Line(run.job.plan.seed, run.folder.path, Summary("a")) for run in runs]
+
+        monkeypatch.setattr("rnnexp.runs.run.train_with_tensorflow", train)
         monkeypatch.setattr(sys, "argv", [str(ROOT / "run.py"), *arguments])
         try:
             decorate(cli.run)()
@@ -50,19 +56,13 @@ def test_one_run_leaves_its_folder_and_nothing_else(main, tmp_path, capsys):
     assert states() == ["FINISHED"]
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
     assert [(job.plan.seed, job.sweep) for job in seen] == [(0, None)]
-    assert capsys.readouterr() == ("", "")
+    printed = capsys.readouterr()
+    assert printed.out.startswith("finished") and printed.err == ""
 
 
-def test_replicas_are_runs_beside_each_other(main, monkeypatch, tmp_path):
+def test_replicas_are_runs_beside_each_other(main, tmp_path):
     seen: list[int] = []
-
-    def conduct(runs, signals, started):
-        seen.extend(run.job.plan.seed for run in runs)
-        return []
-
-    monkeypatch.setattr("rnnexp.joint.job._conduct", conduct)
-    monkeypatch.setattr("rnnexp.joint.job._show", lambda *rest: None)
-    assert main(None, "tracking=none", "replicas=3", "seed=2") == 0
+    assert main(lambda job: seen.append(job.plan.seed), "tracking=none", "replicas=3", "seed=2") == 0
     assert seen == [2, 3, 4]
     assert states() == ["FINISHED"] * 3
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]

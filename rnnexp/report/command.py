@@ -12,11 +12,11 @@ from rich.table import Table
 
 from rnnexp.analysis import load_runs
 from rnnexp.analysis.columns import known_sweeps, shown
-from rnnexp.analysis.parent import keep_with_parent
 from rnnexp.analysis.runs import store_address
 from rnnexp.report.html import words
 from rnnexp.report.html.write import Report, write_report
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tracking.parent_run import keep_with_parent
 
 _FILTER = re.compile(r"[=<>]|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
 _PIPE = 120  # characters a line, where nobody says how wide the reader is
@@ -82,7 +82,8 @@ def _report(options: argparse.Namespace) -> None:
         console = Console(width=_PIPE)
     console.print(_table(report))
     # What a filter finds may be a part of a sweep: no report of the whole.
-    kept = None if filter else keep_with_parent(runs, [report.page, *report.tables], address)
+    parents = [] if filter else runs["parent_id"].unique()
+    kept = keep_with_parent(parents, [report.page, *report.tables], address)
     console.print(f"report  {report.page.resolve()}", soft_wrap=True, highlight=False)
     if kept is not None:
         console.print(f"kept as artifacts of the sweep's run {kept} too", soft_wrap=True, highlight=False)

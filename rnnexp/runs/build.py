@@ -11,7 +11,6 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from rnnexp import tracking
-from rnnexp.joint.members import alone
 from rnnexp.nn.cells.catalogue import cell_spec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
@@ -100,6 +99,21 @@ def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     schema.validate(members[-1])
     jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
     return [dataclasses.replace(job, together=together) for job in jobs]
+
+
+def alone(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
+    """Return the overrides of the single run of `seed` that is the same as a replica's.
+
+    >>> alone(["units=8", "replicas=3", "seed=4"], 5)
+    ('units=8', 'replicas=1', 'seed=5')
+    """
+    others = [override for override in overrides if _key_of(override) not in ("replicas", "seed")]
+    # An experiment may ask for several.
+    return (*others, "replicas=1", f"seed={seed}")
+
+
+def _key_of(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _job(

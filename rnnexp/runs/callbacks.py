@@ -1,58 +1,91 @@
-"""A trial under observation: progress, records, summary."""
+"""The training of the runs of one command, under observation: progress, records, and what they found."""
 
+import dataclasses
 import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec
 
 from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.report import terminal
-from rnnexp.runs import artifacts, metrics
+from rnnexp.runs import artifacts, metrics, run_context
 from rnnexp.runs.artist import Artist
-from rnnexp.runs.finish import conclude
+from rnnexp.runs.finish import finish
 from rnnexp.runs.job import Job
+from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Point, Tracker, points
 from rnnexp.training import checkpoint
 from rnnexp.training.record import Recorded
-from rnnexp.training.replica import Observer, Result, Subject, Validated
-from rnnexp.training.trainer import Trial
+from rnnexp.training.replica import Observer, Replica, Result, Validated
+from rnnexp.training.trainer import Member, Trainer
 
 _logger = logging.getLogger(__name__)
+_P = ParamSpec("_P")
 
 
-def conduct(
-    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, *, resumed: bool, started: float
-) -> None:
-    """Run the job's plan, record what it finds and print the summary.
+def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list[terminal.Line]:
+    """Train the runs together, record what is found, and close the records of each when it is judged.
 
-    Whatever ends it early, the arrays recorded so far are in the folder.
+    Whatever ends them early, the arrays recorded so far are in their folders.
+
+    Args:
+        runs: At least one; they differ in the seed only.
+        signals: Where signals arrive.
+        started: When the command began, as `time.perf_counter` tells it.
 
     Raises:
         Killed: A signal came.
     """
-    tracker.metrics(points(metrics.constants(job.plan), step=0))
-    artist = Artist()
-    subject, result = _run_trial(job, folder, tracker, signals, resumed, artist)
-    terminal.print_summary(conclude(job, folder, tracker, subject.network, result, artist, started))
+    artists = [Artist() for _ in runs]
+    for run in runs:
+        run.tracker.metrics(points(metrics.constants(run.job.plan), step=0))
+    replicas, results = _train(runs, artists, signals)
+    lines = []
+    for run, replica, result, artist in zip(runs, replicas, results, artists, strict=True):
+        with run_context.said_in(run.folder.log):
+            found = finish(run.job, run.folder, run.tracker, replica.network, result, artist, started)
+        run.records.close()
+        lines.append(terminal.Line(run.job.plan.seed, run.folder.path, found))
+    return lines
 
 
-def _run_trial(
-    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, artist: Artist
-) -> tuple[Subject, Result]:
-    start = checkpoint.steps_in(folder.checkpoint) if resumed else 0
-    with terminal.progress(job.plan.steps, start=start) as progress:
-        told = observer(job, folder, tracker, progress, artist)
-        trial = Trial(job.plan, folder.checkpoint, told, signals)
+def _train(
+    runs: Sequence[OpenRun], artists: Sequence[Artist], signals: Interruption
+) -> tuple[Sequence[Replica], Sequence[Result]]:
+    start = min(checkpoint.steps_in(run.folder.checkpoint) if run.resumed else 0 for run in runs)
+    of = f"median of {len(runs)}: " if len(runs) > 1 else ""
+    with terminal.progress(runs[0].job.plan.steps, start=start, of=of) as progress:
+        medians = terminal.Medians(progress)
+        members = [_member(run, medians.of(place), artists[place]) for place, run in enumerate(runs)]
+        trainer = Trainer(members, signals, on_return=medians.show)
         try:
-            return trial.subject, trial.run(resume=resumed)
+            return trainer.replicas, trainer.run([run.resumed for run in runs])
         except BaseException:
-            keep_arrays(folder, trial.subject)
+            for run, replica in zip(runs, trainer.replicas, strict=True):
+                if replica.measured:
+                    artifacts.save_arrays(run.folder.arrays, run.job.plan, replica.result())
             raise
 
 
-def keep_arrays(folder: RunFolder, subject: Subject) -> None:
-    """Write the arrays recorded so far, if there are any yet."""
-    if subject.measured:
-        artifacts.save_arrays(folder.arrays, subject.plan, subject.result())
+def _member(run: OpenRun, progress: terminal.Progress, artist: Artist) -> Member:
+    hooks = observer(run.job, run.folder, run.tracker, progress, artist)
+    logged = {
+        field.name: _logged_in(run.folder.log, getattr(hooks, field.name))
+        for field in dataclasses.fields(hooks)
+    }
+    return Member(run.job.plan, run.folder.checkpoint, Observer(**logged))
+
+
+def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
+    """Return the hook with what it logs sent to that file alone."""
+
+    def logging_hook(*arguments: _P.args, **keywords: _P.kwargs) -> None:
+        with run_context.said_in(log):
+            hook(*arguments, **keywords)
+
+    return logging_hook
 
 
 def observer(

@@ -19,7 +19,7 @@ from rnnexp.training.replica import Result
 _logger = logging.getLogger(__name__)
 
 
-def conclude(
+def finish(
     job: Job,
     folder: RunFolder,
     tracker: Tracker,
@@ -132,9 +132,10 @@ def _summary(
 
 
 def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
-    """Sentences that the numbers at the end cannot say of a run that diverged."""
+    """Sentences that the numbers at the end cannot say of a run that diverged or skipped updates."""
+    skipped = int(result.clip_metrics.get("grad/skipped", 0))
     if result.diverged_at is None:
-        return ()
+        return (f"{skipped} updates were skipped, as a gradient was not finite",) if skipped else ()
     start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
     predicted = "" if math.isnan(start.predictions.rate) else f" (mean field {start.predictions.rate:.4f})"
     return (

@@ -109,6 +109,7 @@ def totals(result: Result, seconds: float) -> dict[str, float]:
         "time/steps_per_second": steps / history.seconds if history.seconds else math.nan,
         "time/train_seconds": history.seconds,
         "time/total_seconds": seconds,
+        **result.clip_metrics,
     }
 
 

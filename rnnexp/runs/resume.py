@@ -1,14 +1,21 @@
-"""What earlier runs of a configuration mean for the next: done, at work, to be gone on with, or nothing."""
+"""The one rule for what earlier runs of a configuration mean for the next run of it.
 
-from collections.abc import Mapping, Sequence
+A run alone, replicas and a sweep follow it: what has finished is done, what a process is at work on is left
+to it, what was interrupted goes on in its folder, and else a run begins.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import without_login
 from rnnexp.tracking.find_runs import is_known
 
 Next = Literal["skip", "busy", "resume", "run"]
+_INTERRUPTED = ("RUNNING", "KILLED")
 
 
 class Earlier(NamedTuple):
@@ -17,34 +24,86 @@ class Earlier(NamedTuple):
     next: Next
     folder: RunFolder | None = None
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether a run goes on from where it was, and not from its start."""
+        return self.folder is not None and self.folder.checkpoint.is_file()
 
-def earlier(runs: Sequence[RunFolder], uri: str | None) -> Earlier:
+
+def earlier(runs: Iterable[RunFolder], uri: str | None, failed: bool = False) -> Earlier:
     """Decide what to do with a configuration.
 
-    A run that finished, and that its store still has, is not repeated. One that a process is at work on is
-    left to it. Else the newest run decides: interrupted, it goes on in its folder, from its checkpoint or,
-    where there is none yet, from its start; failed, another begins.
+    A run that finished is not repeated. One that a process is at work on is left to it. Else the newest run
+    decides: interrupted, it goes on in its folder, from its checkpoint or, where there is none yet, from its
+    start; failed, another begins.
 
     Args:
         runs: All runs of the configuration, the newest first.
-        uri: The store that is to hold the run, None without MLflow. Runs of other stores do not count.
+        uri: The store that is to hold the run, None without MLflow. Runs of other stores, and runs that were
+            deleted in this one, do not count.
+        failed: Whether a run that failed goes on too, from its checkpoint; one without any does not count.
     """
-    store = "none" if uri is None else without_login(uri)
-    states = [(folder, state) for folder in runs if (state := folder.state()).get("store") == store]
-    for folder, state in states:
-        if state["status"] == "FINISHED" and _is_kept(state, uri):
-            return Earlier("skip", folder)
-        if state["status"] == "RUNNING" and folder.is_held():
-            return Earlier("busy", folder)
-    if states and states[0][1]["status"] in ("RUNNING", "KILLED") and _is_kept(states[0][1], uri):
-        return Earlier("resume", states[0][0])
+    states = [(run, state) for run in runs if _is_kept(state := run.state(), uri)]
+    for run, state in states:
+        if state.get("status") == "FINISHED":
+            return Earlier("skip", run)
+        if state.get("status") == "RUNNING" and run.is_held():
+            return Earlier("busy", run)
+    for run, state in states:
+        if state.get("status") in _INTERRUPTED or (failed and run.checkpoint.is_file()):
+            return Earlier("resume", run)
+        if not failed:
+            break
     return Earlier("run")
 
 
+def earlier_in_sweep(job: Job, runs: Iterable[RunFolder]) -> Earlier:
+    """Decide what to do with a job of a sweep; with `resume=false` it is run anew."""
+    return Earlier("run") if job.resume is False else earlier(runs, job.tracking.uri)
+
+
+def earlier_of(jobs: Sequence[Job], runs: Mapping[str, Sequence[str]] | None = None) -> list[Earlier]:
+    """Decide what to do with the jobs of a command that is no sweep: one, or one for every replica.
+
+    Without `resume=true` all begin anew, and where there is none to go on with, too.
+
+    Args:
+        jobs: At least one; they differ in the seed only.
+        runs: As `runs_below` finds them, None to look.
+
+    Raises:
+        ArgumentError: The runs that could go on began in another store.
+    """
+    if jobs[0].resume is not True:
+        return [Earlier("run")] * len(jobs)
+    runs = runs_below(jobs[0].output_dir) if runs is None else runs
+    found = [earlier(runs_of(job.hashes, runs), job.tracking.uri, failed=True) for job in jobs]
+    if any(run.next in ("resume", "busy") for run in found):
+        return [_as_typed(run, jobs[0].output_dir) for run in found]
+    for job in jobs:
+        _refuse_elsewhere(job, runs_of(job.hashes, runs))
+    return [Earlier("run")] * len(jobs)
+
+
+def _as_typed(run: Earlier, root: Path) -> Earlier:
+    """Return the run with its folder below `root` as the user typed it."""
+    if run.folder is None:
+        return run
+    return Earlier(run.next, RunFolder(root / run.folder.path.relative_to(root.absolute())))
+
+
+def _refuse_elsewhere(job: Job, runs: Iterable[RunFolder]) -> None:
+    """Raise `ArgumentError` if the newest run of a configuration was interrupted and is in another store."""
+    for state in [run.state() for run in runs][:1]:
+        if state.get("status") in _INTERRUPTED and state.get("store") != job.tracking.store:
+            expected = f"{state.get('store')}, where the run to be resumed began"
+            raise ArgumentError("tracking", expected, job.tracking.store)
+
+
 def _is_kept(state: Mapping[str, Any], uri: str | None) -> bool:
-    """Whether the store still has the run; one that was killed before it noted its id is looked for later."""
-    run_id = state.get("run_id")
-    return uri is None or run_id is None or is_known(uri, run_id)
+    """Whether the store has the run; one that was killed before it noted its id is looked for later."""
+    store, run_id = "none" if uri is None else without_login(uri), state.get("run_id")
+    return state.get("store") == store and (uri is None or run_id is None or is_known(uri, run_id))
 
 
 def runs_below(root: Path) -> dict[str, list[str]]:
@@ -55,7 +114,7 @@ def runs_below(root: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted(root.absolute().glob("*/*/run.json"), reverse=True):
         folder = RunFolder(path.parent)
-        found.setdefault(folder.state().get("config_hash", ""), []).append(str(folder.path))
+        found.setdefault(str(folder.state().get("config_hash", "")), []).append(str(folder.path))
     return found
 
 

@@ -1,80 +1,223 @@
-"""One run from its first record to its last."""
+"""The runs of one command, from their first record to their last: one run, or one for every replica."""
 
+import contextlib
+import dataclasses
 import logging
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rnnexp.runs import run_context
 from rnnexp.runs.job import Job
-from rnnexp.runs.run_folder import RunFolder, unfinished
+from rnnexp.runs.resume import Earlier, earlier_of
+from rnnexp.runs.run_context import OpenRun
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.device import import_tensorflow
-from rnnexp.runtime.signals import Interruption, interruption
-from rnnexp.tracking import Tracker
+from rnnexp.runtime.signals import Interruption, Killed, interruption
+from rnnexp.tracking import ParentRun, Tracker
+
+if TYPE_CHECKING:
+    from rnnexp.report.terminal import Line
 
 _logger = logging.getLogger(__name__)
 
 
+Train = Callable[[Sequence[OpenRun], Interruption, float], "list[Line]"]
+"""Trains the runs and closes the records of each: of runs, signals and the start (`time.perf_counter`)."""
+
+
 def run_job(
-    job: Job, found: RunFolder | None = None, opened: Callable[[RunFolder], object] | None = None
+    job: Job,
+    found: RunFolder | None = None,
+    opened: Callable[[RunFolder], object] = lambda folder: None,
+    train: Train | None = None,
 ) -> None:
-    """Run the job to its end, keep its records, print its summary.
-
-    A diverged run is a result and ends FINISHED. A signal ends it KILLED, an exception FAILED, both with what
-    there was. Where the records cannot even be opened, nothing is left.
-
-    Outside a sweep and with `resume`, the newest unfinished run of the same `config_hash` goes on; without
-    one, a run begins.
+    """Run one job, as `run_jobs` does; in a sweep, which has decided what goes on, without looking back.
 
     Args:
         job: What to do.
         found: The unfinished run to go on with, from its checkpoint; without one, from its start.
-        opened: Told of the run's folder as soon as its records are open.
+        opened: Called with the run's folder as soon as its records are open.
+        train: As of `run_jobs`.
+    """
+    known = None
+    if job.sweep is not None or found is not None:
+        known = [Earlier("run") if found is None else Earlier("resume", found)]
+    run_jobs([job], known, opened, train)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    known: Sequence[Earlier] | None = None,
+    opened: Callable[[RunFolder], object] = lambda folder: None,
+    train: Train | None = None,
+) -> None:
+    """Run the jobs of one command to their end, keep their records, print what they found.
+
+    A diverged run is a result and ends FINISHED, and touches no other. A signal ends all that have not
+    finished KILLED, an exception FAILED, both with what there was. Where the records cannot even be opened,
+    nothing is left.
+
+    Args:
+        jobs: At least one; several are replicas of one command (`Job.together`) and differ in the seed.
+        known: What earlier runs mean for each job; None: as `rnnexp.runs.resume` says.
+        opened: Called with the folder of each run as soon as its records are open.
+        train: What trains them; None: `train_with_tensorflow`.
 
     Raises:
         Killed: A signal came.
-        ArgumentError: The run to be resumed is at work in another process, or was recorded elsewhere.
+        ArgumentError: A run to be resumed is at work in another process, or was recorded elsewhere.
     """
     started = time.perf_counter()
-    with interruption() as signals:
-        experiment = run_context.ensure_experiment(job)
-        if found is None and _looks_back(job):
-            found = unfinished(job.output_dir, job.hashes)
-        folder = RunFolder.create(job.output_dir, job.name) if found is None else found
-        with (
-            folder.held(),
-            run_context.log_file(folder.log),
-            run_context.kept(job, experiment, folder, signals) as tracker,
-        ):
-            if opened is not None:
-                opened(folder)
-            resumed = found is not None and folder.checkpoint.is_file()
-            _announce(job, folder, tracker, found, resumed)
-            run_context.describe(job, folder, tracker)
-            _conduct(job, folder, tracker, signals, resumed, started)
+    with interruption() as signals, contextlib.ExitStack() as held:
+        experiment = run_context.ensure_experiment(jobs[0])
+        known = earlier_of(jobs) if known is None else known
+        for job, run in _to_do(jobs, known):
+            if run.folder is not None:
+                run_context.check_store(job, run.folder)
+                held.enter_context(run.folder.held())
+        with signals.deferred():
+            parent = _parent(jobs, experiment, known)
+        with parent.ended(signals):
+            below = [_below(parent, job) for job in jobs]
+            with _opened(_to_do(below, known), experiment, signals, opened) as runs:
+                lines = (train or train_with_tensorflow)(runs, signals, started)
+            done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
+            _show(lines, done, parent, jobs[0], started)
         signals.check()
 
 
-def _looks_back(job: Job) -> bool:
-    """Whether an unfinished run is looked for here; in a sweep that was done before."""
-    return job.resume is True and job.sweep is None
+def _to_do(jobs: Sequence[Job], known: Sequence[Earlier]) -> list[tuple[Job, Earlier]]:
+    return [(job, run) for job, run in zip(jobs, known, strict=True) if run.next != "skip"]
 
 
-def _announce(job: Job, folder: RunFolder, tracker: Tracker, found: RunFolder | None, resumed: bool) -> None:
+def _parent(jobs: Sequence[Job], experiment: str | None, known: Sequence[Earlier]) -> ParentRun:
+    """Return the parent of several runs; of those that go on, it is that of before. A run alone has none."""
+    first, last = jobs[0], jobs[-1]
+    uri = None if first.together is None else first.tracking.uri
+    name = first.name if first.name == last.name else f"{first.name}..{last.plan.seed}"
+    parents = [run.folder.state().get("parent") for run in known if run.folder is not None]
+    return ParentRun(uri, experiment, name, _command(first), parents)
+
+
+def _command(job: Job) -> str:
+    typed = job.overrides if job.together is None else job.together.overrides
+    return f"`python run.py {shlex.join(typed)}`"
+
+
+def _below(parent: ParentRun, job: Job) -> Job:
+    together = job.together
+    return dataclasses.replace(job, together=together and together._replace(run_id=parent.run_id))
+
+
+@contextlib.contextmanager
+def _opened(
+    jobs: Sequence[tuple[Job, Earlier]],
+    experiment: str | None,
+    signals: Interruption,
+    opened: Callable[[RunFolder], object],
+) -> Iterator[list[OpenRun]]:
+    """Open the records of the runs, and close those that are still open.
+
+    What ended several early is said once on the console; the log of each has it too.
+    """
+    runs: list[OpenRun] = []
+    try:
+        with contextlib.ExitStack() as whole:
+            for job, known in jobs:
+                stack = whole.enter_context(contextlib.ExitStack())
+                runs.append(_open(job, known, experiment, signals, stack, opened))
+            yield runs
+    except Killed as killed:
+        if len(jobs) > 1:
+            remedies = [run_context.remedy(*run[:2]) for run in runs if run.folder.checkpoint.is_file()]
+            _logger.warning("%s; %s", killed, remedies[0] if remedies else run_context.NO_REMEDY)
+        raise
+    except Exception as error:
+        if len(jobs) > 1:
+            _logger.error("the runs failed: %s: %s", type(error).__name__, error)
+        raise
+
+
+def _open(
+    job: Job,
+    known: Earlier,
+    experiment: str | None,
+    signals: Interruption,
+    stack: contextlib.ExitStack,
+    opened: Callable[[RunFolder], object],
+) -> OpenRun:
+    folder = known.folder
+    if folder is None:
+        folder = RunFolder.create(job.output_dir, job.name)
+        stack.enter_context(folder.held())
+    stack.enter_context(run_context.log_file(folder.log))
+    tracker = stack.enter_context(run_context.kept(job, experiment, folder, signals))
+    opened(folder)
+    if job.together is not None:
+        folder.update(replicas=job.together.replicas, parent=job.together.run_id)
+    with run_context.said_in(folder.log):
+        _announce(job, folder, tracker, known)
+        run_context.describe(job, folder, tracker)
+    return OpenRun(job, folder, tracker, known.has_checkpoint, stack)
+
+
+def _announce(job: Job, folder: RunFolder, tracker: Tracker, known: Earlier) -> None:
     _logger.info("%s, configuration %s, stored in %s", job.name, job.config_hash, tracker.where)
-    if resumed:
+    if known.has_checkpoint:
         _logger.warning("going on with %s", folder.path)
-    elif found is not None:
+    elif known.folder is not None:
         _logger.warning("%s was interrupted before its first checkpoint: beginning anew in it", folder.path)
-    elif _looks_back(job):
-        _logger.warning("no unfinished run of this configuration in %s: beginning anew", job.output_dir)
+    elif job.resume is True and job.sweep is None:
+        _logger.warning("no unfinished run of %s in %s: beginning anew", job.name, job.output_dir)
 
 
-def _conduct(
-    job: Job, folder: RunFolder, tracker: Tracker, signals: Interruption, resumed: bool, started: float
-) -> None:
-    import_tensorflow(job.plan.device)
+def train_with_tensorflow(runs: Sequence[OpenRun], signals: Interruption, started: float) -> "list[Line]":
+    """Train the runs, as `rnnexp.runs.callbacks.train` does, once TensorFlow is there."""
+    import_tensorflow(runs[0].job.plan.device)
     # Only here, since it needs TensorFlow: a job that is refused before has not waited for it.
-    from rnnexp.runs import callbacks
+    from rnnexp.runs.callbacks import train
 
     signals.check()
-    callbacks.conduct(job, folder, tracker, signals, resumed=resumed, started=started)
+    return train(runs, signals, started)
+
+
+def _show(
+    lines: "Sequence[Line]",
+    done: Sequence[tuple[Job, RunFolder | None]],
+    parent: ParentRun,
+    first: Job,
+    started: float,
+) -> None:
+    """Print the summary of a run alone, or the table of several, which their parent keeps too."""
+    from rnnexp.report import terminal
+
+    if first.together is None:
+        terminal.print_summary(lines[0].found)
+        return
+    known = [_line(job, folder) for job, folder in done if folder is not None]
+    found = terminal.SideBySide(
+        parent.name,
+        sorted([*lines, *known], key=lambda line: line.seed),
+        time.perf_counter() - started,
+        parent.where,
+        parent.open_command,
+    )
+    terminal.print_side_by_side(found)
+    counts = {f"replicas.{verdict}": count for verdict, count in found.verdicts().items()}
+    parent.describe(f"{_command(first)}\n\n{found.markdown()}", counts)
+
+
+def _line(job: Job, folder: RunFolder) -> "Line":
+    """Return what is known of a replica that had finished before."""
+    from rnnexp.report.terminal import Line, Summary
+
+    verdicts = folder.state().get("verdicts", {})
+    found = Summary(
+        configuration=job.name,
+        gradient_verdict=verdicts.get("verdict.gradient"),
+        learning_verdict=verdicts.get("verdict.learning"),
+        notes=("had finished earlier",),
+    )
+    return Line(job.plan.seed, folder.path, found)

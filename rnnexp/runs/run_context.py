@@ -8,7 +8,7 @@ import shlex
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -29,6 +29,24 @@ NO_REMEDY = "there is no checkpoint to go on from"
 
 _logger = logging.getLogger(__name__)
 _log: contextvars.ContextVar[Path | None] = contextvars.ContextVar("log", default=None)
+
+
+class OpenRun(NamedTuple):
+    """A run while its records are open.
+
+    Attributes:
+        job: What it does.
+        folder: Of the run.
+        tracker: Of the run.
+        resumed: Whether it goes on from its checkpoint.
+        records: Closes what is open; with that, the run has finished.
+    """
+
+    job: "Job"
+    folder: RunFolder
+    tracker: Tracker
+    resumed: bool
+    records: contextlib.ExitStack
 
 
 def ensure_experiment(job: "Job") -> str | None:

@@ -1,11 +1,11 @@
-"""The folder of a run: who holds it, how it ended, and which one to go on with."""
+"""The folder of a run: who holds it, and how it ended."""
 
 import contextlib
 import datetime
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,17 +121,3 @@ def check_root(root: Path) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         expected = f"a folder that can be written, which {there} is not"
         raise ArgumentError("output_dir", expected, str(root))
-
-
-def unfinished(root: Path, hashes: Collection[str]) -> RunFolder | None:
-    """Return the newest unfinished run of those configurations below `root` that has a checkpoint."""
-    for state in sorted(root.glob(f"*/*/{_STATE}"), reverse=True):
-        folder = RunFolder(state.parent)
-        known = folder.state()
-        if (
-            known.get("config_hash") in hashes
-            and known.get("status") != "FINISHED"
-            and folder.checkpoint.is_file()
-        ):
-            return folder
-    return None

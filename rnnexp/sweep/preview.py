@@ -13,7 +13,7 @@ from rich.text import Text
 
 from rnnexp.report.terminal import numbers
 from rnnexp.runs.job import Job
-from rnnexp.runs.resume import Next, earlier, runs_below, runs_of
+from rnnexp.runs.resume import Next, earlier_in_sweep, earlier_of, runs_below, runs_of
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.sweep.request import Request, values_of
 
@@ -74,9 +74,11 @@ def preview(
     runs = runs_below(root)
     pace = Pace(timed([RunFolder(Path(path)) for paths in runs.values() for path in paths]))
     costs = request.costs()
+    jobs = [compose(overrides) for overrides in request.jobs]
+    parts = zip(request.jobs, _next(jobs, runs, request.sweeping), costs, strict=True)
     foreseen = [
-        Foreseen(number, overrides, _next(compose(overrides), runs), pace.seconds(cost))
-        for number, (overrides, cost) in enumerate(zip(request.jobs, costs, strict=True))
+        Foreseen(number, overrides, step, pace.seconds(cost))
+        for number, (overrides, step, cost) in enumerate(parts)
     ]
     known = sum(pace.knows(cost) for cost in costs)
     _print(request, foreseen, known, Console() if console is None else console)
@@ -97,10 +99,10 @@ def timed(folders: Sequence[RunFolder]) -> list[tuple[float, float]]:
     ]
 
 
-def _next(job: Job, runs: Mapping[str, Sequence[str]]) -> Next:
-    if job.resume is False:
-        return "run"
-    return earlier(runs_of(job.hashes, runs), job.tracking.uri).next
+def _next(jobs: Sequence[Job], runs: Mapping[str, Sequence[str]], sweeping: bool) -> list[Next]:
+    if not sweeping:
+        return [found.next for found in earlier_of(jobs, runs)]
+    return [earlier_in_sweep(job, runs_of(job.hashes, runs)).next for job in jobs]
 
 
 def _print(request: Request, foreseen: Sequence[Foreseen], known: int, console: Console) -> None:

@@ -6,6 +6,7 @@ gives all up where one of its workers is killed), it is started again and does w
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,12 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
 from rnnexp.runtime.device import gpu_count
 from rnnexp.sweep.folder import SweepFolder, newest, signature
 from rnnexp.sweep.launched import CALL, VARIABLE
 from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.parent_run import ParentRun
 from rnnexp.sweep.progress import SweepProgress, progress
 from rnnexp.sweep.ray_settings import ray_settings
 from rnnexp.sweep.request import Request
@@ -46,7 +47,7 @@ def supervise(request: Request, arguments: Sequence[str]) -> int:
     with folder.held(), _stopping(folder) as signals:
         folder.begin()
         folder.state.update(**_state(request), **signals.identity)
-        parent = ParentRun(request, folder)
+        parent = _parent(request, folder)
         with progress(request.costs(), request.workers or 1) as shown:
             broken = _launch(request, _command(request, arguments, folder), folder, shown)
         outcomes = _all(request, folder)
@@ -63,7 +64,7 @@ def supervise(request: Request, arguments: Sequence[str]) -> int:
             broken=broken,
         )
         print_ending(ending)
-        parent.end(ending)
+        _end(parent, request, ending)
     if signals.last:
         return 128 + signals.last
     counts = ending.counts()
@@ -118,6 +119,39 @@ def _state(request: Request) -> dict[str, object]:
         "launcher": request.launcher,
         "workers": request.workers,
     }
+
+
+def _parent(request: Request, folder: SweepFolder) -> tracking.ParentRun:
+    """Open the sweep's run in MLflow before the first job; a call that was killed may have opened it."""
+    settings, experiment = request.first.tracking, None
+    if settings.uri is not None:
+        experiment = tracking.ensure_store(settings.uri, settings.experiment)
+    parent = tracking.ParentRun(
+        settings.uri,
+        experiment,
+        request.name,
+        _command_line(request),
+        known=[folder.state.read().get("run_id")],
+        tags={"sweep_id": folder.id, "sweep_folder": str(folder.path.absolute())},
+    )
+    if parent.run_id is not None:
+        folder.state.update(run_id=parent.run_id)
+    return parent
+
+
+def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
+    counts = ending.counts()
+    found = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    parent.describe(
+        f"{_command_line(request)}\n\n{found}",
+        {f"sweep.{name}": count for name, count in counts.items()},
+    )
+    bad = counts["failed"] + counts["killed"] + counts["waiting"]
+    parent.end("FAILED" if bad else "FINISHED", [ending.folder.save_table(ending.outcomes)])
+
+
+def _command_line(request: Request) -> str:
+    return f"`python run.py -m {shlex.join(request.typed)}`"
 
 
 def _launch(request: Request, command: Sequence[str], folder: SweepFolder, shown: SweepProgress) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runs.job import Job, Membership
-from rnnexp.runs.resume import Earlier, earlier
+from rnnexp.runs.resume import Earlier, earlier_in_sweep
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.device import gpu_count
 from rnnexp.sweep import left
@@ -130,6 +130,4 @@ def _workers_here(state: Mapping[str, Any]) -> int:
 
 
 def _earlier(folder: SweepFolder, job: Job) -> Earlier:
-    if job.resume is False:
-        return Earlier("run")
-    return earlier(folder.runs_of(job.hashes, job.output_dir), job.tracking.uri)
+    return earlier_in_sweep(job, folder.runs_of(job.hashes, job.output_dir))

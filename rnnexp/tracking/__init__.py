@@ -8,6 +8,7 @@ from rnnexp.tracking.file_tracker import FileTracker
 from rnnexp.tracking.find_runs import run_with_tags
 from rnnexp.tracking.flatten import flatten
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
+from rnnexp.tracking.parent_run import ParentRun
 from rnnexp.tracking.store import ensure_store
 from rnnexp.tracking.store_check import check_store
 from rnnexp.tracking.tracker import Point, Status, Tracker, points
@@ -15,6 +16,7 @@ from rnnexp.tracking.tracker import Point, Status, Tracker, points
 __all__ = [
     "FileTracker",
     "MlflowTracker",
+    "ParentRun",
     "Point",
     "Status",
     "Tracker",

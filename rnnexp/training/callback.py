@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from rnnexp.training.model import RecordingModel
-from rnnexp.training.record import History, Recorded
+from rnnexp.training.record import SKIPPED, History, Recorded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,24 +39,22 @@ class Hooks:
         on_probe: With the number of updates taken, as the next two.
         on_validation: Before `on_probe`.
         on_checkpoint: After `on_probe`, so that a checkpoint knows of everything before it.
-        on_return: At every return to Python, when all else is done.
     """
 
     on_block: Callable[[Recorded], None]
     on_probe: Callable[[int], None]
     on_validation: Callable[[int], None]
     on_checkpoint: Callable[[int], None]
-    on_return: Callable[[], None]
 
 
-class Steering(keras.callbacks.Callback):
+class RecordingCallback(keras.callbacks.Callback):
     """Keeps the record of a run complete, calls the hooks when they are due, and stops a run that diverged.
 
     Args:
         recorded: The model under training.
         execution: Steps between returns to Python.
         intervals: When the hooks are due.
-        hooks: What is called. After a divergence only `on_return` is.
+        hooks: What is called, until a divergence.
         history: What is known of the steps before, of a run that goes on.
     """
 
@@ -84,7 +82,10 @@ class Steering(keras.callbacks.Callback):
 
     @property
     def diverged_at(self) -> int | None:
-        """The first training step with a non-finite loss or gradient, or None; known once it was read."""
+        """The first training step with a non-finite loss or gradient, or None; known once it was read.
+
+        A step whose gradient the clip skipped is none of them: the weights stay finite.
+        """
         return self._diverged_at
 
     @property
@@ -111,7 +112,6 @@ class Steering(keras.callbacks.Callback):
         for hook in due:
             hook(taken)
         self._step_before = taken
-        self._hooks.on_return()
 
     def read(self) -> None:
         """Take what the device has recorded since the last time."""
@@ -122,7 +122,7 @@ class Steering(keras.callbacks.Callback):
         self._diverged_at = _first_non_finite(block)
         if self._diverged_at is not None:
             block = block.where(block.steps <= self._diverged_at)
-        self._clipped += int(block.series("clipped").sum())
+        self._clipped += int(np.count_nonzero(block.series("clipped")))
         self._kept.append(block.every(self._intervals.record))
         self._hooks.on_block(block)
 
@@ -139,4 +139,5 @@ class Steering(keras.callbacks.Callback):
 
 def _first_non_finite(block: Recorded) -> int | None:
     finite = np.isfinite(block.series("loss")) & np.isfinite(block.series("global_norm"))
-    return None if finite.all() else int(block.steps[finite.argmin()])
+    harmless = finite | (block.series("clipped") == SKIPPED)
+    return None if harmless.all() else int(block.steps[harmless.argmin()])

@@ -30,10 +30,10 @@ _DAMAGED = (
 def save(
     path: Path, model: RecordingModel, history: History, validations: np.ndarray, spectra: np.ndarray
 ) -> None:
-    """Write weights, optimizer state, step, history, and the validations and spectra so far, both tables.
+    """Write weights, optimizer and clip state, step, history, and the tables of validations and spectra.
 
     The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
-    What the device recorded after the last `Steering.read` is not part of it.
+    What the device recorded after the last `RecordingCallback.read` is not part of it.
 
     Raises:
         OSError: The file could not be written; the old one is as it was.
@@ -113,5 +113,5 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _variables(model: RecordingModel) -> list:
-    """Return the variables of network and optimizer."""
-    return [*model.network.variables, *model.optimizer.variables]
+    """Return the variables of network, optimizer and clip."""
+    return [*model.network.variables, *model.optimizer.variables, *model.clip_state]

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from rnnexp.nn.losses import sequence_losses
 from rnnexp.nn.taps import recording
-from rnnexp.optim.clipping import Clipped
+from rnnexp.optim.clipping import Clip, Clipped
 from rnnexp.runtime import checks
 from rnnexp.training.data import Block
 from rnnexp.training.gradients import Differentiated, averaged
-from rnnexp.training.record import SCALARS, Recorded
+from rnnexp.training.record import SCALARS, SKIPPED, Recorded
 
 
 class RecordingModel(keras.Model):
@@ -37,7 +37,7 @@ class RecordingModel(keras.Model):
         network: The Keras model to train. It holds one `rnnexp.RNN`, of any cell; any recurrent layers where
             nothing is recorded.
         loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
-        clip: Gradients -> `Clipped`, from `rnnexp.clipping`. The optimizer should clip nothing.
+        clip: From `rnnexp.clipping`; its state is this model's. The optimizer should clip nothing.
         steps: T, the time steps that the recurrent layer takes.
         rows: Training steps that the buffer holds; it has to be read before more were taken.
         record: Whether to record the norms. If not, `log_norms` are (N, 0).
@@ -51,13 +51,14 @@ class RecordingModel(keras.Model):
     Attributes:
         rows: As above.
         time_steps: T, or 0 where no norms are recorded.
+        clip_state: Variables that hold the state of the clip, which a checkpoint keeps.
     """
 
     def __init__(
         self,
         network: keras.Model,
         loss_kind: str,
-        clip: Callable[[list[tf.Tensor]], Clipped],
+        clip: Clip,
         *,
         steps: int,
         rows: int = 100,
@@ -69,6 +70,8 @@ class RecordingModel(keras.Model):
         self.network = network
         self._loss_kind = loss_kind
         self._clip = clip
+        first = clip.init(network.trainable_variables)
+        self.clip_state = [tf.Variable(value, trainable=False) for value in first]
         self._record = record
         self._shards = checks.integer("shards", shards, minimum=1)
         self._differentiate, self._take = self._backward_pass, self._update
@@ -167,8 +170,11 @@ class RecordingModel(keras.Model):
 
     def _update(self, parts: list[Differentiated], batch_size: int) -> tf.Tensor:
         whole = parts[0] if len(parts) == 1 else averaged(parts)
-        clipped = self._clip(whole.gradients)
-        self.optimizer.apply(clipped.gradients, self.network.trainable_variables)
+        weights = self.network.trainable_variables
+        clipped, state = self._clip.update(whole.gradients, weights, tuple(self.clip_state))
+        for variable, value in zip(self.clip_state, state, strict=True):
+            variable.assign(value)
+        self.optimizer.apply(clipped.gradients, weights)
         self._write(whole.loss, clipped, whole.log_norms, batch_size)
         return whole.trained_loss
 
@@ -188,7 +194,7 @@ class RecordingModel(keras.Model):
 
     def _write(self, loss: tf.Tensor, clipped: Clipped, log_norms: list[tf.Tensor], batch_size: int) -> None:
         row = self._taken % self.rows
-        scalars = (loss, clipped.norm_before, clipped.norm_after, clipped.clipped)
+        scalars = (loss, clipped.norm_before, clipped.norm_after, _flag(clipped))
         values = tf.stack([tf.cast(scalar, tf.float64) for scalar in scalars])
         self._scalars.scatter_update(tf.IndexedSlices(values, row))
         for norms in log_norms:
@@ -216,3 +222,11 @@ class RecordingModel(keras.Model):
             raise ValueError(f"the buffer holds {self.rows} steps, {len(steps)} were asked for")
         rows = steps % self.rows
         return Recorded(steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
+
+
+def _flag(clipped: Clipped) -> tf.Tensor:
+    """Return what the record keeps of a clip: 0 unchanged, 1 clipped, `SKIPPED`."""
+    changed = tf.cast(clipped.clipped, tf.float64)
+    if clipped.skipped is None:
+        return changed
+    return tf.where(clipped.skipped, tf.constant(SKIPPED, tf.float64), changed)

@@ -8,6 +8,9 @@ import numpy as np
 SCALARS = ("loss", "global_norm", "clipped_norm", "clipped")
 """What is kept of every step beside the norms."""
 
+SKIPPED = 2.0
+"""What stands under `clipped` where the clip replaced a gradient that is not finite by zeros; else 0 or 1."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recorded:

@@ -1,11 +1,11 @@
-"""A network under trial: built, looked at, scored, kept. Whoever trains it says when.
+"""A network that is trained, and all that is found of it: built, measured, scored, saved.
 
 Every number of it follows from its plan: weights and batches come from counters, a network that goes on has
 the state of the one that was stopped, and looking at it leaves no trace in it.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -17,7 +17,7 @@ from rnnexp.nn.initializers import GlorotUniform
 from rnnexp.nn.network import build_network
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.training import checkpoint
-from rnnexp.training.callback import Hooks, Intervals, Steering
+from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
 from rnnexp.training.config import Plan
 from rnnexp.training.evaluation import Evaluator
 from rnnexp.training.model import RecordingModel
@@ -68,6 +68,7 @@ class Result:
         validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
         diverged_at: The first step with a non-finite loss or gradient, or None.
         steps_taken: Updates. A run that diverged took a few more before that was noticed.
+        clip_metrics: What the clip records of its state, by the names of metrics.
     """
 
     start: Measurement
@@ -77,30 +78,29 @@ class Result:
     validations: list[Validated]
     diverged_at: int | None
     steps_taken: int
+    clip_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-class Subject:
-    """A network under trial and all that is found of it.
+class Replica:
+    """A network that is trained, and all that is found of it. The trainer says when.
 
     Args:
         plan: Of its run.
         state: The file of the checkpoint, which lies there or will.
-        observer: Who is told.
-        on_return: Called when training has returned to Python and all that was due is done.
+        observer: What is called when something is found.
 
     Attributes:
         plan: As above.
         network: A plain Keras model.
         model: The model whose training steps record.
-        steering: The callback with which it is trained; another one after `load`.
+        callback: The callback with which it is trained; another one after `begin`.
     """
 
-    def __init__(self, plan: Plan, state: Path, observer: Observer, on_return: Callable[[], None]):
+    def __init__(self, plan: Plan, state: Path, observer: Observer):
         keras.utils.set_random_seed(plan.seed)
         self.plan = plan
         self._state = state
         self._observer = observer
-        self._on_return = on_return
         self.network = _network(plan, plan.dtype)
         self.model = _model(plan, self.network)
         self._measurer = _measurer(plan)
@@ -111,7 +111,7 @@ class Subject:
         self._validations: list[Validated] = []
         self._measurements: list[Measurement] = []
         self._spectra = SpectrumHistory.empty(plan.units)
-        self.steering = self._steer(None)
+        self.callback = self._callback(None)
 
     @property
     def steps_taken(self) -> int:
@@ -121,7 +121,7 @@ class Subject:
     @property
     def diverged(self) -> bool:
         """Whether a loss or gradient was not finite; it is not to be trained any further."""
-        return self.steering.diverged_at is not None
+        return self.callback.diverged_at is not None
 
     @property
     def measured(self) -> bool:
@@ -137,11 +137,12 @@ class Subject:
         return Result(
             start=self._measurements[0],
             end=self._measurements[-1],
-            history=self.steering.history,
+            history=self.callback.history,
             spectra=self._spectra,
             validations=list(self._validations),
-            diverged_at=self.steering.diverged_at,
+            diverged_at=self.callback.diverged_at,
             steps_taken=self.steps_taken,
+            clip_metrics=self.plan.clip.metrics([value.numpy() for value in self.model.clip_state]),
         )
 
     def begin(self, resume: bool) -> None:
@@ -170,13 +171,13 @@ class Subject:
     def save(self) -> None:
         """Write the checkpoint, where the plan has any and the last look is still to come."""
         if self.plan.checkpoint_every > 0 and self.steps_taken < self.plan.steps:
-            self.steering.read()
+            self.callback.read()
             rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
             columns = 1 + len(dataclasses.fields(Validation))
             validations = np.array(rows, np.float64).reshape(-1, columns)
             spectra = self._spectra.table()
             self._observer.on_checkpoint()
-            checkpoint.save(self._state, self.model, self.steering.history, validations, spectra)
+            checkpoint.save(self._state, self.model, self.callback.history, validations, spectra)
 
     def _load(self) -> None:
         history, validations, spectra = checkpoint.load(self._state, self.model)
@@ -185,9 +186,9 @@ class Subject:
             Validated(int(step), Validation(loss, half_width, error, bool(enough)))
             for step, loss, half_width, error, enough in validations.tolist()
         ]
-        self.steering = self._steer(history)
+        self.callback = self._callback(history)
 
-    def _steer(self, history: History | None) -> Steering:
+    def _callback(self, history: History | None) -> RecordingCallback:
         plan = self.plan
         intervals = Intervals(
             plan.record_every, plan.probe_every, plan.validation_every, plan.checkpoint_every
@@ -197,9 +198,8 @@ class Subject:
             on_probe=self._before_the_end(self._measure),
             on_validation=self._before_the_end(lambda: self._validate(plan.validation_sequences)),
             on_checkpoint=lambda step: self.save(),
-            on_return=self._on_return,
         )
-        return Steering(self.model, plan.steps_per_execution, intervals, hooks, history)
+        return RecordingCallback(self.model, plan.steps_per_execution, intervals, hooks, history)
 
     def _before_the_end(self, look: Callable[[], None]) -> Callable[[int], None]:
         """After the last step only the final validation is left, so that `Result.end` is what it says."""

@@ -7,13 +7,14 @@ TensorFlow starts what is compiled apart on all cores: R networks keep min(R, co
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from rnnexp.runtime import checks
 from rnnexp.tasks import Task
-from rnnexp.training.callback import Steering
+from rnnexp.training.callback import RecordingCallback
 from rnnexp.training.data import Block, training_data
 from rnnexp.training.model import RecordingModel
 
@@ -22,7 +23,8 @@ class ReplicatedModel(keras.Model):
     """R networks that are trained together, each by its own training step.
 
     Weights, optimizer state, clipping and record belong to one replica each, and so does what is not finite.
-    A replica's results are those of the same `RecordingModel` alone; they do not depend on R.
+    A replica's results are those of the same `RecordingModel` alone; they do not depend on R. With R = 1 the
+    training step is that of the `RecordingModel`, with no graph around it.
 
     Args:
         replicas: R models, at least one, compiled as for a run alone: with an optimizer each, with XLA or
@@ -48,6 +50,14 @@ class ReplicatedModel(keras.Model):
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the outputs of all networks for the same x (B, T, F), (R, B, ...)."""
         return tf.stack([replica(x, training=training) for replica in self.replicas])
+
+    def make_train_function(self, force: bool = False):
+        """Make what `fit` calls with its iterator: of one replica, the replica's own."""
+        if len(self.replicas) > 1:
+            return super().make_train_function(force)
+        train = self.replicas[0].make_train_function(force)
+        self.train_function: Any = lambda blocks: train(iter(next(blocks)))
+        return self.train_function
 
     def train_step(self, data: Sequence[Block]) -> dict[str, tf.Tensor]:
         """Take the steps of one block for every replica that is not held.
@@ -83,12 +93,12 @@ class ReplicatedModel(keras.Model):
         self._under_way.add(place)
 
 
-class JointSteering(keras.callbacks.Callback):
-    """Steers every replica as a run alone is steered, and holds one that diverged.
+class ReplicatedCallback(keras.callbacks.Callback):
+    """Calls the callback of every replica under way, and holds a replica that diverged.
 
     Args:
         model: The replicas under training.
-        steerings: One for each of them, in their order. Their clocks show the time of all replicas together.
+        callbacks: One for each of them, in their order. Their clocks show the time of all replicas together.
         on_return: Called at every return to Python when all that was due is done, for every replica.
 
     Raises:
@@ -98,14 +108,14 @@ class JointSteering(keras.callbacks.Callback):
     def __init__(
         self,
         model: ReplicatedModel,
-        steerings: Sequence[Steering],
+        callbacks: Sequence[RecordingCallback],
         on_return: Callable[[], None] = lambda: None,
     ):
         super().__init__()
-        if len(steerings) != len(model.replicas):
-            raise checks.ArgumentError("steerings", f"{len(model.replicas)} of them", len(steerings))
+        if len(callbacks) != len(model.replicas):
+            raise checks.ArgumentError("callbacks", f"{len(model.replicas)} of them", len(callbacks))
         self._replicated = model
-        self._steerings = list(steerings)
+        self._callbacks = list(callbacks)
         self._on_return = on_return
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -115,18 +125,18 @@ class JointSteering(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Start the clocks."""
         for place in self._replicated.under_way:
-            self._steerings[place].on_train_batch_begin(batch, logs)
+            self._callbacks[place].on_train_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Do what is due for every replica under way."""
         for place in self._replicated.under_way:
-            self._steerings[place].on_train_batch_end(batch, logs)
+            self._callbacks[place].on_train_batch_end(batch, logs)
         self._hold()
         self._on_return()
 
     def _hold(self) -> None:
         for place in self._replicated.under_way:
-            if self._steerings[place].diverged_at is not None:
+            if self._callbacks[place].diverged_at is not None:
                 self._replicated.hold(place)
 
 

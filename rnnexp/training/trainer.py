@@ -1,86 +1,116 @@
-"""One run: build, measure, train, validate. Nothing is written here but the checkpoint."""
+"""The trainer: build, measure, train, validate, R replicas at once. It writes nothing but checkpoints."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
-import tensorflow as tf
 
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.training.config import Plan
-from rnnexp.training.data import training_data
-from rnnexp.training.replica import Observer, Result, Subject
+from rnnexp.training.replica import Observer, Replica, Result
+from rnnexp.training.replicated_model import ReplicatedCallback, ReplicatedModel, replicated_data
 
 
-class Trial:
-    """Runs a plan.
+class Member(NamedTuple):
+    """One of R replicas to train: its plan, the file of its checkpoint, the observer of its training."""
 
-    The constructor sets the global seeds and clears the Keras session: one trial at a time.
+    plan: Plan
+    state: Path
+    observer: Observer
+
+
+class Trainer:
+    """Trains R replicas of one configuration, each with a seed of its own; R = 1 is the usual run.
+
+    The numbers of a replica do not depend on R. The constructor sets the global seeds and clears the Keras
+    session: one trainer at a time.
 
     Args:
-        plan: What to do.
-        state: The file of the checkpoint, which lies there or will.
-        observer: Who is told.
+        members: R of them, at least one; their plans differ in the seed only.
         interruption: Where signals arrive.
+        on_return: Called when training has returned to Python and the observers of all members are done.
 
     Attributes:
-        subject: The network under trial, and what was found of it so far, also after a signal.
+        replicas: The networks, and what was found of each so far, also after a signal.
     """
 
-    def __init__(self, plan: Plan, state: Path, observer: Observer, interruption: Interruption):
+    def __init__(
+        self,
+        members: Sequence[Member],
+        interruption: Interruption,
+        on_return: Callable[[], None] = lambda: None,
+    ):
         keras.backend.clear_session()
-        self._plan = plan
         self._interruption = interruption
-        self.subject = Subject(plan, state, observer, interruption.check)
+        self._on_return = on_return
+        self._plan = members[0].plan
+        self.replicas = [Replica(*member) for member in members]
+        self._model = ReplicatedModel([replica.model for replica in self.replicas])
 
-    def run(self, resume: bool) -> Result:
-        """Train to the end of the plan, or until it diverges.
+    def run(self, resume: Sequence[bool]) -> list[Result]:
+        """Train all to the end of their plan, or until they diverge.
+
+        Those behind, whose checkpoints are older, catch up before the others go on.
 
         Args:
-            resume: Whether to go on from the checkpoint.
+            resume: Of each, whether to go on from its checkpoint.
 
         Raises:
-            Killed: A signal came. Where the plan has checkpoints, there is one of the last step taken, or of
-                the last step but one where only the final validation was missing.
+            Killed: A signal came. Where the plan has checkpoints, there is one of each, of the last step
+                taken, or of the last but one where only the final validation was missing.
             FileNotFoundError: There is no checkpoint to go on from.
-            ArgumentError: The checkpoint is damaged or of another network.
+            ArgumentError: A checkpoint is damaged or of another network.
         """
-        self.subject.begin(resume)
+        for replica, resumed in zip(self.replicas, resume, strict=True):
+            replica.begin(resumed)
         try:
             self._train(self._plan.steps - 1)
-            self.subject.last_look()
+            for replica in self.replicas:
+                replica.last_look()
             self._train(self._plan.steps)
-            self.subject.last_validation()
+            for replica in self.replicas:
+                replica.last_validation()
         except Killed:
             with self._interruption.deferred():
-                self.subject.save()
+                for replica in self.replicas:
+                    replica.save()
             raise
-        return self.subject.result()
+        return [replica.result() for replica in self.replicas]
 
     def _train(self, stop: int) -> None:
-        """Train up to step `stop`, unless the run has diverged or is there already."""
-        plan, subject, start = self._plan, self.subject, self.subject.steps_taken
-        if stop <= start or subject.diverged:
-            return
+        """Train all that have not diverged up to step `stop`, the hindmost first."""
+        while True:
+            taken = {
+                place: replica.steps_taken
+                for place, replica in enumerate(self.replicas)
+                if not replica.diverged and replica.steps_taken < stop
+            }
+            if not taken:
+                return
+            start = min(taken.values())
+            until = min((steps for steps in taken.values() if steps > start), default=stop)
+            self._fit([place for place, steps in taken.items() if steps == start], start, until)
+
+    def _fit(self, places: Sequence[int], start: int, stop: int) -> None:
+        """Train those at `places` from step `start` to `stop`; the others are held."""
+        for place in range(len(self.replicas)):
+            (self._model.release if place in places else self._model.hold)(place)
+        plan, callbacks = self._plan, [replica.callback for replica in self.replicas]
+        seeds = [replica.plan.seed for replica in self.replicas]
         execution = plan.steps_per_execution
-        data = training_data(plan.task, plan.seed, plan.batch_size, start, stop, plan.dtype, execution)
+        data = replicated_data(plan.task, seeds, plan.batch_size, start, stop, plan.dtype, execution)
+        callback = ReplicatedCallback(self._model, callbacks, self._returned)
         try:
-            fit(subject.model, data, subject.steering, self._interruption)
+            # Signals wait for the next return to Python.
+            with self._interruption.deferred():
+                self._model.fit(data, verbose=0, shuffle=False, callbacks=[callback])
+            self._interruption.check()  # one may have come after the last return
         finally:
-            subject.steering.read()
+            for each in callbacks:
+                each.read()
+            self._on_return()
 
-
-def fit(
-    model: keras.Model,
-    data: tf.data.Dataset,
-    callback: keras.callbacks.Callback,
-    interruption: Interruption,
-) -> None:
-    """Train on all of `data`; signals wait for the next return to Python, where `callback` checks.
-
-    Raises:
-        Killed: A signal came.
-    """
-    with interruption.deferred():
-        model.fit(data, verbose=0, shuffle=False, callbacks=[callback])
-    # A signal may have come after the last return to Python.
-    interruption.check()
+    def _returned(self) -> None:
+        self._on_return()
+        self._interruption.check()

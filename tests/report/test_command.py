@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 import rnnexp
-from rnnexp.analysis.parent import keep_with_parent
 from rnnexp.report.command import main
 from rnnexp.tracking import MlflowTracker, ensure_store
 from rnnexp.tracking.client import connect
@@ -47,23 +46,6 @@ def test_a_filter_and_all_reach_the_store(tracking_uri, tmp_path, monkeypatch, c
         assert main([*chosen, *out]) == 0
         assert "0/0" in capsys.readouterr().out
     assert main(["params.activation LIKE 'relu%'", *out]) == 2
-
-
-def test_it_is_kept_with_the_parent_of_the_sweep(tracking_uri, tmp_path):
-    experiment = ensure_store(tracking_uri, "study")
-    parent = MlflowTracker(tracking_uri, experiment, "sweep")
-    parent.end("FINISHED")
-    page = tmp_path / "report.html"
-    page.write_text("page")
-    runs = pd.DataFrame({"parent_id": [parent.run_id] * 2})
-    assert keep_with_parent(runs, [page], tracking_uri) == parent.run_id
-    assert [file.path for file in connect(tracking_uri).list_artifacts(parent.run_id, "report")] == [
-        "report/report.html"
-    ]
-    assert keep_with_parent(runs, [page], None) is None
-    assert keep_with_parent(pd.DataFrame({"parent_id": [parent.run_id, "x"]}), [page], tracking_uri) is None
-    assert keep_with_parent(pd.DataFrame({"parent_id": [None, None]}), [page], tracking_uri) is None
-    assert keep_with_parent(pd.DataFrame({"parent_id": ["0" * 32]}), [page], tracking_uri) is None
 
 
 def test_a_part_of_a_sweep_does_not_take_the_place_of_its_report(tracking_uri, tmp_path, capsys):

@@ -104,3 +104,19 @@ def test_a_login_stays_out_of_the_records():
 def test_one_wrong_key_of_many_is_found():
     with pytest.raises(ArgumentError, match="unts: expected a key of the configuration, such as units"):
         composed("task=copying", "task.recall=3", "unts=4", "seed=2")
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["replicas=3"], ("replicas=1", "seed=5")),
+        (["replicas=3", "units=8", "seed=4"], ("units=8", "replicas=1", "seed=5")),
+        (["+replicas=3", "~seed"], ("replicas=1", "seed=5")),
+        # Keys that only begin or end alike are others.
+        (["init.seed=4", "name=replicas=3"], ("init.seed=4", "name=replicas=3", "replicas=1", "seed=5")),
+        # An experiment may ask for several, so that 1 is always said.
+        ([], ("replicas=1", "seed=5")),
+    ],
+)
+def test_the_overrides_of_a_replica_are_those_of_its_single_run(typed, expected):
+    assert build.alone(typed, 5) == expected

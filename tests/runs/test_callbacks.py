@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from rnnexp.optim.clipping import Clip
+from rnnexp.optim.clipping import StatelessClip
 from rnnexp.runs import build, callbacks
 from rnnexp.runs.run import run_job
 from rnnexp.runtime.signals import Killed
@@ -181,7 +181,7 @@ def test_a_fault_in_mid_training_keeps_what_there_was(monkeypatch):
     assert "Traceback (most recent call last):" in log
 
 
-class Broken(Clip):
+class Broken(StatelessClip):
     def _clip(self, gradients):
         raise RuntimeError("no such clip")
 

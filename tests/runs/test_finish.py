@@ -1,4 +1,4 @@
-"""The end of a run, from what a small trial found: once as it is, once as if it had diverged."""
+"""The end of a run, from what a small training found: once as it is, once as if it had diverged."""
 
 import dataclasses
 import json
@@ -12,12 +12,12 @@ import pytest
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
 from rnnexp.runs.artist import Artist
-from rnnexp.runs.finish import conclude
+from rnnexp.runs.finish import finish
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import interruption
 from rnnexp.tracking import FileTracker
 from rnnexp.training.replica import Observer, Result
-from rnnexp.training.trainer import Trial
+from rnnexp.training.trainer import Member, Trainer
 
 SMALL = (
     *("tracking=none", "seq_len=8", "units=4", "batch_size=4", "steps=6", "jit=false"),
@@ -26,7 +26,7 @@ SMALL = (
 
 
 class Concluded(NamedTuple):
-    """What `conclude` was given, what it returned, and where it wrote."""
+    """What `finish` was given, what it returned, and where it wrote."""
 
     network: keras.Model
     result: Result
@@ -45,8 +45,9 @@ def trained(tmp_path_factory):
         on_checkpoint=lambda: None,
     )
     with interruption() as signals:
-        trial = Trial(job.plan, tmp_path_factory.mktemp("state") / "state.npz", told, signals)
-        return job, trial.subject.network, trial.run(resume=False)
+        member = Member(job.plan, tmp_path_factory.mktemp("state") / "state.npz", told)
+        trainer = Trainer([member], signals)
+        return job, trainer.replicas[0].network, trainer.run([False])[0]
 
 
 def concluded(trained, tmp_path, **changes):
@@ -54,7 +55,7 @@ def concluded(trained, tmp_path, **changes):
     result = dataclasses.replace(found, **changes)
     folder = RunFolder.create(tmp_path, job.name)
     tracker = FileTracker(folder.path, job.name)
-    summary = conclude(job, folder, tracker, network, result, Artist(), time.perf_counter())
+    summary = finish(job, folder, tracker, network, result, Artist(), time.perf_counter())
     tracker.end("FINISHED")
     return Concluded(network, result, summary, folder)
 

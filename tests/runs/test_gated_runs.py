@@ -26,7 +26,7 @@ from rnnexp.training import checkpoint
 from rnnexp.training.data import training_data
 from rnnexp.training.model import RecordingModel
 from rnnexp.training.replica import Observer
-from rnnexp.training.trainer import Trial
+from rnnexp.training.trainer import Member, Trainer
 
 T, H, B, SEED, STEPS = 10, 5, 8, 3, 7
 """Seven steps are no multiple of an execution of three."""
@@ -145,11 +145,12 @@ def run(plan, folder, resume=False, interruption=None):
         on_trained=lambda result: None,
         on_checkpoint=lambda: None,
     )
-    trial = Trial(plan, folder / "state.npz", observer, interruption or Interruption())
-    result = trial.run(resume)
+    member = Member(plan, folder / "state.npz", observer)
+    trainer = Trainer([member], interruption or Interruption())
+    (result,) = trainer.run([resume])
     looks = [list(look.metrics().values()) for look in (result.start, result.end)]
     validations = [dataclasses.astuple(validated.score) for validated in result.validations]
-    return (result.history.kept, [*trial.subject.network.get_weights(), *looks, validations]), result
+    return (result.history.kept, [*trainer.replicas[0].network.get_weights(), *looks, validations]), result
 
 
 @each_recipe

@@ -16,10 +16,11 @@ import pytest
 import yaml
 
 from rnnexp import tracking
+from rnnexp.report.terminal import Line, Summary
 from rnnexp.runs import build as experiment
-from rnnexp.runs import job, run, run_context
+from rnnexp.runs import job, run_context
 from rnnexp.runs.run import run_job
-from rnnexp.runs.run_folder import RunFolder, unfinished
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
@@ -46,16 +47,20 @@ class Training:
         self.acts = []
         self.resumed = []
 
-    def __call__(self, job, folder, tracker, signals, resumed, started):
-        self.resumed.append(resumed)
-        self.acts.pop(0)(folder, tracker, signals)
+    def __call__(self, runs, signals, started):
+        (run,) = runs
+        self.resumed.append(run.resumed)
+        self.acts.pop(0)(run.folder, run.tracker, signals)
+        run.records.close()
+        return [Line(run.job.plan.seed, run.folder.path, Summary("a"))]
+
+    def run(self, job, **arguments):
+        run_job(job, train=self, **arguments)
 
 
 @pytest.fixture
-def training(monkeypatch):
-    stand_in = Training()
-    monkeypatch.setattr(run, "_conduct", stand_in)
-    return stand_in
+def training():
+    return Training()
 
 
 def trained(folder, tracker, signals):
@@ -109,7 +114,7 @@ def test_a_run_that_ends_well(address, training, monkeypatch):
     member = job.Membership("sweep-7", Path("/sweeps/sweep-7"), "of the sweep")
     opened: list[RunFolder] = []
     whole = dataclasses.replace(composed(*address, "task=copying", "clip=norm", "seed=3"), sweep=member)
-    run_job(whole, opened=opened.append)
+    training.run(whole, opened=opened.append)
     left = Records(address)
     assert [folder.path for folder in opened] == [left.folder.path]
     assert left.state.items() >= {"pid": os.getpid(), "host": socket.gethostname(), "attempts": 1}.items()
@@ -145,7 +150,7 @@ def test_a_run_that_ends_well(address, training, monkeypatch):
 def test_outside_a_sweep_and_with_clean_sources_there_is_less(training, monkeypatch):
     monkeypatch.setattr(provenance, "git_state", lambda root: provenance.GitState("abc", False, ""))
     training.acts.append(trained)
-    run_job(experiment.compose_job(["tracking=none"]))
+    training.run(experiment.compose_job(["tracking=none"]))
     left = Records(["tracking=none"])
     assert not {"sweep_id", "sweep_folder", "mlflow.parentRunId"} & left.tags.keys()
     assert "git.diff" not in left.artifacts
@@ -154,7 +159,7 @@ def test_outside_a_sweep_and_with_clean_sources_there_is_less(training, monkeypa
 def test_a_fault_is_written_down_and_ends_it_failed(address, training, capsys):
     training.acts.append(failing)
     with pytest.raises(ZeroDivisionError):
-        run_job(composed(*address))
+        training.run(composed(*address))
     left = Records(address)
     assert left.status == left.state["status"] == "FAILED"
     assert left.artifacts >= {"run.log", "gradient_flow.npz", "config.yaml"}
@@ -169,7 +174,7 @@ def test_a_fault_is_written_down_and_ends_it_failed(address, training, capsys):
 def test_a_signal_ends_it_killed(address, training, number):
     training.acts.append(killed(number))
     with pytest.raises(Killed) as caught:
-        run_job(composed(*address, "name=a b"))
+        training.run(composed(*address, "name=a b"))
     assert caught.value.exit_code == 128 + number
     left = Records(address)
     assert left.status == left.state["status"] == "KILLED"
@@ -182,11 +187,11 @@ def test_a_signal_ends_it_killed(address, training, number):
 def test_one_that_was_killed_before_its_first_checkpoint_begins_again_in_its_folder(address, training, lost):
     training.acts += [lambda folder, tracker, signals: None, trained]
     work = composed(*address)
-    run_job(work)
+    training.run(work)
     left = Records(address).folder
     state = {key: value for key, value in left.state().items() if not (lost and key == "run_id")}
     StateFile(left.path / "run.json").write(state | {"status": "RUNNING"})
-    run_job(work, found=left)
+    training.run(work, found=left)
     assert training.resumed == [False, False]
     again = Records(address)
     assert (again.status, again.state["status"], again.state["attempts"]) == ("FINISHED", "FINISHED", 2)
@@ -200,7 +205,7 @@ def test_one_that_was_killed_before_its_first_checkpoint_begins_again_in_its_fol
 def test_without_a_checkpoint_nothing_is_promised(training):
     training.acts.append(lambda folder, tracker, signals: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Killed):
-        run_job(composed("tracking=none"))
+        training.run(composed("tracking=none"))
     assert "stopped by SIGTERM; there is no checkpoint to go on from" in Records(["tracking=none"]).log()
 
 
@@ -214,7 +219,7 @@ def test_a_signal_while_the_records_are_opened(address, training, monkeypatch):
 
     monkeypatch.setattr(run_context, "_open_tracker", interrupted)
     with pytest.raises(Killed):
-        run_job(composed(*address))
+        training.run(composed(*address))
     assert Records(address).status == "KILLED"
     assert training.resumed == []
 
@@ -233,7 +238,7 @@ def test_a_signal_while_the_records_are_closed_waits(address, training, act, sta
 
     training.acts.append(impatient)
     with pytest.raises(Killed):
-        run_job(composed(*address))
+        training.run(composed(*address))
     left = Records(address)
     assert left.status == left.state["status"] == status
 
@@ -244,7 +249,7 @@ def test_a_store_that_went_away_leaves_nothing(monkeypatch, tmp_path, training):
 
     monkeypatch.setattr(tracking, "ensure_store", gone)
     with pytest.raises(ConnectionError):
-        run_job(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
+        training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -255,7 +260,7 @@ def test_records_that_cannot_be_opened_leave_no_folder(monkeypatch, tmp_path, tr
     monkeypatch.setattr(tracking, "FileTracker", refused)
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(ConnectionError):
-        run_job(composed("tracking=none"))
+        training.run(composed("tracking=none"))
     assert [path for path in tmp_path.rglob("*") if path.name != "outputs"] == []
     assert signal.getsignal(signal.SIGTERM) is handler
 
@@ -263,16 +268,16 @@ def test_records_that_cannot_be_opened_leave_no_folder(monkeypatch, tmp_path, tr
 def test_a_run_to_be_resumed_stays_when_its_records_cannot_be_opened(monkeypatch, training):
     training.acts.append(killed(signal.SIGTERM))
     with pytest.raises(Killed):
-        run_job(composed("tracking=none"))
+        training.run(composed("tracking=none"))
 
     def refused(folder, name):
         raise ConnectionError("the server has died")
 
     with monkeypatch.context() as patched, pytest.raises(ConnectionError):
         patched.setattr(tracking, "FileTracker", refused)
-        run_job(composed("tracking=none", "resume=true"))
+        training.run(composed("tracking=none", "resume=true"))
     training.acts.append(trained)
-    run_job(composed("tracking=none", "resume=true"))
+    training.run(composed("tracking=none", "resume=true"))
     assert training.resumed == [False, True]
 
 
@@ -287,7 +292,7 @@ def test_an_upload_that_fails_ends_it_failed(address, training, monkeypatch):
 
     training.acts.append(full)
     with pytest.raises(OSError, match="no space left"):
-        run_job(composed(*address))
+        training.run(composed(*address))
     left = Records(address)
     assert left.status == left.state["status"] == "FAILED"
     assert left.folder.checkpoint.exists()
@@ -296,24 +301,23 @@ def test_an_upload_that_fails_ends_it_failed(address, training, monkeypatch):
 def test_a_killed_run_goes_on_in_its_folder_and_under_its_id(address, training, caplog):
     training.acts.append(killed(signal.SIGTERM))
     with pytest.raises(Killed):
-        run_job(composed(*address))
+        training.run(composed(*address))
     before = Records(address)
     training.acts.append(trained)
-    run_job(composed(*address, "resume=true"))
+    training.run(composed(*address, "resume=true"))
     after = Records(address)
     assert training.resumed == [False, True]
     assert after.status == "FINISHED"
     assert (after.folder.path, after.state["run_id"]) == (before.folder.path, before.state["run_id"])
     assert f"going on with {before.folder.path}" in caplog.messages
     assert after.log().startswith(before.log())
-    assert unfinished(Path("outputs"), composed().hashes) is None
 
 
 def test_with_nothing_to_resume_a_run_begins_and_says_so(training, caplog):
     training.acts.append(trained)
-    run_job(composed("tracking=none", "resume=true"))
+    training.run(composed("tracking=none", "resume=true"))
     assert training.resumed == [False]
-    assert caplog.messages.count("no unfinished run of this configuration in outputs: beginning anew") == 1
+    assert caplog.messages.count("no unfinished run of tanh-T100-s0 in outputs: beginning anew") == 1
 
 
 def test_the_records_of_a_process_that_is_gone_are_closed(address, training, monkeypatch):
@@ -321,7 +325,7 @@ def test_the_records_of_a_process_that_is_gone_are_closed(address, training, mon
     work = composed(*address)
     with monkeypatch.context() as patched:
         patched.setattr(run_context, "_close", lambda folder, tracker, status: None)
-        run_job(work)
+        training.run(work)
     (folder,) = (RunFolder(path.parent) for path in Path("outputs").glob("*/*/run.json"))
     run_context.end(work, folder, "KILLED", "the process was ended by SIGKILL")
     left = Records(address)
@@ -334,18 +338,18 @@ def test_the_records_of_a_process_that_is_gone_are_closed(address, training, mon
 def test_another_configuration_is_another_run(training):
     training.acts.append(killed(signal.SIGTERM))
     with pytest.raises(Killed):
-        run_job(composed("tracking=none"))
+        training.run(composed("tracking=none"))
     training.acts.append(trained)
-    run_job(composed("tracking=none", "resume=true", "steps=6000"))
+    training.run(composed("tracking=none", "resume=true", "steps=6000"))
     assert training.resumed == [False, False]
 
 
 def test_a_run_is_resumed_where_it_was_recorded(training, tracking_uri):
     training.acts.append(killed(signal.SIGTERM))
     with pytest.raises(Killed):
-        run_job(composed("tracking=none"))
+        training.run(composed("tracking=none"))
     with pytest.raises(ArgumentError) as refused:
-        run_job(composed(f"tracking.uri={tracking_uri}", "resume=true"))
+        training.run(composed(f"tracking.uri={tracking_uri}", "resume=true"))
     assert str(refused.value) == (
         f"tracking: expected none, where the run to be resumed began, received '{tracking_uri}'"
     )
@@ -355,13 +359,13 @@ def test_a_run_is_resumed_where_it_was_recorded(training, tracking_uri):
 def test_a_run_that_another_holds_is_refused_and_stays_as_it_is(training):
     training.acts.append(killed(signal.SIGTERM))
     with pytest.raises(Killed):
-        run_job(composed("tracking=none"))
+        training.run(composed("tracking=none"))
     left = Records(["tracking=none"])
     with (
         left.folder.held(),
         pytest.raises(ArgumentError, match="resume: expected a run that no other process"),
     ):
-        run_job(composed("tracking=none", "resume=true"))
+        training.run(composed("tracking=none", "resume=true"))
     assert Records(["tracking=none"]).state == left.state
 
 
@@ -370,7 +374,7 @@ def test_the_log_ends_with_the_run(training):
     before = (logger.level, list(logger.handlers))
     training.acts.append(failing)
     with contextlib.suppress(ZeroDivisionError):
-        run_job(composed("tracking=none"))
+        training.run(composed("tracking=none"))
     assert (logger.level, logger.handlers) == before
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp.runs.run_folder import RunFolder, check_root, unfinished
+from rnnexp.runs.run_folder import RunFolder, check_root
 from rnnexp.runtime.checks import ArgumentError
 
 ROOT = Path(__file__).parents[2]
@@ -79,32 +79,6 @@ def test_a_held_folder_is_refused_to_another_process(tmp_path):
         f"resume: expected a run that no other process is at work on, received {str(folder.path)!r}"
     )
     subprocess.run(command, cwd=ROOT, check=True)
-
-
-def made(root, name, status="KILLED", config_hash="abc", checkpoint=True):
-    folder = RunFolder.create(root, name)
-    folder.update(status=status, config_hash=config_hash)
-    if checkpoint:
-        folder.checkpoint.touch()
-    return folder
-
-
-@pytest.mark.parametrize("status", ["KILLED", "FAILED", "RUNNING"])
-def test_the_newest_unfinished_run_of_the_configuration_is_found(tmp_path, status):
-    made(tmp_path, "older")
-    wanted = made(tmp_path, "wanted", status)
-    made(tmp_path, "finished", "FINISHED")
-    made(tmp_path, "another", config_hash="def")
-    made(tmp_path, "nothing to go on from", checkpoint=False)
-    found = unfinished(tmp_path, ["abc"])
-    assert found is not None
-    assert found.path == wanted.path
-
-
-def test_nothing_is_found_where_nothing_is(tmp_path):
-    assert unfinished(tmp_path / "absent", ["abc"]) is None
-    made(tmp_path, "finished", "FINISHED")
-    assert unfinished(tmp_path, ["abc"]) is None
 
 
 def test_a_root_that_can_be_made_passes_and_is_not_made(tmp_path):

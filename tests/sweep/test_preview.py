@@ -97,3 +97,17 @@ def test_a_run_that_says_nothing_of_the_time_is_left_out(spoilt):
     assert timed([folder]) == [(1.0, 2.0)]
     folder.update(**spoilt)
     assert timed([folder]) == []
+
+
+def test_of_a_run_alone_it_says_what_the_command_does():
+    left(JOBS[0], "FINISHED")
+    left(JOBS[1], "KILLED")
+
+    def steps(*overrides):
+        jobs = [(*job, *overrides) for job in JOBS[:2]]
+        request = dataclasses.replace(asked(), sweeping=False)
+        found = [dataclasses.replace(request, jobs=(job,), first=build.compose_job(job)) for job in jobs]
+        return [lines(one)[-2] for one in found]
+
+    assert steps() == ["jobs   1: 1 to run"] * 2
+    assert steps("resume=true") == ["jobs   1: 1 to run", "jobs   1: 1 to go on with"]

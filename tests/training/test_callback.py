@@ -1,11 +1,11 @@
 import itertools
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rnnexp.training import callback as steering
-from rnnexp.training.callback import Hooks, Intervals, Steering
+from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
 from rnnexp.training.record import History, Recorded
 
 T = 3
@@ -42,7 +42,7 @@ class Log:
     def __init__(self):
         self.calls: list[tuple] = []
         self.blocks: list[Recorded] = []
-        names = ("probe", "validation", "checkpoint", "return")
+        names = ("probe", "validation", "checkpoint")
         self.hooks = Hooks(self.blocks.append, *map(self._note, names))
 
     def _note(self, name):
@@ -52,9 +52,9 @@ class Log:
         return [step for called, *rest in self.calls if called == name for step in rest]
 
 
-def steer(device, hooks, execution=1, intervals=NEVER, history=None):
+def recording(device, hooks, execution=1, intervals=NEVER, history=None):
     model: Any = device
-    return Steering(model, execution, intervals, hooks, history)
+    return RecordingCallback(model, execution, intervals, hooks, history)
 
 
 def drive(callback, device, stop, execution=1):
@@ -75,20 +75,18 @@ def test_hooks_are_due_at_the_first_return_after_a_multiple_of_their_interval(ev
     for name in ("probe", "validation", "checkpoint"):
         device, log = Device(), Log()
         intervals = Intervals(**{"record": 1, "probe": 0, "validation": 0, "checkpoint": 0, name: every})
-        drive(steer(device, log.hooks, execution, intervals), device, stop, execution)
+        drive(recording(device, log.hooks, execution, intervals), device, stop, execution)
         assert log.steps(name) == due
-        assert len(log.calls) == len(due) + len(returns)
+        assert len(log.calls) == len(due)
 
 
-def test_a_checkpoint_comes_last_and_the_return_after_it():
+def test_a_checkpoint_comes_last():
     device, log = Device(), Log()
-    drive(steer(device, log.hooks, intervals=ALWAYS), device, 2)
+    drive(recording(device, log.hooks, intervals=ALWAYS), device, 2)
     order = [("validation",), ("probe",), ("checkpoint",)]
     assert log.calls == [
         *((*name, 1) for name in order),
-        ("return",),
         *((*name, 2) for name in order),
-        ("return",),
     ]
 
 
@@ -98,8 +96,8 @@ def test_hooks_find_everything_before_them_read():
     def look(step):
         seen.append((step, len(callback.history.kept.steps)))
 
-    hooks = Hooks(lambda block: None, look, look, look, lambda: None)
-    callback = steer(device, hooks, 3, Intervals(1, 0, 0, 6))
+    hooks = Hooks(lambda block: None, look, look, look)
+    callback = recording(device, hooks, 3, Intervals(1, 0, 0, 6))
     drive(callback, device, 20, 3)
     assert seen == [(6, 6), (12, 12), (18, 18)]
 
@@ -111,7 +109,7 @@ def test_the_history_is_complete_and_in_order(rows, execution, record, intervals
     stop = 23
     device, log = Device(rows, clipped=range(7, 11)), Log()
     intervals = Intervals(record, intervals.probe, intervals.validation, intervals.checkpoint)
-    callback = steer(device, log.hooks, execution, intervals)
+    callback = recording(device, log.hooks, execution, intervals)
     drive(callback, device, stop, execution)
     callback.read()
     np.testing.assert_array_equal(np.concatenate([block.steps for block in log.blocks]), np.arange(stop))
@@ -125,13 +123,13 @@ def test_the_history_is_complete_and_in_order(rows, execution, record, intervals
 
 def test_the_device_is_read_seldom():
     device, log = Device(rows=50), Log()
-    drive(steer(device, log.hooks), device, 500)
+    drive(recording(device, log.hooks), device, 500)
     assert device.reads == [50] * 10
 
 
 def test_there_is_nothing_to_read_twice():
     device, log = Device(), Log()
-    callback = steer(device, log.hooks)
+    callback = recording(device, log.hooks)
     callback.read()
     drive(callback, device, 3)
     callback.read()
@@ -153,7 +151,7 @@ BAD = {
 def test_a_divergence_is_found_at_its_step_however_late_it_is_noticed(values, execution, rows):
     device = Device(rows, bad={7: values, 8: values, 12: values}, clipped=(6, 7, 8, 9))
     log = Log()
-    callback = steer(device, log.hooks, execution, Intervals(1, 0, 0, 20))
+    callback = recording(device, log.hooks, execution, Intervals(1, 0, 0, 20))
     drive(callback, device, 60, execution)
     assert callback.diverged_at == callback.history.diverged_at == 7
     assert device.stop_training
@@ -166,25 +164,24 @@ def test_a_divergence_is_found_at_its_step_however_late_it_is_noticed(values, ex
 @pytest.mark.parametrize("values", [(1.0, 1.0, np.nan), (1.0, 1e300), (-1e300,)])
 def test_what_is_finite_or_clipped_to_nothing_is_no_divergence(values):
     device, log = Device(bad={7: values}), Log()
-    callback = steer(device, log.hooks)
+    callback = recording(device, log.hooks)
     drive(callback, device, 12)
     assert callback.diverged_at is None
     assert not device.stop_training
 
 
-def test_after_a_divergence_only_the_return_is_called():
+def test_after_a_divergence_no_hook_is_called():
     device, log = Device(bad={4: (np.nan,)}), Log()
-    drive(steer(device, log.hooks, intervals=ALWAYS), device, 12)
+    drive(recording(device, log.hooks, intervals=ALWAYS), device, 12)
     assert device.steps_taken == 5
-    assert [call for call in log.calls if call[0] != "return"] == [
+    assert log.calls == [
         (name, step) for step in range(1, 5) for name in ("validation", "probe", "checkpoint")
     ]
-    assert log.calls[-1] == ("return",)
 
 
 def test_a_divergence_that_only_the_last_read_finds():
     device, log = Device(rows=50, bad={9: (np.nan,)}), Log()
-    callback = steer(device, log.hooks)
+    callback = recording(device, log.hooks)
     drive(callback, device, 12)
     assert callback.diverged_at is None
     callback.read()
@@ -193,13 +190,13 @@ def test_a_divergence_that_only_the_last_read_finds():
 
 def test_a_run_goes_on_with_its_history():
     first, second = Device(clipped=range(3, 9)), Device(clipped=range(3, 9))
-    callback = steer(first, Log().hooks, intervals=Intervals(2, 0, 0, 0))
+    callback = recording(first, Log().hooks, intervals=Intervals(2, 0, 0, 0))
     drive(callback, first, 5)
     callback.read()
     before = callback.history
     second.steps_taken = 5
     log = Log()
-    later = steer(second, log.hooks, intervals=Intervals(2, 4, 0, 0), history=before)
+    later = recording(second, log.hooks, intervals=Intervals(2, 4, 0, 0), history=before)
     np.testing.assert_array_equal(later.history.kept.steps, [0, 2, 4])
     drive(later, second, 10)
     later.read()
@@ -212,23 +209,23 @@ def test_a_run_goes_on_with_its_history():
 def test_a_run_that_had_diverged_stays_so():
     history = History(Recorded.empty(T), 0, 0.0, diverged_at=0)
     device, log = Device(), Log()
-    callback = steer(device, log.hooks, intervals=ALWAYS, history=history)
+    callback = recording(device, log.hooks, intervals=ALWAYS, history=history)
     drive(callback, device, 5)
     assert callback.history.diverged_at == 0
     assert device.steps_taken == 1
-    assert log.calls == [("return",)]
+    assert log.calls == []
     assert log.blocks == []
 
 
 def test_the_clock_runs_from_begin_to_end_of_an_execution_only(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(steering.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     device = Device()
 
     def sleep(*step):
         now[0] += 1000
 
-    callback = steer(device, Hooks(sleep, sleep, sleep, sleep, sleep), 2, ALWAYS)
+    callback = recording(device, Hooks(sleep, sleep, sleep, sleep), 2, ALWAYS)
     for _ in range(3):
         now[0] += 10
         callback.on_train_batch_begin(0)
@@ -239,6 +236,6 @@ def test_the_clock_runs_from_begin_to_end_of_an_execution_only(monkeypatch):
 
 
 def test_the_history_of_a_run_that_has_not_begun():
-    history = steer(Device(), Log().hooks).history
+    history = recording(Device(), Log().hooks).history
     assert history.kept.log_norms.shape == (0, T)
     assert (history.clipped, history.seconds, history.diverged_at) == (0, 0.0, None)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from plans import small_plan
 
-from rnnexp.training.replica import Observer, Subject
+from rnnexp.training.replica import Observer, Replica
 
 
 class Told:
@@ -21,12 +21,12 @@ class Told:
         )
 
 
-def subject(tmp_path, told, **changes):
-    return Subject(small_plan(**changes), tmp_path / "state.npz", told.observer(), lambda: None)
+def replica(tmp_path, told, **changes):
+    return Replica(small_plan(**changes), tmp_path / "state.npz", told.observer())
 
 
 def test_nothing_is_found_before_the_first_look(tmp_path):
-    one = subject(tmp_path, Told())
+    one = replica(tmp_path, Told())
     assert not one.measured
     with pytest.raises(IndexError):
         one.result()
@@ -34,7 +34,7 @@ def test_nothing_is_found_before_the_first_look(tmp_path):
 
 def test_it_begins_with_a_look_and_looks_last_before_the_last_step(tmp_path):
     told = Told()
-    one = subject(tmp_path, told)
+    one = replica(tmp_path, told)
     one.begin(resume=False)
     assert told.events == [("look", 0)]
     one.model.steps_taken = 11
@@ -45,19 +45,19 @@ def test_it_begins_with_a_look_and_looks_last_before_the_last_step(tmp_path):
 
 def test_it_tells_that_it_is_trained_before_the_final_validation(tmp_path):
     told = Told()
-    one = subject(tmp_path, told)
+    one = replica(tmp_path, told)
     one.begin(resume=False)
     one.last_validation()
     assert told.events == [("look", 0), ("trained", 0), ("validation", 0)]
 
 
 def test_what_one_saves_another_goes_on_from(tmp_path):
-    one = subject(tmp_path, Told())
+    one = replica(tmp_path, Told())
     one.begin(resume=False)
     one.model.steps_taken = 5
     one.network.trainable_variables[0].assign_add(np.ones(one.network.trainable_variables[0].shape))
     one.save()
-    two = subject(tmp_path, Told())
+    two = replica(tmp_path, Told())
     two.begin(resume=True)
     assert two.steps_taken == 5
     for kept, found in zip(one.network.get_weights(), two.network.get_weights(), strict=True):
@@ -65,15 +65,15 @@ def test_what_one_saves_another_goes_on_from(tmp_path):
 
 
 def test_without_checkpoints_none_is_written_and_none_is_found(tmp_path):
-    one = subject(tmp_path, Told(), checkpoint_every=0)
+    one = replica(tmp_path, Told(), checkpoint_every=0)
     one.begin(resume=False)
     one.save()
     assert not (tmp_path / "state.npz").exists()
     with pytest.raises(FileNotFoundError):
-        subject(tmp_path, Told()).begin(resume=True)
+        replica(tmp_path, Told()).begin(resume=True)
 
 
 def test_equal_seeds_make_equal_networks_and_others_do_not(tmp_path):
-    first, same, other = (subject(tmp_path, Told(), seed=seed).network.get_weights() for seed in (3, 3, 4))
+    first, same, other = (replica(tmp_path, Told(), seed=seed).network.get_weights() for seed in (3, 3, 4))
     assert all(np.array_equal(*pair) for pair in zip(first, same, strict=True))
     assert not np.array_equal(first[0], other[0])

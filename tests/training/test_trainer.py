@@ -17,8 +17,8 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tasks import Adding
 from rnnexp.training import checkpoint
-from rnnexp.training.replica import Observer, Result, Subject
-from rnnexp.training.trainer import Trial
+from rnnexp.training.replica import Observer, Result
+from rnnexp.training.trainer import Member, Trainer
 
 T, H, B, STEPS = 12, 6, 4, 12
 
@@ -36,14 +36,14 @@ PLAN = small_plan(
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_collections():
-    """Every trial collects garbage; what was there before the first one need not be looked at each time."""
+    """Every trainer collects garbage; what was there before the first one need not be looked at each time."""
     gc.freeze()
     yield
     gc.unfreeze()
 
 
 class Watcher:
-    """Writes down what a trial tells, and does something on the way if asked to."""
+    """Writes down what a trainer tells, and does something on the way if asked to."""
 
     def __init__(self, then=None):
         self.blocks, self.measured, self.validated, self.trained, self.saved = [], [], [], [], []
@@ -83,22 +83,23 @@ class SignalAt(Interruption):
 
 def start(plan, folder, watcher=None, interruption=None):
     watcher = watcher or Watcher()
-    return Trial(plan, folder / "state.npz", watcher.observer(), interruption or Interruption())
+    member = Member(plan, folder / "state.npz", watcher.observer())
+    return Trainer([member], interruption or Interruption())
 
 
-def variables(trial: Any):
+def variables(trainer: Any):
     """Weights and the optimizer's variables."""
     return [
-        *trial.subject.network.get_weights(),
-        *(np.asarray(v) for v in trial.subject.model.optimizer.variables),
+        *trainer.replicas[0].network.get_weights(),
+        *(np.asarray(v) for v in trainer.replicas[0].model.optimizer.variables),
     ]
 
 
-def findings(trial, result: Result):
+def findings(trainer, result: Result):
     """All numbers of a run but its duration."""
     kept = result.history.kept
     return {
-        **{f"variable {place}": value for place, value in enumerate(variables(trial))},
+        **{f"variable {place}": value for place, value in enumerate(variables(trainer))},
         "record": np.column_stack([kept.steps, kept.log_norms, kept.scalars]),
         "counts": [result.history.clipped, result.diverged_at is None, result.steps_taken],
         "validations": [(v.step, *dataclasses.astuple(v.score)) for v in result.validations],
@@ -123,29 +124,29 @@ def assert_same(found, expected, but=()):
 
 
 def run(plan, folder, resume=False, watcher=None, interruption=None):
-    trial = start(plan, folder, watcher, interruption)
-    return findings(trial, trial.run(resume))
+    trainer = start(plan, folder, watcher, interruption)
+    return findings(trainer, trainer.run([resume])[0])
 
 
 def run_killed(plan, folder, resume=False, watcher=None, interruption=None):
-    """Run until the signal; return the trial."""
-    trial = start(plan, folder, watcher, interruption)
+    """Run until the signal; return the trainer."""
+    trainer = start(plan, folder, watcher, interruption)
     with pytest.raises(Killed, match="SIGTERM"):
-        trial.run(resume)
-    return trial
+        trainer.run([resume])
+    return trainer
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """An uninterrupted run: the trial, what it told, its result and all its numbers."""
+    """An uninterrupted run: the trainer, what it told, its result and all its numbers."""
     watcher = Watcher()
-    trial = start(PLAN, tmp_path_factory.mktemp("whole"), watcher)
-    result = trial.run(resume=False)
-    return trial, watcher, result, findings(trial, result)
+    trainer = start(PLAN, tmp_path_factory.mktemp("whole"), watcher)
+    result = trainer.run([False])[0]
+    return trainer, watcher, result, findings(trainer, result)
 
 
 def test_what_a_run_finds_and_when(whole):
-    trial, watcher, result, _ = whole
+    trainer, watcher, result, _ = whole
     assert watcher.measured == [0, 4, 8, STEPS - 1]
     assert (result.start.step, result.end.step) == (0, STEPS - 1)
     assert watcher.validated == [validated.step for validated in result.validations] == [4, 8, STEPS]
@@ -153,14 +154,14 @@ def test_what_a_run_finds_and_when(whole):
     np.testing.assert_array_equal(np.concatenate([block.steps for block in watcher.blocks]), np.arange(STEPS))
     np.testing.assert_array_equal(result.history.kept.steps, [0, 3, 6, 9])
     assert 0 < result.history.clipped < STEPS
-    assert (result.diverged_at, result.steps_taken, trial.subject.steps_taken) == (None, STEPS, STEPS)
+    assert (result.diverged_at, result.steps_taken, trainer.replicas[0].steps_taken) == (None, STEPS, STEPS)
     assert result.history.seconds > 0
 
 
 def test_the_last_look_is_at_the_weights_whose_gradient_was_recorded_last(whole):
     """On the batch of the last training step the probe finds what the step recorded."""
-    trial, watcher, result, _ = whole
-    weights, last = checkpoint_weights(trial), STEPS - 1
+    trainer, watcher, result, _ = whole
+    weights, last = checkpoint_weights(trainer), STEPS - 1
     trained = measurer(tasks.Batch(*PLAN.task.batch(PLAN.seed, "train", last, B))).measure(weights, last)
     np.testing.assert_allclose(watcher.blocks[-1].log_norms[-1], trained.gradient.log_norm, atol=1e-5)
     again = measurer(PLAN.task.batch(PLAN.seed, "probe", 0, PLAN.probe_batch_size)).measure(weights, last)
@@ -177,23 +178,23 @@ def measurer(batch):
 def test_a_look_reaches_beyond_the_dtype_of_the_training(tmp_path):
     """1e-6 to the 11th is a zero in float32."""
     initializer = Identity(gain=1e-6)
-    result = start(dataclasses.replace(PLAN, initializer=initializer, steps=0), tmp_path).run(resume=False)
+    result = start(dataclasses.replace(PLAN, initializer=initializer, steps=0), tmp_path).run([False])[0]
     assert result.start.gradient.zero_share == 0
     assert result.start.gradient.log10_ratio == pytest.approx(-66, abs=2)
 
 
-def checkpoint_weights(trial):
+def checkpoint_weights(trainer):
     """The weights of the last checkpoint, which is taken at the last look."""
-    with np.load(trial.subject._state) as stored:
+    with np.load(trainer.replicas[0]._state) as stored:
         assert stored["steps_taken"] == STEPS - 1
         return [stored[f"variable_{place}"] for place in range(5)]
 
 
 @pytest.mark.parametrize(("count", "taken"), [(7, 11), (8, 12)])
 def test_a_run_that_was_killed_goes_on_to_the_bit(count, taken, whole, tmp_path):
-    """The 7th to ask is the trial itself, having trained up to its last look; the 8th is the last return."""
-    trial = run_killed(PLAN, tmp_path, interruption=SignalAt(count))
-    assert trial.subject.steps_taken == taken
+    """The 7th to ask is the trainer, having trained up to its last look; the 8th is the last return."""
+    trainer = run_killed(PLAN, tmp_path, interruption=SignalAt(count))
+    assert trainer.replicas[0].steps_taken == taken
     assert checkpoint.steps_in(tmp_path / "state.npz") == STEPS - 1
     watcher = Watcher()
     assert_same(run(PLAN, tmp_path, resume=True, watcher=watcher), whole[3])
@@ -202,9 +203,9 @@ def test_a_run_that_was_killed_goes_on_to_the_bit(count, taken, whole, tmp_path)
 
 def test_a_run_that_was_killed_twice_goes_on_to_the_bit(whole, tmp_path):
     run_killed(PLAN, tmp_path, interruption=SignalAt(2))
-    trial = run_killed(PLAN, tmp_path, resume=True, interruption=SignalAt(3))
-    assert trial.subject.steps_taken == 10
-    assert trial.subject.result().validations == whole[2].validations[:2]
+    trainer = run_killed(PLAN, tmp_path, resume=True, interruption=SignalAt(3))
+    assert trainer.replicas[0].steps_taken == 10
+    assert trainer.replicas[0].result().validations == whole[2].validations[:2]
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
 
 
@@ -215,8 +216,8 @@ def test_a_run_that_was_killed_twice_goes_on_to_the_bit(whole, tmp_path):
 def test_a_signal_during_a_hook_waits_for_it_and_between_them_for_nothing(event, taken, whole, tmp_path):
     interruption = Interruption()
     watcher = Watcher({event: lambda: interruption.receive(signal.SIGTERM)})
-    trial = run_killed(PLAN, tmp_path, watcher=watcher, interruption=interruption)
-    assert trial.subject.steps_taken == taken
+    trainer = run_killed(PLAN, tmp_path, watcher=watcher, interruption=interruption)
+    assert trainer.replicas[0].steps_taken == taken
     assert checkpoint.steps_in(tmp_path / "state.npz") == min(taken, STEPS - 1)
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
 
@@ -231,7 +232,7 @@ def test_all_that_a_checkpoint_leaves_behind_was_told_before_it_is_written(tmp_p
 
     written: list[int] = []
     monkeypatch.setattr(checkpoint, "save", checked)
-    start(PLAN, tmp_path, watcher).run(resume=False)
+    start(PLAN, tmp_path, watcher).run([False])
     assert written == watcher.saved
     assert len(written) > 1
 
@@ -240,9 +241,9 @@ def test_a_run_whose_process_died_goes_on_from_its_last_checkpoint(whole, tmp_pa
     def die():
         raise MemoryError
 
-    trial = start(PLAN, tmp_path, Watcher({("validation", 2): die}))
+    trainer = start(PLAN, tmp_path, Watcher({("validation", 2): die}))
     with pytest.raises(MemoryError):
-        trial.run(resume=False)
+        trainer.run([False])
     assert checkpoint.steps_in(tmp_path / "state.npz") == 6
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
 
@@ -268,20 +269,17 @@ def test_a_second_signal_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
 
 def test_without_checkpoints_nothing_is_written(tmp_path):
     plan = dataclasses.replace(PLAN, checkpoint_every=0, steps=4)
-    trial = run_killed(plan, tmp_path, interruption=SignalAt(1))
+    trainer = run_killed(plan, tmp_path, interruption=SignalAt(1))
     assert list(tmp_path.iterdir()) == []
-    np.testing.assert_array_equal(trial.subject.result().history.kept.steps, [0])
+    np.testing.assert_array_equal(trainer.replicas[0].result().history.kept.steps, [0])
 
 
-def test_a_signal_before_anything_was_measured(tmp_path, monkeypatch):
+def test_a_signal_before_the_training_leaves_no_checkpoint(tmp_path):
     interruption = Interruption()
-    monkeypatch.setattr(Subject, "_measure", lambda subject: interruption.receive(signal.SIGTERM))
-    trial = start(PLAN, tmp_path, interruption=interruption)
+    watcher = Watcher({("measurement", 1): lambda: interruption.receive(signal.SIGTERM)})
+    trainer = start(PLAN, tmp_path, watcher, interruption)
     with pytest.raises(Killed):
-        trial.run(resume=False)
-    assert not trial.subject.measured
-    with pytest.raises(IndexError):
-        trial.subject.result()
+        trainer.run([False])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -289,16 +287,16 @@ def test_a_damaged_checkpoint_is_not_overwritten(tmp_path):
     path = tmp_path / "state.npz"
     path.write_bytes(b"PK")
     with pytest.raises(ArgumentError, match="^resume: expected a whole checkpoint, received"):
-        start(PLAN, tmp_path).run(resume=True)
+        start(PLAN, tmp_path).run([True])
     assert path.read_bytes() == b"PK"
 
 
 @pytest.mark.parametrize("steps", [0, 1])
 def test_the_shortest_runs(steps, tmp_path):
     watcher = Watcher()
-    trial = start(dataclasses.replace(PLAN, steps=steps), tmp_path, watcher)
-    before = trial.subject.network.get_weights()
-    result = trial.run(resume=False)
+    trainer = start(dataclasses.replace(PLAN, steps=steps), tmp_path, watcher)
+    before = trainer.replicas[0].network.get_weights()
+    result = trainer.run([False])[0]
     assert watcher.measured == [0]
     assert result.end is result.start
     assert watcher.validated == [steps]
@@ -306,7 +304,8 @@ def test_the_shortest_runs(steps, tmp_path):
     np.testing.assert_array_equal(result.history.kept.steps, np.arange(steps))
     assert result.steps_taken == steps
     changed = [
-        not np.array_equal(*pair) for pair in zip(before, trial.subject.network.get_weights(), strict=True)
+        not np.array_equal(*pair)
+        for pair in zip(before, trainer.replicas[0].network.get_weights(), strict=True)
     ]
     assert all(changed) == any(changed) == (steps == 1)
 
@@ -324,7 +323,7 @@ def diverged(tmp_path_factory):
         validation_every=100,
         checkpoint_every=100,
     )
-    return plan, start(plan, tmp_path_factory.mktemp("diverged")).run(resume=False)
+    return plan, start(plan, tmp_path_factory.mktemp("diverged")).run([False])[0]
 
 
 def test_a_run_that_diverges_stops_and_says_at_which_step(diverged):
@@ -342,8 +341,8 @@ def test_a_run_that_diverges_stops_and_says_at_which_step(diverged):
 
 def test_a_run_that_diverged_unnoticed_and_was_killed_ends_in_the_same_place(diverged, tmp_path):
     plan, expected = diverged
-    assert run_killed(plan, tmp_path, interruption=SignalAt(7)).subject.steps_taken == 14
-    result = start(plan, tmp_path).run(resume=True)
+    assert run_killed(plan, tmp_path, interruption=SignalAt(7)).replicas[0].steps_taken == 14
+    result = start(plan, tmp_path).run([True])[0]
     assert result.diverged_at == expected.diverged_at
     assert result.steps_taken == 14  # no step was taken after it was known
     for name in ("steps", "log_norms", "scalars"):
@@ -357,8 +356,8 @@ def test_every_task_runs(name, tmp_path):
     task = tasks.CATALOGUE[name](8 if name == "digits" else T)
     watcher = Watcher()
     plan = dataclasses.replace(PLAN, task=task, steps=2, steps_per_execution=1, dtype="float64")
-    trial = start(plan, tmp_path, watcher)
-    result = trial.run(resume=False)
+    trainer = start(plan, tmp_path, watcher)
+    result = trainer.run([False])[0]
     assert result.history.kept.log_norms.shape == (1, task.steps)
     assert np.isfinite(np.concatenate([block.scalars for block in watcher.blocks])).all()
     assert np.isfinite(list(result.end.metrics().values())).all()
@@ -367,17 +366,17 @@ def test_every_task_runs(name, tmp_path):
     # Two steps teach nothing: the loss is about that of guessing, and hardly any sequence is right.
     assert 0.5 * task.floor_loss < score.loss < 30 * task.floor_loss
     assert 0 < score.error <= 1
-    assert {weight.dtype.name for weight in trial.subject.network.get_weights()} == {"float64"}
+    assert {weight.dtype.name for weight in trainer.replicas[0].network.get_weights()} == {"float64"}
 
 
 def test_segments_change_no_more_than_the_last_digits(tmp_path):
     plan = dataclasses.replace(PLAN, steps=4, dtype="float64", record_every=1, jit=True)
     weights, records = [], []
     for segment in (None, 5):
-        trial = start(dataclasses.replace(plan, segment=segment), tmp_path)
-        assert trial.subject.network.get_layer("recurrent").segment == segment
-        records.append(trial.run(resume=False).history.kept.log_norms)
-        weights.append(trial.subject.network.get_weights())
+        trainer = start(dataclasses.replace(plan, segment=segment), tmp_path)
+        assert trainer.replicas[0].network.get_layer("recurrent").segment == segment
+        records.append(trainer.run([False])[0].history.kept.log_norms)
+        weights.append(trainer.replicas[0].network.get_weights())
     np.testing.assert_allclose(records[0], records[1], atol=1e-5)  # kept in float32
     for ours, theirs in zip(*weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
@@ -399,9 +398,9 @@ def test_looking_does_not_disturb(whole, tmp_path):
 @pytest.mark.parametrize("seed", [0, 5])
 def test_each_weight_has_a_seed_of_its_own(seed, tmp_path):
     plan = dataclasses.replace(PLAN, seed=seed, initializer=GlorotUniform(seed=3 * seed + 1))
-    kernel, recurrent_kernel, bias, readout, readout_bias = start(
-        plan, tmp_path
-    ).subject.network.get_weights()
+    kernel, recurrent_kernel, bias, readout, readout_bias = (
+        start(plan, tmp_path).replicas[0].network.get_weights()
+    )
     np.testing.assert_array_equal(kernel, GlorotUniform(seed=3 * seed)((2, H)))
     np.testing.assert_array_equal(recurrent_kernel, GlorotUniform(seed=3 * seed + 1)((H, H)))
     np.testing.assert_array_equal(readout, GlorotUniform(seed=3 * seed + 2)((H, 1)))

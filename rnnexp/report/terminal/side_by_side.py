@@ -1,8 +1,9 @@
 """The end of several replicas: a row for each, and where all of it is."""
 
+import collections
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -47,6 +48,19 @@ class SideBySide:
     seconds: float
     run: str | None = None
     open_command: str | None = None
+
+    def verdicts(self) -> Mapping[str | None, int]:
+        """Return how many have each verdict on learning."""
+        return collections.Counter(line.found.learning_verdict for line in self.lines)
+
+    def markdown(self) -> str:
+        """Return verdicts and losses as a table in Markdown."""
+        rows = ["| seed | gradient | learning | loss |", "|---|---|---|---|"]
+        for line in self.lines:
+            found = line.found
+            loss = "" if found.loss is None else numbers.loss(found.loss)
+            rows.append(f"| {line.seed} | {found.gradient_verdict} | {found.learning_verdict} | {loss} |")
+        return "\n".join(rows)
 
 
 def print_side_by_side(ending: SideBySide, console: Console | None = None) -> None:

@@ -85,3 +85,12 @@ def test_without_mlflow_the_folders_are_all_there_is():
 def test_a_folder_below_this_one_is_named_from_here(tmp_path):
     ending = SideBySide("a", [Line(0, tmp_path / "outputs" / "b", SOLVED)], 3.0)
     assert printed(ending)[-1] == "seed 0      outputs/b"
+
+
+def test_the_table_in_markdown_has_a_row_for_each():
+    assert ENDING.markdown().splitlines()[2:] == [
+        "| 3 | stable | solved | 0.01883 |",
+        "| 4 | non_finite | diverged | nan |",
+        "| 5 | vanishing | at_chance |  |",
+    ]
+    assert ENDING.verdicts() == {"solved": 1, "diverged": 1, "at_chance": 1}

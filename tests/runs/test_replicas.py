@@ -13,12 +13,9 @@ import pytest
 import yaml
 
 from rnnexp import load_runs
-from rnnexp.joint import job
-from rnnexp.joint.job import run_together
-from rnnexp.joint.parent_run import JointRun
 from rnnexp.report import terminal
-from rnnexp.runs import build, run_context
-from rnnexp.runs.run import run_job
+from rnnexp.runs import build
+from rnnexp.runs.run import run_job, run_jobs
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Killed
@@ -52,12 +49,13 @@ class Training:
         found = terminal.Summary("a", gradient_verdict="stable", learning_verdict="learning", loss=0.1)
         return terminal.Line(run.job.plan.seed, run.folder.path, found)
 
+    def run(self, *overrides):
+        run_jobs(composed(*overrides), train=self)
+
 
 @pytest.fixture
-def training(monkeypatch):
-    stand_in = Training()
-    monkeypatch.setattr(job, "_conduct", stand_in)
-    return stand_in
+def training():
+    return Training()
 
 
 @pytest.fixture(params=["none", "mlflow"])
@@ -90,7 +88,7 @@ def at(seed, number):
 
 
 def test_each_is_the_run_that_its_seed_would_have_alone(address, training, capsys):
-    run_together(composed(*address, "units=8", "replicas=3", "seed=4"))
+    training.run(*address, "units=8", "replicas=3", "seed=4")
     assert statuses() == ["FINISHED"] * 3
     for seed, folder in zip((4, 5, 6), folders(), strict=True):
         (single,) = composed("units=8", f"seed={seed}")
@@ -108,7 +106,7 @@ def test_each_is_the_run_that_its_seed_would_have_alone(address, training, capsy
 
 
 def test_in_mlflow_they_lie_below_one_run_and_are_read_as_any(training, tracking_uri):
-    run_together(composed(f"tracking.uri={tracking_uri}", "replicas=2"))
+    training.run(f"tracking.uri={tracking_uri}", "replicas=2")
     table = load_runs(tracking_uri)
     assert list(table["seed"]) == [0, 1]
     assert list(table["run_id"]) == [folder.state()["run_id"] for folder in folders()]
@@ -121,17 +119,16 @@ def test_in_mlflow_they_lie_below_one_run_and_are_read_as_any(training, tracking
     assert "| 1 | stable | learning | 0.1000 |" in run.data.tags["mlflow.note.content"]
 
 
-def test_replicas_that_were_given_a_name_share_it_with_their_parent():
-    assert JointRun(composed("tracking=none", "replicas=2", "name=a b"), None, []).name == "a b"
+def test_replicas_that_were_given_a_name_share_it(training, capsys):
+    training.run("tracking=none", "replicas=2", "name=a b")
+    assert "runs        a b\n" in capsys.readouterr().out
 
 
-def test_a_signal_ends_those_killed_that_have_not_finished_and_resume_goes_on_with_them(
-    address, training, caplog, capsys
-):
+def test_a_signal_ends_the_others_killed_and_resume_goes_on(address, training, caplog, capsys):
     training.acts.append(at(1, signal.SIGTERM))
     typed = [*address, "replicas=3"]
     with pytest.raises(Killed):
-        run_together(composed(*typed))
+        training.run(*typed)
     assert statuses() == ["FINISHED", "KILLED", "KILLED"]
     command = f"go on with: python run.py {' '.join(typed)} resume=true"
     assert [text for text in caplog.messages if command in text] == [f"stopped by SIGTERM; {command}"] * 3
@@ -140,20 +137,22 @@ def test_a_signal_ends_those_killed_that_have_not_finished_and_resume_goes_on_wi
     before = [folder.path for folder in folders()]
     parents = {folder.state()["parent"] for folder in folders()}
 
-    run_together(composed(*typed, "resume=true"))
+    training.run(*typed, "resume=true")
     assert training.resumed[1] == {1: True, 2: True}
     assert statuses() == ["FINISHED"] * 3
     assert [folder.path for folder in folders()] == before
     assert {folder.state()["parent"] for folder in folders()} == parents
     assert len(parents) == 1
     assert "seed 0: had finished earlier" in capsys.readouterr().out
-    assert "going on with seeds 1, 2" in caplog.messages
+    assert [text for text in caplog.messages if text.startswith("going on with")] == [
+        f"going on with {path}" for path in before[1:]
+    ]
 
 
-def test_a_fault_is_written_down_and_ends_those_failed_that_have_not_finished(address, training, caplog):
+def test_a_fault_ends_those_failed_that_have_not_finished(address, training, caplog):
     training.acts.append(at(1, None))
     with pytest.raises(ZeroDivisionError):
-        run_together(composed(*address, "replicas=2"))
+        training.run(*address, "replicas=2")
     assert statuses() == ["FINISHED", "FAILED"]
     assert "the runs failed: ZeroDivisionError: of nothing" in caplog.messages
     assert 'raise ZeroDivisionError("of nothing")' in folders()[1].log.read_text()
@@ -162,51 +161,51 @@ def test_a_fault_is_written_down_and_ends_those_failed_that_have_not_finished(ad
         assert client.get_run(folders()[0].state()["parent"]).info.status == "FAILED"
 
 
-def test_a_signal_while_the_records_are_opened_ends_all_that_are_open(address, training, monkeypatch):
-    open_tracker = run_context._open_tracker
-
-    def interrupted(job, *rest):
-        if job.plan.seed == 1:
+def test_a_signal_while_the_records_are_opened_ends_all_that_are_open(address, training):
+    def interrupted(folder):
+        if len(folders()) == 2:
             signal.raise_signal(signal.SIGTERM)
-        return open_tracker(job, *rest)
 
-    monkeypatch.setattr(run_context, "_open_tracker", interrupted)
     with pytest.raises(Killed):
-        run_together(composed(*address, "replicas=3"))
+        run_jobs(composed(*address, "replicas=3"), opened=interrupted, train=training)
     assert statuses() == ["KILLED"] * 2
     assert training.resumed == []
 
 
 def test_with_nothing_to_resume_all_begin_and_say_so(training, caplog):
-    run_together(composed("tracking=none", "replicas=2"))
-    run_together(composed("tracking=none", "replicas=2", "resume=true"))
+    training.run("tracking=none", "replicas=2")
+    training.run("tracking=none", "replicas=2", "resume=true")
     assert training.resumed == [{0: False, 1: False}] * 2
     assert len(folders()) == 4
-    assert "no unfinished run of these seeds in outputs: beginning anew" in caplog.messages
+    for seed in (0, 1):
+        assert f"no unfinished run of tanh-T100-s{seed} in outputs: beginning anew" in caplog.messages
 
 
 def test_more_replicas_than_before_begin_beside_those_that_go_on(training, caplog):
     training.acts.append(at(0, signal.SIGTERM))
     with pytest.raises(Killed):
-        run_together(composed("tracking=none", "replicas=2"))
+        training.run("tracking=none", "replicas=2")
     folders()[1].checkpoint.unlink()
-    run_together(composed("tracking=none", "replicas=3", "resume=true"))
+    first, second = (folder.path for folder in folders())
+    training.run("tracking=none", "replicas=3", "resume=true")
     assert training.resumed[1] == {0: True, 1: False, 2: False}
     assert statuses() == ["FINISHED"] * 3
-    assert {"going on with seed 0", "beginning with seeds 1, 2"} <= set(caplog.messages)
+    assert {
+        f"going on with {first}",
+        f"{second} was interrupted before its first checkpoint: beginning anew in it",
+        "no unfinished run of tanh-T100-s2 in outputs: beginning anew",
+    } <= set(caplog.messages)
 
 
-def test_a_run_that_another_holds_or_that_was_recorded_elsewhere_leaves_all_as_they_are(
-    training, tracking_uri
-):
+def test_a_run_held_or_recorded_elsewhere_leaves_all_as_they_are(training, tracking_uri):
     training.acts.append(at(0, signal.SIGTERM))
     with pytest.raises(Killed):
-        run_together(composed("tracking=none", "replicas=2"))
+        training.run("tracking=none", "replicas=2")
     before = [folder.state() for folder in folders()]
     with folders()[1].held(), pytest.raises(ArgumentError, match="resume: expected a run that no other"):
-        run_together(composed("tracking=none", "replicas=2", "resume=true"))
+        training.run("tracking=none", "replicas=2", "resume=true")
     with pytest.raises(ArgumentError, match="tracking: expected none, where the run to be resumed began"):
-        run_together(composed(f"tracking.uri={tracking_uri}", "replicas=2", "resume=true"))
+        training.run(f"tracking.uri={tracking_uri}", "replicas=2", "resume=true")
     assert [folder.state() for folder in folders()] == before
 
 
@@ -232,8 +231,7 @@ def arrays(folder):
         return {name: file[name] for name in file.files}
 
 
-def test_replicas_that_were_killed_and_went_on_are_the_single_runs_to_the_bit(capsys, monkeypatch):
-    monkeypatch.setattr("rnnexp.runs.artifacts.drawings", lambda *arguments, **keywords: [])
+def test_replicas_killed_and_resumed_are_the_single_runs_to_the_bit(capsys):
     typed = (*WHOLE, "replicas=2")
     with started(*typed) as process:
         deadline = time.monotonic() + 120
@@ -243,7 +241,7 @@ def test_replicas_that_were_killed_and_went_on_are_the_single_runs_to_the_bit(ca
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert statuses() == ["RUNNING"] * 2
-    run_together(composed(*typed, "resume=true"))
+    run_jobs(composed(*typed, "resume=true"))
     assert [(folder.state()["status"], folder.state()["attempts"]) for folder in folders()] == [
         ("FINISHED", 2)
     ] * 2
