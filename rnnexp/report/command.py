@@ -82,7 +82,7 @@ def _report(options: argparse.Namespace) -> None:
         console = Console(width=_PIPE)
     console.print(_table(report))
     # What a filter finds may be a part of a sweep: no report of the whole.
-    parents = [] if filter else runs["parent_id"].unique()
+    parents: list[str] = [] if filter else runs["parent_id"].unique().tolist()
     kept = keep_with_parent(parents, [report.page, *report.tables], address)
     console.print(f"report  {report.page.resolve()}", soft_wrap=True, highlight=False)
     if kept is not None:
