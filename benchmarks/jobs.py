@@ -30,8 +30,7 @@ _TRACKING = (IMPORT, RECORDS, MODEL)
 def measure(overrides: Sequence[str] = JOB, jobs: int = 8) -> dict[str, Any]:
     """Return what a job costs, in seconds: medians over all jobs of a sweep but the first and the last.
 
-    The cost is the time from its begin to that of the next job, less its training. Its figures are drawn
-    beside the next one.
+    The cost is the time from its begin to that of the next job, less its training.
 
     Args:
         overrides: Of every job; they differ in their seeds.

@@ -8,7 +8,6 @@ from benchmarks import timed_jobs
 from benchmarks.stopwatch import Stopwatch
 from rnnexp import tracking
 from rnnexp.diagnosis import measurement
-from rnnexp.runs import artist
 from rnnexp.sweep import process
 from rnnexp.training import evaluation, trainer
 
@@ -23,7 +22,7 @@ def _start() -> None:
     watch.watch(evaluation.Evaluator, VALIDATION, "evaluate")
     timed_jobs.watch_tracking(watch, tracking)
     _note_training(watch)
-    _write_when_left(watch)
+    _write_at_the_end(watch)
 
 
 def _note_training(watch: Stopwatch) -> None:
@@ -37,21 +36,16 @@ def _note_training(watch: Stopwatch) -> None:
     trainer.Trainer.run = noted  # type: ignore[method-assign]
 
 
-def _write_when_left(watch: Stopwatch) -> None:
-    """Write down what was timed when a job has only its figures to wait for: the next one begins there."""
-    run_job, finish = process.run_job, artist.Artist.finish
-    started: list[float] = []
+def _write_at_the_end(watch: Stopwatch) -> None:
+    """Write down what was timed when a job ends: the next one begins there."""
+    run_job = process.run_job
 
-    def begun(*args: Any) -> None:
-        started.append(time.perf_counter())
+    def timed(*args: Any) -> None:
+        started = time.perf_counter()
         run_job(*args)
+        timed_jobs.write_job(watch.seconds | {INSIDE: time.perf_counter() - started})
 
-    def left(self: Any) -> Any:
-        timed_jobs.write_job(watch.seconds | {INSIDE: time.perf_counter() - started[-1]})
-        return finish(self)
-
-    process.run_job = begun  # type: ignore[assignment]
-    artist.Artist.finish = left  # type: ignore[method-assign]
+    process.run_job = timed  # type: ignore[assignment]
 
 
 _start()

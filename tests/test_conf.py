@@ -174,6 +174,7 @@ OTHER = {
     "optimizer.beta_2": 0.99,
     "optimizer.epsilon": 1e-6,
     "checkpoint.every": 1,
+    "figures.format": "svg",
     "tracking.kind": "none",
     "tracking.every": 3,
     "tracking.model": "false",
@@ -187,7 +188,17 @@ OTHER = {
 }
 """Another value for every key of the default configuration."""
 
-NOT_SCIENTIFIC = ("checkpoint", "dry_run", "launcher", "name", "output_dir", "replicas", "resume", "tracking")
+NOT_SCIENTIFIC = (
+    "checkpoint",
+    "dry_run",
+    "figures",
+    "launcher",
+    "name",
+    "output_dir",
+    "replicas",
+    "resume",
+    "tracking",
+)
 
 
 def keys_of_the_default():

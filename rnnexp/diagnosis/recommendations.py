@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 _DECADE = math.log(10)
+_THOUSANDS = ("", " thousand", " million", " billion", " trillion")
 _MANY = 0.3  # share of saturated units that is worth a sentence
 _SOME = 0.05  # share of dead units that is worth a sentence
 _SHORT = 10  # steps: no seq_len that anybody would ask for
@@ -108,8 +109,23 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
 
 def _ends(log10_ratio: float) -> str:
     if math.isfinite(log10_ratio):
-        return f"at h_1 it is 10^{log10_ratio:+.1f} of what it is at h_T"
-    return f"nothing at all reaches {'h_1' if log10_ratio < 0 else 'h_T'}"
+        return f"at the first step it is {times(log10_ratio)} than at the last"
+    return f"nothing at all reaches the {'first' if log10_ratio < 0 else 'last'} step"
+
+
+def times(log10_ratio: float) -> str:
+    """Return a finite ratio, given as its log10, in words.
+
+    >>> times(-7.81), times(2.9), times(-36.4)
+    ('65 million times smaller', '790 times larger', '10^36 times smaller')
+    """
+    decades = abs(log10_ratio)
+    comparison = "times smaller" if log10_ratio < 0 else "times larger"
+    if decades >= 3 * len(_THOUSANDS):
+        return f"10^{decades:.0f} {comparison}"
+    rounded = float(f"{10**decades:.2g}")
+    thousands = min(int(math.log10(rounded) // 3), len(_THOUSANDS) - 1)
+    return f"{rounded / 1000**thousands:.4g}{_THOUSANDS[thousands]} {comparison}"
 
 
 def _theory(e: Evidence) -> Iterator[Sentence]:

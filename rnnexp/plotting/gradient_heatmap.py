@@ -11,12 +11,18 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from rnnexp.plotting import style
+from rnnexp.plotting.arrays import Arrays
 
 # Two pixels a cell at 200 dpi: a single marked cell is still seen.
 _CELLS = 400
 _PERCENTILES = (0.5, 99.5)
 _SMALLEST_RANGE = 1.0
 _ZERO, _NON_FINITE = style.LIGHT_GREY, style.VERMILLION
+
+
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
+    """Draw the gradient of a run at every kept training step (see `gradient_heatmap`)."""
+    gradient_heatmap(path, arrays["steps"], arrays["log_norms"] / np.log(10), title=title)
 
 
 def gradient_heatmap(
@@ -42,7 +48,7 @@ def gradient_heatmap(
     log10_norm = style.array("log10_norm", log10_norm, 2)
     steps = style.training_steps("steps", steps, len(log10_norm))
     cells = pooled(pooled(log10_norm).T).T
-    with style.paper_figure(path, (4.8, 3.2), title) as figure:
+    with style.paper_figure(path, (4.8, 3.4), title, "Gradient at every time step, over training") as figure:
         axes = figure.add_subplot()
         x, y = cell_edges(steps), cell_edges(np.arange(1, log10_norm.shape[1] + 1))
         mesh = _draw_levels(axes, x, y, cells)
@@ -128,5 +134,7 @@ def _label(figure: Figure, axes: Axes, mesh: QuadMesh, cells: np.ndarray) -> Non
     extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
     clipped = bool(np.any(finite < low)), bool(np.any(finite > high))
     bar = figure.colorbar(mesh, ax=axes, extend=extend[clipped], pad=0.02, aspect=25)
-    bar.set_label(r"$\log_{10}\,\|\partial\ell/\partial h_t\|$")
+    bar.set_label(r"gradient norm $\|\partial\ell/\partial h_t\|$")
+    ticks = style.power_ticks(low, high)
+    bar.set_ticks(list(ticks), labels=list(ticks.values()))
     bar.outline.set_linewidth(0.6)

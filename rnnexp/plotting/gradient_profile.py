@@ -8,12 +8,30 @@ from matplotlib.axes import Axes
 from matplotlib.legend import Legend
 
 from rnnexp.plotting import style
+from rnnexp.plotting.arrays import Arrays
 
 _NATS_TO_DECADES = 1 / np.log(10)
 _MARKERS = 25
 _SMALLEST_RANGE = 1.0
 # Share of the measured range that a line may add above and below, so that one sees where it goes.
 _LINE_SHARE = 0.25
+
+
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
+    """Draw the gradient of a run by lag, start and end (see `gradient_profile`)."""
+    last = "end" if arrays.measured_later else "start"
+    gradient_profile(
+        path,
+        arrays["start_log_norm"] / np.log(10),
+        arrays["end_log_norm"] / np.log(10) if arrays.measured_later else None,
+        rate=float(arrays[f"{last}_rate"]),
+        rate_low=float(arrays[f"{last}_rate_low"]),
+        rate_high=float(arrays[f"{last}_rate_high"]),
+        predicted_rate=float(arrays[f"{last}_theory_rate"]),
+        rate_measured_slopes=float(arrays[f"{last}_theory_rate_measured_slopes"]),
+        rate_bound=float(arrays[f"{last}_theory_rate_bound"]),
+        title=title,
+    )
 
 
 def gradient_profile(
@@ -55,11 +73,12 @@ def gradient_profile(
     """
     start = ratio_by_lag("log10_norm_start", log10_norm_start)
     end = None if log10_norm_end is None else ratio_by_lag("log10_norm_end", log10_norm_end)
-    with style.paper_figure(path, (4.8, 3.6), title) as figure:
+    heading = "How the gradient changes on its way back in time"
+    with style.paper_figure(path, (4.8, 3.9), title, heading) as figure:
         axes = figure.add_subplot()
-        _draw_measured(axes, start, "start", style.START, "white")
+        _draw_measured(axes, start, "before", style.START, "white")
         if end is not None:
-            _draw_measured(axes, end, "end", style.END, style.END)
+            _draw_measured(axes, end, "after", style.END, style.END)
         measured = _legend(axes, "lower left", 0.0, "training")
         lines = [_draw_fit(axes, start if end is None else end, rate, rate_low, rate_high)]
         lags = np.arange(max(len(start), 0 if end is None else len(end)))
@@ -68,7 +87,7 @@ def gradient_profile(
         lines += [_draw_theory(axes, lags, rate_bound, "upper bound", style.PURPLE, "-.")]
         axes.set_ylim(y_range([start] if end is None else [start, end], lines))
         _label(axes, lags)
-        _legend(axes, "lower right", 1.0, "slope (nats per step)", besides=measured)
+        _legend(axes, "lower right", 1.0, "rate (nats per step)", besides=measured)
 
 
 def ratio_by_lag(name: str, log10_norm: np.ndarray) -> np.ndarray:
@@ -171,8 +190,9 @@ def _legend(
 
 
 def _label(axes: Axes, lags: np.ndarray) -> None:
-    axes.set_xlabel("lag $T - t$ (steps)")
-    axes.set_ylabel(r"$\log_{10}\;\|\partial\ell/\partial h_t\| \;/\; \|\partial\ell/\partial h_T\|$")
+    axes.set_xlabel("lag $T - t$ (steps back from the last)")
+    axes.set_ylabel(r"$\|\partial\ell/\partial h_t\| \;/\; \|\partial\ell/\partial h_T\|$")
+    style.power_axis(axes)
     axes.margins(x=0.02)
     axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
     style.whole_numbers(axes.xaxis)

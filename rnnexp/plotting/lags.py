@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rnnexp.plotting import style
+from rnnexp.plotting.arrays import Arrays
 from rnnexp.probes import LagContributions
 
 _NATS_TO_DECADES = 1 / np.log(10)
@@ -22,10 +23,21 @@ class _Look(NamedTuple):
     fill: str
 
 
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
+    """Draw what each lag contributes in a run, start and end (see `lag_contributions`)."""
+    lag_contributions(
+        path,
+        arrays["start_lag_log_norm"],
+        arrays["end_lag_log_norm"] if arrays.measured_later else None,
+        predicted_rate=float(arrays["start_theory_rate"]),
+        title=title,
+    )
+
+
 def lag_contributions(
     path: str | os.PathLike,
-    start: LagContributions,
-    end: LagContributions | None = None,
+    log_norm_start: np.ndarray,
+    log_norm_end: np.ndarray | None = None,
     *,
     predicted_rate: float | None = None,
     title: str = "",
@@ -40,18 +52,19 @@ def lag_contributions(
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        start: Before training.
-        end: After training, or None where there is no such look.
+        log_norm_start: ln ||G_{T-k}||_F by lag k, (T,), nats, before training.
+        log_norm_end: The same after training, or None where there is none.
         predicted_rate: Mean-field rate before training, nats per step of lag. None or nan: not drawn.
         title: Text over the figure.
 
     Raises:
         ArgumentError: An array has not one axis, or is empty.
     """
-    looks = [_Look("start", start, style.START, "white")]
-    if end is not None:
-        looks.append(_Look("end", end, style.END, style.END))
-    with style.paper_figure(path, (4.8, 4.9), title) as figure:
+    looks = [_look("before", log_norm_start, style.START, "white")]
+    if log_norm_end is not None:
+        looks.append(_look("after", log_norm_end, style.END, style.END))
+    heading = "How far back the gradient of the recurrent kernel looks"
+    with style.paper_figure(path, (5.2, 5.1), title, heading) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
         for look in looks:
             _draw_sizes(above, look)
@@ -60,9 +73,15 @@ def lag_contributions(
         _label(above, below, looks)
 
 
+def _look(name: str, log_norm: np.ndarray, colour: str, fill: str) -> _Look:
+    log_norm = style.array("log_norm", log_norm, 1)
+    nothing = np.full(len(log_norm), np.nan)
+    return _Look(name, LagContributions(log_norm, share=nothing, log_total=np.nan), colour, fill)
+
+
 def _decades(look: _Look) -> np.ndarray:
     """log10 of the norms by lag, without the zero that h_0 = 0 is the reason of."""
-    decades = style.array("log_norm", look.contributions.log_norm, 1) * _NATS_TO_DECADES
+    decades = look.contributions.log_norm * _NATS_TO_DECADES
     return decades[:-1] if len(decades) > 1 and np.isneginf(decades[-1]) else decades
 
 
@@ -110,17 +129,18 @@ def _draw_part(axes: Axes, look: _Look) -> None:
 
 def _label(above: Axes, below: Axes, looks: list[_Look]) -> None:
     above.set_ylim(_y_range(np.concatenate([_decades(look) for look in looks])))
-    above.set_ylabel(r"$\log_{10}\;\|G_{T-k}\|_F$")
+    above.set_ylabel(r"norm of lag $k$'s part of $dL/dW_{hh}$")
+    style.power_axis(above)
     below.axhline(_HALF, color=style.GREY, linewidth=0.8, zorder=0)
     below.set_ylim(0, 1.03)
     below.set_yticks([0, _HALF, 1])
-    below.set_ylabel("part within lag $k$")
-    below.set_xlabel("lag $k = T - t$ (steps)")
+    below.set_ylabel("share within lag $k$")
+    below.set_xlabel("lag $k = T - t$ (steps back from the last)")
     for axes in (above, below):
         axes.margins(x=0.02)
         axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
         if axes.get_legend_handles_labels()[0]:
-            style.legend_above(axes, columns=2)
+            style.legend_above(axes, columns=2, heading="training" if axes is above else "")
     style.whole_numbers(below.xaxis)
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rnnexp.plotting import style
+from rnnexp.plotting.arrays import Arrays
 from rnnexp.runtime.checks import ArgumentError
 
 _BINS = 1000
@@ -15,6 +16,23 @@ _MEDIAN_POINTS = 400
 _MEDIAN_WINDOWS = 50
 # On less than half a decade a logarithmic axis has hardly a labelled tick.
 _SMALLEST_LOG_RATIO = 10**0.5
+
+
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
+    """Draw the loss of a run and the norm of its gradient (see `loss_curve`)."""
+    diverged_at = int(arrays["diverged_at"])
+    loss_curve(
+        path,
+        arrays["steps"],
+        arrays["loss"],
+        float(arrays["floor_loss"]),
+        validation=(arrays["validation_steps"], arrays["validation_loss"]),
+        unit=str(arrays["loss_unit"]),
+        diverged_at=None if diverged_at < 0 else diverged_at,
+        gradient_norms=(arrays["global_norm"], arrays["clipped_norm"]),
+        clip_threshold=float(arrays["clip_threshold"]),
+        title=title,
+    )
 
 
 def loss_curve(
@@ -54,7 +72,8 @@ def loss_curve(
     loss = style.array("loss", loss, 1).astype(np.float64)
     steps = style.training_steps("steps", steps, len(loss))
     panels = 1 if gradient_norms is None else 2
-    with style.paper_figure(path, (4.8, 3.0 if panels == 1 else 4.6), title) as figure:
+    heading = "Loss over training" if panels == 1 else "Loss and gradient norm over training"
+    with style.paper_figure(path, (4.8, 3.2 if panels == 1 else 4.8), title, heading) as figure:
         rows = figure.subplots(panels, 1, sharex=True, squeeze=False, height_ratios=[1.5, 1][:panels])[:, 0]
         _draw_loss(rows[0], steps, loss, validation, floor)
         _mark_divergence(rows, first_non_finite(steps, loss) if diverged_at is None else diverged_at)
@@ -112,7 +131,7 @@ def _draw_loss(
     if validation is not None:
         drawn.append(_draw_validation(axes, *validation))
     if style.is_number(floor):
-        label = f"best constant {style.number(floor)}"
+        label = f"best constant guess {style.number(floor)}"
         axes.axhline(floor, color=style.BLACK, linestyle="--", linewidth=1.0, label=label)
         drawn.append(np.array([floor]))
     _scale(axes, np.concatenate(drawn))
@@ -132,14 +151,15 @@ def _draw_validation(axes: Axes, steps: np.ndarray, loss: np.ndarray) -> np.ndar
         shapes = f"shapes {np.shape(steps)} and {loss.shape}"
         raise ArgumentError("validation", "as many losses as steps", shapes)
     steps, loss = _finite(np.asarray(steps), loss)
-    edge: dict[str, Any] = {"markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
-    axes.plot(steps, loss, "D", color=style.ORANGE, label="validation", **edge)
+    if loss.size:
+        edge: dict[str, Any] = {"markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
+        axes.plot(steps, loss, "D", color=style.ORANGE, label="validation", **edge)
     return loss
 
 
 def _scale(axes: Axes, values: np.ndarray) -> None:
     if values.size and values.min() > 0 and values.max() / values.min() >= _SMALLEST_LOG_RATIO:
-        axes.set_yscale("log")
+        style.logarithmic(axes)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=style.ROUND))
     axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
@@ -160,12 +180,12 @@ def _draw_norms(
     if np.array_equal(before, after, equal_nan=True):
         _draw_norm(axes, steps, before, style.BLUE, "never clipped")
     else:
-        _draw_norm(axes, steps, before, style.SKY, "unclipped")
-        _draw_norm(axes, steps, after, style.BLUE, "clipped")
+        _draw_norm(axes, steps, before, style.SKY, "before clipping")
+        _draw_norm(axes, steps, after, style.BLUE, "after clipping")
     if style.is_number(threshold):
         label = f"threshold {style.number(threshold)}"
         axes.axhline(threshold, color=style.BLACK, linestyle="--", linewidth=1.0, label=label)
-    axes.set_yscale("log")
+    style.logarithmic(axes)
     axes.set_ylabel("gradient norm")
     style.legend_above(axes, columns=3)
 

@@ -1,20 +1,20 @@
 """How the last output of a network depends on the inputs before it."""
 
 import os
-from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from rnnexp.plotting import style
+from rnnexp.plotting.arrays import Arrays
 
 _NATS_TO_DECADES = 1 / np.log(10)
 
 
-def draw(arrays: Mapping[str, np.ndarray], path: str | os.PathLike, title: str = "") -> None:
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
     """Draw how far back a network looks, before training and after it, from the arrays of its run.
 
-    log10 of ||dy_T/dx_t|| by lag, over its value at lag 0 before training; a dotted line marks the lag within
+    ||dy_T/dx_t|| by lag, on a logarithmic axis; a dotted line marks the lag within
     which 95 % of the norms lie. Where a norm is zero or not finite there is no point.
 
     Args:
@@ -26,20 +26,21 @@ def draw(arrays: Mapping[str, np.ndarray], path: str | os.PathLike, title: str =
     Raises:
         ArgumentError: An array has not one axis, or is empty.
     """
-    looks = [("start", style.START)]
-    if int(arrays["end_step"]) > 0:
-        looks.append(("end", style.END))
-    with style.paper_figure(path, (4.8, 3.2), title) as figure:
+    looks = [("start", "before", style.START)]
+    if arrays.measured_later:
+        looks.append(("end", "after", style.END))
+    with style.paper_figure(path, (4.8, 3.6), title, "How far back the last output looks") as figure:
         axes = figure.subplots()
-        for look, colour in looks:
+        for look, name, colour in looks:
             log_norm = style.array("log_norm", arrays[f"{look}_sensitivity_log_norm"], 1)
-            _draw_look(axes, look, log_norm, float(arrays[f"{look}_sensitivity_lag_95"]), colour)
-        axes.set_xlabel("lag $k = T - t$ (steps)")
-        axes.set_ylabel(r"$\log_{10}\;\|dy_T/dx_{T-k}\|$")
+            _draw_look(axes, name, log_norm, float(arrays[f"{look}_sensitivity_lag_95"]), colour)
+        axes.set_xlabel("lag $k = T - t$ (steps back from the last)")
+        axes.set_ylabel(r"$\|dy_T/dx_{T-k}\|$")
+        style.power_axis(axes)
         style.whole_numbers(axes.xaxis)
         axes.margins(x=0.02)
         axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
-        style.legend_above(axes, columns=1)
+        style.legend_above(axes, columns=1, heading="training")
 
 
 def _draw_look(axes: Axes, name: str, log_norm: np.ndarray, lag_95: float, colour: str) -> None:

@@ -8,9 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rnnexp.plotting import style
+from rnnexp.plotting.arrays import Arrays
 
 # The circle of sigma_max is drawn whole up to this multiple of the eigenvalues' reach.
 _LARGEST_WIDENING = 2.2
+
+
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
+    """Draw the eigenvalues of a run's recurrent kernel, start and end (see `spectrum`)."""
+    spectrum(
+        path,
+        arrays["start_eigenvalues"],
+        arrays["end_eigenvalues"] if arrays.measured_later else None,
+        float(arrays["end_sigma_max" if arrays.measured_later else "start_sigma_max"]),
+        title=kernel_title(arrays, title),
+    )
+
+
+def kernel_title(arrays: Arrays, title: str) -> str:
+    """Return the title of a figure of the recurrent kernel: of a gated cell it shows one block."""
+    return f"{title}, block of the candidate" if title and arrays["gated"] else title
 
 
 def spectrum(
@@ -38,12 +55,12 @@ def spectrum(
     """
     start = style.array("eigenvalues_start", eigenvalues_start, 1)
     end = None if eigenvalues_end is None else style.array("eigenvalues_end", eigenvalues_end, 1)
-    with style.paper_figure(path, (4.4, 4.4), title) as figure:
+    with style.paper_figure(path, (4.6, 4.8), title, "Eigenvalues of the recurrent kernel") as figure:
         axes = figure.add_subplot()
         reach = max(1.0, _radius(start), 0.0 if end is None else _radius(end))
-        _draw_eigenvalues(axes, start, "start", color=style.START, markerfacecolor="none")
+        _draw_eigenvalues(axes, start, "before", color=style.START, markerfacecolor="none", markersize=6.5)
         if end is not None:
-            _draw_eigenvalues(axes, end, "end", color=style.END, alpha=0.8, markeredgewidth=0)
+            _draw_eigenvalues(axes, end, "after", color=style.END, markeredgewidth=0)
         _draw_circle(axes, 1.0, "unit circle", color=style.GREY, linewidth=1.0)
         reach = _draw_sigma_max(axes, sigma_max_end, reach)
         _label(axes, reach)

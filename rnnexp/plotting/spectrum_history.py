@@ -8,11 +8,33 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rnnexp.plotting import style
+from rnnexp.plotting.arrays import Arrays, MissingArray
+from rnnexp.plotting.spectrum import kernel_title
 from rnnexp.runtime.checks import ArgumentError
 
 _BANDS = ((r"$\sigma_i$, 25-75 %", 25, 75, 0.5), (r"$\sigma_i$, 5-95 %", 5, 95, 0.3))
+_FEW = 12
+"""Up to so many looks each has a mark: between two that are not finite there is no line."""
 _LARGEST_RATIO = 30.0
 """Of the largest and the smallest singular value that a linear axis still shows both of."""
+
+
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
+    """Draw the sizes of a run's recurrent kernel over training (see `spectrum_history`).
+
+    Raises:
+        MissingArray: Its cell has no recurrent kernel, so that there was nothing to look at.
+    """
+    if arrays["spectrum_steps"].size == 0:
+        raise MissingArray("singular_values")
+    spectrum_history(
+        path,
+        arrays["spectrum_steps"],
+        arrays["spectral_radius"],
+        arrays["singular_values"],
+        arrays["nonnormality"],
+        title=kernel_title(arrays, title),
+    )
 
 
 def spectrum_history(
@@ -30,7 +52,8 @@ def spectrum_history(
 
     Above: sigma_max, the spectral radius, quantiles of the singular values, and the line 1, at which a linear
     network neither forgets nor explodes. Theory's values for the initial draw are marked at the first look.
-    Below: Henrici's departure from normality as a share of ||W_hh||_F. Looks that are not finite are gaps.
+    Below: Henrici's departure from normality as a share of ||W_hh||_F. Looks at weights that are not
+    finite are triangles at the upper edge.
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
@@ -49,9 +72,9 @@ def spectrum_history(
     steps = style.training_steps("steps", steps, len(sigma))
     radius = _curve("spectral_radius", spectral_radius, steps)
     nonnormality = _curve("nonnormality", nonnormality, steps)
-    with style.paper_figure(path, (4.8, 4.6), title) as figure:
+    with style.paper_figure(path, (4.8, 4.8), title, "Size of the recurrent kernel over training") as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.8, 1])
-        look: dict[str, Any] = {"marker": "o" if len(steps) == 1 else ""}
+        look: dict[str, Any] = {"marker": "o" if len(steps) <= _FEW else ""}
         above.plot(steps, sigma[:, 0], color=style.BLUE, label=r"$\sigma_\mathrm{max}$", **look)
         above.plot(steps, radius, color=style.VERMILLION, label=r"spectral radius $\rho$", **look)
         _draw_bands(above, steps, sigma)
@@ -60,6 +83,7 @@ def spectrum_history(
         _mark_prediction(above, steps[0], predicted_sigma_max, "s", 8.0, style.BLUE, r"$\sigma_\mathrm{max}$")
         _mark_prediction(above, steps[0], predicted_radius, "o", 5.0, style.VERMILLION, r"$\rho$")
         below.plot(steps, nonnormality, color=style.PURPLE, **look)
+        _mark_lost(above, steps[~np.isfinite(sigma).all(axis=1)])
         _label(above, below, sigma)
 
 
@@ -83,6 +107,14 @@ def _mark_prediction(
         label = f"theory {name} = {style.number(value, '.3g')}"
         look: dict[str, Any] = {"markersize": size, "markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
         axes.plot([step], [value], marker, color=colour, label=label, clip_on=False, zorder=3, **look)
+
+
+def _mark_lost(axes: Axes, steps: np.ndarray) -> None:
+    """Mark the looks at weights that are not finite at the upper edge."""
+    if steps.size:
+        shown = steps[:: max(1, steps.size // _FEW)]
+        mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}
+        axes.plot(shown, np.full(shown.size, 0.96), "^", label="not finite", **mark)
 
 
 def _label(above: Axes, below: Axes, sigma: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rnnexp.plotting import style
-from rnnexp.probes import States
+from rnnexp.plotting.arrays import Arrays
 
 _WIDTH, _HEIGHT = 3.1, 1.4
 _BANDS = (("5-95 %", 0, 4, 0.25), ("25-75 %", 1, 3, 0.45))
@@ -18,13 +19,15 @@ _LARGEST_LINEAR = 10.0
 """Past this a linear axis hides what happens around 0."""
 _MARKERS = 25
 
+_Curves = Mapping[str, np.ndarray]
+
 
 class _Row(NamedTuple):
     """A row of panels: quantiles of one quantity over time, or curves of several.
 
     Attributes:
         label: Of the y axis.
-        fields: Of `States`: one of quantiles (T, Q), or some curves (T,).
+        fields: Names of the arrays: one of quantiles (T, Q), or some curves (T,).
         names: Of the curves; empty for quantiles.
         limits: Of the y axis; None leaves a side to the values.
     """
@@ -34,10 +37,10 @@ class _Row(NamedTuple):
     names: tuple[str, ...] = ()
     limits: tuple[float | None, float | None] = (None, None)
 
-    def values(self, states: States) -> list[np.ndarray]:
+    def values(self, states: _Curves) -> list[np.ndarray]:
         """Return what the row draws of `states`."""
         dimensions = 1 if self.names else 2
-        return [style.array(field, getattr(states, field), dimensions) for field in self.fields]
+        return [style.array(field, states[field], dimensions) for field in self.fields]
 
 
 _STATES = _Row("state $h_t$", ("state_quantiles",))
@@ -56,12 +59,22 @@ _ROWS = (
 
 class _Look(NamedTuple):
     name: str
-    states: States
+    states: _Curves
     colour: str
 
 
+FIELDS = tuple(field for row in _ROWS for field in row.fields)
+"""The fields of `rnnexp.probes.States` that are drawn."""
+
+
+def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
+    """Draw the hidden layer of a run, start and end (see `hidden_states`)."""
+    start, end = ({field: arrays[f"{look}_{field}"] for field in FIELDS} for look in ("start", "end"))
+    hidden_states(path, start, end if arrays.measured_later else None, title=title)
+
+
 def hidden_states(
-    path: str | os.PathLike, start: States, end: States | None = None, *, title: str = ""
+    path: str | os.PathLike, start: _Curves, end: _Curves | None = None, *, title: str = ""
 ) -> None:
     """Draw the hidden layer at every step, before training (left) and after it (right).
 
@@ -72,20 +85,20 @@ def hidden_states(
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        start: Before training.
+        start: Before training: the arrays named in `FIELDS`, as `rnnexp.probes.States` has them.
         end: After training, or None where there is no such look.
         title: Text over the figure.
 
     Raises:
         ArgumentError: An array has not its number of axes, or is empty.
     """
-    looks = [_Look("start of training", start, style.START)]
+    looks = [_Look("before training", start, style.START)]
     if end is not None:
-        looks.append(_Look("end of training", end, style.END))
+        looks.append(_Look("after training", end, style.END))
     # The states stay where none is finite: the marks say so.
     rows = [row for row in _ROWS if row is _STATES or any(_known(row, look.states) for look in looks)]
-    size = (_WIDTH * len(looks) + 0.6, _HEIGHT * len(rows) + 0.8)
-    with style.paper_figure(path, size, title) as figure:
+    size = (_WIDTH * len(looks) + 0.6, _HEIGHT * len(rows) + 1.0)
+    with style.paper_figure(path, size, title, "The hidden layer over time") as figure:
         panels = figure.subplots(len(rows), len(looks), sharex=True, sharey="row", squeeze=False)
         for row, axes_of_row in zip(rows, panels, strict=True):
             for axes, look in zip(axes_of_row, looks, strict=True):
@@ -115,7 +128,7 @@ def symmetric_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in [*(-power for power in reversed(powers)), 0.0, *powers] if low <= tick <= high]
 
 
-def _known(row: _Row, states: States) -> bool:
+def _known(row: _Row, states: _Curves) -> bool:
     return any(np.isfinite(values).any() for values in row.values(states))
 
 
@@ -133,10 +146,11 @@ def _draw(axes: Axes, row: _Row, look: _Look) -> None:
 
 
 def _draw_quantiles(axes: Axes, steps: np.ndarray, quantiles: np.ndarray, look: dict[str, Any]) -> None:
-    axes.plot(steps, quantiles[:, _MEDIAN], label="median", **look)
-    for name, low, high, alpha in reversed(_BANDS):
-        edges = quantiles[:, low], quantiles[:, high]
-        axes.fill_between(steps, *edges, color=look["color"], alpha=alpha, linewidth=0, label=name)
+    if np.isfinite(quantiles).any():
+        axes.plot(steps, quantiles[:, _MEDIAN], label="median", **look)
+        for name, low, high, alpha in reversed(_BANDS):
+            edges = quantiles[:, low], quantiles[:, high]
+            axes.fill_between(steps, *edges, color=look["color"], alpha=alpha, linewidth=0, label=name)
     lost = steps[np.isnan(quantiles).any(axis=1)]
     if lost.size:
         shown = lost[:: max(1, lost.size // _MARKERS)]

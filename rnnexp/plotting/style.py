@@ -56,6 +56,12 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "rnnexp",
 }
 
+_WIDE, _NARROW = 2.0, 0.7
+"""Decades. A wide axis has ticks at powers of ten alone, a narrow one at even distances."""
+_PLAIN = 3.5
+"""Numbers of an axis that stays within 10^-3.5 and 10^3.5 are written out."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 # One for all figures, the first one's: it remembers what it has read, and reading takes 3 ms a formula.
 _reader_of_formulas: dict[str, Any] = {}
 
@@ -64,17 +70,21 @@ _METADATA = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
 
 @contextlib.contextmanager
-def paper_figure(path: str | os.PathLike, size: tuple[float, float], title: str = "") -> Iterator[Figure]:
+def paper_figure(
+    path: str | os.PathLike, size: tuple[float, float], title: str = "", heading: str = ""
+) -> Iterator[Figure]:
     """Yield an empty figure of `size` (width, height) in inches, and write it to `path` afterwards.
 
-    Neither pyplot nor a window system is touched, and matplotlib's settings are as before on return.
+    `heading` says what is drawn, `title`, on the line below it, of which run. Neither pyplot nor a window
+    system is touched, and matplotlib's settings are as before on return.
     """
     suffix = Path(path).suffix.lower()
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained", dpi=DPI)
         canvas = FigureCanvasAgg(figure)
-        if title:
-            figure.suptitle(title, parse_math=False, wrap=True)
+        if heading or title:
+            text = "\n".join(filter(None, [heading, title]))
+            figure.suptitle(text, parse_math=False, wrap=True, x=0.01, ha="left")
         yield figure
         if suffix == ".png":
             _write_png(figure, canvas, path)
@@ -93,9 +103,16 @@ def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike)
     canvas.print_png(path, pil_kwargs={"compress_level": 1})
 
 
-def legend_above(axes: Axes, columns: int) -> None:
+def legend_above(axes: Axes, columns: int, heading: str = "") -> None:
     """Put the legend of `axes` over its frame, where it covers no data."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, borderpad=0.2)
+    axes.legend(
+        title=heading,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        alignment="left",
+        ncols=columns,
+        borderpad=0.2,
+    )
 
 
 def whole_numbers(axis: Axis) -> None:
@@ -108,6 +125,59 @@ def training_axis(axes: Axes) -> None:
     """Make x the training step."""
     axes.set_xlabel("training step")
     whole_numbers(axes.xaxis)
+
+
+def power_ticks(low: float, high: float) -> dict[float, str]:
+    """Return ticks between two logarithms to base 10, with the labels of the numbers themselves.
+
+    Whole powers of ten, at most seven; below two decades 2 and 5 times these, below 0.7 round numbers.
+
+    >>> power_ticks(-9.5, 0.2)
+    {-8.0: '10⁻⁸', -6.0: '10⁻⁶', -4.0: '10⁻⁴', -2.0: '10⁻²', 0.0: '1'}
+    >>> list(power_ticks(-0.8, 0.1).values())
+    ['0.2', '0.5', '1']
+    """
+    if high - low > _NARROW:
+        powers = _whole_powers(low, high)
+    else:
+        lowest = math.floor(low)  # taken out, as 10^low itself may be no float
+        numbers = MaxNLocator(nbins=5, steps=ROUND).tick_values(10 ** (low - lowest), 10 ** (high - lowest))
+        powers = [lowest + math.log10(number) for number in numbers if number > 0]
+    plain = low > -_PLAIN and high < _PLAIN
+    return {float(power): _label(power, plain) for power in powers if low <= power <= high}
+
+
+def _whole_powers(low: float, high: float) -> list[float]:
+    """Return whole logarithms, between which there are those of 2 and 5 where the span is small."""
+    if high - low >= _WIDE:
+        return list(MaxNLocator(nbins=6, steps=ROUND, integer=True).tick_values(low, high))
+    exponents = range(math.floor(low), math.floor(high) + 1)
+    return [exponent + math.log10(digit) for exponent in exponents for digit in (1, 2, 5)]
+
+
+def _label(power: float, plain: bool) -> str:
+    """Return 10^power as text, written out or as a power of ten."""
+    exponent = math.floor(power + 1e-9)
+    digits = f"{10 ** (power - exponent):.4g}"
+    if plain or power == 0:
+        return f"{float(digits) * 10.0**exponent:.6g}"
+    raised = str(exponent).translate(_RAISED)
+    return f"10{raised}" if digits == "1" else f"{digits}·10{raised}"
+
+
+def power_axis(axes: Axes) -> None:
+    """Label y, which shows logarithms to base 10, with the numbers themselves."""
+    ticks = power_ticks(*axes.get_ylim())
+    axes.set_yticks(list(ticks), list(ticks.values()))
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make y logarithmic, labelled at round numbers."""
+    axes.set_yscale("log")
+    low, high = np.log10(axes.get_ylim())
+    ticks = power_ticks(low, high)
+    axes.set_yticks([10**power for power in ticks], list(ticks.values()))
+    axes.minorticks_off()
 
 
 def count(value: float) -> str:

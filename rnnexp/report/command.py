@@ -1,4 +1,4 @@
-"""The command line of the report."""
+"""The command line of the report: a sweep as one page, or the figures of one run."""
 
 import argparse
 import re
@@ -13,6 +13,8 @@ from rich.table import Table
 from rnnexp.analysis import load_runs
 from rnnexp.analysis.columns import known_sweeps, shown
 from rnnexp.analysis.runs import store_address
+from rnnexp.plotting.run_figures import FORMATS
+from rnnexp.report import run_figures
 from rnnexp.report.html import words
 from rnnexp.report.html.write import Report, write_report
 from rnnexp.runtime.checks import ArgumentError
@@ -44,13 +46,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m rnnexp.report",
         description="Write a sweep as one HTML file that needs nothing else; beside it the tables over runs "
-        "and over groups (everything but the seed equal) as .csv and .parquet.",
+        "and over groups (everything but the seed equal) as .csv and .parquet. Of a single run, named by its "
+        "folder or its id in MLflow, draw the figures again.",
     )
     parser.add_argument(
         "selection",
         nargs="?",
         help="id of a sweep, or an MLflow filter such as \"params.activation = 'relu'\" "
-        "(default: the newest sweep)",
+        "(default: the newest sweep); or the folder of a run, or its id in MLflow",
     )
     parser.add_argument("--all", action="store_true", help="every run, of whatever sweep")
     parser.add_argument(
@@ -62,13 +65,41 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out",
         type=Path,
-        metavar="FILE",
-        help="the HTML file (default: report.html in the folder of the sweep)",
+        metavar="FILE_OR_FOLDER",
+        help="the HTML file (default: report.html in the folder of the sweep); "
+        "of a run the folder for its figures (default: figures in the folder of the run)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="of a run's figures (default: figures.format of its configuration)",
     )
     return parser
 
 
 def _report(options: argparse.Namespace) -> None:
+    if options.selection is not None and not options.all and run_figures.is_run(options.selection):
+        _draw_again(options)
+        return
+    if options.format is not None:
+        raise ArgumentError("--format", "a run's folder or id beside it", options.selection or "no run")
+    _write(options)
+
+
+def _draw_again(options: argparse.Namespace) -> None:
+    try:
+        found = run_figures.redraw(options.selection, options.where, options.out, options.format)
+    except OSError as error:
+        expected = f"a folder that can be written ({error.strerror})"
+        raise ArgumentError("--out", expected, str(error.filename)) from error
+    names = ", ".join(path.name for path in found.drawn.paths)
+    print(f"figures  {found.folder.resolve()}: {names}")
+    if found.drawn.lacking:
+        lacking = ", ".join(f"{figure} (no {name})" for figure, name in found.drawn.lacking.items())
+        print(f"not drawn, as the run does not have the arrays: {lacking}")
+
+
+def _write(options: argparse.Namespace) -> None:
     sweep, filter = _selection(options)
     runs = load_runs(options.where, sweep, filter)
     address = store_address(options.where)

@@ -134,6 +134,7 @@ def _job(
         tracking=_tracking(values["tracking"]),
         resume=values["resume"],
         sweep=membership,
+        figure_format=values["figures"]["format"],
     )
 
 

@@ -9,11 +9,9 @@ from typing import ParamSpec
 from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.report import terminal
 from rnnexp.runs import artifacts, metrics, run_context
-from rnnexp.runs.artist import Artist
 from rnnexp.runs.finish import finish
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_context import OpenRun
-from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Point, Tracker, points
 from rnnexp.training import checkpoint
@@ -38,27 +36,24 @@ def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> lis
     Raises:
         Killed: A signal came.
     """
-    artists = [Artist() for _ in runs]
     for run in runs:
         run.tracker.metrics(points(metrics.constants(run.job.plan), step=0))
-    replicas, results = _train(runs, artists, signals)
+    replicas, results = _train(runs, signals)
     lines = []
-    for run, replica, result, artist in zip(runs, replicas, results, artists, strict=True):
+    for run, replica, result in zip(runs, replicas, results, strict=True):
         with run_context.said_in(run.folder.log):
-            found = finish(run.job, run.folder, run.tracker, replica.network, result, artist, started)
+            found = finish(run.job, run.folder, run.tracker, replica.network, result, signals, started)
         run.records.close()
         lines.append(terminal.Line(run.job.plan.seed, run.folder.path, found))
     return lines
 
 
-def _train(
-    runs: Sequence[OpenRun], artists: Sequence[Artist], signals: Interruption
-) -> tuple[Sequence[Replica], Sequence[Result]]:
+def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Replica], Sequence[Result]]:
     start = min(checkpoint.steps_in(run.folder.checkpoint) if run.resumed else 0 for run in runs)
     of = f"median of {len(runs)}: " if len(runs) > 1 else ""
     with terminal.progress(runs[0].job.plan.steps, start=start, of=of) as progress:
         medians = terminal.Medians(progress)
-        members = [_member(run, medians.of(place), artists[place]) for place, run in enumerate(runs)]
+        members = [_member(run, medians.of(place)) for place, run in enumerate(runs)]
         trainer = Trainer(members, signals, on_return=medians.show)
         try:
             return trainer.replicas, trainer.run([run.resumed for run in runs])
@@ -69,8 +64,8 @@ def _train(
             raise
 
 
-def _member(run: OpenRun, progress: terminal.Progress, artist: Artist) -> Member:
-    hooks = observer(run.job, run.folder, run.tracker, progress, artist)
+def _member(run: OpenRun, progress: terminal.Progress) -> Member:
+    hooks = observer(run.job, run.tracker, progress)
     logged = {
         field.name: _logged_in(run.folder.log, getattr(hooks, field.name))
         for field in dataclasses.fields(hooks)
@@ -88,11 +83,8 @@ def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
     return logging_hook
 
 
-def observer(
-    job: Job, folder: RunFolder, tracker: Tracker, progress: terminal.Progress, artist: Artist
-) -> Observer:
-    """Return who shows the progress, records curves, looks and validations, and has drawn what is known."""
-    looks: list[Measurement] = []
+def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observer:
+    """Return who shows the progress and records curves, looks and validations."""
 
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
@@ -103,23 +95,13 @@ def observer(
         step, gradient = measurement.step, measurement.gradient
         _logger.info("step %d: rate %.5g, log10 ratio %.4g", step, gradient.rate, gradient.log10_ratio)
         tracker.metrics(points(measurement.metrics(), measurement.step))
-        looks.append(measurement)
-        # The last look of the plan, after which the last step and the validation are left.
-        if 0 < step == job.plan.steps - 1:
-            drawings = artifacts.drawings_of_looks(
-                folder.figures, job.plan, looks[0], measurement, title=job.name
-            )
-            artist.begin(drawings)
 
     def on_validation(validated: Validated) -> None:
         score = validated.score
         _logger.info("step %d: validation loss %.5g, error %.4g", validated.step, score.loss, score.error)
         tracker.metrics(points(metrics.validation_metrics(job.plan, score), validated.step))
 
-    def on_trained(result: Result) -> None:
-        artist.begin(artifacts.drawings_of_training(folder.figures, job.plan, result, title=job.name))
-
-    return Observer(on_block, on_measurement, on_validation, on_trained, on_checkpoint=tracker.flush)
+    return Observer(on_block, on_measurement, on_validation, on_checkpoint=tracker.flush)
 
 
 def _curve_points(block: Recorded) -> list[Point]:

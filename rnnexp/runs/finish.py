@@ -1,4 +1,4 @@
-"""The end of a run: verdicts, figures and words, kept in its folder and with its tracker."""
+"""The end of a run: verdicts, words and figures, kept in its folder and with its tracker."""
 
 import logging
 import math
@@ -10,9 +10,10 @@ from rnnexp.diagnosis import recommendations
 from rnnexp.diagnosis.predictions import exponent_interval
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics
-from rnnexp.runs.artist import Artist
+from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Tracker, points
 from rnnexp.training.replica import Result
 
@@ -25,7 +26,7 @@ def finish(
     tracker: Tracker,
     network: keras.Model,
     result: Result,
-    artist: Artist,
+    signals: Interruption,
     started: float,
 ) -> Summary:
     """Judge what a run found, keep it, and return it in short.
@@ -36,25 +37,24 @@ def finish(
         tracker: Of the run.
         network: As training left it.
         result: What was found.
-        artist: Who draws the figures.
+        signals: Where they arrive: one that comes while figures are drawn costs figures and nothing else.
         started: When the run began, as `time.perf_counter` tells it.
     """
     verdicts = metrics.judge(job.plan, result)
-    _keep(job, folder, tracker, network, result, artist)
+    _keep(job, folder, tracker, network, result)
     _record_verdicts(tracker, result, verdicts)
     words = _put_in_words(job, folder, tracker, result, verdicts)
     seconds = time.perf_counter() - started
     tracker.metrics(points(metrics.totals(result, seconds), result.steps_taken))
     folder.update(verdicts=verdicts.tags(), seconds=round(seconds, 3))
-    return _summary(job, folder, tracker, result, verdicts, words, seconds)
+    tracker.flush()  # from here on nothing can be lost but figures
+    figures = draw_figures(folder, tracker, signals, job.figure_format)
+    return _summary(job, figures, tracker, result, verdicts, words, seconds)
 
 
-def _keep(
-    job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result, artist: Artist
-) -> None:
-    """Keep arrays, figures and, unless it diverged, the model."""
+def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
+    """Keep arrays, theory and, unless it diverged, the model."""
     plan = job.plan
-    artist.begin(artifacts.drawings(folder.figures, plan, result, title=job.name))
     artifacts.save_arrays(folder.arrays, plan, result)
     theory = folder.path / "theory.csv"
     artifacts.save_theory(theory, result)
@@ -62,8 +62,6 @@ def _keep(
     if job.tracking.model and result.diverged_at is None:
         x, _ = plan.task.batch(plan.seed, "probe", 0, 2)
         tracker.model(network, x.astype(plan.dtype))
-    for path in artist.finish():
-        tracker.artifact(path, "figures")
 
 
 def _record_verdicts(tracker: Tracker, result: Result, verdicts: metrics.Verdicts) -> None:
@@ -91,7 +89,7 @@ def _put_in_words(
 
 def _summary(
     job: Job,
-    folder: RunFolder,
+    figures: str,
     tracker: Tracker,
     result: Result,
     verdicts: metrics.Verdicts,
@@ -124,7 +122,7 @@ def _summary(
         notes=_notes(result, verdicts),
         seconds=seconds,
         steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,
-        figures=str(folder.figures),
+        figures=figures,
         run=tracker.where,
         open_command=tracker.open_command,
         status="finished",

@@ -69,6 +69,7 @@ class Job:
             False runs what has finished again. None is the default, False alone and True in a sweep.
         sweep: What the runs of one sweep share; None outside a sweep.
         together: What the replicas of one command share; None of a job that is trained alone.
+        figure_format: In which its figures are written, such as png.
     """
 
     plan: Plan
@@ -82,6 +83,7 @@ class Job:
     resume: bool | None
     sweep: Membership | None = None
     together: Together | None = None
+    figure_format: str = "png"
 
     @property
     def config_hash(self) -> str:

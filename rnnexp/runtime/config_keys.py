@@ -22,6 +22,7 @@ SCALARS = (
     "validation.sequences",
     "verdict.decades",
     "checkpoint.every",
+    "figures.format",
     "tracking.kind",
     "tracking.every",
     "tracking.model",
@@ -44,9 +45,12 @@ CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
 """The groups whose fields are checked by the constructor that they name."""
 
 UNSCIENTIFIC = frozenset(
-    {"checkpoint", "dry_run", "hydra", "launcher", "name", "output_dir", "replicas", "resume", "tracking"}
+    {
+        *("checkpoint", "dry_run", "figures", "hydra", "launcher", "name"),
+        *("output_dir", "replicas", "resume", "tracking"),
+    }
 )
-"""Top-level keys that cannot change a number: where a run goes, how it is started and resumed, beside what.
+"""Top-level keys that cannot change a number: where a run goes, how it is started, resumed, drawn.
 
 `device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
 """

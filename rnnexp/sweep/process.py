@@ -4,8 +4,7 @@ A fork server (of Python's `multiprocessing`) has TensorFlow, Keras and MLflow i
 them. A job is a fork of it: it shares nothing with the jobs before it, and what it does (an exception, a
 leak, a signal 9) ends with it. On two cores it starts in 0.05 s, a fresh process in 5 s. A worker that does
 one job after the other was measured too: 0.9 s faster a job, but it grows by 25 MB with each, and one that is
-killed costs the import again. Two more forks draw the figures of a job (`rnnexp.sweep.artists`), while the
-next one, where jobs run one by one, has begun already.
+killed costs the import again.
 
 Forking is safe as long as TensorFlow has not begun to work, when it has no threads that a fork would lose.
 Off Linux, where system libraries do not allow it, each job is a fresh process.
@@ -19,18 +18,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from rnnexp.runs import run_context
-from rnnexp.runs.artist import helped
 from rnnexp.runs.job import Job
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweep import artists
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.tracking import Status
 
@@ -48,8 +45,6 @@ _PRELOADED_FOR_MLFLOW = [
 _LAST = ["rnnexp.sweep.warm"]
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _LONGEST = 2000
-_HELPERS = 2 if sys.platform == "linux" else 0
-"""Processes that draw for a job: with one, the job waits for it at its end."""
 
 
 class JobProcess:
@@ -66,9 +61,7 @@ class JobProcess:
         context = _context(job.tracking.uri is not None)
         self._messages, sender = context.Pipe(duplex=False)
         self._received: dict[str, str] = {}
-        # The job cannot fork them: by then TensorFlow has threads.
-        self._artists: artists.Artists | None = artists.at_hand(context, _HELPERS)
-        arguments = (job, found, console, dict(environ), sender, self._artists.connections)
+        arguments = (job, found, console, dict(environ), sender)
         self._process = context.Process(target=_body, args=arguments)
         self._process.start()
         sender.close()
@@ -83,8 +76,6 @@ class JobProcess:
         multiprocessing.connection.wait(ends, seconds)
         code = self._process.exitcode
         self._receive()  # after that: of one that has ended, everything is there
-        if code is not None:
-            self._let_go(code)
         return code
 
     def send(self, number: int) -> None:
@@ -100,8 +91,8 @@ class JobProcess:
 
     @property
     def finishing(self) -> bool:
-        """Whether nothing is left of the run but its figures and the end of its records."""
-        return "finishing" in self._received
+        """Whether the next job may begin beside this one; none does, as each draws its own figures."""
+        return False
 
     @property
     def error(self) -> str:
@@ -114,12 +105,6 @@ class JobProcess:
                 self._received |= self._messages.recv()
         except (EOFError, OSError):
             self._messages.close()
-
-    def _let_go(self, code: int) -> None:
-        """Keep those who draw for another job, unless this one may have left half a question to them."""
-        found, self._artists = self._artists, None
-        if found is not None:
-            artists.keep(found) if code == 0 else found.dismiss()
 
 
 def close_records(job: Job, folder: RunFolder, status: Status, note: str) -> None:
@@ -141,30 +126,20 @@ def _context(with_mlflow: bool) -> Any:
 
 
 def _body(
-    job: Job,
-    found: RunFolder | None,
-    console: Path,
-    environ: Mapping[str, str],
-    sender: Connection,
-    helpers: Sequence[Connection],
+    job: Job, found: RunFolder | None, console: Path, environ: Mapping[str, str], sender: Connection
 ) -> None:
     os.environ.update(environ)
     _print_to(console)
     sys.argv = ["run.py", *job.overrides]
     threading.Thread(target=_end_with_worker, daemon=True).start()
     try:
-        with _at_work(job), helped(helpers, lambda: _tell_finishing(sender)):
+        with _at_work(job):
             run_job(job, found, lambda folder: sender.send({"folder": str(folder.path)}))
     except Killed as killed:
         sys.exit(killed.exit_code)
     except Exception as error:
         sender.send({"error": _one_line(error)})
         raise
-
-
-def _tell_finishing(sender: Connection) -> None:
-    with contextlib.suppress(OSError):  # the worker is gone: SIGTERM is on its way
-        sender.send({"finishing": "figures"})
 
 
 def _at_work(job: Job) -> contextlib.AbstractContextManager[None]:

@@ -42,7 +42,6 @@ class Observer:
         on_block: Of consecutive training steps, up to the one that diverged.
         on_measurement: Of a look at the network. A run that goes on repeats the first one.
         on_validation: Of a validation.
-        on_trained: Of what was found when the last step was taken, before the final validation.
         on_checkpoint: Before a checkpoint is written. A run that goes on from it does not tell again what was
             told until then, so that has to be kept by now.
     """
@@ -50,7 +49,6 @@ class Observer:
     on_block: Callable[[Recorded], None]
     on_measurement: Callable[[Measurement], None]
     on_validation: Callable[[Validated], None]
-    on_trained: "Callable[[Result], None]"
     on_checkpoint: Callable[[], None]
 
 
@@ -163,8 +161,7 @@ class Replica:
             self._measure()
 
     def last_validation(self) -> None:
-        """Tell that it is trained, and validate on all sequences, unless it diverged."""
-        self._observer.on_trained(self.result())
+        """Validate on all sequences, unless it diverged."""
         if not self.diverged:
             self._validate(None)
 

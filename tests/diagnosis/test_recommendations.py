@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rnnexp.diagnosis.recommendations import Evidence, advise, paragraph
+from rnnexp.diagnosis.recommendations import Evidence, advise, paragraph, times
 from rnnexp.nn.cells.elman import Elman
 
 VANISHING = Evidence(
@@ -47,11 +47,11 @@ def test_the_reach_is_where_the_border_of_the_verdict_lies():
     assert -0.165 * float(reach) / math.log(10) == pytest.approx(-3, rel=0.01)
 
 
-@pytest.mark.parametrize(("rate", "ratio", "end"), [(-6.9, -math.inf, "h_1"), (6.9, math.inf, "h_T")])
+@pytest.mark.parametrize(("rate", "ratio", "end"), [(-6.9, -math.inf, "first"), (6.9, math.inf, "last")])
 def test_what_is_nothing_at_one_end_is_told_so(rate, ratio, end):
     gradient = "vanishing" if rate < 0 else "exploding"
     words = said(gradient=gradient, rate=rate, rate_low=rate, rate_high=rate, log10_ratio=ratio)
-    assert f"nothing at all reaches {end}." in words
+    assert f"nothing at all reaches the {end} step." in words
     assert "inf" not in words.replace("init", "")
 
 
@@ -206,3 +206,19 @@ def test_without_theory_nothing_is_said_of_it():
     for init in ("orthogonal", "glorot_uniform"):
         text = said(**nothing, init=init)
         assert "nan" not in text and "theory" not in text and "orthogonal" not in text
+
+
+@pytest.mark.parametrize(
+    ("log10_ratio", "words"),
+    [
+        (0.0, "1 times larger"),
+        (-2.0, "100 times smaller"),
+        (math.log10(999.6), "1 thousand times larger"),
+        (math.log10(45_600), "46 thousand times larger"),
+        (-14.9999, "1000 trillion times smaller"),
+        (-15.0, "10^15 times smaller"),
+        (120.4, "10^120 times larger"),
+    ],
+)
+def test_a_ratio_in_words(log10_ratio, words):
+    assert times(log10_ratio) == words

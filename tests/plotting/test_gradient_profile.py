@@ -32,8 +32,8 @@ def test_without_a_reference_no_ratio_is_finite(last):
 
 def test_measured_values_are_drawn_by_lag(draw, line):
     axes = draw(gradient_profile, geometric(-0.1), geometric(0.02)).axes[0]
-    lags, start = line(axes, "start")
-    _, end = line(axes, "end")
+    lags, start = line(axes, "before")
+    _, end = line(axes, "after")
     np.testing.assert_array_equal(lags, np.arange(T))
     np.testing.assert_allclose(10**start, np.exp(-0.1 * lags), rtol=1e-12)
     np.testing.assert_allclose(10**end, np.exp(0.02 * lags), rtol=1e-12)
@@ -61,7 +61,7 @@ def test_the_fit_is_the_least_squares_line_over_what_is_finite(draw, line):
 def test_the_interval_is_in_the_legend_with_true_minus_signs(draw):
     figure = draw(gradient_profile, geometric(-0.1), rate=-0.1, rate_low=-0.1234, rate_high=-0.09)
     assert "fit −0.1000 [−0.1234, −0.0900]" in words(figure)
-    assert "slope (nats per step)" in words(figure)
+    assert "rate (nats per step)" in words(figure)
 
 
 def test_nothing_is_drawn_of_what_is_not_measured(draw):
@@ -73,7 +73,7 @@ def test_nothing_is_drawn_of_what_is_not_measured(draw):
         names = (*fit, *theory)
         figure = draw(gradient_profile, geometric(-0.1), **dict.fromkeys(names, absent))
         assert len(figure.axes[0].get_lines()) == 1
-        assert "slope (nats per step)" not in words(figure)
+        assert "rate (nats per step)" not in words(figure)
 
 
 def test_y_follows_the_measured_values_whatever_the_theory(draw):
@@ -93,11 +93,11 @@ def test_zeros_and_non_finite_values_are_marked_at_the_edges(draw, line):
     measured = geometric(-0.1)
     measured[:3], measured[5] = -np.inf, np.nan
     axes = draw(gradient_profile, measured).axes[0]
-    np.testing.assert_array_equal(line(axes, "start: zero")[0], [T - 3, T - 2, T - 1])
-    np.testing.assert_array_equal(line(axes, "start: not finite")[0], [T - 6])
+    np.testing.assert_array_equal(line(axes, "before: zero")[0], [T - 3, T - 2, T - 1])
+    np.testing.assert_array_equal(line(axes, "before: not finite")[0], [T - 6])
 
 
-@pytest.mark.parametrize(("value", "word"), [(np.nan, "end: not finite"), (-np.inf, "end: zero")])
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "after: not finite"), (-np.inf, "after: zero")])
 def test_a_profile_without_a_number_is_named(draw, value, word):
     assert word in words(draw(gradient_profile, geometric(-0.1), np.full(T, value), rate=0.1))
 

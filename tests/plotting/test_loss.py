@@ -78,7 +78,7 @@ def test_floor_unit_and_validation_are_named(draw, line):
     figure = draw(loss_curve, STEPS, np.ones(100), 1 / 6, validation=validation, unit="nats")
     axes = figure.axes[0]
     assert axes.get_ylabel() == "loss (nats)"
-    assert words(axes) == ["training", "running median", "validation", "best constant 0.1667"]
+    assert words(axes) == ["training", "running median", "validation", "best constant guess 0.1667"]
     np.testing.assert_array_equal(line(axes, "validation"), [[100], [0.5]])
 
 
@@ -92,10 +92,10 @@ def test_the_lower_panel_shows_norms_and_threshold(draw, line):
     after = np.minimum(before, 1)
     figure = draw(loss_curve, STEPS, np.ones(100), gradient_norms=(before, after), clip_threshold=1.0)
     axes = figure.axes[1]
-    assert words(axes) == ["unclipped", "clipped", "threshold 1"]
+    assert words(axes) == ["before clipping", "after clipping", "threshold 1"]
     # A zero has no logarithm.
-    np.testing.assert_array_equal(line(axes, "unclipped")[1], before[1:])
-    np.testing.assert_array_equal(line(axes, "clipped")[1], after[1:])
+    np.testing.assert_array_equal(line(axes, "before clipping")[1], before[1:])
+    np.testing.assert_array_equal(line(axes, "after clipping")[1], after[1:])
     assert axes.get_yscale() == "log"
 
 

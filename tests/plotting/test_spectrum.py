@@ -22,8 +22,8 @@ def test_eigenvalues_are_drawn_hollow_at_the_start_and_filled_at_the_end(draw):
 def test_the_radius_is_in_the_legend(draw):
     figure = draw(spectrum, ROTATION, 2 * ROTATION, 2.5)
     assert words(figure) == [
-        r"start, $\rho$ = 1.00",
-        r"end, $\rho$ = 2.00",
+        r"before, $\rho$ = 1.00",
+        r"after, $\rho$ = 2.00",
         "unit circle",
         r"$\sigma_\mathrm{max}$ = 2.50",
     ]
@@ -51,7 +51,7 @@ def test_every_eigenvalue_and_the_unit_circle_are_inside(draw, scale):
 
 def test_eigenvalues_that_are_not_finite_are_named(draw):
     figure = draw(spectrum, ROTATION, np.full(3, complex(np.nan, np.nan)), np.nan)
-    assert words(figure) == [r"start, $\rho$ = 1.00", "end: not finite", "unit circle"]
+    assert words(figure) == [r"before, $\rho$ = 1.00", "after: not finite", "unit circle"]
 
 
 def test_eigenvalues_are_one_axis(tmp_path):

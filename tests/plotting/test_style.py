@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from rnnexp import plotting
 from rnnexp.plotting import style
-from rnnexp.probes import LagContributions, measure_states
+from rnnexp.probes import measure_states
 from rnnexp.runtime.checks import ArgumentError
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def heatmap_values():
 
 def states_of(steps, growth=1.0):
     states = np.random.default_rng(0).normal(size=(steps, 4, 5)) * growth ** np.arange(steps)[:, None, None]
-    return measure_states(states, states, np.abs(states))
+    return vars(measure_states(states, states, np.abs(states)))
 
 
 FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
@@ -61,16 +61,16 @@ FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
     "loss_without_a_number": (plotting.loss_curve, (STEPS, NAN, 0.1), {"gradient_norms": (NAN, NAN)}),
     "loss_of_one_step": (plotting.loss_curve, ([1], [0.2]), {}),
     "states_that_explode": (plotting.hidden_states, (states_of(30, 2.0), states_of(30, np.nan)), {}),
-    "states_of_a_gated_cell": (plotting.hidden_states, (measure_states(np.ones((9, 2, 3))),), {}),
+    "states_of_a_gated_cell": (plotting.hidden_states, (vars(measure_states(np.ones((9, 2, 3)))),), {}),
     "lags": (
         plotting.lag_contributions,
         (
-            LagContributions(np.where(STEPS < 20_000, -5.0 * STEPS, -np.inf), NAN, 0.0),
-            LagContributions(np.where(STEPS < 20_000, -STEPS, np.nan), NAN, 0.0),
+            np.where(STEPS < 20_000, -5.0 * STEPS, -np.inf),
+            np.where(STEPS < 20_000, -STEPS, np.nan),
         ),
         {"predicted_rate": -12.3456},
     ),
-    "lags_of_nothing": (plotting.lag_contributions, (LagContributions(NAN, NAN, np.nan),), {}),
+    "lags_of_nothing": (plotting.lag_contributions, (NAN,), {}),
     "spectra": (
         plotting.spectrum_history,
         (STEPS, STEPS / 1e4, np.linspace([3.0, 1, 0.1], [123.0, 9, 0.1], 30), STEPS / 3e4),
@@ -164,3 +164,25 @@ def test_an_empty_array_is_named():
         ArgumentError, match=r"loss: expected a non-empty array of 1 axes, received 'shape \(0,\)'"
     ):
         style.array("loss", [], 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (-1.2, 0.4, ["0.1", "0.2", "0.5", "1", "2"]),
+        (-40.0, 0.0, ["10⁻⁴⁰", "10⁻³⁰", "10⁻²⁰", "10⁻¹⁰", "1"]),
+        (-5.1, -4.2, ["10⁻⁵", "2·10⁻⁵", "5·10⁻⁵"]),
+        (2.95, 3.3, ["1000", "1500"]),
+        (0.0, 0.02, ["1", "1.01", "1.02", "1.03", "1.04"]),
+    ],
+)
+def test_decades_are_labelled_with_the_numbers_themselves(low, high, labels):
+    assert list(style.power_ticks(low, high).values()) == labels
+
+
+@pytest.mark.parametrize("span", [0.01, 0.3, 0.7, 0.71, 1.99, 2.0, 3.0, 10.0, 400.0])
+def test_an_axis_of_decades_has_a_few_ticks_inside(span):
+    for low in np.random.default_rng(0).uniform(-400, 400, 200):
+        ticks = style.power_ticks(low, low + span)
+        assert 1 <= len(ticks) <= 8 and all(low <= tick <= low + span for tick in ticks)
+        assert len(set(ticks.values())) == len(ticks)

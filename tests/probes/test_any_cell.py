@@ -15,6 +15,7 @@ from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.network import RECURRENT, build_network
+from rnnexp.plotting.run_figures import draw_run
 from rnnexp.probes.rollout import Rollout
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.runs import artifacts
@@ -119,12 +120,11 @@ def test_its_run_has_arrays_and_the_figures_of_what_is_known(tmp_path):
     end = dataclasses.replace(measured(), step=2)
     result = Result(measured(), end, History(recorded, 0, 1.0), SpectrumHistory.empty(H), [], None, 3)
     plan = small_plan(task=TASK, cell=Memory(), units=H)
-    artifacts.save_arrays(tmp_path / "arrays.npz", plan, result)
-    with np.load(tmp_path / "arrays.npz") as stored:
+    path = tmp_path / "gradient_flow.npz"
+    artifacts.save_arrays(path, plan, result)
+    with np.load(path) as stored:
         assert stored["end_log_norm_m"].shape == (T - 1,) and "end_eigenvalues" not in stored.files
-    for drawing in artifacts.drawings(tmp_path, plan, result, "title"):
-        drawing.draw()
-    names = {path.stem for path in tmp_path.glob("*.png")}
+    names = {path.stem for path in draw_run(tmp_path).paths}
     assert names >= {"loss", "gradient_heatmap", "states", "gradient_profile"}
     assert not names & {"spectrum", "spectrum_history", "lags"}
 

@@ -11,6 +11,7 @@ from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.nn.initializers import GlorotUniform, Identity
 from rnnexp.nn.network import build_network
 from rnnexp.plotting import sensitivity as figure
+from rnnexp.plotting.arrays import Arrays
 from rnnexp.probes.rollout import Rollout
 from rnnexp.probes.sensitivity import InputSensitivity, SensitivityProbe, measure_sensitivity
 from rnnexp.runtime.checks import ArgumentError
@@ -99,5 +100,5 @@ def test_its_figure_is_drawn_from_arrays(values, end_step, tmp_path):
     for look in ("start", "end"):
         found = SensitivityProbe().arrays(InputSensitivity(np.array(values)))
         arrays |= {f"{look}_{name}": array for name, array in found.items()}
-    figure.draw(arrays, tmp_path / "sensitivity.png", "a title")
+    figure.draw(Arrays(arrays), tmp_path / "sensitivity.png", "a title")
     assert (tmp_path / "sensitivity.png").read_bytes().startswith(b"\x89PNG")

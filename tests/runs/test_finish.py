@@ -11,10 +11,9 @@ import pytest
 
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
-from rnnexp.runs.artist import Artist
 from rnnexp.runs.finish import finish
 from rnnexp.runs.run_folder import RunFolder
-from rnnexp.runtime.signals import interruption
+from rnnexp.runtime.signals import Interruption, interruption
 from rnnexp.tracking import FileTracker
 from rnnexp.training.replica import Observer, Result
 from rnnexp.training.trainer import Member, Trainer
@@ -41,7 +40,6 @@ def trained(tmp_path_factory):
         on_block=lambda block: None,
         on_measurement=lambda measurement: None,
         on_validation=lambda validated: None,
-        on_trained=lambda result: None,
         on_checkpoint=lambda: None,
     )
     with interruption() as signals:
@@ -55,7 +53,7 @@ def concluded(trained, tmp_path, **changes):
     result = dataclasses.replace(found, **changes)
     folder = RunFolder.create(tmp_path, job.name)
     tracker = FileTracker(folder.path, job.name)
-    summary = finish(job, folder, tracker, network, result, Artist(), time.perf_counter())
+    summary = finish(job, folder, tracker, network, result, Interruption(), time.perf_counter())
     tracker.end("FINISHED")
     return Concluded(network, result, summary, folder)
 

@@ -142,7 +142,6 @@ def run(plan, folder, resume=False, interruption=None):
         on_block=lambda block: None,
         on_measurement=lambda measurement: None,
         on_validation=lambda validated: None,
-        on_trained=lambda result: None,
         on_checkpoint=lambda: None,
     )
     member = Member(plan, folder / "state.npz", observer)

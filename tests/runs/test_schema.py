@@ -31,6 +31,7 @@ VALID: dict[str, Any] = {
     "validation": {"every": 500, "sequences": 1000},
     "verdict": {"decades": 3},
     "checkpoint": {"every": 0},
+    "figures": {"format": "png"},
     "cell": {"_target_": "anything", "at": "all"},
     "tracking": {"kind": "mlflow", "uri": None, "experiment": "rnnexp", "every": 10, "model": True},
     "launcher": {"workers": None, "address": None, "gpus": None},

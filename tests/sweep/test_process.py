@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from rnnexp.runs import build
-from rnnexp.runs.artist import Artist
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweep import artists
 from rnnexp.sweep import process as module
 from rnnexp.sweep.process import JobProcess, close_records
 
@@ -25,8 +23,6 @@ SECONDS = 60
 def start(monkeypatch, tmp_path, capfd):
     """Start a process that does `act(job, found, opened)` in place of the run."""
     monkeypatch.setattr(module, "_context", lambda with_mlflow: multiprocessing.get_context("fork"))
-    # A plain fork holds every end of every pipe, so that a helper would not see the job's end.
-    monkeypatch.setattr(module, "_HELPERS", 0)
 
     def started(act, found=None, environ=None):
         monkeypatch.setattr(module, "run_job", act)
@@ -124,31 +120,6 @@ def test_one_whose_worker_is_gone_ends_in_order(start, monkeypatch):
         time.sleep(SECONDS)
 
     assert ended(start(act)) == -signal.SIGTERM
-
-
-@pytest.mark.parametrize(("code", "kept"), [(0, 1), (1, 0)])
-def test_who_draws_is_kept_unless_a_job_ends_badly(start, monkeypatch, code, kept):
-    calls: list[artists.Artists] = []
-    monkeypatch.setattr(artists, "keep", calls.append)
-    process = start(lambda *arguments: sys.exit(code))
-    assert ended(process) == code
-    assert ended(process) == code
-    assert len(calls) == kept
-
-
-def test_one_that_waits_for_its_figures_alone_says_so_at_once(start):
-    def act(job, found, opened):
-        Artist().finish()
-        time.sleep(SECONDS)
-
-    began, process = time.monotonic(), start(act)
-    assert not process.finishing
-    while not process.finishing:
-        assert process.wait(SECONDS) is None
-    assert time.monotonic() - began < SECONDS / 2
-    process.send(signal.SIGKILL)
-    assert ended(process) == -signal.SIGKILL
-    assert process.finishing
 
 
 def test_records_are_closed_elsewhere(start, monkeypatch, tmp_path):

@@ -16,7 +16,6 @@ class Told:
             on_block=lambda block: None,
             on_measurement=lambda measurement: self.events.append(("look", measurement.step)),
             on_validation=lambda validated: self.events.append(("validation", validated.step)),
-            on_trained=lambda result: self.events.append(("trained", result.steps_taken)),
             on_checkpoint=lambda: self.events.append("checkpoint"),
         )
 
@@ -41,14 +40,6 @@ def test_it_begins_with_a_look_and_looks_last_before_the_last_step(tmp_path):
     one.last_look()
     assert told.events == [("look", 0), "checkpoint", ("look", 11)]
     assert (one.result().start.step, one.result().end.step) == (0, 11)
-
-
-def test_it_tells_that_it_is_trained_before_the_final_validation(tmp_path):
-    told = Told()
-    one = replica(tmp_path, told)
-    one.begin(resume=False)
-    one.last_validation()
-    assert told.events == [("look", 0), ("trained", 0), ("validation", 0)]
 
 
 def test_what_one_saves_another_goes_on_from(tmp_path):

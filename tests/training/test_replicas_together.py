@@ -41,7 +41,6 @@ class Watcher:
             lambda block: self.told.append(("block", tuple(block.steps.tolist()))),
             lambda measurement: self.told.append(("measurement", measurement.step)),
             lambda validated: self.told.append(("validation", validated.step)),
-            lambda trained: self.told.append(("trained", trained.steps_taken)),
             lambda: self.told.append(("checkpoint", None)),
         )
 

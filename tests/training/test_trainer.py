@@ -46,7 +46,7 @@ class Watcher:
     """Writes down what a trainer tells, and does something on the way if asked to."""
 
     def __init__(self, then=None):
-        self.blocks, self.measured, self.validated, self.trained, self.saved = [], [], [], [], []
+        self.blocks, self.measured, self.validated, self.saved = [], [], [], []
         self._then = then or {}
 
     def observer(self):
@@ -54,7 +54,6 @@ class Watcher:
             lambda block: self._note("block", self.blocks, block),
             lambda measurement: self._note("measurement", self.measured, measurement.step),
             lambda validated: self._note("validation", self.validated, validated.step),
-            lambda trained: self._note("trained", self.trained, trained.steps_taken),
             lambda: self._note("checkpoint", self.saved, self._told()),
         )
 

@@ -2,15 +2,14 @@
 
 import dataclasses
 import math
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from rnnexp.plotting import arrays as run_arrays
 from rnnexp.plotting.gradient_profile import ratio_by_lag
-from rnnexp.runtime.checks import ArgumentError
 
 _POINTS = 100
 _CLIP_BINS = 50
@@ -60,11 +59,7 @@ def read_arrays(path: Path) -> Arrays:
     Raises:
         ArgumentError: The file is damaged.
     """
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return {name: arrays[name] for name in _MEMBERS}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ArgumentError("gradient_flow.npz", f"the arrays of a run ({error})", str(path)) from error
+    return run_arrays.read_arrays(path, _MEMBERS)
 
 
 def group_curves(arrays: Sequence[Arrays], diverged_at: Sequence[int | None]) -> Curves:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATIO, Comparison
+from rnnexp.diagnosis.recommendations import times
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
 
@@ -145,9 +146,9 @@ def _reach(summary: Summary) -> str:
     """The ratio in words, for a gradient that vanishes or explodes."""
     if not _measured(summary.log10_ratio):
         return ""
-    if summary.log10_ratio == -math.inf:
-        return "nothing at all reaches h_1"
-    return f"at h_1 it is 10^{summary.log10_ratio:.1f} of what it is at h_T"
+    if math.isinf(summary.log10_ratio):
+        return f"nothing at all reaches the {'first' if summary.log10_ratio < 0 else 'last'} step"
+    return f"{times(summary.log10_ratio)} at the first step"
 
 
 def _numbers(summary: Summary) -> Table:

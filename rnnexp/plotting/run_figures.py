@@ -1,0 +1,82 @@
+"""The figures of a run, drawn from nothing but its folder."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rnnexp.plotting.arrays import FILE, Arrays, MissingArray, read_arrays
+from rnnexp.plotting.gradient_heatmap import draw as draw_gradient_heatmap
+from rnnexp.plotting.loss import draw as draw_loss
+from rnnexp.plotting.spectrum_history import draw as draw_spectrum_history
+from rnnexp.probes.catalogue import PROBES
+from rnnexp.runtime.json_file import StateFile
+
+Draw = Callable[[Arrays, Path, str], None]
+"""Draws arrays to a path under a title."""
+
+OF_TRAINING: Mapping[str, Draw] = {
+    "loss": draw_loss,
+    "gradient_heatmap": draw_gradient_heatmap,
+    "spectrum_history": draw_spectrum_history,
+}
+"""The figures over training, which a run without training steps does not have."""
+
+FORMATS = ("png", "svg", "pdf")
+"""The formats in which figures are written; each is the suffix of its files."""
+
+
+def catalogue() -> dict[str, Draw]:
+    """Return how every figure is drawn, by its name: those over training, and those of the probes.
+
+    The figure of a probe has its name, and is drawn by the function `draw` of the module of that name here.
+    """
+    of_probes = [probe.name for probe in PROBES if probe.has_figure]
+    return {
+        **OF_TRAINING,
+        **{name: importlib.import_module(f"rnnexp.plotting.{name}").draw for name in of_probes},
+    }
+
+
+class Drawn(NamedTuple):
+    """What came of drawing.
+
+    Attributes:
+        paths: The files.
+        lacking: Figure -> an array that it needs and the run does not have: the run was recorded before there
+            was one, or the quantity is not defined for its cell.
+    """
+
+    paths: list[Path]
+    lacking: dict[str, str]
+
+
+def draw_run(folder: Path, into: Path | None = None, form: str = "png") -> Drawn:
+    """Draw all figures of the run in `folder`, each from the arrays in it.
+
+    Args:
+        folder: Of the run: `gradient_flow.npz`, and `run.json` with its name.
+        into: A folder for the figures, made if it is absent; None: `figures` in that of the run.
+        form: One of `FORMATS`.
+
+    Raises:
+        ArgumentError: The arrays are not there or damaged.
+        OSError: A figure cannot be written.
+    """
+    title = str(StateFile(folder / "run.json").read().get("name", folder.name))
+    return draw_figures(read_arrays(folder / FILE), title, folder / "figures" if into is None else into, form)
+
+
+def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> Drawn:
+    """Draw all figures of a run's arrays under `title` (see `draw_run`)."""
+    into.mkdir(parents=True, exist_ok=True)
+    drawn = Drawn([], {})
+    for name, draw in catalogue().items():
+        path = into / f"{name}.{form}"
+        try:
+            if arrays.trained or name not in OF_TRAINING:
+                draw(arrays, path, title)
+                drawn.paths.append(path)
+        except MissingArray as error:
+            drawn.lacking[name] = error.array
+    return drawn

@@ -1,0 +1,109 @@
+"""What happens to the figures of a run, and to the run, when drawing is stopped or fails."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from rnnexp.plotting.run_figures import catalogue
+from rnnexp.report.command import main
+from rnnexp.runs import build
+from rnnexp.runs.figures import draw_figures
+from rnnexp.runs.run import run_job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.signals import Interruption, Killed
+from rnnexp.tracking import FileTracker
+
+ROOT = Path(__file__).parents[2]
+SMALL = (
+    *("units=4", "seq_len=6", "batch_size=4", "steps=6", "jit=false", "probe.bootstrap=100"),
+    *("tracking=none", "tracking.model=false", "validation.sequences=50"),
+)
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The folder of a run that has ended."""
+    root = tmp_path_factory.mktemp("outputs")
+    run_job(build.compose_job([*SMALL, f"output_dir={root}"]))
+    (path,) = root.glob("*/*")
+    return RunFolder(path)
+
+
+class Stopping(FileTracker):
+    """Is told to stop while it keeps a figure."""
+
+    signals = Interruption()
+
+    def artifact(self, path, folder=""):
+        self.signals.receive(signal.SIGINT)
+
+
+def test_the_command_draws_the_pixels_of_the_run_again(done, tmp_path, capsys):
+    assert main([str(done.path), "--out", str(tmp_path)]) == 0
+    assert f"figures  {tmp_path}: loss.png, " in capsys.readouterr().out
+    names = sorted(path.name for path in done.figures.iterdir())
+    assert len(names) == len(catalogue()) and names == sorted(path.name for path in tmp_path.iterdir())
+    for name in names:
+        np.testing.assert_array_equal(imread(done.figures / name), imread(tmp_path / name), strict=True)
+
+
+def test_a_signal_costs_figures_and_nothing_else(done, tmp_path, caplog):
+    tracker = Stopping(tmp_path, "run")
+    answer = draw_figures(done, tracker, tracker.signals, "png")
+    assert answer == f"python -m rnnexp.report {done.path}"
+    assert "stopped by SIGINT while figures were drawn" in caplog.text and answer in caplog.text
+    with pytest.raises(Killed):
+        tracker.signals.check()
+
+
+def test_after_a_signal_nothing_is_drawn(done, tmp_path):
+    signals = Interruption()
+    with signals.deferred():
+        signals.receive(signal.SIGTERM)
+        tracker = FileTracker(tmp_path / "records", "run")
+        assert draw_figures(done, tracker, signals, "svg").startswith("python -m rnnexp.report ")
+    assert not list(done.figures.glob("*.svg"))
+
+
+def test_a_figure_that_fails_is_said_and_the_run_goes_on(tmp_path, caplog):
+    folder = RunFolder(tmp_path)
+    folder.arrays.write_bytes(b"PK")
+    answer = draw_figures(folder, FileTracker(tmp_path, "run"), Interruption(), "png")
+    assert answer == f"python -m rnnexp.report {tmp_path}"
+    assert "figures could not be drawn (ArgumentError: gradient_flow.npz: " in caplog.text
+
+
+def test_ctrl_c_while_drawing_leaves_a_finished_run():
+    command = [sys.executable, str(ROOT / "run.py"), *SMALL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        deadline = time.monotonic() + SECONDS
+        while not list(Path("outputs").glob("*/*/figures/*.png")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        shown, _ = run.communicate(timeout=SECONDS)
+    (path,) = Path("outputs").glob("*/*")
+    assert run.returncode == 130
+    assert json.loads((path / "run.json").read_text())["status"] == "FINISHED"
+    assert f"python -m rnnexp.report {path}" in shown
+    assert main([str(path)]) == 0
+    assert len(list((path / "figures").glob("*.png"))) == len(catalogue())
+
+
+def test_the_format_is_chosen_and_changes_no_hash(tmp_path):
+    jobs = {form: build.compose_job([*SMALL, f"figures.format={form}"]) for form in ("png", "pdf")}
+    assert jobs["png"].hashes == jobs["pdf"].hashes
+    run_job(build.compose_job([*SMALL, "steps=0", "figures.format=svg", f"output_dir={tmp_path}"]))
+    (path,) = tmp_path.glob("*/*")
+    assert {file.suffix for file in (path / "figures").iterdir()} == {".svg"}
+    for file in (path / "figures").iterdir():
+        file.unlink()
+    assert main([str(path)]) == 0  # in the format that the run asked for
+    assert {file.suffix for file in (path / "figures").iterdir()} == {".svg"}
