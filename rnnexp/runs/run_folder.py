@@ -37,7 +37,7 @@ class RunFolder:
             ArgumentError: It cannot be made.
         """
         now = datetime.datetime.now()
-        path = root / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}_{_UNSAFE.sub('_', name)[:_LONGEST]}"
+        path = root / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}_{file_name(name)}"
         try:
             path.mkdir(parents=True)
         except OSError as error:
@@ -108,6 +108,24 @@ class RunFolder:
                 return False
         except ArgumentError:
             return True
+
+
+def file_name(name: str) -> str:
+    """Return the name of a run as its folder bears it, with `_` for what a file name should not hold.
+
+    >>> file_name("a b: c")
+    'a_b__c'
+    """
+    return _UNSAFE.sub("_", name)[:_LONGEST]
+
+
+def name_in(path: Path) -> str:
+    """Return the `file_name` in the path of a run's folder.
+
+    >>> name_in(Path("outputs/2026-01-31/09-00-00-000000_tanh-T100_s0"))
+    'tanh-T100_s0'
+    """
+    return path.name.partition("_")[2]
 
 
 def check_root(root: Path) -> None:

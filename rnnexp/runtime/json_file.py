@@ -18,9 +18,10 @@ class StateFile:
     def read(self) -> dict[str, Any]:
         """Return what the file holds; empty if it is not there or none of ours."""
         try:
-            return json.loads(self._path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, RecursionError):  # ValueError: no JSON, or not UTF-8
             return {}
+        return found if isinstance(found, dict) else {}
 
     def write(self, values: dict[str, Any]) -> None:
         """Put `values` in the place of what the file holds."""

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.runs.run_folder import file_name, name_in
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.request import values_of
@@ -130,6 +131,9 @@ def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
     yield "finished", f"{finished} of {total}: {of_them}"
     if counts["skipped"]:
         yield "skipped", f"{counts['skipped']}, which had finished earlier or are at work elsewhere"
+    renamed = sum(map(_has_another_name, ending.outcomes))
+    if renamed:
+        yield "names", f"{renamed} keep the name under which they finished (resume=false runs all anew)"
     for state in ("failed", "killed"):
         if counts[state]:
             yield state, str(counts[state])
@@ -138,6 +142,13 @@ def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
     if ending.broken:
         yield "launcher", ending.broken
     yield "time", f"{numbers.duration(ending.seconds)}, {numbers.workers(ending.workers)}"
+
+
+def _has_another_name(outcome: Outcome) -> bool:
+    """Whether a job was skipped for a run that has another name."""
+    if outcome.status != "SKIPPED" or outcome.run_folder is None or outcome.name is None:
+        return False
+    return name_in(Path(outcome.run_folder)) != file_name(outcome.name)
 
 
 def _places(ending: Ending) -> Iterator[tuple[str, str]]:

@@ -49,6 +49,11 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///").partition("?")[0])
 
 
+def artifacts_beside(path: Path) -> Path:
+    """Return the folder beside a SQLite file that holds the files of its runs."""
+    return path.parent / "mlartifacts"
+
+
 def is_server(uri: str) -> bool:
     """Return whether `uri` is that of an MLflow server."""
     return uri.partition("://")[0] in _SERVERS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import sqlite_path
+from rnnexp.tracking.address import artifacts_beside, sqlite_path
 from rnnexp.tracking.client import connect, quietly
 
 _LOCK_SECONDS = 120
@@ -79,7 +79,7 @@ def _experiment(client: Any, name: str, artifacts: str | None) -> str:
 
 
 def _artifacts(path: Path, folder: str) -> str:
-    return str(path.parent / "mlartifacts" / folder)
+    return str(artifacts_beside(path) / folder)
 
 
 KEY = "verdicts"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import OPTION, is_server, sqlite_path, without_login
+from rnnexp.tracking.address import OPTION, artifacts_beside, is_server, sqlite_path, without_login
 
 _SERVER_SECONDS = 1.0
 _LOCK_SECONDS = 0.2
@@ -33,6 +33,7 @@ def check_store(uri: str) -> None:
     path = sqlite_path(uri)
     if path is not None:
         _check_folder(uri, path)
+        _check_artifacts(uri, path)
         _check_database(uri, path)
     elif is_server(uri):
         _check_server(without_login(uri))
@@ -42,6 +43,13 @@ def _check_folder(uri: str, path: Path) -> None:
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise ArgumentError(OPTION, f"a file in a folder that can be written, which {folder} is not", uri)
+
+
+def _check_artifacts(uri: str, path: Path) -> None:
+    folder = artifacts_beside(path)
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        expected = f"a database beside which {folder} is a folder that can be written, or is not there"
+        raise ArgumentError(OPTION, expected, uri)
 
 
 def _check_database(uri: str, path: Path) -> None:

@@ -150,3 +150,16 @@ def test_one_that_was_interrupted_in_another_store_is_refused():
         found("seed=0", "resume=true")
     interrupted = left("KILLED", 1)
     assert found() == [("run", None), ("resume", interrupted.path.name)]
+
+
+DAMAGED = [b"[1]", b"\xff\xfe", b"{}", b'{"config_hash": ["h"]}', b'{"config_hash": "h"}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_state_is_no_run_and_hides_none(made, content):
+    kept = made("FINISHED")
+    (made("FINISHED").path / "run.json").write_bytes(content)
+    found = earlier([RunFolder(Path(path)) for path in runs_below(Path("outputs"))["h"]], None)
+    assert found.next == "skip"
+    assert found.folder is not None
+    assert found.folder.path == kept.path.absolute()

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from rnnexp.runtime.json_file import StateFile
 
 
@@ -19,3 +21,9 @@ def test_a_file_that_is_cut_short_counts_as_empty(tmp_path):
     assert file.read() == {}
     file.update(b=2)
     assert file.read() == {"b": 2}
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"3", b'"text"', b"\xff\xfe", b"[" * 100_000, b""])
+def test_a_file_that_is_no_mapping_counts_as_empty(tmp_path, content):
+    (tmp_path / "state.json").write_bytes(content)
+    assert StateFile(tmp_path / "state.json").read() == {}

@@ -116,3 +116,11 @@ def test_why_the_launcher_broke_is_said(folder):
 
 def test_a_verdict_of_a_run_that_did_not_end_well_does_not_count():
     assert result(outcome(0, "FAILED", "solved")) == "failed"
+
+
+@pytest.mark.parametrize(("earlier", "said"), [("job-0", False), ("former", True)])
+def test_a_run_that_keeps_its_earlier_name_is_told(folder, earlier, said):
+    run = f"outputs/2026-01-31/09-00-00-000000_{earlier}"
+    _, lines = printed(folder, [outcome(0, "SKIPPED", "solved", run_folder=run)])
+    sentence = "names      1 keep the name under which they finished (resume=false runs all anew)"
+    assert any(line in sentence and line.startswith("names") for line in lines) == said
