@@ -11,9 +11,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from rnnexp.runs.arguments import Arguments, read_arguments
 from rnnexp.runs.build import alone, check_job, compose_job, compose_jobs, make_job, make_jobs
 from rnnexp.runs.composition import axes, compose, one_by_one, parse
 from rnnexp.runs.job import Job, Membership
+from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
@@ -21,12 +23,10 @@ from rnnexp.runtime.signals import Killed
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.launched import CALL, VARIABLE, launched
 from rnnexp.sweep.left import one_may_be_left
-from rnnexp.sweep.request import Request
+from rnnexp.sweep.request import Request, key_of
 from rnnexp.sweep.resources import cores, default_workers
 from rnnexp.sweep.worker import do_job
 from rnnexp.tracking.address import sqlite_path
-
-_SWEEP_FLAGS = ("-m", "--multirun")
 
 
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
@@ -44,6 +44,7 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     elif request is not None and request.sweeping:
         _supervise(request, arguments)
     else:
+        sys.argv[1:] = read_arguments(arguments).typed
         main()
 
 
@@ -54,7 +55,7 @@ def _preview(request: Request) -> None:
     from rnnexp.sweep.preview import preview
 
     try:
-        preview(request, compose_job)
+        preview(request, lambda overrides: compose_job(overrides, request.menu))
     except ArgumentError as error:
         refuse(error)
 
@@ -71,58 +72,96 @@ def _supervise(request: Request, arguments: Sequence[str]) -> NoReturn:
 def check(arguments: Sequence[str]) -> Request | None:
     """Check a command line before anything is made for it; exit 2 with one sentence if it is wrong.
 
-    Every value of a sweep is checked, each with the first values of the others. Command lines that ask Hydra
-    for something else (`--help`, `--cfg`, another folder of configurations) are left to Hydra.
+    Every value of a sweep is checked, each with the first values of the others. What Hydra is asked to show
+    (`--help`, `--cfg`, `--info`) is composed and checked here first, too.
 
     Returns:
-        The run or sweep that is asked for; None for what is left to Hydra.
+        The run or sweep that is asked for; None for what Hydra shows.
     """
-    flags = [argument for argument in arguments if argument.startswith("-")]
-    if not set(flags).issubset(_SWEEP_FLAGS):
-        return None
-    typed = [argument for argument in arguments if not argument.startswith("-")]
     try:
-        return _check(typed, sweeping=len(flags) > 0)
+        asked = read_arguments(arguments)
+        if asked.shown is None:
+            return _check(asked)
+        _check_shown(asked)
     except ArgumentError as error:
         refuse(error)
+    return None
 
 
-def _check(typed: Sequence[str], sweeping: bool) -> Request:
-    overrides = [parse(argument) for argument in typed]
-    listed = axes(overrides, sweeping)
-    config = compose([axis[0] for axis in listed])
+def _check_shown(asked: Arguments) -> None:
+    """Check what Hydra is to show: it composes the configuration, and sets up what that says of logging."""
+    if asked.shown == "shell_completion" or not (asked.overrides or asked.menu.flags or asked.shown == "cfg"):
+        return
+    listed = axes([parse(argument) for argument in asked.overrides], asked.sweeping, asked.menu)
+    first = [axis[0] for axis in listed]
+    if asked.shown in ("cfg", "info"):
+        compose_jobs(first, asked.menu)
+    else:
+        compose(first, asked.menu)
+
+
+def _check(asked: Arguments) -> Request:
+    overrides = [parse(argument) for argument in asked.overrides]
+    config = compose([axis[0] for axis in axes(overrides, True, asked.menu)], asked.menu)
+    sweeping = asked.sweeping or config.hydra.mode is RunMode.MULTIRUN
     params = config.hydra.sweeper.get("params") or {}
     if params and not sweeping:
         expected = f"python run.py -m, as it sweeps {', '.join(params)}"
         raise ArgumentError("experiment", expected, config.hydra.runtime.choices.get("experiment"))
-    listed = axes([*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping)
+    listed = axes(
+        [*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping, asked.menu
+    )
     if sweeping:
-        jobs = [compose_job(combination) for combination in one_by_one(listed)]
-        for job in jobs:
-            check_job(job)
+        jobs = _check_jobs(listed, asked.menu)
         command_lines = list(itertools.product(*listed))
     else:
         (one,) = itertools.product(*listed)
-        jobs = compose_jobs(one)
+        jobs = compose_jobs(one, asked.menu)
         check_job(jobs[0])
         command_lines = [one] if len(jobs) == 1 else [alone(one, job.plan.seed) for job in jobs]
     _check_machines(config, jobs[0])
-    return _request(typed, command_lines, config, jobs[0], sweeping)
+    return _request(asked, command_lines, config, jobs[0], sweeping)
+
+
+def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
+    """Return the jobs that have every value of a sweep once, all of them checked.
+
+    Raises:
+        ArgumentError: One is wrong, or two values of a key make the same run.
+    """
+    jobs = [compose_job(combination, menu) for combination in one_by_one(listed)]
+    for job in jobs:
+        check_job(job)
+    if len({job.config["dry_run"] for job in jobs}) > 1:
+        raise ArgumentError("dry_run", "one value for all jobs of a sweep", "both")
+    others = iter(jobs[1:])
+    for axis in listed:
+        _check_distinct(axis, [jobs[0], *itertools.islice(others, len(axis) - 1)])
+    return jobs
+
+
+def _check_distinct(axis: Sequence[str], jobs: Sequence[Job]) -> None:
+    """Raise `ArgumentError` if two values of a key make the same run: a sweep does it once."""
+    runs = {(job.config_hash, job.tracking.store) for job in jobs}
+    if len(runs) < len(jobs) and jobs[0].resume is not False:
+        expected = "values that make different runs, as the same run is done once (resume=false repeats it)"
+        raise ArgumentError(key_of(axis[0]), expected, ",".join(one.partition("=")[2] for one in axis))
 
 
 def _request(
-    typed: Sequence[str], jobs: Sequence[tuple[str, ...]], config: DictConfig, first: Job, sweeping: bool
+    asked: Arguments, jobs: Sequence[tuple[str, ...]], config: DictConfig, first: Job, sweeping: bool
 ) -> Request:
     launcher = config.hydra.runtime.choices["launcher"]
-    named = any(override.startswith("hydra.sweep.dir=") for override in typed)
+    named = any(override.startswith("hydra.sweep.dir=") for override in asked.overrides)
     return Request(
         sweeping=sweeping,
-        typed=tuple(typed),
+        typed=asked.overrides,
         jobs=tuple(jobs),
         first=first,
         launcher=launcher,
         workers=_workers(config.launcher, launcher, len(jobs)),
         folder=str(config.hydra.sweep.dir) if named else None,
+        menu=asked.menu,
     )
 
 
@@ -162,7 +201,8 @@ def run(config: DictConfig) -> None:
     try:
         jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
         check_job(jobs[0])
-        run_jobs(jobs)
+        if not jobs[0].config["dry_run"]:
+            run_jobs(jobs)
     except Killed as killed:
         sys.exit(killed.exit_code)
     except ArgumentError as error:
@@ -179,6 +219,8 @@ def _run_in_sweep(config: DictConfig, settings: Any) -> None:
     def make(membership: Membership) -> Job:
         job = make_job(config, settings.runtime.choices, settings.overrides.task, membership)
         check_job(job)
+        if job.config["dry_run"]:
+            raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)
         return job
 
     folder = SweepFolder(Path(settings.sweep.dir), os.environ.get(CALL))

@@ -3,6 +3,8 @@ import re
 import shlex
 import socket
 import sqlite3
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,15 @@ from rnnexp.sweep import supervision
 @pytest.fixture(autouse=True)
 def own_store(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/store/mlflow.db")
+    monkeypatch.setenv("SEED", "7")
 
 
 def refusal(capsys, *arguments):
     """The sentence with which a command line is refused, after all that holds for every refusal."""
+    started = time.perf_counter()
     with pytest.raises(SystemExit) as refused:
         cli.check(arguments)
+    assert time.perf_counter() - started < SECONDS
     printed = capsys.readouterr()
     assert refused.value.code == 2
     assert printed.out == ""
@@ -30,6 +35,7 @@ def refusal(capsys, *arguments):
     return printed.err.removeprefix("run.py: ").removesuffix("\n")
 
 
+SECONDS = 1.5
 AT_LEAST = "expected an integer of at least"
 POSITIVE = "expected a finite number above 0"
 KEY = "expected a key of the configuration"
@@ -48,7 +54,7 @@ REFUSED = [
     ("init.foo=1", "init.foo: expected one of init.gain, received 'init.foo=1'"),
     ("+record.evry=1", f"record.evry: {KEY}, such as record.every, received 1"),
     ("+foo=1", f"foo: {UNKNOWN}, received 1"),
-    ("+clip.foo=1", "clip: expected what rnnexp.clipping.NoClip takes, received "),
+    ("+clip.foo=1", "clip.foo: expected no field, as rnnexp.clipping.NoClip takes none, received 1"),
     ("activation=rleu", "activation: expected one of tanh, relu, sigmoid, linear, "),
     ("task=nope", f"{TASKS}'nope'"),
     ("task=null", f"{TASKS}'null'"),
@@ -60,8 +66,11 @@ REFUSED = [
     ("cell=lstm cell.recurrent_activation=sig", "cell.recurrent_activation: expected one of tanh, relu, "),
     ("cell=gru cell.unit_forget_bias=true", "cell.unit_forget_bias: expected to come with cell=lstm, "),
     ("+cell.foo=1", "cell.foo: expected a field of rnnexp.ElmanCell, such as use_bias, received 1"),
-    ("cell._target_=os.system", "cell._target_: expected one of rnnexp.ElmanCell, keras.layers.LSTM"),
-    ("~cell", "cell._target_: expected one of rnnexp.ElmanCell, keras.layers.LSTMCell, "),
+    (
+        "cell._target_=os.system",
+        "cell._target_: expected one of rnnexp.ElmanCell, keras.layers.LSTM",
+    ),
+    ("~cell", "cell: expected one of elman, gru, lstm, received None"),
     ("launcher=pbs", "launcher: expected one of basic, joblib, ray, submitit, received 'pbs'"),
     (
         "launcher=joblib launcher.address=a",
@@ -114,18 +123,24 @@ REFUSED = [
     ("task=temporal_order seq_len=9", f"seq_len: {AT_LEAST} 10, received 9"),
     ("task=copying task.symbols=1", f"task.symbols: {AT_LEAST} 2, received 1"),
     ("task=characters task.path=/missing", "task.path: expected a readable UTF-8 text file, received "),
-    ("clip._target_=os.system", "clip._target_: expected a Clip of rnnexp, received 'os.system'"),
+    ("clip._target_=os.system", "clip._target_: expected one of rnnexp.clipping.NoClip, "),
     (
         "clip._target_=rnnexp.optim.optimizers.Adam",
-        "clip._target_: expected a Clip of rnnexp, received 'rnnexp.",
+        "clip._target_: expected one of rnnexp.clipping.NoClip, ",
     ),
-    ("clip._target_=rnnexp.clipping.No", "clip: expected what rnnexp.clipping.No takes, received "),
+    (
+        "clip._target_=rnnexp.clipping.No",
+        "clip._target_: expected one of rnnexp.clipping.NoClip, ",
+    ),
     ("~clip", f"{CLIPS}None"),
     ("~seed", "seed: expected a value, received None"),
     ("~tracking.experiment", "tracking.experiment: expected a value, received None"),
     ("record=5", f"record: {KEY}, such as record.every, received 5"),
     ("output_dir=null", "output_dir: expected a text, received None"),
-    ("'name=${nothing}'", f"{COMPOSED}\"Interpolation key 'nothing' not found\""),
+    (
+        "'name=${nothing}'",
+        "name: expected values that can be composed, received \"Interpolation key 'nothing'",
+    ),
     ("hydra.nothing=1", COMPOSED),
     ("+task=copying", COMPOSED),
     ("seq_len", f"{QUOTED}'seq_len'"),
@@ -142,6 +157,48 @@ REFUSED = [
     ("-m 'units=range(2,-1,-1)'", f"units: {AT_LEAST} 1, received 0"),
     ("-m 'init=glob(x*)'", f"init: {LISTED}'init=glob(x*)'"),
     ("-m 'seed=interval(0,1)'", f"seed: {LISTED}'seed=interval(0,1)'"),
+    ("-m seed=0,1 name=a,b", "name: expected values that make different runs, as the same run is done once"),
+    ("-m seed=0,0,1", "seed: expected values that make different runs, as the same run is done once (resume"),
+    (
+        "-m tracking.every=1,2 units=3",
+        "tracking.every: expected values that make different runs, as the same",
+    ),
+    ("-m dry_run=true,false", "dry_run: expected one value for all jobs of a sweep, received 'both'"),
+    ("-m dry_run=true,false resume=false", "dry_run: expected one value for all jobs of a sweep, received"),
+    ("hydra.mode=MULTIRUN seq_len=10,0", f"seq_len: {AT_LEAST} 1, received 0"),
+    ("hydra.mode=sweep", COMPOSED),
+    ("--config-name=nothing", COMPOSED),
+    ("--config-dir=nowhere", "--config-dir: expected a folder that is there, received "),
+    (
+        "--multirum seed=0,1",
+        "--multirum: expected a flag of Hydra with what it takes (python run.py --hydra-",
+    ),
+    ("--cfg=job seq_len=0", f"seq_len: {AT_LEAST} 1, received 0"),
+    ("--cfg=job seqlen=3", f"seqlen: {KEY}, such as seq_len, received 'seqlen=3'"),
+    ("--info=config clip=hard", f"{CLIPS}'hard'"),
+    ("--help seqlen=3", f"seqlen: {KEY}, such as seq_len, received 'seqlen=3'"),
+    (
+        f"tracking.experiment={'x' * 501}",
+        "tracking.experiment: expected a text of at most 500 characters, re",
+    ),
+    ("tracking.experiment=''", "tracking.experiment: expected a text, received ''"),
+    (
+        "'tracking.experiment=\"a\nb\"'",
+        "tracking.experiment: expected a text on one line, of characters that",
+    ),
+    ("'name=\"a\nb\"'", "name: expected a text on one line, of characters that print, received 'a\\nb'"),
+    ("'name=\"a\x1b[31m\"'", "name: expected a text on one line, of characters that print, received 'a\\x1b"),
+    (
+        "'seed=${oc.env:SEED}'",
+        "seed: expected an integer from 0 to 2147483647, while oc.env gives a text (see",
+    ),
+    (
+        "'optimizer.learning_rate=${oc.env:SEED}'",
+        f"optimizer.learning_rate: {POSITIVE}, while oc.env gives a",
+    ),
+    ("'seed=${oc.env:NOTHING}'", "seed: expected values that can be composed, received 'KeyError raised w"),
+    ("activation=mine:", "activation: expected one of tanh, relu, "),
+    ("plugins=3", "plugins: expected names of packages, such as [mine], received 3"),
     ("-m 'init=glob(*)' units=14", "init.nonzero: expected at most 14, the units, received 15"),
 ]
 
@@ -178,6 +235,13 @@ def test_a_folder_that_cannot_be_made(capsys, tmp_path_factory):
         f"output_dir: expected a folder that can be written, which {file} is not, received '{file}/runs'"
     )
     assert refusal(capsys, f"output_dir={file}/runs") == sentence
+
+
+def test_a_file_where_the_store_keeps_its_files(capsys, tmp_path_factory):
+    place = tmp_path_factory.mktemp("elsewhere")
+    (place / "mlartifacts").touch()
+    sentence = f"tracking.uri: expected a database beside which {place}/mlartifacts is a folder that can be"
+    assert refusal(capsys, f"tracking.uri=sqlite:///{place}/mlflow.db").startswith(sentence)
 
 
 @pytest.fixture
@@ -224,9 +288,72 @@ def test_a_right_command_line_passes_and_leaves_nothing(capsys, tmp_path, argume
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job", "seq_len=0"], ["-c", "job"], ["--info"]])
-def test_what_is_asked_of_hydra_is_left_to_hydra(arguments):
-    cli.check(arguments)
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job", "seq_len=7"], ["-c", "job"], ["--info"]])
+def test_what_hydra_shows_is_no_run(arguments):
+    assert cli.check(arguments) is None
+
+
+@pytest.fixture
+def own(tmp_path_factory):
+    """A folder of configurations of the user's own, with an experiment and a sweep."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "experiment").mkdir()
+    (folder / "own.yaml").write_text("defaults:\n  - config\n  - _self_\nunits: 5\n")
+    (folder / "experiment" / "mine.yaml").write_text("# @package _global_\nunits: 6\n")
+    (folder / "experiment" / "dry.yaml").write_text("# @package _global_\ndry_run: true\n")
+    sweep = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '0,1'}}}\n"
+    (folder / "experiment" / "many.yaml").write_text(sweep)
+    return folder
+
+
+DOORS = [
+    # The flags, with {own} for the folder, and the units and jobs that they lead to.
+    ("--config-dir={own} experiment=mine", 6, 1),
+    ("-cd {own} --config-name=own", 5, 1),
+    ("--config-dir {own} -cn own.yaml", 5, 1),
+    ("--run --config-dir={own} experiment=mine", 6, 1),
+    ("'hydra.searchpath=[file://{own}]' experiment=mine", 6, 1),
+    ("--config-path={conf} seed=0", 64, 1),
+    ("--config-dir={own} experiment=many", 64, 2),
+    ("--config-dir={own} -m experiment=mine seed=0,1", 6, 2),
+    ("hydra.mode=MULTIRUN seed=0,1", 64, 2),
+    ("seed=0,1 --multirun units=7", 7, 2),
+]
+
+
+@pytest.mark.parametrize(("line", "units", "jobs"), DOORS, ids=[line for line, *_ in DOORS])
+def test_every_flag_leads_through_the_same_door(monkeypatch, capsys, own, line, units, jobs):
+    conf = Path(__file__).parents[1] / "conf"
+    arguments = shlex.split(line.format(own=own, conf=conf))
+    request = cli.check(arguments)
+    assert request is not None
+    assert (request.first.plan.units, len(request.jobs), request.sweeping) == (units, jobs, jobs > 1)
+    monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+    monkeypatch.setattr(supervision, "supervise", lambda request, arguments: pytest.fail("it began"))
+    cli.start([*arguments, "dry_run=true"], pytest.fail)
+    assert f"jobs   {jobs}: {jobs} to run" in capsys.readouterr().out
+    assert refusal(capsys, *arguments, "seq_len=0") == f"seq_len: {AT_LEAST} 1, received 0"
+
+
+def test_a_file_may_ask_for_a_dry_run(monkeypatch, capsys, own):
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    cli.start([f"--config-dir={own}", "experiment=dry"], pytest.fail)
+    assert "jobs   1: 1 to run" in capsys.readouterr().out
+
+
+def test_a_sweep_of_ones_own_is_supervised_in_full(monkeypatch, own):
+    seen = []
+
+    def supervise(request, arguments):
+        seen.append(request)
+        return 0
+
+    monkeypatch.setattr(supervision, "supervise", supervise)
+    with pytest.raises(SystemExit):
+        cli.start([f"--config-dir={own}", "experiment=many"], pytest.fail)
+    (request,) = seen
+    assert request.asked == (f"--config-dir={own}", "experiment=many")
+    assert request.jobs == (("seed=0", "experiment=many"), ("seed=1", "experiment=many"))
 
 
 def asked(*arguments):

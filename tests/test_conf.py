@@ -181,6 +181,7 @@ OTHER = {
     "tracking.uri": "sqlite:///other.db",
     "tracking.experiment": "other",
     "launcher.workers": 2,
+    "plugins": "[mine]",
     "resume": "true",
     "dry_run": "true",
     "name": "other",
@@ -189,14 +190,7 @@ OTHER = {
 """Another value for every key of the default configuration."""
 
 NOT_SCIENTIFIC = (
-    "checkpoint",
-    "dry_run",
-    "figures",
-    "launcher",
-    "name",
-    "output_dir",
-    "replicas",
-    "resume",
+    *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas", "resume"),
     "tracking",
 )
 

@@ -162,8 +162,6 @@ def test_replicas_that_came_into_a_sweep_by_another_way_are_refused(main, in_pro
 def test_a_wrong_value_that_came_by_another_way_is_refused_too(main, capsys, tmp_path):
     (tmp_path / "more" / "experiment").mkdir(parents=True)
     (tmp_path / "more" / "experiment" / "mine.yaml").write_text("# @package _global_\nseq_len: 0\n")
-    arguments = [f"--config-dir={tmp_path}/more", "experiment=mine"]
-    cli.check(arguments)
-    assert main(None, *arguments) == 2
+    assert main(None, f"--config-dir={tmp_path}/more", "experiment=mine") == 2
     assert capsys.readouterr() == ("", "run.py: seq_len: expected an integer of at least 1, received 0\n")
     assert states() == []

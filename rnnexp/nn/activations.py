@@ -5,8 +5,9 @@ Importing this module does not import TensorFlow: a configuration is checked aga
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,23 +21,52 @@ NAMES = (
 )  # fmt: skip
 """The elementwise activations of Keras, as `keras.activations.get` knows them (and `silu` for `swish`)."""
 
+Activation = Callable[["tf.Tensor"], "tf.Tensor"]
 Slope = Callable[["tf.Tensor"], "tf.Tensor"]
 
 
-def is_elementwise(activation: Callable) -> bool:
-    """Whether Keras names `activation` among those that map every pre-activation on its own.
+_MARK = "_rnnexp_elementwise"
 
-    A callable that Keras does not know is not taken for elementwise: its Jacobian could be full.
+
+def elementwise(function: Activation | None = None, *, slope_from_state: Slope | None = None) -> Any:
+    """Mark a function of your own as one that maps every pre-activation on its own: y_i = phi(a_i).
+
+    Args:
+        function: phi, of a tensor of any shape, float32 or float64, in TensorFlow's operations.
+        slope_from_state: h -> phi'(a), where the state h = phi(a) determines the slope; else phi is
+            differentiated automatically.
+
+    Returns:
+        The function itself, or the decorator where there is only a slope.
+    """
+
+    def mark(marked: Activation) -> Activation:
+        setattr(marked, _MARK, slope_from_state)
+        return marked
+
+    return mark if function is None else mark(function)
+
+
+def is_marked(activation: Callable) -> bool:
+    """Whether `elementwise` marks it."""
+    return hasattr(activation, _MARK)
+
+
+def is_elementwise(activation: Callable) -> bool:
+    """Whether Keras names `activation` among those that map every pre-activation on its own, or its author.
+
+    A callable that neither knows is not taken for elementwise: its Jacobian could be full.
     """
     name = getattr(activation, "__name__", None)
-    return name in NAMES and activation is by_name(name)
+    return is_marked(activation) or (name in NAMES and activation is by_name(name))
 
 
-def by_name(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return Keras' activation function of that name."""
+def by_name(name: str) -> Activation:
+    """Return Keras' activation function of that name, or that of `module:function`."""
     import keras
 
-    return keras.activations.get(name)
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function) if function else keras.activations.get(name)
 
 
 def slope_from_state(activation: Callable) -> Slope | None:
@@ -48,6 +78,8 @@ def slope_from_state(activation: Callable) -> Slope | None:
     """
     import tensorflow as tf
 
+    if is_marked(activation):
+        return getattr(activation, _MARK)
     if not is_elementwise(activation):
         return None
 

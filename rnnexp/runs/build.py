@@ -1,53 +1,49 @@
 """From a composed configuration to a run."""
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.errors import InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import tracking
-from rnnexp.nn.cells.catalogue import cell_spec
-from rnnexp.nn.initializers import Initializer
-from rnnexp.optim.clipping import Clip
-from rnnexp.optim.optimizers import Optimizer
-from rnnexp.runs import heuristics, schema
-from rnnexp.runs.composition import CONF, compose, not_chosen, plain
+from rnnexp.nn import activations
+from rnnexp.runs import heuristics, permissions, schema
+from rnnexp.runs.composition import compose, not_chosen, plain, plugins_typed
+from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
+from rnnexp.runs.menu import CONF, MENU, Menu
 from rnnexp.runs.run_folder import check_root
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import GROUPS
+from rnnexp.runtime.config_keys import CONSTRUCTED, GROUPS
 from rnnexp.runtime.device import check_device, gpu_count
-from rnnexp.tasks import Task
 from rnnexp.tracking.address import without_login
 from rnnexp.training.config import Plan
 
 PROJECT = CONF.parent
-_KINDS = {"task": Task, "init": Initializer, "clip": Clip, "optimizer": Optimizer}
 
 
-def compose_job(overrides: Sequence[str]) -> Job:
+def compose_job(overrides: Sequence[str], menu: Menu = MENU) -> Job:
     """Return the job that `python run.py` with these overrides would run, or `-m` with them among others.
 
     Raises:
         ArgumentError: An override is wrong, or asks for several replicas; names its dotted key.
     """
-    config = compose(overrides)
+    config = compose(overrides, menu)
     return make_job(config, config.hydra.runtime.choices, overrides)
 
 
-def compose_jobs(overrides: Sequence[str]) -> list[Job]:
+def compose_jobs(overrides: Sequence[str], menu: Menu = MENU) -> list[Job]:
     """Return what `python run.py` with these overrides would run: one job, or one for every replica.
 
     Raises:
         ArgumentError: An override is wrong; names its dotted key.
     """
-    config = compose(overrides)
+    config = compose(overrides, menu)
     return make_jobs(config, config.hydra.runtime.choices, overrides)
 
 
@@ -74,13 +70,13 @@ def make_job(
     Raises:
         ArgumentError: A value is wrong, or it is of several replicas; names its dotted key.
     """
-    values = plain(config)
-    schema.validate(values)
-    seed, count = values["seed"], values["replicas"]
-    if count > 1:
-        expected = f"1 in a sweep, which lists its seeds (seed=range({seed},{seed + count}))"
-        raise ArgumentError("replicas", expected, count)
-    return _job(values, choices, overrides, membership)
+    with _explaining(config):
+        values = checked_values(config, overrides)
+        seed, count = values["seed"], values["replicas"]
+        if count > 1:
+            expected = f"1 in a sweep, which lists its seeds (seed=range({seed},{seed + count}))"
+            raise ArgumentError("replicas", expected, count)
+        return _job(values, choices, overrides, membership)
 
 
 def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> list[Job]:
@@ -89,16 +85,46 @@ def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     Raises:
         ArgumentError: A value is wrong; names its dotted key.
     """
-    values = plain(config)
+    with _explaining(config):
+        values = checked_values(config, overrides)
+        first, count = values["seed"], values["replicas"]
+        if count == 1:
+            return [_job(values, choices, overrides)]
+        together = Together(count, tuple(without_login(override) for override in overrides))
+        members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
+        schema.validate(members[-1])
+        jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
+        return [dataclasses.replace(job, together=together) for job in jobs]
+
+
+def checked_values(config: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the values of a configuration, whose constructors are named and not yet called.
+
+    Raises:
+        ArgumentError: A value is wrong, or something is named that may not be called.
+    """
+    values, allowed = plain(config), plugins_typed(overrides)
+    permissions.check_plugins(values, allowed)
+    permissions.check_fields(values, CONSTRUCTED)
     schema.validate(values)
-    first, count = values["seed"], values["replicas"]
-    if count == 1:
-        return [_job(values, choices, overrides)]
-    together = Together(count, tuple(without_login(override) for override in overrides))
-    members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
-    schema.validate(members[-1])
-    jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
-    return [dataclasses.replace(job, together=together) for job in jobs]
+    return values | {"plugins": list(allowed)}
+
+
+@contextlib.contextmanager
+def _explaining(config: DictConfig) -> Iterator[None]:
+    """Add to a refusal what it has to do with the environment, whose variables are texts."""
+    try:
+        yield
+    except ArgumentError as error:
+        written: Any = OmegaConf.to_container(config, resolve=False)
+        for name in error.name.split("."):
+            written = written.get(name) if isinstance(written, Mapping) else None
+        named = isinstance(written, str) and "oc.env:" in written and "oc.decode:" not in written
+        if not named or error.received not in os.environ.values():
+            raise
+        read = f'{error.name}="${{oc.decode:{written}}}"'
+        expected = f"{error.expected}, while oc.env gives a text ({read} reads what it says)"
+        raise ArgumentError(error.name, expected, error.received) from None
 
 
 def alone(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
@@ -147,11 +173,11 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     seed, task = values["seed"], _build("task", values, seq_len=values["seq_len"])
     plan = Plan(
         task=task,
-        cell=cell_spec(values.get("cell")),
+        cell=_build("cell", values),
         initializer=_build("init", values, seed=3 * seed + 1),
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
-        activation=values["activation"],
+        activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
         steps=values["steps"],
@@ -201,23 +227,25 @@ def _segment(values: Mapping[str, Any], steps: int) -> int | None:
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:
     """Call the constructor that the group names; `arguments` come from top-level keys."""
-    node, kind = values.get(group), _KINDS[group]
+    node = values.get(group)
     if not isinstance(node, Mapping):
         raise not_chosen(group, node)
-    target, expected = node.get("_target_"), f"a {kind.__name__} of rnnexp"
-    if not str(target).startswith("rnnexp."):
-        raise ArgumentError(f"{group}._target_", expected, target)
-    try:
-        built = hydra.utils.instantiate(node, **arguments)
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, ArgumentError):
-            key = cause.name if cause.name in arguments else f"{group}.{cause.name}"
-            raise ArgumentError(key, cause.expected, cause.received) from None
-        raise ArgumentError(group, f"what {target} takes", str(cause or error)) from None
-    if not isinstance(built, kind):
-        raise ArgumentError(f"{group}._target_", expected, target)
-    return built
+    return construct(group, node, values["plugins"], arguments)
+
+
+def _activation(values: Mapping[str, Any]) -> str:
+    """Return the name of phi.
+
+    Raises:
+        ArgumentError: It is a function of the user's own that is not allowed, or not known as elementwise.
+    """
+    name = values["activation"]
+    if ":" in name:
+        function = find_function("activation", name, values["plugins"])
+        if not activations.is_marked(function):
+            expected = "a function with the decorator rnnexp.nn.activations.elementwise"
+            raise ArgumentError("activation", expected, name)
+    return name
 
 
 def _tracking(values: Mapping[str, Any]) -> TrackingSettings:

@@ -4,10 +4,9 @@ import contextlib
 import importlib.util
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import hydra
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
@@ -15,14 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp import tracking
-from rnnexp.runs import schema
+from rnnexp.runs import permissions, schema
+from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import GROUPS
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
-
 _EXTRAS = {"joblib": "parallel", "ray": "ray", "submitit": "slurm"}
 """The extra of the package that holds a launcher."""
+
+_SEARCH_PATH = "hydra.searchpath"
 
 
 def parse(argument: str) -> Override:
@@ -39,14 +39,15 @@ def parse(argument: str) -> Override:
     return override
 
 
-def axes(overrides: Sequence[Override], sweep: bool) -> list[list[str]]:
+def axes(overrides: Sequence[Override], sweep: bool, menu: Menu = MENU) -> list[list[str]]:
     """Return for each key the overrides that a sweep gives it; of a key that comes twice, the last.
 
     Raises:
         ArgumentError: A key has several values without a sweep, or values that cannot be listed.
     """
     found = {override.get_key_element(): override for override in overrides}
-    return [_values(override, sweep) for override in found.values()]
+    searched = [override.input_line or "" for key, override in found.items() if key == _SEARCH_PATH]
+    return [_values(override, sweep, menu, searched) for override in found.values()]
 
 
 def one_by_one(axes: Sequence[Sequence[str]]) -> Iterator[list[str]]:
@@ -58,7 +59,7 @@ def one_by_one(axes: Sequence[Sequence[str]]) -> Iterator[list[str]]:
             yield [*first[:place], value, *first[place + 1 :]]
 
 
-def _values(override: Override, sweep: bool) -> list[str]:
+def _values(override: Override, sweep: bool, menu: Menu, searched: Sequence[str]) -> list[str]:
     """Return the override once for every value that it lists."""
     typed, key = override.input_line or "", override.get_key_element()
     if not override.is_sweep_override():
@@ -68,7 +69,7 @@ def _values(override: Override, sweep: bool) -> list[str]:
     values: list[str] = []
     listed = override.value()
     if isinstance(listed, Glob):
-        values = listed.filter(options(override.key_or_group))
+        values = listed.filter(menu.options(override.key_or_group, searched))
     elif override.is_discrete_sweep():
         values = list(override.sweep_string_iterator())
     if not values:
@@ -76,45 +77,62 @@ def _values(override: Override, sweep: bool) -> list[str]:
     return [f"{key}={value}" for value in values]
 
 
-def compose(overrides: Sequence[str]) -> DictConfig:
+def compose(overrides: Sequence[str], menu: Menu = MENU) -> DictConfig:
     """Return the configuration of a command line, Hydra's own included.
 
     Raises:
-        ArgumentError: An override is wrong; names its dotted key.
+        ArgumentError: An override is wrong, or Hydra's part would call what is none of Hydra's; names its
+            dotted key.
     """
+    allowed = plugins_typed(overrides)
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return hydra.compose("config", list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _explain(overrides, error) from error
+        for entries in (menu.search_path(), *(parse(one).value() for one in _searched(overrides))):
+            permissions.check_search_path(entries, allowed)
+        config = menu.compose(overrides, hydra_too=True)
+    except Exception as error:  # Hydra and OmegaConf let errors of many classes through
+        raise _explain(overrides, error, menu) from error
+    permissions.check_hydra(config.hydra, overrides)
+    return config
 
 
-def _explain(overrides: Sequence[str], error: Exception) -> ArgumentError:
+def plugins_typed(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the packages that a command line, and the environment, allow to be imported.
+
+    Raises:
+        ArgumentError: One is no name of a package.
+    """
+    found = [parse(override) for override in overrides if _key(override) == permissions.KEY]
+    return permissions.permitted(found[-1].value() if found else None)
+
+
+def _explain(overrides: Sequence[str], error: Exception, menu: Menu) -> ArgumentError:
     """Find the override that cannot be composed and say what is wrong with it."""
+    if isinstance(error, ArgumentError):
+        return error
     typed = [override.lstrip("+~").partition("=")[::2] for override in overrides]
-    chosen = [(key, value) for key, value in typed if key in GROUPS]
-    for group, value in chosen:
-        if value not in options(group):
-            return not_chosen(group, value)
-        if group == "launcher" and not _installed(value):
-            expected = f"its plugin (the extra `{_EXTRAS[value]}`: pip install 'rnnexp[{_EXTRAS[value]}]')"
-            return ArgumentError(group, expected, value)
-    keys = _keys([f"{group}={value}" for group, value in chosen])
-    for override, (key, _) in zip(overrides, typed, strict=True):
-        if key not in keys and key not in GROUPS and not key.startswith("hydra"):
-            expected = _expected_choice(key) or schema.expected_key(key, [*keys, *GROUPS])
-            return ArgumentError(key or "override", expected, override)
+    chosen, searched = [(key, value) for key, value in typed if key in GROUPS], _searched(overrides)
+    with contextlib.suppress(Exception):
+        for group, value in chosen:
+            options = menu.options(group, searched)
+            if value not in options:
+                return not_chosen(group, value, options)
+            if group == "launcher" and not _installed(value):
+                extra = _EXTRAS[value]
+                expected = f"its plugin (the extra `{extra}`: pip install 'rnnexp[{extra}]')"
+                return ArgumentError(group, expected, value)
+        keys = _keys([*searched, *(f"{group}={value}" for group, value in chosen)], menu)
+        for override, (key, _) in zip(overrides, typed, strict=True):
+            if key not in keys and key not in GROUPS and not key.startswith("hydra"):
+                choice = _expected_choice(key, menu, searched)
+                expected = choice or schema.expected_key(key, [*keys, *GROUPS])
+                return ArgumentError(key or "override", expected, override)
     return _not_composed(error)
 
 
-def not_chosen(group: str, value: object) -> ArgumentError:
-    """Return the error that `value` is no choice of the group."""
-    return ArgumentError(group, f"one of {', '.join(options(group))}", value)
-
-
-def options(group: str) -> list[str]:
-    """Return the choices of a group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+def not_chosen(group: str, value: object, options: Sequence[str] | None = None) -> ArgumentError:
+    """Return the error that `value` is none of the choices of the group, by default this package's."""
+    listed = MENU.options(group) if options is None else options
+    return ArgumentError(group, f"one of {', '.join(listed)}", value)
 
 
 def _installed(launcher: str) -> bool:
@@ -126,26 +144,26 @@ def _installed(launcher: str) -> bool:
     return False
 
 
-def _expected_choice(key: str) -> str | None:
+def _expected_choice(key: str, menu: Menu, searched: Sequence[str]) -> str | None:
     """Where another choice of the group has that key, which: `clip.threshold` needs a clip that has one."""
     group, _, field = key.partition(".")
     if group not in GROUPS:
         return None
-    having = [name for name in options(group) if field in _fields(group, name)]
+    having = [name for name in menu.options(group, searched) if field in menu.fields(group, name)]
     choices = " or ".join(f"{group}={name}" for name in having)
     return f"to come with {choices}, which have it" if having else None
 
 
-def _fields(group: str, name: str) -> Any:
-    """Return the fields of a choice; a launcher's stand under its group, beside what it tells Hydra."""
-    node: Any = OmegaConf.load(CONF / group / f"{name}.yaml")
-    return node.get(group, node)
+def _keys(choices: Sequence[str], menu: Menu) -> list[str]:
+    return sorted(tracking.flatten(plain(menu.compose(choices))))
 
 
-def _keys(choices: Sequence[str]) -> list[str]:
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = plain(hydra.compose("config", list(choices)))
-    return sorted(tracking.flatten(config))
+def _searched(overrides: Sequence[str]) -> list[str]:
+    return [override for override in overrides if _key(override) == _SEARCH_PATH]
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -162,4 +180,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def _not_composed(error: Exception) -> ArgumentError:
-    return ArgumentError("configuration", "values that can be composed", str(error).partition("\n")[0])
+    lines = str(error).splitlines() or [type(error).__name__]
+    # Hydra's first line may say only where it happened, YAML's lines are one sentence.
+    shown = lines if isinstance(error, yaml.YAMLError) else lines[: 1 + lines[0].endswith(":")]
+    text = " ".join(" ".join(shown).split())
+    key = getattr(error, "full_key", None) or "configuration"
+    return ArgumentError(str(key), "values that can be composed", text)

@@ -5,17 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnexp import tasks
-from rnnexp.nn import initializers
-from rnnexp.nn.cells import catalogue
-from rnnexp.optim import clipping, optimizers
+from rnnexp.runs.constructors import KINDS
 
 _CLASSES: Mapping[str, Mapping[str, str]] = {
-    "task": {kind.__name__: name for name, kind in tasks.CATALOGUE.items()},
-    "cell": {kind.target.rpartition(".")[2]: name for name, kind in catalogue.CATALOGUE.items()},
-    "init": {kind.__name__: name for name, kind in initializers.CATALOGUE.items()},
-    "clip": {kind.__name__: name for name, kind in clipping.CATALOGUE.items()},
-    "optimizer": {kind.__name__: name for name, kind in optimizers.CATALOGUE.items()},
+    group: {kind.target(name).rpartition(".")[2]: name for name in kind.catalogue}
+    for group, kind in KINDS.items()
 }
 """Group -> class name -> name in the catalogue."""
 
@@ -55,7 +49,7 @@ def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     former = dict(config)
     for group, node in identity(config).items():
-        if group not in _CLASSES or not isinstance(node, Mapping) or "name" not in node:
+        if not isinstance(node, Mapping) or node.get("name") not in _CLASSES.get(group, {}).values():
             continue
         fields = {key: value for key, value in config[group].items() if key != "_target_"}
         former[group] = {"_target_": _former_target(group, node["name"], config[group]["_target_"]), **fields}

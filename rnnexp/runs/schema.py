@@ -3,6 +3,7 @@
 The fields of a group (`clip.threshold`, `init.gain`) are not listed here: their constructors check them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,6 +14,9 @@ from rnnexp.runtime.checks import ArgumentError, nearest
 from rnnexp.runtime.config_keys import CONSTRUCTED
 
 Check = Callable[[str, Any], object]
+
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_LONGEST_EXPERIMENT = 500  # what MLflow takes
 
 
 def _at_least(minimum: int) -> Check:
@@ -50,13 +54,39 @@ def _text(name: str, value: object) -> None:
         raise ArgumentError(name, "a text", value)
 
 
+def _activation(name: str, value: object) -> None:
+    """Check a name of Keras', or the form of `module:function`, which is looked up later."""
+    if not isinstance(value, str) or not _FUNCTION.fullmatch(value):
+        checks.choice(name, value, activations.NAMES)
+
+
+def _on_one_line(name: str, value: object) -> None:
+    if isinstance(value, str) and not value.isprintable():
+        raise ArgumentError(name, "a text on one line, of characters that print", value)
+    _text_or_null(name, value)
+
+
+def _experiment(name: str, value: object) -> None:
+    _text(name, value)
+    _on_one_line(name, value)
+    if len(str(value)) > _LONGEST_EXPERIMENT:
+        shown = f"{str(value)[:40]}... ({len(str(value))} characters)"
+        raise ArgumentError(name, f"a text of at most {_LONGEST_EXPERIMENT} characters", shown)
+
+
+def _names(name: str, value: object) -> None:
+    """Check the form only: whether a package may be imported is asked elsewhere."""
+    if not isinstance(value, str | list | None):
+        raise ArgumentError(name, "names of packages, such as [mine]", value)
+
+
 def _text_or_null(name: str, value: object) -> None:
     if value is not None and (not isinstance(value, str) or not value):
         raise ArgumentError(name, "a text or null", value)
 
 
 SCALARS: dict[str, Check] = {
-    "activation": _one_of(*activations.NAMES),
+    "activation": _activation,
     "seq_len": _at_least(1),
     "units": _at_least(1),
     "batch_size": _at_least(1),
@@ -82,13 +112,14 @@ SCALARS: dict[str, Check] = {
     "tracking.every": _at_least(1),
     "tracking.model": checks.boolean,
     "tracking.uri": _text_or_null,
-    "tracking.experiment": _text,
+    "tracking.experiment": _experiment,
     "launcher.workers": _at_least_or_null(1),
     "launcher.address": _text_or_null,
     "launcher.gpus": _positive_or_null,
+    "plugins": _names,
     "resume": _boolean_or_null,
     "dry_run": checks.boolean,
-    "name": _text_or_null,
+    "name": _on_one_line,
     "output_dir": _text,
 }
 """Dotted key -> its check; the keys are `rnnexp.runtime.config_keys.SCALARS`."""

@@ -31,6 +31,7 @@ SCALARS = (
     "launcher.workers",
     "launcher.address",
     "launcher.gpus",
+    "plugins",
     "resume",
     "dry_run",
     "name",
@@ -47,10 +48,12 @@ CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
 UNSCIENTIFIC = frozenset(
     {
         *("checkpoint", "dry_run", "figures", "hydra", "launcher", "name"),
-        *("output_dir", "replicas", "resume", "tracking"),
+        *("output_dir", "plugins", "replicas", "resume", "tracking"),
     }
 )
 """Top-level keys that cannot change a number: where a run goes, how it is started, resumed, drawn.
+
+A class of a plugin is named where it is used; that a plugin may be imported changes nothing by itself.
 
 `device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
 """

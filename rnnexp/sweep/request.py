@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rnnexp.runs import heuristics
 from rnnexp.runs.job import Job
+from rnnexp.runs.menu import MENU, Menu
 
 _COUNTED = ("seq_len", "units", "batch_size", "steps")
 
@@ -21,6 +22,7 @@ class Request:
         launcher: Name of the launcher.
         workers: Jobs at the same time; None where a cluster says that.
         folder: The folder of the sweep, where the command line names one.
+        menu: Where its configuration is composed from.
     """
 
     sweeping: bool
@@ -30,12 +32,18 @@ class Request:
     launcher: str
     workers: int | None
     folder: str | None = None
+    menu: Menu = MENU
 
     @property
     def swept(self) -> tuple[str, ...]:
         """The keys that differ between jobs, in the order of the command line."""
         columns = zip(*self.jobs, strict=True)
         return tuple(key_of(column[0]) for column in columns if len(set(column)) > 1)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What makes two calls the same sweep: what was typed, and where it was composed from."""
+        return (*self.menu.flags, *self.typed)
 
     @property
     def name(self) -> str:

@@ -103,14 +103,14 @@ def _folder(request: Request) -> SweepFolder:
         return SweepFolder(Path(request.folder))
     found = None
     if request.first.resume is not False:
-        found = newest(root, signature(request.typed, request.first.tracking.store))
+        found = newest(root, signature(request.asked, request.first.tracking.store))
     return SweepFolder.create(root) if found is None else found
 
 
 def _state(request: Request) -> dict[str, object]:
     store = request.first.tracking.store
     return {
-        "signature": signature(request.typed, store),
+        "signature": signature(request.asked, store),
         "name": request.name,
         "overrides": list(request.typed),
         "jobs": len(request.jobs),
@@ -231,4 +231,4 @@ def _command(request: Request, arguments: Sequence[str], folder: SweepFolder) ->
         settings = request.first.config["launcher"]
         told += ray_settings(request.workers, settings["address"], settings["gpus"], gpu_count())
     interpreter = sys.orig_argv[1 : len(sys.orig_argv) - len(arguments)]
-    return [sys.executable, *interpreter, "-m", *told, *request.typed]
+    return [sys.executable, *interpreter, *request.menu.flags, "-m", *told, *request.typed]

@@ -133,3 +133,31 @@ def test_importing_the_module_does_not_import_tensorflow():
         "import rnnexp.nn.activations, sys; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_function_of_ones_own_is_elementwise_where_it_is_marked():
+    def plain(a):
+        return a * a
+
+    assert not activations.is_elementwise(plain)
+    assert activations.elementwise(plain) is plain
+    assert activations.is_elementwise(plain)
+    assert activations.slope_from_state(plain) is None
+    np.testing.assert_allclose(activations.slope(plain, tf.constant([3.0, -2.0])), [6.0, -4.0], rtol=1e-6)
+
+
+def test_a_function_of_ones_own_may_hand_out_its_slope():
+    @activations.elementwise(slope_from_state=lambda h: 2 * tf.sqrt(h))
+    def square_of_positive(a):
+        return a * a
+
+    slope = activations.slope_from_state(square_of_positive)
+    assert slope is not None
+    a = tf.constant([0.5, 3.0])
+    np.testing.assert_allclose(
+        slope(square_of_positive(a)), activations.slope(square_of_positive, a), rtol=1e-6
+    )
+
+
+def test_a_name_with_a_module_is_that_of_a_function():
+    assert activations.by_name("keras.activations:tanh") is keras.activations.tanh

@@ -35,6 +35,7 @@ VALID: dict[str, Any] = {
     "cell": {"_target_": "anything", "at": "all"},
     "tracking": {"kind": "mlflow", "uri": None, "experiment": "rnnexp", "every": 10, "model": True},
     "launcher": {"workers": None, "address": None, "gpus": None},
+    "plugins": [],
     "resume": False,
     "dry_run": False,
     "name": None,
