@@ -22,6 +22,9 @@ COMMENT = re.compile(r"^print\(.*\)  # (.*)$", flags=re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 NUMBER = re.compile(r"-?\d+\.\d+")
 
+LONGEST = {"extending": 260}
+"""Of a page that shows whole modules, one for each kind of them."""
+
 each_page = pytest.mark.parametrize("name", PAGES)
 
 
@@ -103,10 +106,10 @@ def test_a_page_prints_and_draws_what_it_shows(
 @each_page
 def test_a_page_is_short(name: str) -> None:
     lines = PAGES[name].splitlines()
-    assert len(lines) < 140
+    assert len(lines) < LONGEST.get(name, 140)
     # Rows of a table are looked up, not read.
-    read = [line for line in lines if not line.startswith("|")]
-    assert len(read) - len(code_of(name).splitlines()) - len(shown_text(name)) < 75
+    read = [line for line in BLOCK.sub("", PAGES[name]).splitlines() if not line.startswith("|")]
+    assert len(read) < 75
 
 
 @each_page

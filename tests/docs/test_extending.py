@@ -1,0 +1,87 @@
+"""docs/extending.md does what it says: its files are written, and its commands are run, all of them tiny."""
+
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnexp.nn import activations
+from rnnexp.runs import build
+from rnnexp.runs.arguments import read_arguments
+from rnnexp.runs.composition import axes, parse
+from rnnexp.runs.constructors import KINDS
+from rnnexp.runs.run import run_job
+from rnnexp.runs.run_folder import RunFolder
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+FILE = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^```bash\nPYTHONPATH=lab python run.py (.*)\n```$", flags=re.MULTILINE)
+TINY = ("seq_len=10", "units=8", "batch_size=8", "steps=5", "probe.bootstrap=100", "tracking=none")
+COMMANDS = COMMAND.findall(PAGE)
+
+
+@pytest.fixture
+def lab(working_folder, monkeypatch):
+    """The files of the page in the working folder, importable."""
+    for name, body in FILE.findall(PAGE):
+        path = working_folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body)
+    (working_folder / "lab" / "mine" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(working_folder / "lab"))
+    yield working_folder / "lab"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mine"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def test_every_kind_has_its_file_and_its_command():
+    files = [Path(name) for name, _ in FILE.findall(PAGE)]
+    assert {path.parent.name for path in files if path.suffix == ".yaml"} == KINDS.keys()
+    assert len(COMMANDS) == len(KINDS) + 1  # an activation has no file
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_page_trains(lab, command):
+    asked = read_arguments(shlex.split(command))
+    listed = axes([*map(parse, asked.overrides), *map(parse, TINY)], asked.sweeping)
+    job = build.compose_job([axis[-1] for axis in listed], asked.menu)
+    assert job.config["plugins"] == ["mine"]
+    run_job(job)
+    (state,) = (RunFolder(path.parent).state() for path in Path("outputs").glob("*/*/run.json"))
+    assert (state["status"], state["config_hash"]) == ("FINISHED", job.config_hash)
+
+
+def test_a_command_of_the_page_as_it_is_typed(lab, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(lab), prepend=":")
+    line = [sys.executable, str(ROOT / "run.py"), *shlex.split(COMMANDS[0]), *TINY]
+    answer = subprocess.run(line, capture_output=True, text=True, timeout=120)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "finished" in answer.stdout
+    refused = subprocess.run([*line, "task.scale=0"], capture_output=True, text=True, timeout=120)
+    sentence = "run.py: task.scale: expected a finite number above 0, received 0\n"
+    assert (refused.returncode, refused.stderr) == (2, sentence)
+
+
+def test_without_permission_a_command_of_the_page_is_refused(lab):
+    for command in COMMANDS:
+        typed = [part for part in shlex.split(command) if not part.startswith("plugins=")]
+        asked = read_arguments(typed)
+        listed = axes([parse(override) for override in asked.overrides], asked.sweeping)
+        with pytest.raises(ValueError, match=r"plugins=\[PACKAGE\]"):
+            build.compose_job([axis[0] for axis in listed], asked.menu)
+    assert not [name for name in sys.modules if name.partition(".")[0] == "mine"]
+
+
+def test_the_activation_of_the_page_has_the_slope_of_its_function(lab):
+    import numpy as np
+    import tensorflow as tf
+
+    phi = activations.by_name("mine.activations:snake")
+    a = np.linspace(-3, 3, 7)
+    np.testing.assert_allclose(activations.slope(phi, tf.constant(a)), 1 + np.sin(2 * a), atol=1e-12)
