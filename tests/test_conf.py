@@ -15,7 +15,7 @@ from rnnexp.optim import clipping, optimizers
 from rnnexp.runs import build, schema
 from rnnexp.runs.identity import identity
 from rnnexp.runtime import provenance
-from rnnexp.runtime.config_keys import CONSTRUCTED, GROUPS
+from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -104,7 +104,7 @@ def test_every_scalar_has_a_default_and_is_checked():
     keys = {
         key
         for key in tracking.flatten(composed("tracking=mlflow").config)
-        if key.partition(".")[0] not in CONSTRUCTED
+        if key.partition(".")[0] not in (*CONSTRUCTED, *COLLECTIONS)
     }
     of_ray = yaml.safe_load((CONF / "launcher" / "ray.yaml").read_text())["launcher"]
     keys |= {f"launcher.{key}" for key in of_ray}
@@ -196,7 +196,8 @@ NOT_SCIENTIFIC = (
 
 
 def keys_of_the_default():
-    return {key for key in tracking.flatten(composed().config) if not key.endswith("_target_")}
+    keys = {key for key in tracking.flatten(composed().config) if not key.endswith("_target_")}
+    return keys - set(COLLECTIONS)
 
 
 def test_another_value_is_known_for_every_key():

@@ -7,7 +7,7 @@ in the profiles recorded at every training step.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.diagnosis.predictions import METRICS, Predictions, predict
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue
+from rnnexp.probes.probe import Probe
 from rnnexp.probes.rollout import Rollout
 from rnnexp.tasks import Batch
 
@@ -30,14 +31,15 @@ class Measurement:
 
     Attributes:
         step: Updates that the weights have behind them: the look is before training step `step`.
-        results: What every probe of `rnnexp.probes.catalogue` found, by its name; a probe that does not apply
-            to the cell is not there.
+        results: What every probe found, by its name; a probe that does not apply to the cell is not there.
         predictions: What theory says, where it has laws of the cell.
+        probes: All that measured: those of `rnnexp.probes.catalogue`, and those of the user's own.
     """
 
     step: int
     results: Mapping[str, Any]
     predictions: Predictions = _NO_PREDICTIONS
+    probes: Sequence[Probe[Any]] = catalogue.PROBES
 
     @property
     def gradient(self) -> GradientProfile:
@@ -67,7 +69,7 @@ class Measurement:
     def metrics(self) -> dict[str, float]:
         """Return the numbers under the names of the measurement contract; some may not be finite."""
         return {
-            **catalogue.metrics(self.results),
+            **catalogue.metrics(self.results, self.probes),
             "theory/rate": self.predictions.rate,
             "theory/rate_bound": self.predictions.rate_bound,
             **comparison.metrics(self.comparisons),
@@ -77,7 +79,7 @@ class Measurement:
         """Return the step, the arrays of every probe, and what laws say, nan where none applies."""
         said = comparison.metrics(self.comparisons)
         laws = {key.replace("/", "_"): np.array(said.get(key, math.nan)) for key in METRICS}
-        return {"step": np.array(self.step), **catalogue.arrays(self.results), **laws}
+        return {"step": np.array(self.step), **catalogue.arrays(self.results, self.probes), **laws}
 
 
 class Measurer:
@@ -90,6 +92,7 @@ class Measurer:
         loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
         batch: The fixed batch, x (B, T, F).
         bootstrap: Resamples behind the intervals.
+        probes: Further ones, beside those of the catalogue.
 
     Raises:
         ArgumentError: As `rnnexp.probes.rollout.Rollout`.
@@ -103,7 +106,9 @@ class Measurer:
         loss_kind: str,
         batch: Batch,
         bootstrap: int = 1000,
+        probes: Sequence[Probe[Any]] = (),
     ):
+        self._probes = (*catalogue.PROBES, *probes)
         self._rollout = Rollout(twin, spec, activation, loss_kind, batch, bootstrap)
 
     def measure(self, weights: list[np.ndarray], step: int) -> Measurement:
@@ -118,7 +123,8 @@ class Measurer:
             ValueError: The weights are not those of such a network.
         """
         trajectory = self._rollout.trajectory(weights)
-        found = Measurement(step, catalogue.measure_all(trajectory))
+        results = catalogue.measure_all(trajectory, self._probes)
+        found = Measurement(step, results, probes=self._probes)
         variances = found.results["states"].mean_square
         predictions = predict(
             trajectory, found.gradient, found.lyapunov, found.spectrum, variances, untrained=step == 0

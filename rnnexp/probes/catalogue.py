@@ -3,7 +3,7 @@
 `python -m rnnexp.probes.catalogue` prints the rows of docs/metrics.md that say what they yield.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from rnnexp.probes.sensitivity import SensitivityProbe
 from rnnexp.probes.spectrum import SpectrumProbe
 from rnnexp.probes.states import StatesProbe
 from rnnexp.probes.units import UnitsProbe
+from rnnexp.runtime.checks import ArgumentError
 
 if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
@@ -36,30 +37,51 @@ PROBES: tuple[Probe[Any], ...] = (
 """Every probe; a name is there once."""
 
 
-def measure_all(trajectory: "Trajectory") -> dict[str, Any]:
+def measure_all(trajectory: "Trajectory", probes: Sequence[Probe[Any]] = PROBES) -> dict[str, Any]:
     """Return what every probe finds, by its name; a probe that does not apply to the cell is not there."""
-    results = {probe.name: probe.measure(trajectory) for probe in PROBES}
+    results = {probe.name: probe.measure(trajectory) for probe in probes}
     return {name: result for name, result in results.items() if result is not None}
 
 
-def metrics(results: Mapping[str, Any]) -> dict[str, float]:
+def metrics(results: Mapping[str, Any], probes: Sequence[Probe[Any]] = PROBES) -> dict[str, float]:
     """Return the metrics of what `measure_all` found."""
     return {
         key: value
-        for probe in PROBES
+        for probe in probes
         if probe.name in results
         for key, value in probe.metrics(results[probe.name]).items()
     }
 
 
-def arrays(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def arrays(results: Mapping[str, Any], probes: Sequence[Probe[Any]] = PROBES) -> dict[str, np.ndarray]:
     """Return the arrays of what `measure_all` found, as NumPy arrays."""
     return {
         name: np.asarray(array)
-        for probe in PROBES
+        for probe in probes
         if probe.name in results
         for name, array in probe.arrays(results[probe.name]).items()
     }
+
+
+def check_names(key: str, probe: Probe[Any], probes: Sequence[Probe[Any]] = PROBES) -> None:
+    """Check that a further probe takes no name, metric or array of another.
+
+    Args:
+        key: Where it stands in the configuration.
+        probe: The further one.
+        probes: The others.
+
+    Raises:
+        ArgumentError: It does.
+    """
+    for other in probes:
+        shared = [
+            *{probe.name} & {other.name},
+            *probe.metric_table.keys() & other.metric_table.keys(),
+            *probe.array_table.keys() & other.array_table.keys(),
+        ]
+        if shared:
+            raise ArgumentError(key, f"names that the probe {other.name} has not", shared[0])
 
 
 def metric_rows() -> str:

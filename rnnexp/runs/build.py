@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import tracking
 from rnnexp.nn import activations
+from rnnexp.probes import catalogue
+from rnnexp.probes.probe import Probe
 from rnnexp.runs import heuristics, permissions, schema
 from rnnexp.runs.composition import compose, not_chosen, plain, plugins_typed
 from rnnexp.runs.constructors import construct, find_function
@@ -19,7 +21,7 @@ from rnnexp.runs.menu import CONF, MENU, Menu
 from rnnexp.runs.run_folder import check_root
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import CONSTRUCTED, GROUPS
+from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
 from rnnexp.runtime.device import check_device, gpu_count
 from rnnexp.tracking.address import without_login
 from rnnexp.training.config import Plan
@@ -105,7 +107,7 @@ def checked_values(config: DictConfig, overrides: Sequence[str]) -> dict[str, An
     """
     values, allowed = plain(config), plugins_typed(overrides)
     permissions.check_plugins(values, allowed)
-    permissions.check_fields(values, CONSTRUCTED)
+    permissions.check_fields(values, [*CONSTRUCTED, *(f"{key}.*" for key in COLLECTIONS)])
     schema.validate(values)
     return values | {"plugins": list(allowed)}
 
@@ -196,6 +198,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         validation_sequences=values["validation"]["sequences"],
         checkpoint_every=values["checkpoint"]["every"],
         decades=float(values["verdict"]["decades"]),
+        probes=_probes(values),
     )
     nonzero = getattr(plan.initializer, "nonzero", 0)
     if nonzero > plan.units:
@@ -231,6 +234,26 @@ def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:
     if not isinstance(node, Mapping):
         raise not_chosen(group, node)
     return construct(group, node, values["plugins"], arguments)
+
+
+def _probes(values: Mapping[str, Any]) -> tuple[Probe[Any], ...]:
+    """Return the probes of the user's own.
+
+    Raises:
+        ArgumentError: One cannot be made, or has a name, a metric or an array of another.
+    """
+    nodes = values.get("probes") or {}
+    if not isinstance(nodes, Mapping):
+        raise ArgumentError("probes", "probes under names of their own", nodes)
+    made: list[Probe[Any]] = []
+    for name, node in nodes.items():
+        key = f"probes.{name}"
+        if not isinstance(node, Mapping):
+            raise ArgumentError(key, "a probe, with _target_", node)
+        probe = construct("probes", node, values["plugins"], key=key)
+        catalogue.check_names(key, probe, [*catalogue.PROBES, *made])
+        made.append(probe)
+    return tuple(made)
 
 
 def _activation(values: Mapping[str, Any]) -> str:

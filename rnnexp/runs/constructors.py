@@ -10,6 +10,7 @@ from rnnexp import tasks
 from rnnexp.nn import initializers
 from rnnexp.nn.cells import catalogue, spec
 from rnnexp.optim import clipping, optimizers
+from rnnexp.probes.probe import Probe
 from rnnexp.runs.permissions import within
 from rnnexp.runtime.checks import ArgumentError, nearest
 
@@ -46,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "init": Kind(initializers.Initializer, initializers.CATALOGUE, "rnnexp.initializers"),
     "clip": Kind(clipping.Clip, clipping.CATALOGUE, "rnnexp.clipping"),
     "optimizer": Kind(optimizers.Optimizer, optimizers.CATALOGUE, "rnnexp.optim.optimizers"),
+    "probes": Kind(Probe, {}, None),  # those of the package measure in every run
 }
 """Group -> what it constructs. A new kind of thing is a new line."""
 
@@ -97,9 +99,9 @@ def find(group: str, target: object, plugins: Sequence[str], key: str) -> type:
     if known is not None:
         return known
     if not isinstance(target, str) or not within(target, plugins):
-        ours = ", ".join(map(kind.target, kind.catalogue))
+        ours = f"one of {', '.join(map(kind.target, kind.catalogue))}, or " if kind.catalogue else ""
         others = f"a subclass of {kind.base.__name__} in a package that plugins=[PACKAGE] allows"
-        raise ArgumentError(f"{key}._target_", f"one of {ours}, or {others}", target)
+        raise ArgumentError(f"{key}._target_", f"{ours}{others}", target)
     found = _attribute(target.rpartition(".")[0], target.rpartition(".")[2], f"{key}._target_", target)
     proper = inspect.isclass(found) and issubclass(found, kind.base) and within(found.__module__, plugins)
     if not proper or inspect.isabstract(found):

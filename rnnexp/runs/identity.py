@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runs.constructors import KINDS
+from rnnexp.runtime.config_keys import COLLECTIONS
 
 _CLASSES: Mapping[str, Mapping[str, str]] = {
     group: {kind.target(name).rpartition(".")[2]: name for name in kind.catalogue}
@@ -57,6 +58,8 @@ def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(group: str, node: Any) -> Any:
+    if group in COLLECTIONS and isinstance(node, Mapping):
+        return {key: _named("", part) for key, part in node.items()}
     if not isinstance(node, Mapping) or "_target_" not in node:
         return node
     module, _, kind = str(node["_target_"]).rpartition(".")
@@ -77,6 +80,8 @@ def _content(key: str, value: Any) -> Any:
 
 
 def _is_added_none(group: str, node: Any) -> bool:
+    if group in COLLECTIONS:
+        return not node
     return group not in _CLASSES and isinstance(node, Mapping) and node.get("name") == "none"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from rnnexp.nn import activations
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError, nearest
-from rnnexp.runtime.config_keys import CONSTRUCTED
+from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED
 
 Check = Callable[[str, Any], object]
 
@@ -131,15 +131,16 @@ _OF_CLUSTERS = ("launcher.address", "launcher.gpus")
 def validate(config: Mapping[str, Any]) -> None:
     """Check every scalar of the nested `config`, and that there are no others.
 
-    What only MLflow or a cluster needs may be absent without it. The keys of `CONSTRUCTED` are not looked at.
+    What only MLflow or a cluster needs may be absent without it. Fields of constructors are not looked at.
 
     Raises:
         ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
             names the dotted key.
     """
-    given = dict(_leaves({key: value for key, value in config.items() if key not in CONSTRUCTED}))
+    elsewhere = (*CONSTRUCTED, *COLLECTIONS)
+    given = dict(_leaves({key: value for key, value in config.items() if key not in elsewhere}))
     for key in given.keys() - SCALARS.keys():
-        raise ArgumentError(key, expected_key(key, [*SCALARS, *CONSTRUCTED]), given[key])
+        raise ArgumentError(key, expected_key(key, [*SCALARS, *elsewhere]), given[key])
     for key, check in SCALARS.items():
         if key in given:
             check(key, given[key])

@@ -45,6 +45,9 @@ GROUPS = ("task", "cell", "init", "clip", "optimizer", "tracking", "launcher", "
 CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer")
 """The groups whose fields are checked by the constructor that they name."""
 
+COLLECTIONS = ("probes",)
+"""Keys that hold any number of constructed parts, each under a name of its own."""
+
 UNSCIENTIFIC = frozenset(
     {
         *("checkpoint", "dry_run", "figures", "hydra", "launcher", "name"),

@@ -1,11 +1,13 @@
 """What a run is to do, as typed values and ready objects: the configuration's last form."""
 
 import dataclasses
+from typing import Any
 
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
+from rnnexp.probes.probe import Probe
 from rnnexp.tasks import Task
 
 
@@ -38,6 +40,7 @@ class Plan:
         validation_sequences: Sequences of a validation, at the end all.
         checkpoint_every: Training steps between checkpoints; 0: none.
         decades: D of the gradient verdict.
+        probes: Of the user's own, beside those of `rnnexp.probes.catalogue`.
     """
 
     task: Task
@@ -64,3 +67,4 @@ class Plan:
     validation_sequences: int
     checkpoint_every: int
     decades: float
+    probes: tuple[Probe[Any], ...] = ()

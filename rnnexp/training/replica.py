@@ -234,4 +234,4 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
 def _measurer(plan: Plan) -> Measurer:
     batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
     twin = _network(plan, "float64")
-    return Measurer(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap)
+    return Measurer(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap, plan.probes)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnexp.nn import activations
@@ -53,8 +54,15 @@ def test_a_command_of_the_page_trains(lab, command):
     job = build.compose_job([axis[-1] for axis in listed], asked.menu)
     assert job.config["plugins"] == ["mine"]
     run_job(job)
-    (state,) = (RunFolder(path.parent).state() for path in Path("outputs").glob("*/*/run.json"))
+    (folder,) = (RunFolder(path.parent) for path in Path("outputs").glob("*/*/run.json"))
+    state = folder.state()
     assert (state["status"], state["config_hash"]) == ("FINISHED", job.config_hash)
+    for probe in job.plan.probes:
+        with np.load(folder.arrays) as arrays:
+            assert {f"{look}_{name}" for look in ("start", "end") for name in probe.array_table} <= set(
+                arrays
+            )
+        assert all(f"\n{key}," in (folder.path / "metrics.csv").read_text() for key in probe.metric_table)
 
 
 def test_a_command_of_the_page_as_it_is_typed(lab, monkeypatch):
@@ -79,7 +87,6 @@ def test_without_permission_a_command_of_the_page_is_refused(lab):
 
 
 def test_the_activation_of_the_page_has_the_slope_of_its_function(lab):
-    import numpy as np
     import tensorflow as tf
 
     phi = activations.by_name("mine.activations:snake")

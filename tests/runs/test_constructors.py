@@ -11,7 +11,7 @@ from rnnexp.runs.constructors import KINDS, construct, find_function
 from rnnexp.runs.identity import former_identity, identity
 from rnnexp.runs.menu import MENU
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import CONSTRUCTED
+from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED
 
 NORM = {"_target_": "rnnexp.clipping.Norm", "threshold": 2}
 
@@ -28,10 +28,10 @@ def harmless(tmp_path, monkeypatch):
 
 
 def test_every_group_that_constructs_has_a_kind():
-    assert KINDS.keys() == set(CONSTRUCTED)
+    assert KINDS.keys() == {*CONSTRUCTED, *COLLECTIONS}
 
 
-@pytest.mark.parametrize("group", KINDS)
+@pytest.mark.parametrize("group", CONSTRUCTED)
 def test_the_menu_names_every_class_of_the_catalogue(group):
     kind = KINDS[group]
     named = {MENU.fields(group, option)["_target_"]: option for option in MENU.options(group)}
@@ -131,3 +131,70 @@ def test_a_class_elsewhere_is_not_taken_for_one_of_the_same_name():
     ours, others = {"clip": dict(NORM)}, {"clip": NORM | {"_target_": "mine.Norm"}}
     assert identity(ours) != identity(others)
     assert former_identity(ours) != former_identity(others)
+
+
+PROBE = """
+from rnnexp.probes.probe import Array, Metric, Probe
+
+
+class Mine(Probe):
+    name, page = {name!r}, "none"
+    metric_table = {{{metric!r}: Metric("a", "b")}}
+    array_table = {{{array!r}: Array("a", "()")}}
+
+    def measure(self, trajectory):
+        return 1.0
+
+    def metrics(self, result):
+        return {{}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "array", "taken"),
+    [
+        ("mine", "mine/a", "mine", None),
+        ("lags", "mine/a", "mine", "lags"),
+        ("mine", "grad/median_lag", "mine", "grad/median_lag"),
+        ("mine", "mine/a", "lag_log_norm", "lag_log_norm"),
+    ],
+)
+def test_a_probe_takes_no_name_of_another(harmless, tmp_path, name, metric, array, taken):
+    text = PROBE.format(name=name, metric=metric, array=array)
+    (tmp_path / "packages" / "harmless" / "probes.py").write_text(text)
+    line = ["tracking=none", "plugins=[harmless]", "+probes.one._target_=harmless.probes.Mine"]
+    if taken is None:
+        job = compose_job(line)
+        assert [probe.name for probe in job.plan.probes] == ["mine"]
+        assert identity(job.config)["probes"] == {"one": {"name": "harmless.probes.Mine"}}
+        line.append("+probes.two._target_=harmless.probes.Mine")
+        name = "two"
+    else:
+        name = "one"
+    with pytest.raises(ArgumentError, match=f"^probes.{name}: expected names that the probe .* has not"):
+        compose_job(line)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("probes=3", "probes: expected probes under names of their own, received 3"),
+        ("+probes.a=3", "probes.a: expected a probe, with _target_, received 3"),
+        (
+            "+probes.a._target_=os.system",
+            "probes.a._target_: expected a subclass of Probe in a package that pl",
+        ),
+        (
+            "+probes.a={_target_: x.Y, b: {_target_: x.Y}}",
+            "probes.a.b: expected plain values, as nothing is cal",
+        ),
+        (
+            "+probes._target_=x.Y",
+            "probes: expected plain values, as nothing is called here (without _target_)",
+        ),
+    ],
+)
+def test_a_wrong_probe_gets_one_sentence(typed, sentence):
+    with pytest.raises(ArgumentError) as refused:
+        compose_job(["tracking=none", typed])
+    assert str(refused.value).startswith(sentence)

@@ -36,6 +36,7 @@ VALID: dict[str, Any] = {
     "tracking": {"kind": "mlflow", "uri": None, "experiment": "rnnexp", "every": 10, "model": True},
     "launcher": {"workers": None, "address": None, "gpus": None},
     "plugins": [],
+    "probes": {},
     "resume": False,
     "dry_run": False,
     "name": None,
