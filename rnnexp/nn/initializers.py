@@ -190,8 +190,12 @@ class PerBlock(Initializer):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return the initialiser that `get_config` described, `block` perhaps as Keras serialised it."""
         block, kinds = config["block"], {kind.__name__: kind for kind in CATALOGUE.values()}
-        if not isinstance(block, Initializer):
+        if not isinstance(block, Initializer) and block["class_name"] in kinds:
             block = kinds[block["class_name"]].from_config(block["config"])
+        elif not isinstance(block, Initializer):
+            import keras
+
+            block = keras.saving.deserialize_keras_object(block)
         return cls(**{**config, "block": block})
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from rnnexp.runs import build
 from rnnexp.runs.arguments import read_arguments
 from rnnexp.runs.composition import axes, parse
 from rnnexp.runs.constructors import KINDS
+from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 
@@ -74,6 +76,16 @@ def test_a_command_of_the_page_as_it_is_typed(lab, monkeypatch):
     refused = subprocess.run([*line, "task.scale=0"], capture_output=True, text=True, timeout=120)
     sentence = "run.py: task.scale: expected a finite number above 0, received 0\n"
     assert (refused.returncode, refused.stderr) == (2, sentence)
+
+
+def test_keras_loads_a_model_made_of_ones_own_parts(lab):
+    typed = ["plugins=[mine]", "cell=residual", "init=signs", "activation=mine.activations:snake", *TINY]
+    run_job(build.compose_job(typed, Menu(added=lab / "conf")))
+    (path,) = Path("outputs").glob("*/*/model.keras")
+    mine = {"Residual": "cells", "snake": "activations", "Signs": "initializers"}
+    parts = {name: vars(importlib.import_module(f"mine.{module}"))[name] for name, module in mine.items()}
+    model = keras.models.load_model(path, custom_objects=parts)
+    assert model.predict(np.zeros((2, 10, 2), np.float32), verbose=0).shape == (2, 1)
 
 
 def test_without_permission_a_command_of_the_page_is_refused(lab):
