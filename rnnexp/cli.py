@@ -151,7 +151,7 @@ def _check_distinct(axis: Sequence[str], jobs: Sequence[Job]) -> None:
 def _request(
     asked: Arguments, jobs: Sequence[tuple[str, ...]], config: DictConfig, first: Job, sweeping: bool
 ) -> Request:
-    launcher = config.hydra.runtime.choices["launcher"]
+    launcher = config.hydra.runtime.choices.get("launcher", "basic")
     named = any(override.startswith("hydra.sweep.dir=") for override in asked.overrides)
     return Request(
         sweeping=sweeping,
