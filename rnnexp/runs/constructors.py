@@ -105,7 +105,8 @@ def find(group: str, target: object, plugins: Sequence[str], key: str) -> type:
     found = _attribute(target.rpartition(".")[0], target.rpartition(".")[2], f"{key}._target_", target)
     proper = inspect.isclass(found) and issubclass(found, kind.base) and within(found.__module__, plugins)
     if not proper or inspect.isabstract(found):
-        expected = f"a subclass of {kind.base.__module__}.{kind.base.__name__}, defined in full in a plugin"
+        base = f"{kind.module or kind.base.__module__}.{kind.base.__name__}"
+        expected = f"a subclass of {base}, defined in full in a plugin"
         raise ArgumentError(f"{key}._target_", expected, target)
     return found
 

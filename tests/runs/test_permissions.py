@@ -17,7 +17,7 @@ from rnnexp.runs.permissions import permitted
 from rnnexp.runtime.checks import ArgumentError
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 1.5
+SECONDS = 1.5  # of the processor: what else is at work on the machine is not counted
 GLOBAL = "# @package _global_\n"
 
 
@@ -54,10 +54,10 @@ def place(tmp_path_factory, monkeypatch):
 
 def refusal(capsys, place, *arguments):
     """The sentence that refuses a command line, which has run nothing and was fast."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(SystemExit) as refused:
         cli.check(arguments)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     printed = capsys.readouterr()
     assert (refused.value.code, printed.out) == (2, "")
     assert re.fullmatch(r"run\.py: \S+: expected .+, received .+\n", printed.err), printed.err
@@ -241,23 +241,23 @@ def test_a_configuration_of_ones_own_imports_no_package(capsys, place):
 ALLOWED = [
     (
         "clip._target_=harmless.parts.Stranger",
-        "clip._target_: expected a subclass of rnnexp.optim.clipping.Cl",
+        "clip._target_: expected a subclass of rnnexp.clipping.Cl",
     ),
     (
         "clip._target_=harmless.parts.Diagonal",
-        "clip._target_: expected a subclass of rnnexp.optim.clipping.Cl",
+        "clip._target_: expected a subclass of rnnexp.clipping.Cl",
     ),
     (
         "clip._target_=harmless.parts.Abstract",
-        "clip._target_: expected a subclass of rnnexp.optim.clipping.Cl",
+        "clip._target_: expected a subclass of rnnexp.clipping.Cl",
     ),
     (
         "clip._target_=harmless.parts.Clip",
-        "clip._target_: expected a subclass of rnnexp.optim.clipping.Clip, ",
+        "clip._target_: expected a subclass of rnnexp.clipping.Clip, ",
     ),
     (
         "clip._target_=harmless.parts.leave",
-        "clip._target_: expected a subclass of rnnexp.optim.clipping.Clip",
+        "clip._target_: expected a subclass of rnnexp.clipping.Clip",
     ),
     ("clip._target_=harmless.parts.Midl", "clip._target_: expected a name in harmless.parts, such as Mild, "),
     (

@@ -6,7 +6,7 @@ SOURCE = """
 import dataclasses
 import pathlib
 
-from rnnexp.clipping import Clip
+from rnnexp.clipping import Clip, StatelessClip
 from rnnexp.initializers import Initializer
 from rnnexp.nn.activations import elementwise
 from rnnexp.optim.optimizers import Optimizer
@@ -39,7 +39,7 @@ class Abstract(Clip):
 
 
 @dataclasses.dataclass(frozen=True)
-class Mild(Clip):
+class Mild(StatelessClip):
     scale: float = 1.0
 
     def _clip(self, gradients):
@@ -47,7 +47,7 @@ class Mild(Clip):
 
 
 @dataclasses.dataclass(frozen=True)
-class Fussy(Clip):
+class Fussy(StatelessClip):
     scale: float = 1.0
 
     def __post_init__(self):
