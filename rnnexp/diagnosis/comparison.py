@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 RATE = "grad/rate"
+RATE_RMS = "grad/rate_rms"
 RATIO = "grad/log10_ratio"
 EXPONENT = "lyapunov/lambda_1"
 
-_RESOLUTION = {RATE: 1e-4, EXPONENT: 1e-4, RATIO: 1e-2}
+_RESOLUTION = {RATE: 1e-4, RATE_RMS: 1e-4, EXPONENT: 1e-4, RATIO: 1e-2}
 """What counts as equal. 1e-4 nats per step is a twentieth of a decade over 1000 steps."""
 
 COLUMNS = (

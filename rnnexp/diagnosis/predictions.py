@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnexp import theory
-from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATIO, Comparison, Law
+from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_RMS, RATIO, Comparison, Law
 from rnnexp.nn import activations
 from rnnexp.nn.initializers import Gaussian, GlorotUniform
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
@@ -38,7 +38,7 @@ _SHORT = 2.0  # times sqrt(H): further on the mean over kernels is that of rare 
 _WIDE = "wide layer, independent weights"
 
 MEAN_FIELD = Law(
-    RATE,
+    RATE_RMS,
     "mean field",
     "1/2 ln(sigma_w^2 E phi'(sqrt(q) z)^2), q from the variances of weights and inputs",
     f"{_WIDE}, Gaussian pre-activations of settled variance",
@@ -47,7 +47,7 @@ MEAN_FIELD = Law(
     module="mean_field",
 )
 AT_VARIANCE = Law(
-    RATE,
+    RATE_RMS,
     "at measured q",
     "mean_t 1/2 ln(sigma_w^2 E phi'(sqrt(q_t) z)^2), q_t = mean a_t^2",
     f"{_WIDE}, Gaussian pre-activations",
@@ -56,7 +56,7 @@ AT_VARIANCE = Law(
     module="measured_statistics",
 )
 OF_SLOPES = Law(
-    RATE,
+    RATE_RMS,
     "from measured slopes",
     "slope of 1/2 ln mean_b prod_s sigma_w^2 mean_i phi'(a_s)^2",
     _WIDE,
@@ -65,7 +65,7 @@ OF_SLOPES = Law(
     module="measured_statistics",
 )
 DECOUPLED = Law(
-    RATE,
+    RATE_RMS,
     "units that do not mix",
     "slope of 1/2 ln mean_bi prod_s (g phi'(a_s))^2",
     "W_hh = g I",
@@ -251,6 +251,7 @@ def comparisons(
     """
     measured = {
         RATE: (gradient.rate, gradient.rate_low, gradient.rate_high),
+        RATE_RMS: (gradient.rate_rms, gradient.rate_rms_low, gradient.rate_rms_high),
         RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
         EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
     }

@@ -4,22 +4,21 @@ import dataclasses
 import math
 from typing import Literal
 
-import numpy as np
-
 from rnnexp.runtime.checks import ArgumentError, boolean, non_negative, positive
 
-GradientVerdict = Literal["vanishing", "exploding", "stable", "borderline", "non_finite"]
+GradientVerdict = Literal["vanishing", "exploding", "stable", "borderline", "non_finite", "not_measured"]
 LearningVerdict = Literal["solved", "learning", "at_chance", "diverged"]
 
 
 def gradient_verdict(
     ratio_low: float, ratio_high: float, nonfinite_share: float, decades: float
 ) -> GradientVerdict:
-    """Judge the 95 % interval of log10(rms ||dl/dh_1|| / rms ||dl/dh_T||) against D = `decades`.
+    """Judge the 95 % interval of the typical log10 ||dl/dh_1|| / ||dl/dh_T|| against D = `decades`.
 
     The first line that holds:
 
-        non_finite   any gradient is +inf or nan, or an end of the interval is
+        non_finite   any gradient is +inf or nan
+        not_measured an end of the interval is nan: a window of one step, or a state that nothing reads
         vanishing    high < -D   (-inf, nothing reaches h_1, is below)
         exploding    low > D
         stable       -D <= low and high <= D
@@ -39,9 +38,10 @@ def gradient_verdict(
     'vanishing'
     """
     decades = positive("decades", decades)
-    known = ratio_low < math.inf and ratio_high < math.inf
-    if non_negative("nonfinite_share", nonfinite_share) > 0 or not known:
+    if non_negative("nonfinite_share", nonfinite_share) > 0:
         return "non_finite"
+    if math.isnan(ratio_low) or math.isnan(ratio_high):
+        return "not_measured"
     if ratio_low > ratio_high:
         raise ArgumentError("ratio_low", f"at most ratio_high = {ratio_high!r}", ratio_low)
     if ratio_high < -decades:
@@ -109,25 +109,3 @@ def learning_verdict(
         return "solved"
     # Asked this way round, a half-width of nan is not a licence for `learning`.
     return "learning" if validation.loss + validation.half_width < floor_loss else "at_chance"
-
-
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the mean and half the width of its 95 % interval, in float64.
-
-        half_width = 1.96 s / sqrt(n),  s^2 = sum_i (v_i - mean)^2 / (n - 1)
-
-    One value gives the half-width inf (no spread can be seen); a non-finite value gives nan.
-
-    Raises:
-        ArgumentError: `values` is empty.
-
-    >>> mean_interval(np.array([1.0, 3.0]))
-    (2.0, 1.96)
-    """
-    values = np.asarray(values, dtype=np.float64).ravel()
-    if values.size == 0:
-        raise ArgumentError("values", "at least one value", values.tolist())
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = float(values.mean())
-        spread = math.inf if values.size == 1 else float(values.std(ddof=1))
-    return mean, 1.96 * (spread / math.sqrt(values.size)) if math.isfinite(mean) else math.nan

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rnnexp.diagnosis.verdict import Validation, mean_interval
+from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.losses import sequence_losses
+from rnnexp.runtime.intervals import mean_interval
 from rnnexp.tasks import Batch, Task
 
 BATCH = 500
@@ -18,7 +19,7 @@ BATCH = 500
 class Evaluator:
     """Scores a network on the validation sequences of a task.
 
-        loss = mean_b l_b,    half_width = 1.96 std(l_b) / sqrt(n),    error = mean_b e_b
+        loss = mean_b l_b,    half_width = t std(l_b) / sqrt(n),    error = mean_b e_b
 
     with l_b the loss of sequence b (`rnnexp.nn.losses.sequence_losses`), e_b its error (`Task.errors`) and n
     the sequences that were scored.

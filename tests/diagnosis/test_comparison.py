@@ -97,7 +97,7 @@ def test_the_table_reads_back(tmp_path):
     assert tuple(first) == COLUMNS
     assert float(first["half_widths"]) == found[0].half_widths
     assert float(first["predicted"]) - float(first["measured"]) == float(first["difference"])
-    assert (first["step"], first["quantity"], first["theory"]) == ("0", "grad/rate", "mean field")
+    assert (first["step"], first["quantity"], first["theory"]) == ("0", "grad/rate_rms", "mean field")
     assert (second["step"], second["kind"], second["outcome"]) == ("500", "upper bound", "holds")
     assert second["half_widths"] == "inf"
     assert second["source"].startswith("https://")

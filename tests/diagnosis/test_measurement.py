@@ -262,6 +262,8 @@ CONTRACT = {
     "grad/rate": "gradient.rate",
     "grad/rate_low": "gradient.rate_low",
     "grad/rate_high": "gradient.rate_high",
+    "grad/rate_rms": "gradient.rate_rms",
+    "grad/effective_samples": "gradient.effective_samples",
     "grad/log10_ratio": "gradient.log10_ratio",
     "grad/log10_ratio_low": "gradient.ratio_low",
     "grad/log10_ratio_high": "gradient.ratio_high",

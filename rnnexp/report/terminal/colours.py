@@ -11,6 +11,7 @@ COLOURS = {
     "at_chance": "yellow",
     "exploding": "red",
     "non_finite": "red",
+    "not_measured": "yellow",
     "diverged": "red",
     "failed": "red",
     "killed": "red",

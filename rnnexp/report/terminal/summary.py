@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATIO, Comparison
+from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_RMS, RATIO, Comparison
 from rnnexp.diagnosis.recommendations import times
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
@@ -24,6 +24,7 @@ _MEANINGS = {
     "stable": "it neither vanishes nor explodes over the sequence",
     "borderline": "the interval of the ratio straddles the threshold",
     "non_finite": "a gradient is not finite",
+    "not_measured": "a sequence of one step, or a state that nothing reads",
     "solved": "error under the task's published criterion",
     "learning": "loss under that of the best constant predictor",
     "at_chance": "the loss is not under the best constant predictor's",
@@ -46,16 +47,20 @@ class Summary:
     Attributes:
         configuration: The run in one line.
         status: How it ended: finished, failed or killed.
-        gradient_verdict: vanishing, exploding, stable, borderline or non_finite.
+        gradient_verdict: vanishing, exploding, stable, borderline, non_finite or not_measured.
         learning_verdict: solved, learning, at_chance or diverged.
         loss: Validation loss.
         floor_loss: Loss of the best constant predictor.
         loss_unit: What one unit of both is.
         error: Share of wrong sequences, in [0, 1].
         floor_error: That of the best constant predictor.
-        rate: Growth of the gradient per step of lag, nats per step.
+        rate: Growth of the gradient of a typical sample per step of lag, nats per step.
         rate_low: Lower end of its 95 % interval.
         rate_high: Upper end of its 95 % interval.
+        rate_rms: The same of the root mean square over samples.
+        rate_rms_low: Lower end of its 95 % interval.
+        rate_rms_high: Upper end of its 95 % interval.
+        effective_samples: By how many samples the root mean square is ruled.
         log10_ratio: log10 of ||dl/dh_1|| over ||dl/dh_T||, decades.
         ratio_low: Lower end of its 95 % interval.
         ratio_high: Upper end of its 95 % interval.
@@ -84,6 +89,10 @@ class Summary:
     rate: float | None = None
     rate_low: float | None = None
     rate_high: float | None = None
+    rate_rms: float | None = None
+    rate_rms_low: float | None = None
+    rate_rms_high: float | None = None
+    effective_samples: float | None = None
     log10_ratio: float | None = None
     ratio_low: float | None = None
     ratio_high: float | None = None
@@ -167,6 +176,9 @@ def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     yield from _theory_rows(summary, RATIO, numbers.ratio)
     yield _rate_row(summary)
     yield from _theory_rows(summary, RATE, numbers.rate)
+    if _measured(summary.rate_rms):
+        yield _rms_row(summary)
+        yield from _theory_rows(summary, RATE_RMS, numbers.rate)
     if _measured(summary.lambda_1):
         interval = _interval(numbers.rate, summary.lambda_1_low, summary.lambda_1_high)
         yield "lambda_1 (nats per step)", numbers.rate(summary.lambda_1), interval, ""
@@ -208,6 +220,14 @@ def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
     measured = _shown(numbers.rate, summary.rate, summary.gradient_verdict == "non_finite")
     interval = _interval(numbers.rate, summary.rate_low, summary.rate_high)
     return "rate (nats per step)", measured, interval, ""
+
+
+def _rms_row(summary: Summary) -> tuple[str, str, str, str]:
+    interval = _interval(numbers.rate, summary.rate_rms_low, summary.rate_rms_high)
+    samples = summary.effective_samples
+    if not interval and _measured(samples):
+        interval = f"ruled by {samples:.2g} samples"
+    return "rms rate (nats per step)", numbers.rate(summary.rate_rms or 0.0), interval, ""
 
 
 def _loss_row(summary: Summary) -> tuple[str, str, str, str]:

@@ -44,6 +44,10 @@ COMPARED = dataclasses.replace(
     lambda_1=EXPONENT[0],
     lambda_1_low=EXPONENT[1],
     lambda_1_high=EXPONENT[2],
+    rate_rms=RATE[0],
+    rate_rms_low=RATE[1],
+    rate_rms_high=RATE[2],
+    effective_samples=30.0,
     comparisons=(
         Comparison(predictions.MEAN_FIELD, -0.2599, *RATE),
         Comparison(predictions.AT_VARIANCE, -0.1553, *RATE),
@@ -92,14 +96,21 @@ def test_every_finding_is_there(width):
 def test_every_theory_is_a_line_below_what_it_is_of(width):
     lines = [" ".join(line.split()) for line in shown(COMPARED, width).splitlines()]
     first = lines.index("rate (nats per step) -0.1425 [-0.1490, -0.1361]")
-    assert lines[first + 1 : first + 7] == [
+    assert lines[first + 1 : first + 8] == [
+        "upper bound -0.0201 holds",
+        "rms rate (nats per step) -0.1425 [-0.1490, -0.1361]",
         "mean field -0.2599 off by -0.1174 18 half-widths",
         "at measured q -0.1553 off by -0.0128 2.0 half-widths",
         "from measured slopes -0.1391 off by +0.0034 agrees",
-        "upper bound -0.0201 holds",
         "lambda_1 (nats per step) -0.1401 [-0.1501, -0.1301]",
         "from measured slopes -0.1251 off by +0.0150 1.5 half-widths",
     ]
+
+
+def test_an_rms_that_few_samples_rule_has_no_interval():
+    few = dataclasses.replace(COMPARED, rate_rms_low=math.nan, rate_rms_high=math.nan, effective_samples=2.34)
+    assert row(shown(few), "rms rate (nats per step)") == "-0.1425 ruled by 2.3 samples"
+    assert "rms rate" not in shown(VANISHING)
 
 
 def test_a_theory_that_says_the_same_as_the_one_above_is_left_out():
@@ -132,8 +143,9 @@ def test_a_cell_without_theory_has_no_lines_of_it():
     text = shown(dataclasses.replace(COMPARED, comparisons=()))
     lines = text.splitlines()
     (first,) = [number for number, line in enumerate(lines) if line.startswith("rate (nats per step)")]
-    assert lines[first + 1].startswith("lambda_1 (nats per step)")
-    assert lines[first + 2].startswith("loss")
+    assert lines[first + 1].startswith("rms rate (nats per step)")
+    assert lines[first + 2].startswith("lambda_1 (nats per step)")
+    assert lines[first + 3].startswith("loss")
     assert "lambda" not in shown(VANISHING)
 
 
@@ -169,7 +181,7 @@ def test_brackets_of_the_configuration_are_not_markup():
 @pytest.mark.parametrize("absent", [None, math.nan])
 def test_what_was_not_measured_says_so(absent):
     numbers = [field.name for field in dataclasses.fields(Summary) if field.type == float | None]
-    assert len(numbers) == 15
+    assert len(numbers) == 19
     text = shown(Summary("adding", **dict.fromkeys(numbers, absent)))
     labels = ["gradient", "learning", "log10 |dl/dh_1| / |dl/dh_T|", "rate (nats per step)", "loss", "error"]
     assert [row(text, label) for label in [*labels, "time"]] == ["not measured"] * 7
