@@ -35,7 +35,8 @@ class Law(NamedTuple):
         applies: What it takes for granted.
         source: Where it comes from, a link.
         metric: Metric key of its value, or "".
-        kind: An equation, or an inequality: measured <= predicted.
+        kind: An equation; an inequality, measured <= predicted; or a term of a sum that leads from one law to
+            the next, and predicts nothing of these weights by itself.
         module: The module of `rnnexp.theory` that holds it.
     """
 
@@ -45,7 +46,7 @@ class Law(NamedTuple):
     applies: str
     source: str
     metric: str = ""
-    kind: Literal["prediction", "upper bound"] = "prediction"
+    kind: Literal["prediction", "upper bound", "term"] = "prediction"
     module: str = ""
 
 

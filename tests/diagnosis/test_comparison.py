@@ -9,7 +9,7 @@ from rnnexp.diagnosis.comparison import COLUMNS, Comparison
 HALF = 1.96
 
 
-def rate(predicted, measured=-0.1, low=-0.12, high=-0.08, law=predictions.MEAN_FIELD):
+def rate(predicted, measured=-0.1, low=-0.12, high=-0.08, law=predictions.CLOSURE):
     return Comparison(law, predicted, measured, low, high)
 
 
@@ -43,6 +43,11 @@ def test_a_prediction_agrees_in_the_interval_or_at_the_resolution(predicted, low
     assert rate(predicted, low=low, high=high).outcome == outcome
 
 
+def test_a_term_of_a_sum_is_no_prediction():
+    assert rate(-0.1, law=predictions.MEAN_FIELD).outcome == "term"
+    assert rate(-9.0, law=predictions.OF_SLOPES).outcome == "term"
+
+
 @pytest.mark.parametrize(
     ("bound", "low", "high", "outcome"),
     [
@@ -70,16 +75,21 @@ def test_an_interval_without_width_is_infinitely_far_from_all_else():
 
 def test_metrics_are_the_values_of_the_laws_that_have_a_key():
     found = [
-        rate(-0.15),
+        rate(-0.15, law=predictions.MEAN_FIELD),
+        rate(-0.12),
         rate(-0.14, law=predictions.AT_VARIANCE),
         rate(-0.11, law=predictions.OF_SLOPES),
         rate(0.9, law=predictions.BOUND),
         rate(-0.2, law=predictions.DECOUPLED),
+        rate(-0.14, -0.1, -0.12, -0.08, predictions.OVER_KERNELS),
         rate(-0.3, law=predictions.EXPONENT_OF_SLOPES),
     ]
     assert comparison.metrics(found) == {
         "theory/rate": -0.15,
-        "theory/rate_difference": pytest.approx(-0.05),
+        "theory/rate_closure": -0.12,
+        "theory/rate_kernels": -0.1,
+        "theory/rate_kernels_sd": pytest.approx(0.01),
+        "theory/rate_spreads": pytest.approx(-4),
         "theory/rate_measured_q": -0.14,
         "theory/rate_measured_slopes": -0.11,
         "theory/rate_bound": 0.9,
@@ -97,7 +107,11 @@ def test_the_table_reads_back(tmp_path):
     assert tuple(first) == COLUMNS
     assert float(first["half_widths"]) == found[0].half_widths
     assert float(first["predicted"]) - float(first["measured"]) == float(first["difference"])
-    assert (first["step"], first["quantity"], first["theory"]) == ("0", "grad/rate_rms", "mean field")
+    assert (first["step"], first["quantity"], first["theory"]) == (
+        "0",
+        "grad/rate_rms",
+        predictions.CLOSURE.theory,
+    )
     assert (second["step"], second["kind"], second["outcome"]) == ("500", "upper bound", "holds")
     assert second["half_widths"] == "inf"
     assert second["source"].startswith("https://")

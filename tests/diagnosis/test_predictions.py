@@ -39,13 +39,16 @@ def look(activation="tanh", init="gaussian", gain=1.0, units=24, steps=30, sampl
     """A network of one initialiser that white noise drives, and a gradient sent back through it."""
     phi, slope = PAIRS[activation]
     rng = np.random.default_rng(seed)
-    kernel = np.asarray(CATALOGUE[init](gain=gain, seed=seed)((units, units), "float64"))
-    state, before = np.zeros((samples, units)), []
+    initializer = CATALOGUE[init](gain=gain, seed=seed)
+    kernel = np.asarray(initializer((units, units), "float64"))
+    state, before, inputs = np.zeros((samples, units)), [], []
     for _ in range(steps):
-        before.append(state @ kernel + rng.normal(0, 0.3, size=state.shape))
+        inputs.append(rng.normal(0, 0.3, size=state.shape))
+        before.append(state @ kernel + inputs[-1])
         state = phi(before[-1])
     slopes = slope(np.array(before))
-    gradient, log_norms = np.tile(rng.normal(size=units), (samples, 1)), []
+    gradient = last = np.tile(rng.normal(size=units), (samples, 1))
+    log_norms = []
     for at_step in reversed(slopes):
         log_norms.append(np.log(np.linalg.norm(gradient, axis=1)))
         gradient = (gradient * at_step) @ kernel.T
@@ -60,6 +63,10 @@ def look(activation="tanh", init="gaussian", gain=1.0, units=24, steps=30, sampl
         mean_field_rate=field.rate,
         laws=Elman.laws,
         rate_bound=theory.rate_bound(spectrum.sigma_max, theory.slope_bound(slope)),
+        last_adjoint=last,
+        inputs=np.array(inputs),
+        phi=phi,
+        initializer=initializer,
         independent=init in ("gaussian", "glorot_uniform"),
     )
     lyapunov = measure_lyapunov(ElmanJacobians(slopes, kernel), exponents=1)
@@ -72,6 +79,8 @@ def said(seen):
 
 WIDE = {
     predictions.MEAN_FIELD,
+    predictions.OVER_KERNELS,
+    predictions.CLOSURE,
     predictions.AT_VARIANCE,
     predictions.OF_SLOPES,
     predictions.EXPONENT_OF_SLOPES,
@@ -102,7 +111,8 @@ def test_only_what_applies_is_said(options, expected):
 def test_a_trained_kernel_is_none_of_an_initialiser():
     short = look("linear", steps=10)
     assert predictions.GLOROT in {found.law for found in comparisons(*short)}
-    assert predictions.GLOROT not in {found.law for found in comparisons(*short._replace(untrained=False))}
+    trained = {found.law for found in comparisons(*short._replace(untrained=False))}
+    assert not trained & {predictions.GLOROT, predictions.OVER_KERNELS}
 
 
 def test_the_values_are_those_of_theory_beside_those_of_the_probes():
@@ -115,6 +125,8 @@ def test_the_values_are_those_of_theory_beside_those_of_the_probes():
     of_slopes = found["grad/rate_rms", "from measured slopes"]
     assert of_slopes.predicted == theory.rate_of_slopes(square, states.slopes)
     assert found["grad/rate_rms", "mean field"].predicted == states.mean_field_rate
+    closure = theory.closure_rate(states.kernel, states.slopes, states.last_adjoint)
+    assert found["grad/rate_rms", "this kernel (closure)"].predicted == closure
     assert found["grad/rate", "upper bound"].predicted == states.rate_bound
     for key, each in found.items():
         if key[0] == "grad/rate":
@@ -130,6 +142,30 @@ def test_the_values_are_those_of_theory_beside_those_of_the_probes():
     assert (exponent.low, exponent.high) == exponent_interval(seen.lyapunov)
 
 
+def test_the_rate_over_kernels_is_that_of_kernels_drawn_anew():
+    states = look(steps=20).states
+    kernels = [
+        np.asarray(CATALOGUE["gaussian"](seed=1_000_003 * k)((24, 24), "float64")) for k in range(1, 13)
+    ]
+    np.testing.assert_array_equal(states.redrawn(12), kernels)
+    rates = theory.rates_over_kernels(
+        states.phi, states.slope, np.array(kernels), states.inputs, states.last_adjoint
+    )
+    mean, spread = rates.mean(), rates.std(ddof=1)
+    found = predictions.rate_over_kernels(states)
+    assert found == pytest.approx((mean, mean - 2 * spread, mean + 2 * spread), rel=1e-12)
+    assert np.isnan(predictions.rate_over_kernels(dataclasses.replace(states, initializer=None))).all()
+
+
+@pytest.mark.parametrize(
+    ("activation", "init", "gain"), [("tanh", "gaussian", 1.5), ("relu", "orthogonal", 1.0)]
+)
+def test_mean_field_agrees_with_the_rate_over_kernels(activation, init, gain):
+    found = said(look(activation, init, gain, units=64, steps=60))["theory/rate_kernels", "mean field"]
+    assert found.outcome == "agrees"
+    assert abs(found.half_widths) < 1.1
+
+
 def test_the_interval_of_the_exponent_is_1_96_standard_errors():
     lyapunov = look().lyapunov
     low, high = exponent_interval(lyapunov)
@@ -143,7 +179,8 @@ def test_every_law_of_a_linear_isometry_is_exact(init, gain):
     for found in comparisons(*look("linear", init, gain)):
         assert found.predicted == pytest.approx(math.log(gain), abs=1e-12)
         assert found.difference == pytest.approx(0, abs=1e-12)
-        assert found.outcome == ("holds" if found.law is predictions.BOUND else "agrees")
+        outcomes = {"upper bound": "holds", "term": "term", "prediction": "agrees"}
+        assert found.outcome == outcomes[found.law.kind]
 
 
 def test_the_bound_holds_for_every_start():
@@ -186,7 +223,9 @@ def test_what_is_not_finite_is_left_out():
     seen = look()
     unknown = dataclasses.replace(seen.states, rate_bound=math.inf, mean_field_rate=math.nan)
     found = comparisons(*seen._replace(states=unknown))
-    assert {each.law for each in found} == WIDE - {predictions.BOUND, predictions.MEAN_FIELD}
+    assert {each.law for each in found} == WIDE - {
+        *(predictions.BOUND, predictions.MEAN_FIELD, predictions.OVER_KERNELS)
+    }
     lost = dataclasses.replace(
         seen.states,
         kernel=np.full((24, 24), np.nan),
@@ -199,8 +238,8 @@ def test_what_is_not_finite_is_left_out():
 
 def test_every_law_says_where_it_is_from():
     every = [law for law in vars(predictions).values() if isinstance(law, comparison.Law)]
-    assert len(every) == 10
-    assert len({(law.quantity, law.theory) for law in every}) == 10
+    assert len(every) == 12
+    assert len({(law.quantity, law.theory) for law in every}) == 12
     for law in every:
         assert law.source.startswith("https://arxiv.org/abs/")
         assert law.equation.isascii() and law.applies

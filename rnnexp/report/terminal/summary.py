@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_RMS, RATIO, Comparison
+from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison
 from rnnexp.diagnosis.recommendations import times
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
@@ -67,7 +67,7 @@ class Summary:
         lambda_1: Largest Lyapunov exponent, nats per step; without it there is no row.
         lambda_1_low: Lower end of its 95 % interval.
         lambda_1_high: Upper end of its 95 % interval.
-        comparisons: What theory says of the three, one line each.
+        comparisons: What theory says of them, one line each.
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
         words: The verdict in words, a paragraph.
         seconds: Duration of the run.
@@ -179,6 +179,7 @@ def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     if _measured(summary.rate_rms):
         yield _rms_row(summary)
         yield from _theory_rows(summary, RATE_RMS, numbers.rate)
+    yield from _kernel_rows(summary)
     if _measured(summary.lambda_1):
         interval = _interval(numbers.rate, summary.lambda_1_low, summary.lambda_1_high)
         yield "lambda_1 (nats per step)", numbers.rate(summary.lambda_1), interval, ""
@@ -187,19 +188,31 @@ def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     yield _error_row(summary)
 
 
+def _kernel_rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
+    """The rate over kernels beside mean-field theory, which only an untrained network has."""
+    for found in summary.comparisons:
+        if found.law.quantity == RATE_KERNELS:
+            spread = _interval(numbers.rate, found.low, found.high)
+            yield "rms rate over kernels", numbers.rate(found.measured), spread, ""
+            yield from _theory_rows(summary, RATE_KERNELS, numbers.rate)
+
+
 def _theory_rows(
     summary: Summary, quantity: str, form: Callable[[float], str]
 ) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
-    """A line for every theory of `quantity` but those that say the same as the one above, as printed."""
+    """A line for every theory of `quantity` but terms that say the same as the one above, as printed."""
     above = ""
     for found in summary.comparisons:
         if found.law.quantity != quantity:
             continue
         predicted = form(found.predicted)
+        name = Text(f"  {found.law.theory}", "dim")
         if found.law.kind == "upper bound":
-            yield Text(f"  {found.law.theory}", "dim"), predicted, "", _OUTCOMES[found.outcome]
+            yield name, predicted, "", _OUTCOMES[found.outcome]
+        elif found.law.kind == "prediction":
+            yield name, predicted, *_distance(found, form)
         elif predicted != above:
-            yield Text(f"  {found.law.theory}", "dim"), predicted, *_distance(found, form)
+            yield name, predicted, "", ""
         above = predicted
 
 

@@ -52,6 +52,7 @@ COMPARED = dataclasses.replace(
         Comparison(predictions.MEAN_FIELD, -0.2599, *RATE),
         Comparison(predictions.AT_VARIANCE, -0.1553, *RATE),
         Comparison(predictions.OF_SLOPES, -0.1391, *RATE),
+        Comparison(predictions.CLOSURE, -0.1391, *RATE),
         Comparison(predictions.BOUND, -0.0201, *RATE),
         Comparison(predictions.EXPONENT_OF_SLOPES, -0.1251, *EXPONENT),
     ),
@@ -96,12 +97,13 @@ def test_every_finding_is_there(width):
 def test_every_theory_is_a_line_below_what_it_is_of(width):
     lines = [" ".join(line.split()) for line in shown(COMPARED, width).splitlines()]
     first = lines.index("rate (nats per step) -0.1425 [-0.1490, -0.1361]")
-    assert lines[first + 1 : first + 8] == [
+    assert lines[first + 1 : first + 9] == [
         "upper bound -0.0201 holds",
         "rms rate (nats per step) -0.1425 [-0.1490, -0.1361]",
-        "mean field -0.2599 off by -0.1174 18 half-widths",
-        "at measured q -0.1553 off by -0.0128 2.0 half-widths",
-        "from measured slopes -0.1391 off by +0.0034 agrees",
+        "mean field -0.2599",
+        "at measured q -0.1553",
+        "from measured slopes -0.1391",
+        "this kernel (closure) -0.1391 off by +0.0034 agrees",
         "lambda_1 (nats per step) -0.1401 [-0.1501, -0.1301]",
         "from measured slopes -0.1251 off by +0.0150 1.5 half-widths",
     ]
@@ -119,6 +121,13 @@ def test_a_theory_that_says_the_same_as_the_one_above_is_left_out():
     text = shown(dataclasses.replace(COMPARED, comparisons=found))
     assert "measured q" not in text
     assert text.count("from measured slopes") == 2
+
+
+def test_mean_field_is_compared_with_the_rate_over_kernels():
+    found = Comparison(predictions.OVER_KERNELS, -0.35, -0.33, -0.45, -0.21)
+    text = shown(dataclasses.replace(COMPARED, comparisons=(found,)))
+    assert row(text, "rms rate over kernels") == "-0.3300 [-0.4500, -0.2100]"
+    assert row(text, "  mean field") == "-0.3500 off by -0.0200 agrees"
 
 
 def test_a_bound_that_is_the_prediction_above_it_is_shown_all_the_same():
