@@ -96,7 +96,7 @@ def assert_same_arrays(one, other):
 def test_a_run_records_what_the_contract_names(whole):
     keys = {key for key, _ in whole.points}
     assert keys == METRICS
-    assert len(keys) <= 47
+    assert len(keys) <= 60
     assert all(map(math.isfinite, whole.points.values()))
     assert whole.tags.keys() >= {
         *("verdict.gradient", "verdict.gradient_start", "verdict.learning", "budget_exhausted"),
