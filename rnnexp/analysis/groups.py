@@ -7,7 +7,7 @@ import pandas as pd
 from rnnexp.analysis.columns import shown, sorted_values, varying
 from rnnexp.analysis.intervals import bootstrap_mean, wilson
 
-LEARNING = ("solved", "learning", "at_chance", "diverged")
+LEARNING = ("solved", "learning", "at_chance", "worse_than_chance", "diverged")
 GRADIENT = ("vanishing", "exploding", "stable", "borderline", "non_finite", "not_measured")
 ENDS = {"FAILED": "failed", "KILLED": "killed", "RUNNING": "running"}
 
@@ -43,8 +43,8 @@ def group_runs(runs: pd.DataFrame) -> pd.DataFrame:
     Columns: `group_hash`, `label`, the keys that vary; `runs`, `seeds` and `repeats` (runs passed over
     because there is a newer one, or a finished one, of the same `config_hash`).
 
-    Counts: `n` runs with a verdict; among them `solved`, `learning`, `at_chance`, `diverged`, and
-    `budget_exhausted`, which ran out of steps (neither solved nor diverged); beside them `failed`, `killed`,
+    Counts: `n` runs with a verdict; among them `solved`, `learning`, `at_chance`, `worse_than_chance`,
+    `diverged`, and `budget_exhausted`, which ran out of steps (neither solved nor diverged); beside them `failed`, `killed`,
     `running`, whose faults are none of the network's; `vanishing`, `exploding`, `stable`, `borderline`,
     `non_finite`, `not_measured` of the gradient at the end. Shares: `success_rate` with `_low` and `_high`
     (Wilson, 95 %, of

@@ -19,6 +19,8 @@ from rnnexp.diagnosis.verdict import (
 from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
 
+_NO_SCORE = Validation(math.nan, 0.0, math.nan, enough=False, below=math.nan, below_half_width=math.nan)
+
 
 class Verdicts(NamedTuple):
     """The verdicts on a run, at the end and (of the gradient) before the first step."""
@@ -44,13 +46,13 @@ def judge(plan: Plan, result: Result) -> Verdicts:
     The budget is exhausted where it ended because its steps were used up: neither solved nor diverged.
     """
     diverged = result.diverged_at is not None
-    score = result.validations[-1].score if result.validations else Validation(math.nan, 0.0, math.nan, False)
+    score = result.validations[-1].score if result.validations else _NO_SCORE
     learning = learning_verdict(score, plan.task.floor_loss, plan.task.criterion, diverged)
     return Verdicts(
         _judge_gradient(result.end, plan.decades),
         _judge_gradient(result.start, plan.decades),
         learning,
-        budget_exhausted=learning in ("learning", "at_chance"),
+        budget_exhausted=learning in ("learning", "at_chance", "worse_than_chance"),
     )
 
 
@@ -81,11 +83,17 @@ def constants(plan: Plan) -> dict[str, float]:
 
 
 def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:
-    """Return the loss, half of its 95 % interval, and the error; of characters also bits: loss / ln 2."""
+    """Return loss, error, the loss below the baseline's, and the steps that the loss proves to be used.
+
+    Of characters also bits: loss / ln 2. The steps are those of the upper end of the loss's 95 % interval.
+    """
     metrics = {
         "val/loss": score.loss,
         "val/loss_half_width": score.half_width,
         "val/error": score.error,
+        "val/loss_below_floor": score.below,
+        "val/loss_below_floor_half_width": score.below_half_width,
+        "task/proven_horizon": plan.task.proven_horizon(score.highest_loss(plan.task.floor_loss)),
     }
     if plan.task.loss_unit == "nats per character":
         metrics["val/bits_per_character"] = score.loss / math.log(2)

@@ -34,10 +34,10 @@ class TemporalOrder(Task):
 
         floor_loss = signals ln 2  nats,    floor_error = 1 - 2^(-signals)
 
-    A network that knows one of two signals scores ln 2 and 50 %. A predictor of the last k steps has a loss of
-    at least ln 2 sum_i P_i(k), P_i(k) the probability that signal i came before: of two signals ln 4 until
-    k = .4 T, ln 2 at .5 T, and 0 not before .9 T. Criterion: under 1 % of 10,000 fresh
-    sequences wrong (Pascanu et al. 2013, section 4).
+    A network that knows one of two signals scores ln 2 and 50 %. A predictor of the last k steps has a loss
+    of at least ln 2 sum_i P_i(k), P_i(k) the probability that signal i came before: of two signals ln 4 until
+    k = .4 T, ln 2 at .5 T, and 0 not before .9 T. Criterion: under 1 % of 10,000 fresh sequences wrong
+    (Pascanu et al. 2013, section 4).
 
     Args:
         seq_len: T, at least 10, so that every window holds a step.

@@ -180,8 +180,8 @@ class Replica:
         history, validations, spectra = checkpoint.load(self._state, self.model)
         self._spectra = SpectrumHistory.from_table(spectra)
         self._validations = [
-            Validated(int(step), Validation(loss, half_width, error, bool(enough)))
-            for step, loss, half_width, error, enough in validations.tolist()
+            Validated(int(step), Validation(loss, half_width, error, bool(enough), *below))
+            for step, loss, half_width, error, enough, *below in validations.tolist()
         ]
         self.callback = self._callback(history)
 

@@ -56,7 +56,7 @@ def record(count=N, steps=T):
 
 
 def result(kept, validations=(10, 20, N), diverged_at=None, lost=False, steps=T):
-    scores = [Validated(step, Validation(1 / step, 0.1, 0.5, enough=step == N)) for step in validations]
+    scores = [Validated(step, Validation(1 / step, 0.1, 0.5, step == N, 0.0, 0.1)) for step in validations]
     history = History(kept, clipped=3, seconds=1.0, diverged_at=diverged_at)
     taken = len(kept.steps)
     start = measurement(0, steps=steps)
@@ -137,7 +137,7 @@ def lost_in_the_middle():
     lost.log_norms[: N // 4] = -np.inf
     lost.scalars[N // 2 :, :3] = np.inf
     found = result(lost, diverged_at=N // 2, lost=True)
-    found.validations[-1] = Validated(N, Validation(math.nan, math.nan, 1.0, enough=True))
+    found.validations[-1] = Validated(N, Validation(math.nan, math.nan, 1.0, True, math.nan, math.nan))
     return found
 
 

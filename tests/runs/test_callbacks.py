@@ -32,6 +32,7 @@ SMALL = (
 
 METRICS = {
     *("train/loss", "train/loss_min", "val/loss", "val/loss_half_width", "val/error"),
+    *("val/loss_below_floor", "val/loss_below_floor_half_width", "task/proven_horizon"),
     *("task/floor_loss", "task/floor_error"),
     *("grad/log10_ratio", "grad/log10_ratio_low", "grad/log10_ratio_high"),
     *("grad/rate", "grad/rate_low", "grad/rate_high", "grad/zero_share", "grad/nonfinite_share"),

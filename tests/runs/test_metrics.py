@@ -38,9 +38,9 @@ PLAN = small_plan(
     checkpoint_every=0,
 )
 
-SOLVED = Validation(0.001, 0.0001, error=0.001, enough=True)
-LEARNING = Validation(0.05, 0.001, error=0.3, enough=True)
-AT_CHANCE = Validation(1 / 6, 0.001, error=0.36, enough=True)
+SOLVED = Validation(0.001, 0.0001, 0.001, enough=True, below=0.165, below_half_width=0.002)
+LEARNING = Validation(0.05, 0.001, 0.3, enough=True, below=0.117, below_half_width=0.002)
+AT_CHANCE = Validation(1 / 6, 0.001, 0.36, enough=True, below=0.0, below_half_width=1e-4)
 
 
 def measurement(rate, step=0):
@@ -149,12 +149,31 @@ def test_a_threshold_that_there_is_not_is_not_a_number():
 
 
 def test_a_validation_has_bits_where_its_loss_is_in_nats_per_character():
-    score = Validation(math.log(8), 0.1, error=0.5, enough=True)
-    plain = {"val/loss": math.log(8), "val/loss_half_width": 0.1, "val/error": 0.5}
+    score = Validation(math.log(8), 0.1, 0.5, enough=True, below=0.2, below_half_width=0.1)
+    plain = {
+        "val/loss": math.log(8),
+        "val/loss_half_width": 0.1,
+        "val/error": 0.5,
+        "val/loss_below_floor": 0.2,
+        "val/loss_below_floor_half_width": 0.1,
+        "task/proven_horizon": 0.0,
+    }
     assert metrics.validation_metrics(PLAN, score) == plain
     characters = dataclasses.replace(PLAN, task=Characters(T))
-    bits = pytest.approx(3)
-    assert metrics.validation_metrics(characters, score) == plain | {"val/bits_per_character": bits}
+    found = metrics.validation_metrics(characters, score)
+    assert found.pop("val/bits_per_character") == pytest.approx(3)
+    assert math.isnan(found.pop("task/proven_horizon"))
+    assert found.items() <= plain.items()
+
+
+def test_a_validation_proves_a_horizon_at_the_upper_end_of_its_interval():
+    plan = dataclasses.replace(PLAN, task=Adding(200))
+    score = Validation(0.079, 0.001, 0.16, enough=True, below=0.088, below_half_width=0.002)
+    proven = metrics.validation_metrics(plan, score)["task/proven_horizon"]
+    assert proven == pytest.approx(200 * (1 - 6 * 0.08))
+    near = Validation(0.16, 0.002, 0.35, enough=True, below=0.004, below_half_width=0.001)
+    proven = metrics.validation_metrics(plan, near)["task/proven_horizon"]
+    assert proven == pytest.approx(200 * 6 * 0.003)
 
 
 def test_the_totals_of_a_run():

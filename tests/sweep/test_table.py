@@ -64,6 +64,7 @@ def test_the_counts_are_those_of_the_outcomes(folder):
         "solved": 1,
         "learning": 0,
         "at_chance": 1,
+        "worse_than_chance": 0,
         "diverged": 1,
         "failed": 1,
         "killed": 1,

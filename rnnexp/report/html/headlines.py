@@ -19,6 +19,7 @@ _OUTCOMES = {
     "solved": "solved the task",
     "learning": "ran out of steps while learning",
     "at_chance": "stayed at chance",
+    "worse_than_chance": "ended worse than chance",
     "diverged": "diverged",
 }
 

@@ -9,6 +9,7 @@ COLOURS = {
     "vanishing": "yellow",
     "borderline": "yellow",
     "at_chance": "yellow",
+    "worse_than_chance": "red",
     "exploding": "red",
     "non_finite": "red",
     "not_measured": "yellow",

@@ -25,9 +25,10 @@ _MEANINGS = {
     "borderline": "the interval of the ratio straddles the threshold",
     "non_finite": "a gradient is not finite",
     "not_measured": "a sequence of one step, or a state that nothing reads",
-    "solved": "error under the task's published criterion",
-    "learning": "loss under that of the best constant predictor",
-    "at_chance": "the loss is not under the best constant predictor's",
+    "solved": "error under the task's criterion",
+    "learning": "better than the baseline on the same sequences",
+    "at_chance": "not told apart from the baseline on the same sequences",
+    "worse_than_chance": "the loss is above that of the best constant predictor",
     "diverged": "a number of the run is not finite",
 }
 
@@ -48,7 +49,7 @@ class Summary:
         configuration: The run in one line.
         status: How it ended: finished, failed or killed.
         gradient_verdict: vanishing, exploding, stable, borderline, non_finite or not_measured.
-        learning_verdict: solved, learning, at_chance or diverged.
+        learning_verdict: solved, learning, at_chance, worse_than_chance or diverged.
         loss: Validation loss.
         floor_loss: Loss of the best constant predictor.
         loss_unit: What one unit of both is.
