@@ -34,6 +34,20 @@ import numpy as np
 
 from rnnexp import theory
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison, Law
+from rnnexp.diagnosis.laws import (
+    AT_VARIANCE,
+    BOUND,
+    CLOSURE,
+    DECOUPLED,
+    DECOUPLED_EXPONENT,
+    EXPONENT_OF_SLOPES,
+    GLOROT,
+    MEAN_FIELD,
+    OF_SLOPES,
+    OVER_KERNELS,
+    SPECTRAL_RADIUS,
+    SPECTRAL_RADIUS_EXPONENT,
+)
 from rnnexp.nn import activations
 from rnnexp.nn.initializers import Gaussian, GlorotUniform, Initializer
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
@@ -44,104 +58,6 @@ _SHORT = 2.0  # times sqrt(H): further on the mean over kernels is that of rare 
 _KERNELS = 12  # drawn anew: the standard error of their spread is a fifth of it
 _FEW = 16  # samples that drive them
 _OTHER_SEEDS = 1_000_003  # between the seed of a kernel and those of the kernels that are drawn anew
-_WIDE = "wide layer, independent weights"
-
-MEAN_FIELD = Law(
-    RATE_RMS,
-    "mean field",
-    "1/2 ln(sigma_w^2 E phi'(sqrt(q) z)^2), q from the variances of weights and inputs",
-    f"{_WIDE}, Gaussian pre-activations of settled variance",
-    "https://arxiv.org/abs/1806.05394",
-    "theory/rate",
-    "term",
-    "mean_field",
-)
-OVER_KERNELS = MEAN_FIELD._replace(quantity=RATE_KERNELS, metric="", kind="prediction")
-AT_VARIANCE = Law(
-    RATE_RMS,
-    "at measured q",
-    "mean_t 1/2 ln(sigma_w^2 E phi'(sqrt(q_t) z)^2), q_t = mean a_t^2",
-    f"{_WIDE}, Gaussian pre-activations",
-    "https://arxiv.org/abs/1611.01232",
-    "theory/rate_measured_q",
-    "term",
-    "measured_statistics",
-)
-OF_SLOPES = Law(
-    RATE_RMS,
-    "from measured slopes",
-    "slope of 1/2 ln mean_b prod_s sigma_w^2 mean_i phi'(a_s)^2",
-    _WIDE,
-    "https://arxiv.org/abs/1611.01232",
-    "theory/rate_measured_slopes",
-    "term",
-    "measured_statistics",
-)
-CLOSURE = Law(
-    RATE_RMS,
-    "this kernel (closure)",
-    "slope of 1/2 ln tr M_t, M_{t-1} = W (mean_b s_t s_t^T o M_t) W^T, s = phi'(a)",
-    "slopes and gradients independent over samples, at every step",
-    "https://arxiv.org/abs/1611.01232",
-    "theory/rate_closure",
-    module="closure",
-)
-DECOUPLED = Law(
-    RATE_RMS,
-    "units that do not mix",
-    "slope of 1/2 ln mean_bi prod_s (g phi'(a_s))^2",
-    "W_hh = g I",
-    "https://arxiv.org/abs/1504.00941",
-    module="diagonal_kernel",
-)
-BOUND = Law(
-    RATE,
-    "upper bound",
-    "rate <= ln(sigma_max sup |phi'|)",
-    "a loss at the last scored step",
-    "https://arxiv.org/abs/1211.5063",
-    "theory/rate_bound",
-    "upper bound",
-    module="bounds",
-)
-EXPONENT_OF_SLOPES = Law(
-    EXPONENT,
-    "from measured slopes",
-    "mean_bt ln(sigma_w sqrt(mean_i phi'(a_t)^2))",
-    _WIDE,
-    "https://arxiv.org/abs/2610.12426",
-    "theory/lambda_1",
-    module="measured_statistics",
-)
-DECOUPLED_EXPONENT = Law(
-    EXPONENT,
-    "units that do not mix",
-    "mean_b 1/2 ln(mean_i P_T^2 / mean_i P_w^2) / (T-w), P_t = prod_s<=t g phi'(a_s)",
-    "W_hh = g I",
-    "https://arxiv.org/abs/1504.00941",
-    module="diagonal_kernel",
-)
-SPECTRAL_RADIUS = Law(
-    RATE,
-    "ln spectral radius",
-    "ln max |eigenvalue of W_hh|",
-    "activation=linear, T-1 > 2 sqrt(H)",
-    "https://arxiv.org/abs/1211.5063",
-    module="linear",
-)
-SPECTRAL_RADIUS_EXPONENT = SPECTRAL_RADIUS._replace(quantity=EXPONENT)
-GLOROT = Law(
-    RATIO,
-    "Glorot growth",
-    "log10 sqrt(E ||W^(T-1) v||^2 / ||v||^2), E over kernels",
-    "activation=linear, independent entries, untrained, T-1 <= 2 sqrt(H)",
-    "https://arxiv.org/abs/2505.19827",
-    module="linear",
-)
-
-
-METRICS = tuple(law.metric for law in (MEAN_FIELD, AT_VARIANCE, OF_SLOPES, CLOSURE, BOUND, EXPONENT_OF_SLOPES))
-"""The keys of the laws whose values are metrics."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -212,12 +128,14 @@ class Predictions(NamedTuple):
             variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
         orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
+        critical_gain: Of the same initialiser on the same inputs, where the mean-field rate is 0; or nan.
         comparisons: Every law that applies, beside what was measured.
     """
 
     rate: float = math.nan
     rate_bound: float = math.nan
     orthogonal_rate: float = math.nan
+    critical_gain: float = math.nan
     comparisons: tuple[Comparison, ...] = ()
 
 
@@ -251,6 +169,8 @@ def predict(
         return theory.mean_field(phi, slope, weight_variance, input_variance, len(units.slopes)).rate
 
     initializer = trajectory.recurrent_initializer
+    with np.errstate(over="ignore", invalid="ignore"):  # of weights that are lost
+        inputs = units.pre_activations - trajectory.before @ kernel
     sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
     bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in laws else math.nan
     seen = Observed(
@@ -263,13 +183,17 @@ def predict(
         rate_bound=bound,
         laws=laws,
         last_adjoint=trajectory.last_adjoint,
-        inputs=units.pre_activations - trajectory.before @ kernel,
+        inputs=inputs,
         phi=phi,
         initializer=initializer if isinstance(initializer, Initializer) else None,
         independent=isinstance(initializer, Gaussian | GlorotUniform),
     )
     compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
-    return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), tuple(compared))
+    gain = math.nan
+    if "mean_field" in laws and seen.initializer is not None and math.isfinite(input_variance):
+        unit_variance = _variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
+        gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
+    return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))
 
 
 def comparisons(

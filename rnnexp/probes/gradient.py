@@ -81,7 +81,9 @@ class GradientProbe(Probe[GradientProfile]):
     page = "gradient_profile"
     has_figure = True
     metric_table: ClassVar = {
-        "grad/rate": Metric("growth of the gradient of a typical sample with the lag", "nats per step of lag"),
+        "grad/rate": Metric(
+            "growth of the gradient of a typical sample with the lag", "nats per step of lag"
+        ),
         "grad/rate_low": Metric("lower end of the 95 % interval of grad/rate", "nats per step of lag"),
         "grad/rate_high": Metric("upper end of the 95 % interval of grad/rate", "nats per step of lag"),
         "grad/rate_rms": Metric("growth of the root mean square over samples", "nats per step of lag"),

@@ -9,6 +9,9 @@ from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import Batch, Stream, Task, shortest_window, unseen, window
 
+_LSTM_1997 = {100: 74_000, 500: 209_000, 1000: 853_000}
+"""T: training sequences after which an LSTM had learned it (Hochreiter and Schmidhuber 1997, table 7)."""
+
 Marks = tuple[np.ndarray, np.ndarray]
 
 
@@ -69,6 +72,7 @@ class Adding(Task):
         self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=self._variant.shortest)
         self.target = target
         self.criterion_published = target == "mean"
+        self.published_sequences = next((n for length, n in _LSTM_1997.items() if self.steps <= length), None)
         self.floor_loss = self._variant.half_width**2 / 6
         self.floor_error = (1 - self._variant.tolerance / self._variant.half_width) ** 2
 

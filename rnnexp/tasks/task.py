@@ -50,6 +50,8 @@ class Task(abc.ABC):
         floor_error: Error of that predictor, a share in [0, 1].
         criterion: The error under which the task counts as solved, or None where there is none.
         criterion_published: Whether a publication judges this form of the task by that criterion.
+        published_sequences: After how many training sequences a publication reports success at this length;
+            None where none does.
         baseline: Of whom `baseline_losses` are, in a few words.
     """
 
@@ -58,6 +60,7 @@ class Task(abc.ABC):
     loss_unit: ClassVar[str]
     criterion: ClassVar[float | None]
     criterion_published: bool = False
+    published_sequences: int | None = None
     baseline: ClassVar[str] = "best constant"
 
     seq_len: int

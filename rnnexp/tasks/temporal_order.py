@@ -12,6 +12,10 @@ from rnnexp.tasks.task import Batch, Stream, Task, misclassified, one_hot, short
 _STARTS = {2: (10, 50), 3: (10, 33, 66)}
 """Where the window of each signal starts, in hundredths of the length; every window is a tenth of it wide."""
 
+_PASCANU_2013 = 5_600_000
+"""Training sequences after which one tanh network, clipped and regularised, had learned lengths of 50 to 200:
+280,000 updates of 20, in the log of the authors' code."""
+
 _NOISE = (2, 6)
 """The noise symbols c, d, e, f; 0 and 1 are the signals."""
 
@@ -60,6 +64,7 @@ class TemporalOrder(Task):
         self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=10)
         self.signals: int = int(signals)
         self.output_size = 2**self.signals
+        self.published_sequences = _PASCANU_2013 if self.signals == 2 and 50 <= self.steps <= 200 else None
         self.floor_loss = self.signals * math.log(2)
         self.floor_error = 1 - 2.0**-self.signals
 

@@ -7,7 +7,7 @@ from rnnexp.theory.diagonal_kernel import decoupled_exponent, decoupled_rate, de
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean
 from rnnexp.theory.kernel_ensemble import rates_over_kernels
 from rnnexp.theory.linear import Sensitivity, glorot_growth, glorot_time_scale, sensitivity
-from rnnexp.theory.mean_field import MeanField, mean_field
+from rnnexp.theory.mean_field import MeanField, critical_gain, mean_field
 from rnnexp.theory.measured_statistics import exponent_of_slopes, rate_at_variance, rate_of_slopes
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "chaotic_exponent",
     "closure_profile",
     "closure_rate",
+    "critical_gain",
     "decoupled_exponent",
     "decoupled_rate",
     "decoupled_rates",

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from rnnexp import theory
-from rnnexp.diagnosis import comparison, predictions
+from rnnexp.diagnosis import comparison, laws
 from rnnexp.diagnosis.measurement import Measurement, Measurer
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.elman_cell import ElmanCell
@@ -241,12 +241,12 @@ def test_theory_is_compared_with_the_states_that_were_measured(probe, activation
     slopes, square = PAIRS[activation][1](before), float(np.sum(weights[1] ** 2)) / H
     predicted = {found.law: found.predicted for found in measured.comparisons}
     of_slopes = theory.rate_of_slopes(square, slopes)
-    assert predicted[predictions.OF_SLOPES] == pytest.approx(of_slopes, rel=1e-9)
+    assert predicted[laws.OF_SLOPES] == pytest.approx(of_slopes, rel=1e-9)
     variances = np.mean(before**2, axis=(1, 2))
     at_variance = theory.rate_at_variance(PAIRS[activation][1], square, variances)
-    assert predicted[predictions.AT_VARIANCE] == pytest.approx(at_variance, rel=1e-9)
-    assert predicted[predictions.MEAN_FIELD] == measured.predictions.rate
-    assert predicted[predictions.BOUND] == measured.predictions.rate_bound
+    assert predicted[laws.AT_VARIANCE] == pytest.approx(at_variance, rel=1e-9)
+    assert predicted[laws.MEAN_FIELD] == measured.predictions.rate
+    assert predicted[laws.BOUND] == measured.predictions.rate_bound
 
 
 def test_the_growth_of_independent_entries_is_that_of_an_untrained_kernel():
@@ -256,7 +256,7 @@ def test_the_growth_of_independent_entries_is_that_of_an_untrained_kernel():
         linear = Measurer(twin, Elman(), "linear", LAST.loss, batch, bootstrap=10)
         for step in (0, 1):
             found = linear.measure(draw(LAST), step).comparisons
-            assert (predictions.GLOROT in {each.law for each in found}) is (reported and step == 0)
+            assert (laws.GLOROT in {each.law for each in found}) is (reported and step == 0)
 
 
 CONTRACT = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnexp import theory
-from rnnexp.diagnosis import comparison, predictions
+from rnnexp.diagnosis import comparison, laws, predictions
 from rnnexp.diagnosis.predictions import Observed, comparisons, exponent_interval
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import CATALOGUE
@@ -78,16 +78,16 @@ def said(seen):
 
 
 WIDE = {
-    predictions.MEAN_FIELD,
-    predictions.OVER_KERNELS,
-    predictions.CLOSURE,
-    predictions.AT_VARIANCE,
-    predictions.OF_SLOPES,
-    predictions.EXPONENT_OF_SLOPES,
-    predictions.BOUND,
+    laws.MEAN_FIELD,
+    laws.OVER_KERNELS,
+    laws.CLOSURE,
+    laws.AT_VARIANCE,
+    laws.OF_SLOPES,
+    laws.EXPONENT_OF_SLOPES,
+    laws.BOUND,
 }
-ALONE = {predictions.DECOUPLED, predictions.DECOUPLED_EXPONENT, predictions.BOUND}
-LONG = {predictions.SPECTRAL_RADIUS, predictions.SPECTRAL_RADIUS_EXPONENT}
+ALONE = {laws.DECOUPLED, laws.DECOUPLED_EXPONENT, laws.BOUND}
+LONG = {laws.SPECTRAL_RADIUS, laws.SPECTRAL_RADIUS_EXPONENT}
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ LONG = {predictions.SPECTRAL_RADIUS, predictions.SPECTRAL_RADIUS_EXPONENT}
         ({"init": "identity"}, ALONE),
         ({"activation": "linear", "init": "identity"}, ALONE | LONG),
         ({"activation": "linear"}, WIDE | LONG),
-        ({"activation": "linear", "steps": 10}, WIDE | {predictions.GLOROT}),
-        ({"activation": "linear", "steps": 10, "init": "glorot_uniform"}, WIDE | {predictions.GLOROT}),
+        ({"activation": "linear", "steps": 10}, WIDE | {laws.GLOROT}),
+        ({"activation": "linear", "steps": 10, "init": "glorot_uniform"}, WIDE | {laws.GLOROT}),
         ({"activation": "linear", "steps": 10, "init": "orthogonal"}, WIDE),
-        ({"activation": "linear", "steps": 1}, {predictions.EXPONENT_OF_SLOPES}),
+        ({"activation": "linear", "steps": 1}, {laws.EXPONENT_OF_SLOPES}),
     ],
 )
 def test_only_what_applies_is_said(options, expected):
@@ -110,9 +110,9 @@ def test_only_what_applies_is_said(options, expected):
 
 def test_a_trained_kernel_is_none_of_an_initialiser():
     short = look("linear", steps=10)
-    assert predictions.GLOROT in {found.law for found in comparisons(*short)}
+    assert laws.GLOROT in {found.law for found in comparisons(*short)}
     trained = {found.law for found in comparisons(*short._replace(untrained=False))}
-    assert not trained & {predictions.GLOROT, predictions.OVER_KERNELS}
+    assert not trained & {laws.GLOROT, laws.OVER_KERNELS}
 
 
 def test_the_values_are_those_of_theory_beside_those_of_the_probes():
@@ -216,16 +216,14 @@ def test_weights_that_are_lost_have_no_theory(lost):
     kernel[0, 0] = lost
     states = dataclasses.replace(seen.states, kernel=kernel, mean_field_rate=math.nan)
     found = comparisons(*seen._replace(states=states))
-    assert {each.law for each in found} == {predictions.BOUND}
+    assert {each.law for each in found} == {laws.BOUND}
 
 
 def test_what_is_not_finite_is_left_out():
     seen = look()
     unknown = dataclasses.replace(seen.states, rate_bound=math.inf, mean_field_rate=math.nan)
     found = comparisons(*seen._replace(states=unknown))
-    assert {each.law for each in found} == WIDE - {
-        *(predictions.BOUND, predictions.MEAN_FIELD, predictions.OVER_KERNELS)
-    }
+    assert {each.law for each in found} == WIDE - {*(laws.BOUND, laws.MEAN_FIELD, laws.OVER_KERNELS)}
     lost = dataclasses.replace(
         seen.states,
         kernel=np.full((24, 24), np.nan),
@@ -233,11 +231,11 @@ def test_what_is_not_finite_is_left_out():
         variances=np.full(30, np.nan),
         mean_field_rate=math.nan,
     )
-    assert {each.law for each in comparisons(*seen._replace(states=lost))} == {predictions.BOUND}
+    assert {each.law for each in comparisons(*seen._replace(states=lost))} == {laws.BOUND}
 
 
 def test_every_law_says_where_it_is_from():
-    every = [law for law in vars(predictions).values() if isinstance(law, comparison.Law)]
+    every = [law for law in vars(laws).values() if isinstance(law, comparison.Law)]
     assert len(every) == 12
     assert len({(law.quantity, law.theory) for law in every}) == 12
     for law in every:

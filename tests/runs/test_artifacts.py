@@ -7,7 +7,7 @@ import pytest
 from looks import look
 from plans import small_plan
 
-from rnnexp.diagnosis import predictions
+from rnnexp.diagnosis import laws
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.diagnosis.predictions import Predictions
 from rnnexp.diagnosis.verdict import Validation
@@ -109,7 +109,7 @@ def test_the_arrays_of_a_run_without_steps_keep_their_shapes(tmp_path):
 
 
 def test_theory_is_kept_of_the_start_and_of_the_end(tmp_path):
-    law = Comparison(predictions.MEAN_FIELD, -0.2, -0.1, -0.11, -0.09)
+    law = Comparison(laws.MEAN_FIELD, -0.2, -0.1, -0.11, -0.09)
     found = result(record())
     looks = [
         dataclasses.replace(each, predictions=Predictions(comparisons=(law,)))

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison
-from rnnexp.diagnosis.recommendations import times
+from rnnexp.diagnosis.words import times
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
 
@@ -71,6 +71,7 @@ class Summary:
         comparisons: What theory says of them, one line each.
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
         words: The verdict in words, a paragraph.
+        remedies: Commands of what to try, the first one first.
         seconds: Duration of the run.
         steps_per_second: Training speed.
         figures: The folder of the figures.
@@ -103,6 +104,7 @@ class Summary:
     comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
     words: str = ""
+    remedies: tuple[str, ...] = ()
     seconds: float | None = None
     steps_per_second: float | None = None
     figures: str | os.PathLike | None = None
@@ -263,6 +265,7 @@ def _error_row(summary: Summary) -> tuple[str, str, str, str]:
 
 
 def _places(summary: Summary) -> Iterator[tuple[str, str]]:
+    yield from (("try" if number == 0 else "or", typed) for number, typed in enumerate(summary.remedies))
     speed = summary.steps_per_second
     pace = f", {numbers.speed(speed)} steps/s" if _measured(speed) else ""
     yield "time", _shown(numbers.duration, summary.seconds) + pace

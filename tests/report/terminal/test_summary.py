@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rnnexp.diagnosis import predictions
+from rnnexp.diagnosis import laws
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.report.terminal import Summary, print_summary
 
@@ -49,12 +49,12 @@ COMPARED = dataclasses.replace(
     rate_rms_high=RATE[2],
     effective_samples=30.0,
     comparisons=(
-        Comparison(predictions.MEAN_FIELD, -0.2599, *RATE),
-        Comparison(predictions.AT_VARIANCE, -0.1553, *RATE),
-        Comparison(predictions.OF_SLOPES, -0.1391, *RATE),
-        Comparison(predictions.CLOSURE, -0.1391, *RATE),
-        Comparison(predictions.BOUND, -0.0201, *RATE),
-        Comparison(predictions.EXPONENT_OF_SLOPES, -0.1251, *EXPONENT),
+        Comparison(laws.MEAN_FIELD, -0.2599, *RATE),
+        Comparison(laws.AT_VARIANCE, -0.1553, *RATE),
+        Comparison(laws.OF_SLOPES, -0.1391, *RATE),
+        Comparison(laws.CLOSURE, -0.1391, *RATE),
+        Comparison(laws.BOUND, -0.0201, *RATE),
+        Comparison(laws.EXPONENT_OF_SLOPES, -0.1251, *EXPONENT),
     ),
 )
 DIVERGED = Summary(
@@ -116,7 +116,7 @@ def test_an_rms_that_few_samples_rule_has_no_interval():
 
 
 def test_a_theory_that_says_the_same_as_the_one_above_is_left_out():
-    same = Comparison(predictions.AT_VARIANCE, -0.25991, *RATE)
+    same = Comparison(laws.AT_VARIANCE, -0.25991, *RATE)
     found = (COMPARED.comparisons[0], same, *COMPARED.comparisons[2:])
     text = shown(dataclasses.replace(COMPARED, comparisons=found))
     assert "measured q" not in text
@@ -124,26 +124,26 @@ def test_a_theory_that_says_the_same_as_the_one_above_is_left_out():
 
 
 def test_mean_field_is_compared_with_the_rate_over_kernels():
-    found = Comparison(predictions.OVER_KERNELS, -0.35, -0.33, -0.45, -0.21)
+    found = Comparison(laws.OVER_KERNELS, -0.35, -0.33, -0.45, -0.21)
     text = shown(dataclasses.replace(COMPARED, comparisons=(found,)))
     assert row(text, "rms rate over kernels") == "-0.3300 [-0.4500, -0.2100]"
     assert row(text, "  mean field") == "-0.3500 off by -0.0200 agrees"
 
 
 def test_a_bound_that_is_the_prediction_above_it_is_shown_all_the_same():
-    found = (Comparison(predictions.MEAN_FIELD, 0.0, *RATE), Comparison(predictions.BOUND, 0.0, *RATE))
+    found = (Comparison(laws.MEAN_FIELD, 0.0, *RATE), Comparison(laws.BOUND, 0.0, *RATE))
     assert "upper bound" in shown(dataclasses.replace(COMPARED, comparisons=found))
 
 
 def test_a_violated_bound_is_a_fault():
-    found = (Comparison(predictions.BOUND, -0.3, *RATE),)
+    found = (Comparison(laws.BOUND, -0.3, *RATE),)
     assert row(shown(dataclasses.replace(COMPARED, comparisons=found)), "  upper bound") == (
         "-0.3000 violated: a fault"
     )
 
 
 def test_a_ratio_is_compared_in_decades():
-    found = (Comparison(predictions.GLOROT, 0.0636, -0.2225, -0.2225, -0.2225),)
+    found = (Comparison(laws.GLOROT, 0.0636, -0.2225, -0.2225, -0.2225),)
     text = shown(dataclasses.replace(COMPARED, comparisons=found))
     assert row(text, "  Glorot growth") == "0.06 off by +0.29 samples do not vary"
 
