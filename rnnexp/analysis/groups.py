@@ -7,8 +7,8 @@ import pandas as pd
 from rnnexp.analysis.columns import shown, sorted_values, varying
 from rnnexp.analysis.intervals import bootstrap_mean, wilson
 
-LEARNING = ("solved", "learning", "at_chance", "diverged")
-GRADIENT = ("vanishing", "exploding", "stable", "borderline", "non_finite")
+LEARNING = ("solved", "learning", "at_chance", "worse_than_chance", "diverged")
+GRADIENT = ("vanishing", "exploding", "stable", "borderline", "non_finite", "not_measured")
 ENDS = {"FAILED": "failed", "KILLED": "killed", "RUNNING": "running"}
 
 MEANS = {
@@ -43,11 +43,12 @@ def group_runs(runs: pd.DataFrame) -> pd.DataFrame:
     Columns: `group_hash`, `label`, the keys that vary; `runs`, `seeds` and `repeats` (runs passed over
     because there is a newer one, or a finished one, of the same `config_hash`).
 
-    Counts: `n` runs with a verdict; among them `solved`, `learning`, `at_chance`, `diverged`, and
-    `budget_exhausted`, which ran out of steps (neither solved nor diverged); beside them `failed`, `killed`,
-    `running`, whose faults are none of the network's; `vanishing`, `exploding`, `stable`, `borderline`,
-    `non_finite` of the gradient at the end. Shares: `success_rate` with `_low` and `_high` (Wilson, 95 %, of
-    `n`), `diverged_share`, `budget_exhausted_share` of `n`, `failed_share` of `runs`.
+    Counts: `n` runs with a verdict; among them `solved`, `learning`, `at_chance`, `worse_than_chance`,
+    `diverged`, and `budget_exhausted`, which ran out of steps (neither solved nor diverged); beside them
+    `failed`, `killed`, `running`, whose faults are none of the network's; `vanishing`, `exploding`, `stable`,
+    `borderline`, `non_finite`, `not_measured` of the gradient at the end. Shares: `success_rate` with `_low`
+    and `_high` (Wilson, 95 %, of `n`), `diverged_share`, `budget_exhausted_share` of `n`, `failed_share` of
+    `runs`.
 
     Means over the runs with a verdict that have the number at their end, each with `_low`, `_high`
     (bootstrap, 95 %) and `_n`: `rate` (nats per step), `log10_ratio` (decades) and the theory's

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 RATE = "grad/rate"
+RATE_RMS = "grad/rate_rms"
+RATE_KERNELS = "theory/rate_kernels"
 RATIO = "grad/log10_ratio"
 EXPONENT = "lyapunov/lambda_1"
 
-_RESOLUTION = {RATE: 1e-4, EXPONENT: 1e-4, RATIO: 1e-2}
+_RESOLUTION = {RATE: 1e-4, RATE_RMS: 1e-4, RATE_KERNELS: 1e-4, EXPONENT: 1e-4, RATIO: 1e-2}
 """What counts as equal. 1e-4 nats per step is a twentieth of a decade over 1000 steps."""
 
 COLUMNS = (
@@ -34,7 +36,8 @@ class Law(NamedTuple):
         applies: What it takes for granted.
         source: Where it comes from, a link.
         metric: Metric key of its value, or "".
-        kind: An equation, or an inequality: measured <= predicted.
+        kind: An equation; an inequality, measured <= predicted; or a term of a sum that leads from one law to
+            the next, and predicts nothing of these weights by itself.
         module: The module of `rnnexp.theory` that holds it.
     """
 
@@ -44,7 +47,7 @@ class Law(NamedTuple):
     applies: str
     source: str
     metric: str = ""
-    kind: Literal["prediction", "upper bound"] = "prediction"
+    kind: Literal["prediction", "upper bound", "term"] = "prediction"
     module: str = ""
 
 
@@ -52,8 +55,8 @@ class Law(NamedTuple):
 class Comparison:
     """One measured number and what one law says of it.
 
-    The interval is over the samples of the one network that was measured. It says nothing of other kernels,
-    so that a finite layer may lie many half-widths from the limit of infinite width.
+    The interval is over the samples of the one network that was measured, and says nothing of other kernels;
+    that of `theory/rate_kernels` is of two standard deviations over kernels.
 
     Attributes:
         law: What says so.
@@ -87,13 +90,15 @@ class Comparison:
         return self.difference / (half_width or 1.0)
 
     @property
-    def outcome(self) -> Literal["agrees", "differs", "holds", "violated"]:
+    def outcome(self) -> Literal["agrees", "differs", "holds", "violated", "term"]:
         """What follows, at a resolution of 1e-4 nats per step, 0.01 decades.
 
         A prediction *agrees* where it lies in the interval or is equal at that resolution, else it *differs*.
         A bound *holds* unless the whole interval lies above it: then it is *violated*, and as it is a
-        theorem, the measurement is at fault.
+        theorem, the measurement is at fault. A term is neither.
         """
+        if self.law.kind == "term":
+            return "term"
         resolution = _RESOLUTION.get(self.law.quantity, 0.0)
         if self.law.kind == "upper bound":
             lowest = self.measured if math.isnan(self.low) else self.low
@@ -103,16 +108,19 @@ class Comparison:
 
 
 def metrics(comparisons: Iterable[Comparison]) -> dict[str, float]:
-    """Return every law's value under its metric key, and how far mean-field theory is off.
+    """Return every law's value under its metric key, and the rate over kernels that mean-field theory is of.
 
-    `theory/rate_difference` is theory/rate - grad/rate, nats per step.
+    `theory/rate_kernels` and `theory/rate_kernels_sd` are mean and standard deviation, nats per step;
+    `theory/rate_spreads` is (theory/rate - mean) / standard deviation.
     """
     values = {}
     for found in comparisons:
         if found.law.metric:
             values[found.law.metric] = found.predicted
-        if found.law.metric == "theory/rate":
-            values["theory/rate_difference"] = found.difference
+        if found.law.quantity == RATE_KERNELS:
+            values[RATE_KERNELS] = found.measured
+            values[f"{RATE_KERNELS}_sd"] = (found.high - found.low) / 4
+            values["theory/rate_spreads"] = 2 * found.half_widths
     return values
 
 

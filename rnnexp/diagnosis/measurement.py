@@ -15,7 +15,8 @@ import numpy as np
 
 from rnnexp.diagnosis import comparison
 from rnnexp.diagnosis.comparison import Comparison
-from rnnexp.diagnosis.predictions import METRICS, Predictions, predict
+from rnnexp.diagnosis.laws import METRICS
+from rnnexp.diagnosis.predictions import Predictions, predict
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue
 from rnnexp.probes.probe import Probe

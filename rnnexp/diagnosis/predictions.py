@@ -2,10 +2,13 @@
 
 | law of `rnnexp.theory`                  | of            | reported where                                   |
 |-----------------------------------------|---------------|--------------------------------------------------|
-| mean_field, rate_at_variance,           | rate          | W_hh is no multiple of the identity              |
-| rate_of_slopes                          |               |                                                  |
+| mean_field                              | rate over     | untrained, W_hh is no multiple of the identity   |
+|                                         | kernels       |                                                  |
+| mean_field, rate_at_variance,           | rms rate      | W_hh is no multiple of the identity: terms that  |
+| rate_of_slopes                          |               | lead to the closure, no predictions by themselves|
+| closure_rate                            | rms rate      | W_hh is no multiple of the identity              |
 | exponent_of_slopes                      | lambda_1      | W_hh is no multiple of the identity              |
-| decoupled_rate, decoupled_exponent      | rate,         | W_hh is a multiple of the identity               |
+| decoupled_rate, decoupled_exponent      | rms rate,     | W_hh is a multiple of the identity               |
 |                                         | lambda_1      |                                                  |
 | rate_bound (Pascanu et al.)             | rate          | always: it is a theorem                          |
 | ln spectral radius                      | rate,         | activation=linear, T-1 > 2 sqrt(H)               |
@@ -16,6 +19,9 @@
 | sensitivity (Zucchet and Orvieto)       |               | never: it is of white inputs, and of dh/dlambda, |
 |                                         |               | which no probe measures                          |
 
+From the mean field on each law drops one assumption of the one before: that theory knows the variance of the
+pre-activations; that they are Gaussian; that the kernel is one of many (closure). What then remains is the
+timing of slopes and gradients over samples.
 Of a linear network the largest of `subcritical_exponents` is ln g, as `exponent_of_slopes` says too.
 """
 
@@ -27,99 +33,31 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnexp import theory
-from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATIO, Comparison, Law
+from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison, Law
+from rnnexp.diagnosis.laws import (
+    AT_VARIANCE,
+    BOUND,
+    CLOSURE,
+    DECOUPLED,
+    DECOUPLED_EXPONENT,
+    EXPONENT_OF_SLOPES,
+    GLOROT,
+    MEAN_FIELD,
+    OF_SLOPES,
+    OVER_KERNELS,
+    SPECTRAL_RADIUS,
+    SPECTRAL_RADIUS_EXPONENT,
+)
 from rnnexp.nn import activations
-from rnnexp.nn.initializers import Gaussian, GlorotUniform
+from rnnexp.nn.initializers import Gaussian, GlorotUniform, Initializer
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
 from rnnexp.probes.trajectory import Trajectory
 from rnnexp.theory.gaussian import ln
 
 _SHORT = 2.0  # times sqrt(H): further on the mean over kernels is that of rare ones
-_WIDE = "wide layer, independent weights"
-
-MEAN_FIELD = Law(
-    RATE,
-    "mean field",
-    "1/2 ln(sigma_w^2 E phi'(sqrt(q) z)^2), q from the variances of weights and inputs",
-    f"{_WIDE}, Gaussian pre-activations of settled variance",
-    "https://arxiv.org/abs/1806.05394",
-    "theory/rate",
-    module="mean_field",
-)
-AT_VARIANCE = Law(
-    RATE,
-    "at measured q",
-    "mean_t 1/2 ln(sigma_w^2 E phi'(sqrt(q_t) z)^2), q_t = mean a_t^2",
-    f"{_WIDE}, Gaussian pre-activations",
-    "https://arxiv.org/abs/1611.01232",
-    "theory/rate_measured_q",
-    module="measured_statistics",
-)
-OF_SLOPES = Law(
-    RATE,
-    "from measured slopes",
-    "slope of 1/2 ln mean_b prod_s sigma_w^2 mean_i phi'(a_s)^2",
-    _WIDE,
-    "https://arxiv.org/abs/1611.01232",
-    "theory/rate_measured_slopes",
-    module="measured_statistics",
-)
-DECOUPLED = Law(
-    RATE,
-    "units that do not mix",
-    "slope of 1/2 ln mean_bi prod_s (g phi'(a_s))^2",
-    "W_hh = g I",
-    "https://arxiv.org/abs/1504.00941",
-    module="diagonal_kernel",
-)
-BOUND = Law(
-    RATE,
-    "upper bound",
-    "rate <= ln(sigma_max sup |phi'|)",
-    "a loss at the last scored step",
-    "https://arxiv.org/abs/1211.5063",
-    "theory/rate_bound",
-    "upper bound",
-    module="bounds",
-)
-EXPONENT_OF_SLOPES = Law(
-    EXPONENT,
-    "from measured slopes",
-    "mean_bt ln(sigma_w sqrt(mean_i phi'(a_t)^2))",
-    _WIDE,
-    "https://arxiv.org/abs/2610.12426",
-    "theory/lambda_1",
-    module="measured_statistics",
-)
-DECOUPLED_EXPONENT = Law(
-    EXPONENT,
-    "units that do not mix",
-    "mean_b 1/2 ln(mean_i P_T^2 / mean_i P_w^2) / (T-w), P_t = prod_s<=t g phi'(a_s)",
-    "W_hh = g I",
-    "https://arxiv.org/abs/1504.00941",
-    module="diagonal_kernel",
-)
-SPECTRAL_RADIUS = Law(
-    RATE,
-    "ln spectral radius",
-    "ln max |eigenvalue of W_hh|",
-    "activation=linear, T-1 > 2 sqrt(H)",
-    "https://arxiv.org/abs/1211.5063",
-    module="linear",
-)
-SPECTRAL_RADIUS_EXPONENT = SPECTRAL_RADIUS._replace(quantity=EXPONENT)
-GLOROT = Law(
-    RATIO,
-    "Glorot growth",
-    "log10 sqrt(E ||W^(T-1) v||^2 / ||v||^2), E over kernels",
-    "activation=linear, independent entries, untrained, T-1 <= 2 sqrt(H)",
-    "https://arxiv.org/abs/2505.19827",
-    module="linear",
-)
-
-
-METRICS = tuple(law.metric for law in (MEAN_FIELD, AT_VARIANCE, OF_SLOPES, BOUND, EXPONENT_OF_SLOPES))
-"""The keys of the laws whose values are metrics."""
+_KERNELS = 12  # drawn anew: the standard error of their spread is a fifth of it
+_FEW = 16  # samples that drive them
+_OTHER_SEEDS = 1_000_003  # between the seed of a kernel and those of the kernels that are drawn anew
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,6 +73,10 @@ class Observed:
         mean_field_rate: `rnnexp.theory.mean_field(...).rate`, nats per step.
         rate_bound: ln(sigma_max sup |phi'|), nats per step.
         laws: The modules of `rnnexp.theory` whose laws are laws of the cell.
+        last_adjoint: dl_b/dh_T, (B, H).
+        inputs: W_xh^T x_t + b, (T, B, H).
+        phi: The activation.
+        initializer: What drew W_hh, and may draw others; None where that is not known.
         independent: Whether the initialiser of W_hh draws every entry by itself.
     """
 
@@ -146,6 +88,10 @@ class Observed:
     mean_field_rate: float
     rate_bound: float
     laws: frozenset[str]
+    last_adjoint: np.ndarray
+    inputs: np.ndarray
+    phi: theory.Elementwise
+    initializer: Initializer | None = None
     independent: bool = False
 
     @property
@@ -153,6 +99,15 @@ class Observed:
         """The g of W_hh = g I, else None."""
         gain = float(self.kernel[0, 0])
         return gain if np.array_equal(self.kernel, np.diag(np.full(len(self.kernel), gain))) else None
+
+    def redrawn(self, count: int) -> np.ndarray:
+        """Return other kernels of the same initialiser, (count, H, H); none where it is not known."""
+        if self.initializer is None:
+            return np.zeros((0, *self.kernel.shape))
+        config = self.initializer.get_config()
+        seeds = [config["seed"] + _OTHER_SEEDS * number for number in range(1, count + 1)]
+        others = [type(self.initializer).from_config(config | {"seed": seed}) for seed in seeds]
+        return np.stack([other(self.kernel.shape, "float64") for other in others])
 
     @property
     def weight_variance(self) -> float:
@@ -173,12 +128,14 @@ class Predictions(NamedTuple):
             variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
         orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
+        critical_gain: Of the same initialiser on the same inputs, where the mean-field rate is 0; or nan.
         comparisons: Every law that applies, beside what was measured.
     """
 
     rate: float = math.nan
     rate_bound: float = math.nan
     orthogonal_rate: float = math.nan
+    critical_gain: float = math.nan
     comparisons: tuple[Comparison, ...] = ()
 
 
@@ -211,6 +168,9 @@ def predict(
             return math.nan
         return theory.mean_field(phi, slope, weight_variance, input_variance, len(units.slopes)).rate
 
+    initializer = trajectory.recurrent_initializer
+    with np.errstate(over="ignore", invalid="ignore"):  # of weights that are lost
+        inputs = units.pre_activations - trajectory.before @ kernel
     sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
     bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in laws else math.nan
     seen = Observed(
@@ -222,10 +182,18 @@ def predict(
         mean_field_rate=mean_field_rate(_variance(kernel)),
         rate_bound=bound,
         laws=laws,
-        independent=isinstance(trajectory.recurrent_initializer, Gaussian | GlorotUniform),
+        last_adjoint=trajectory.last_adjoint,
+        inputs=inputs,
+        phi=phi,
+        initializer=initializer if isinstance(initializer, Initializer) else None,
+        independent=isinstance(initializer, Gaussian | GlorotUniform),
     )
     compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
-    return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), tuple(compared))
+    gain = math.nan
+    if "mean_field" in laws and seen.initializer is not None and math.isfinite(input_variance):
+        unit_variance = _variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
+        gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
+    return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))
 
 
 def comparisons(
@@ -251,11 +219,15 @@ def comparisons(
     """
     measured = {
         RATE: (gradient.rate, gradient.rate_low, gradient.rate_high),
+        RATE_RMS: (gradient.rate_rms, gradient.rate_rms_low, gradient.rate_rms_high),
         RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
         EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
     }
+    if untrained and states.gain is None:
+        measured[RATE_KERNELS] = rate_over_kernels(states)
     said = [
         *(_of_ratio(states) if untrained and states.independent else ()),
+        *([(OVER_KERNELS, states.mean_field_rate)] if RATE_KERNELS in measured else []),
         *_of_rate(states, spectrum),
         *_of_exponent(states, lyapunov.steps, spectrum),
     ]
@@ -265,6 +237,23 @@ def comparisons(
         if law.module in states.laws
     ]
     return [each for each in found if math.isfinite(each.measured) and math.isfinite(each.predicted)]
+
+
+def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
+    """Return the mean rms rate over twelve kernels drawn anew, and it less and plus two standard deviations.
+
+    The inputs are those of the first 16 samples, the gradient at h_T is that of the layer itself. All are nan
+    where no kernel can be drawn or fewer than two have a rate.
+    """
+    kernels, few = states.redrawn(_KERNELS), slice(None, _FEW)
+    rates = theory.rates_over_kernels(
+        states.phi, states.slope, kernels, states.inputs[:, few], states.last_adjoint[few]
+    )
+    rates = rates[np.isfinite(rates)]
+    if len(rates) < 2:
+        return math.nan, math.nan, math.nan
+    mean, spread = float(rates.mean()), float(rates.std(ddof=1))
+    return mean, mean - 2 * spread, mean + 2 * spread
 
 
 def _variance(kernel: np.ndarray) -> float:
@@ -285,6 +274,7 @@ def _of_rate(states: Observed, spectrum: Spectrum) -> Iterator[tuple[Law, float]
         yield MEAN_FIELD, states.mean_field_rate
         yield AT_VARIANCE, theory.rate_at_variance(states.slope, square, states.variances)
         yield OF_SLOPES, theory.rate_of_slopes(square, states.slopes)
+        yield CLOSURE, theory.closure_rate(states.kernel, states.slopes, states.last_adjoint)
     else:
         yield DECOUPLED, theory.decoupled_rate(states.gain, states.slopes)
     if states.activation == "linear" and not states.short:

@@ -1,282 +1,195 @@
-"""The verdict in words: what limits a run, and what to try, each sentence from named metrics."""
+"""What to try next, from the history of a run: overrides that can be pasted, the most pressing first."""
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from rnnexp.diagnosis.course import rounded_up, threshold_of
+from rnnexp.diagnosis.evidence import Evidence
+
 _DECADE = math.log(10)
-_THOUSANDS = ("", " thousand", " million", " billion", " trillion")
-_MANY = 0.3  # share of saturated units that is worth a sentence
-_SOME = 0.05  # share of dead units that is worth a sentence
-_SHORT = 10  # steps: no seq_len that anybody would ask for
-_SAME = 1e-4  # nats per step: a twentieth of a decade over 1000 steps
-_OFTEN = 0.5  # share of clipped updates that is worth a sentence
+_SHORTEST = 10  # steps: no sequence that anybody would ask for
+_MOST = 10.0  # times the steps so far: further no line is drawn on
+_GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
 
 
-class Sentence(NamedTuple):
-    """One sentence, and the metrics (by the names of the measurement contract) that it is made from."""
+class Recommendation(NamedTuple):
+    """Something to try.
 
-    text: str
+    Attributes:
+        reason: One sentence.
+        overrides: What is typed in addition, or instead of what was typed for the same keys.
+        metrics: What the sentence is made from, by the names of the measurement contract.
+    """
+
+    reason: str
+    overrides: tuple[str, ...]
     metrics: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Evidence:
-    """What was measured of a run, and what theory says of a run started otherwise.
+def recommend(evidence: Evidence) -> list[Recommendation]:
+    """Return what to try, in the order in which the causes rule each other out; nothing of a solved task.
 
-    Attributes:
-        activation: Name of phi.
-        init: Name of the recurrent initialiser.
-        clip: Name of the clip.
-        steps: T.
-        gradient: Verdict on the gradient.
-        learning: Verdict on learning.
-        rate: nats per step of lag.
-        rate_low: Lower end of its 95 % interval.
-        rate_high: Upper end of its 95 % interval.
-        predicted_rate: Mean-field rate at the end.
-        log10_ratio: Decades from h_T to h_1.
-        decades: D of the gradient verdict.
-        saturated: Share of saturated units at a typical step.
-        dead: Share of dead units.
-        clip_fraction: Share of clipped updates.
-        loss: Validation loss.
-        floor_loss: That of the best constant predictor.
-        error: Share of wrong sequences.
-        orthogonal_rate: Mean-field rate at the start of a run with init=orthogonal and gain 1.
-        diverged_at: Training step of divergence, or None.
-        rate_measured_q: Mean-field rate at the measured variance of the pre-activations.
-        rate_measured_slopes: Rate of the measured slopes.
-        rate_bound: ln(sigma_max sup |phi'|), which the rate cannot exceed.
-        gates: Whether the cell has gates: the saturated units are then theirs.
-        laws: The modules of `rnnexp.theory` whose laws are laws of the cell. By mean-field theory a gain of
-            the recurrent kernel sets the rate; a diagonal kernel hands a live unit's gradient on.
+    1. Numbers that are not finite from the first step on: no clip can help.
+    2. A spike of the gradient: a clip, or a smaller step where it was clipped.
+    3. A loss that still falls: more steps.
+    4. A gradient that vanishes at the start and at the end, under a loss that does not fall: another start or
+       cell, and last a shorter sequence, which is another task.
+    5. A gradient that explodes: a gain.
+    6. A gradient inside the band: another rate, a wider layer.
+    7. Fewer sequences than a publication needed: more steps.
     """
-
-    activation: str
-    init: str
-    clip: str
-    steps: int
-    gradient: str
-    learning: str
-    rate: float
-    rate_low: float
-    rate_high: float
-    predicted_rate: float
-    log10_ratio: float
-    decades: float
-    saturated: float
-    dead: float
-    clip_fraction: float
-    loss: float
-    floor_loss: float
-    error: float
-    orthogonal_rate: float
-    diverged_at: int | None
-    rate_measured_q: float = math.nan
-    rate_measured_slopes: float = math.nan
-    rate_bound: float = math.nan
-    gates: bool = False
-    laws: frozenset[str] = frozenset()
+    if evidence.learning == "solved":
+        return []
+    found: dict[tuple[str, ...], Recommendation] = {}
+    for cause in _CAUSES:
+        for each in cause(evidence):
+            found.setdefault(each.overrides, each)
+    return list(found.values())
 
 
-def paragraph(sentences: Iterable[Sentence]) -> str:
-    """Return the sentences as one text."""
-    return " ".join(sentence.text for sentence in sentences)
+def command(typed: Sequence[str], overrides: Iterable[str]) -> str:
+    """Return the command of a run with other overrides.
 
+    A key that comes again replaces what was typed, and the choice of a group its former fields too.
 
-def advise(evidence: Evidence) -> list[Sentence]:
-    """Return the paragraph: gradient, theory, units, clipping, learning, and what to try."""
-    return [sentence for part in _PARTS for sentence in part(evidence)]
-
-
-def _gradient(e: Evidence) -> Iterator[Sentence]:
-    names = ("grad/rate", "grad/log10_ratio", "verdict.gradient")
-    if e.gradient == "non_finite":
-        yield Sentence("The gradient is not finite, so its rate cannot be told.", ("grad/nonfinite_share",))
-    elif not math.isfinite(e.rate):
-        yield Sentence("The gradient is exactly zero at nearly every step.", ("grad/zero_share",))
-    elif e.gradient == "stable":
-        change = f"a factor of {10 ** abs(e.log10_ratio):.3g}" if abs(e.log10_ratio) < e.decades else "little"
-        text = f"The gradient is stable: over {e.steps} steps back it changes by {change}"
-        yield Sentence(f"{text} ({e.rate:+.4f} nats per step).", names)
-    else:
-        verb = "loses" if e.rate < 0 else "gains"
-        text = f"The gradient {verb} a decade every {_DECADE / abs(e.rate):.3g} steps"
-        yield Sentence(f"{text}: {_ends(e.log10_ratio)}.", names)
-
-
-def _ends(log10_ratio: float) -> str:
-    if math.isfinite(log10_ratio):
-        return f"at the first step it is {times(log10_ratio)} than at the last"
-    return f"nothing at all reaches the {'first' if log10_ratio < 0 else 'last'} step"
-
-
-def times(log10_ratio: float) -> str:
-    """Return a finite ratio, given as its log10, in words.
-
-    >>> times(-7.81), times(2.9), times(-36.4)
-    ('65 million times smaller', '790 times larger', '10^36 times smaller')
+    >>> command(["activation=relu", "clip=value", "clip.threshold=2"], ["clip=global_norm"])
+    'python run.py activation=relu clip=global_norm'
     """
-    decades = abs(log10_ratio)
-    comparison = "times smaller" if log10_ratio < 0 else "times larger"
-    if decades >= 3 * len(_THOUSANDS):
-        return f"10^{decades:.0f} {comparison}"
-    rounded = float(f"{10**decades:.2g}")
-    thousands = min(int(math.log10(rounded) // 3), len(_THOUSANDS) - 1)
-    return f"{rounded / 1000**thousands:.4g}{_THOUSANDS[thousands]} {comparison}"
+    return f"python run.py {shlex.join(merged(typed, overrides))}"
 
 
-def _theory(e: Evidence) -> Iterator[Sentence]:
-    if not (math.isfinite(e.rate) and math.isfinite(e.predicted_rate)):
+def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
+    """Return the overrides of a run with other overrides in place of those of the same key or group."""
+    added = list(overrides)
+    keys = {override.lstrip("+~").partition("=")[0] for override in added}
+    kept = []
+    for override in typed:
+        key = override.lstrip("+~").partition("=")[0]
+        if key not in keys and key.partition(".")[0] not in keys and not key.startswith("resume"):
+            kept.append(override)
+    return [*kept, *added]
+
+
+def _overflow(e: Evidence) -> Iterator[Recommendation]:
+    at_once = e.diverged_at == 0 or (e.gradient_start == "non_finite" and e.course.spike() is None)
+    if not at_once:
         return
-    half_width = (e.rate_high - e.rate_low) / 2
-    difference = e.predicted_rate - e.rate
-    agrees = e.rate_low <= e.predicted_rate <= e.rate_high or abs(difference) < _SAME
-    where = "which agrees with"
-    if not agrees:
-        where = f"{difference:+.4f} ({_digits(abs(difference) / max(half_width, _SAME))} half-widths) from"
-    caveat = " (it does not hold for units that do not mix)" if e.init == "identity" else ""
-    text = f"Mean-field theory says {e.predicted_rate:+.4f} nats per step, {where} what is measured{caveat}"
-    yield Sentence(f"{text}.", ("theory/rate", "grad/rate_low", "grad/rate_high"))
-    if not agrees:
-        yield from _assumptions(e)
+    names = ("verdict.gradient_start", "train/loss")
+    text = "Numbers are not finite before the first update, where no clip can help"
+    if math.isfinite(e.critical_gain) and e.critical_gain < e.gain:
+        overrides = (f"init.gain={e.critical_gain:.4g}",)
+        yield Recommendation(f"{text}: at this gain mean-field theory has no growth.", overrides, names)
+    if e.dtype == "float32":
+        yield Recommendation(f"{text}: float64 has ten times the decades.", ("dtype=float64",), names)
 
 
-def _digits(value: float) -> str:
-    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
-
-
-def _assumptions(e: Evidence) -> Iterator[Sentence]:
-    """What of the difference between theory and measurement every assumption of theory makes.
-
-    The three parts add up to it, as `rnnexp.theory.measured_statistics` says. One is named alone where
-    neither other is half as large as the whole; else they cancel or are alike, and all are told.
-    """
-    parts = {
-        _VARIANCE: e.predicted_rate - e.rate_measured_q,
-        _SHAPE: e.rate_measured_q - e.rate_measured_slopes,
-        _DIRECTION: e.rate_measured_slopes - e.rate,
-    }
-    if not all(map(math.isfinite, parts.values())):
+def _spike(e: Evidence) -> Iterator[Recommendation]:
+    spike = e.course.spike()
+    if spike is None:
         return
-    half = abs(e.predicted_rate - e.rate) / 2
-    large = [name for name, part in parts.items() if abs(part) > half]
-    if len(large) == 1:
-        text = f"The {large[0]} makes {parts[large[0]]:+.4f} of that: {_WHY[large[0]](e)}"
-    else:
-        told = {name: part for name, part in parts.items() if abs(part) >= _SAME}
-        text = "Of that, " + ", ".join(f"the {name} makes {part:+.4f}" for name, part in told.items())
-    yield Sentence(f"{text}.", (*_REESTIMATED, "theory/rate", "grad/rate"))
+    names = ("grad/spike_step", "grad/global_norm_max", "grad/global_norm_median")
+    size = f"to {spike.norm:.2g}" if math.isfinite(spike.norm) else "beyond all numbers"
+    text = f"At training step {spike.step} the norm of the gradient rose {size}, from a median of"
+    text = f"{text} {spike.usual:.2g} before"
+    if e.clip != "global_norm":
+        threshold = threshold_of(spike)
+        overrides = ("clip=global_norm", f"clip.threshold={threshold:g}")
+        yield Recommendation(f"{text}: clip it at what is usual.", overrides, names)
+    elif spike.wrecked or spike.usual < e.clip_threshold / 2:
+        if spike.usual < e.clip_threshold / 2:
+            overrides = (f"clip.threshold={threshold_of(spike):g}",)
+            yield Recommendation(f"{text}: clip it at what is usual.", overrides, names)
+        yield _rate(e, 0.3, f"{text}, although it was clipped: take smaller steps.", names)
 
 
-def _bound(e: Evidence) -> Iterator[Sentence]:
-    names = ("theory/rate_bound", "grad/rate_low")
-    if e.rate_low > e.rate_bound + _SAME:
-        text = f"It exceeds {e.rate_bound:+.4f} nats per step, more than any step of these weights hands on"
-        yield Sentence(f"{text}: the measurement is at fault.", names)
-    elif e.rate_bound < -_SAME and math.isfinite(e.rate):
-        most = math.exp(e.rate_bound)
-        text = f"It must shrink: no step hands on more than {most:.4g} of it, whatever the states"
-        yield Sentence(f"{text}.", names)
-
-
-def _units(e: Evidence) -> Iterator[Sentence]:
-    if e.saturated > _MANY and e.gates:
-        text = f"{e.saturated:.0%} of the gates' units are saturated at a typical step: open or shut for good"
-        yield Sentence(f"{text}.", ("state/saturated",))
-    elif e.saturated > _MANY and e.activation not in _HALF_FLAT:
-        yield Sentence(
-            f"{e.saturated:.0%} of the units are saturated at a typical step.", ("state/saturated",)
-        )
-    if e.dead > _SOME:
-        yield Sentence(f"{e.dead:.0%} of the units are dead: no input moves them.", ("state/dead",))
-
-
-def _clipping(e: Evidence) -> Iterator[Sentence]:
-    if e.clip_fraction > _OFTEN:
-        text = f"{e.clip_fraction:.0%} of the updates were clipped, so the clip sets the step size"
-        yield Sentence(f"{text} more than the loss does.", ("grad/clip_fraction",))
-
-
-def _learning(e: Evidence) -> Iterator[Sentence]:
-    names = ("val/loss", "task/floor_loss", "val/error", "verdict.learning")
-    numbers = f"loss {e.loss:.4g} against {e.floor_loss:.4g} of the best constant"
-    if e.learning == "diverged":
-        at = "" if e.diverged_at is None else f" at training step {e.diverged_at}"
-        yield Sentence(f"Training diverged{at}.", ("train/loss", "grad/global_norm"))
-    elif e.learning == "solved":
-        yield Sentence(f"The task is solved: {e.error:.2%} wrong, {numbers}.", names)
-    elif e.learning == "learning":
-        yield Sentence(f"The network learns: {numbers}, {e.error:.2%} wrong.", names)
-    else:
-        yield Sentence(f"The network is at chance: {numbers}.", names)
-
-
-def _remedy(e: Evidence) -> Iterator[Sentence]:
-    if e.learning == "solved":
+def _falling(e: Evidence) -> Iterator[Recommendation]:
+    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
+    if fall is None or needed is None or e.diverged_at is not None:
         return
-    if e.learning == "diverged" or e.gradient in ("exploding", "non_finite"):
-        yield from _against_explosion(e)
-    elif e.gradient == "vanishing" and math.isfinite(e.rate):
-        yield from _against_vanishing(e)
-    elif e.learning == "learning":
-        yield Sentence("More training steps are the first thing to try.", ("verdict.learning",))
-    elif e.gradient == "stable":
-        text = "The gradient is not what limits this run: try more steps, or another optimizer.learning_rate"
-        yield Sentence(f"{text}.", ("verdict.gradient", "verdict.learning"))
+    text = f"The training loss still fell by {-fall.share:.0%} over the last tenth of the steps"
+    yield Recommendation(f"{text}: go on.", (f"steps={needed}",), ("train/loss",))
 
 
-def _against_explosion(e: Evidence) -> Iterator[Sentence]:
-    if e.clip == "none":
-        yield Sentence("Try clip=global_norm.", ("grad/global_norm_max",))
-    if math.isfinite(e.rate) and e.rate > 0 and "mean_field" in e.laws:
-        text = f"To first order a gain times {math.exp(-e.rate):.3g} (init.gain) takes the growth away"
-        yield Sentence(f"{text}.", ("grad/rate",))
-
-
-def _against_vanishing(e: Evidence) -> Iterator[Sentence]:
-    reach = e.decades * _DECADE / -e.rate
-    text = f"At this rate it spans {reach:.3g} steps within {e.decades:g} decades"
-    worth_trying = ": try a seq_len up to that" if reach >= _SHORT else ""
-    yield Sentence(f"{text}{worth_trying}.", ("grad/rate",))
+def _vanishing(e: Evidence) -> Iterator[Recommendation]:
+    throughout = e.gradient == "vanishing" and e.ratio_start_high < -e.decades
+    if e.gradient != "vanishing" or e.diverged_at is not None:
+        return
+    names = ("grad/log10_ratio", "verdict.gradient", "verdict.gradient_start")
+    when = "from the start to the end of training" if throughout else "at the end of training"
+    text = f"A typical gradient loses {-e.log10_ratio:.3g} decades on its way to h_1 {when}"
+    if e.log10_ratio == -math.inf:
+        text = f"Nothing reaches h_1 in most sequences {when}"
+    elman = "mean_field" in e.laws
+    # What no weights can mend at this length: every step takes a part of it away.
+    hopeless = e.rate_bound * (e.time_steps - 1) < -e.decades * _DECADE
+    if elman and hopeless and e.activation == "sigmoid":
+        bound = f"no step of these weights hands on more than {math.exp(e.rate_bound):.3g} of it"
+        overrides = ("activation=tanh", "init=orthogonal")
+        yield Recommendation(f"{text}, and {bound}.", overrides, (*names, "theory/rate_bound"))
     if e.activation == "relu" and e.init != "identity" and "diagonal_kernel" in e.laws:
-        yield Sentence(
-            "For relu try init=identity: a live unit then hands its gradient on as it is.", ("grad/rate",)
-        )
-    elif e.init != "orthogonal" and e.orthogonal_rate > e.rate / 2:
-        text = f"An orthogonal start (init=orthogonal) is predicted {e.orthogonal_rate:+.4f} nats per step"
-        yield Sentence(f"{text}.", ("theory/rate", "grad/rate"))
+        overrides = ("init=identity", "clip=global_norm")
+        yield Recommendation(f"{text}: from the identity a live unit hands it on as it is.", overrides, names)
+    if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
+        start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
+        yield Recommendation(f"{text}: {start}.", ("init=orthogonal",), (*names, "theory/rate"))
+    if e.cell != "lstm":
+        yield Recommendation(f"{text}: the c of an LSTM carries it past its units.", ("cell=lstm",), names)
+    if e.reach is not None and _SHORTEST <= e.reach < e.time_steps:
+        shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
+        if shorter < e.seq_len:
+            where = f"it leaves {e.decades:g} decades at lag {e.reach}: a shorter sequence is another task"
+            yield Recommendation(f"{text}; {where}.", (f"seq_len={shorter}",), names)
 
 
-_HALF_FLAT = frozenset({"relu", "relu6", "hard_tanh", "hard_sigmoid", "soft_shrink", "hard_shrink"})
-"""Activations with flat stretches by design: a large share of flat units is their normal state."""
+def _exploding(e: Evidence) -> Iterator[Recommendation]:
+    if e.gradient != "exploding" or e.diverged_at == 0:
+        return
+    names = ("grad/log10_ratio", "verdict.gradient")
+    text = f"A typical gradient gains {e.log10_ratio:.3g} decades on its way to h_1"
+    if e.clip == "none":
+        overrides = ("clip=global_norm",)
+        yield Recommendation(f"{text}: keep single updates from being too large.", overrides, names)
+    if e.gradient_start == "exploding" and 0 < e.critical_gain < e.gain:
+        overrides = (f"init.gain={e.critical_gain:.4g}",)
+        reason = f"{text}: at this gain mean-field theory has no growth."
+        yield Recommendation(reason, overrides, (*names, "theory/rate"))
 
-_VARIANCE = "variance of the pre-activations"
-_SHAPE = "distribution of the slopes"
-_DIRECTION = "direction of the gradient"
 
-_REESTIMATED = ("theory/rate_measured_q", "theory/rate_measured_slopes")
+def _inside(e: Evidence) -> Iterator[Recommendation]:
+    if e.gradient not in ("stable", "borderline") or e.diverged_at is not None:
+        return
+    names = ("verdict.gradient", "verdict.learning")
+    fall = e.course.fall()
+    text = "The gradient does not keep the network from learning"
+    if fall is not None and not fall.falling:
+        text = f"{text}, and no fall of the loss is seen"
+    worse = e.learning == "worse_than_chance"
+    step = "smaller" if worse else "larger"
+    yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
+    yield Recommendation(f"{text}: a wider layer.", (f"units={2 * e.units}",), names)
 
-_WHY: dict[str, Callable[[Evidence], str]] = {
-    _VARIANCE: lambda e: f"with the measured variance it says {e.rate_measured_q:+.4f}",
-    _SHAPE: lambda e: (
-        "with the measured ones, in place of those of Gaussian pre-activations, it says"
-        f" {e.rate_measured_slopes:+.4f}"
-    ),
-    _DIRECTION: lambda e: (
-        f"W_hh and the slopes hand on {'more' if e.rate > e.rate_measured_slopes else 'less'} of it than of a"
-        " random direction"
-    ),
-}
 
-_PARTS: tuple[Callable[[Evidence], Iterator[Sentence]], ...] = (
-    _gradient,
-    _bound,
-    _theory,
-    _units,
-    _clipping,
-    _learning,
-    _remedy,
+def _below_the_published(e: Evidence) -> Iterator[Recommendation]:
+    seen = e.train_steps * e.batch_size
+    if e.published_sequences is None or seen >= e.published_sequences or e.diverged_at is not None:
+        return
+    steps = rounded_up(e.published_sequences / e.batch_size)
+    text = f"The network has seen {seen:,} sequences; success is published after {e.published_sequences:,}"
+    yield Recommendation(f"{text}.", (f"steps={steps}",), ("val/loss",))
+
+
+def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Recommendation:
+    return Recommendation(reason, (f"optimizer.learning_rate={e.learning_rate * factor:.2g}",), names)
+
+
+_CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
+    _overflow,
+    _spike,
+    _falling,
+    _vanishing,
+    _exploding,
+    _inside,
+    _below_the_published,
 )

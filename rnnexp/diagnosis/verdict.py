@@ -7,19 +7,23 @@ from typing import Literal
 import numpy as np
 
 from rnnexp.runtime.checks import ArgumentError, boolean, non_negative, positive
+from rnnexp.runtime.intervals import mean_interval
 
-GradientVerdict = Literal["vanishing", "exploding", "stable", "borderline", "non_finite"]
-LearningVerdict = Literal["solved", "learning", "at_chance", "diverged"]
+GradientVerdict = Literal["vanishing", "exploding", "stable", "borderline", "non_finite", "not_measured"]
+LearningVerdict = Literal["solved", "learning", "at_chance", "worse_than_chance", "diverged"]
+
+_HARDLY = 1.05  # of the floor: optimizers hover a little above it
 
 
 def gradient_verdict(
     ratio_low: float, ratio_high: float, nonfinite_share: float, decades: float
 ) -> GradientVerdict:
-    """Judge the 95 % interval of log10(rms ||dl/dh_1|| / rms ||dl/dh_T||) against D = `decades`.
+    """Judge the 95 % interval of the typical log10 ||dl/dh_1|| / ||dl/dh_T|| against D = `decades`.
 
     The first line that holds:
 
-        non_finite   any gradient is +inf or nan, or an end of the interval is
+        non_finite   any gradient is +inf or nan
+        not_measured an end of the interval is nan: a window of one step, or a state that nothing reads
         vanishing    high < -D   (-inf, nothing reaches h_1, is below)
         exploding    low > D
         stable       -D <= low and high <= D
@@ -39,9 +43,10 @@ def gradient_verdict(
     'vanishing'
     """
     decades = positive("decades", decades)
-    known = ratio_low < math.inf and ratio_high < math.inf
-    if non_negative("nonfinite_share", nonfinite_share) > 0 or not known:
+    if non_negative("nonfinite_share", nonfinite_share) > 0:
         return "non_finite"
+    if math.isnan(ratio_low) or math.isnan(ratio_high):
+        return "not_measured"
     if ratio_low > ratio_high:
         raise ArgumentError("ratio_low", f"at most ratio_high = {ratio_high!r}", ratio_low)
     if ratio_high < -decades:
@@ -61,43 +66,69 @@ class Validation:
         error: Share of wrong sequences, in [0, 1].
         enough: Whether the sequences suffice for the verdict solved: 10,000 fresh ones, or the whole held-out
             set of a finite data set.
+        below: By how much the baseline's mean loss on the same sequences is higher, in the same unit.
+        below_half_width: Half of the 95 % interval of `below`.
     """
 
     loss: float
     half_width: float
     error: float
     enough: bool
+    below: float
+    below_half_width: float
 
     def __post_init__(self):
         """Check the fields that have a domain; loss and error may be non-finite."""
         boolean("enough", self.enough)
-        if self.half_width < 0:
-            raise ArgumentError("half_width", "a number of at least 0", self.half_width)
+        for name in ("half_width", "below_half_width"):
+            if getattr(self, name) < 0:
+                raise ArgumentError(name, "a number of at least 0", getattr(self, name))
+
+    @classmethod
+    def of(cls, losses: np.ndarray, baseline: np.ndarray, errors: np.ndarray, enough: bool) -> "Validation":
+        """Return the scores of sequences: their losses, those of the baseline, their errors, all (n,).
+
+        The two losses of a sequence are compared with each other, a paired test: what makes a sequence hard
+        for both adds nothing to the interval of the difference.
+        """
+        losses = np.asarray(losses, np.float64)
+        return cls(*mean_interval(losses), float(np.mean(errors)), enough, *mean_interval(baseline - losses))
+
+    def highest_loss(self, floor_loss: float) -> float:
+        """Return the upper end of the loss's 95 % interval, by way of the baseline where that is sharper.
+
+        Args:
+            floor_loss: The baseline's mean loss over all sequences that there could be.
+        """
+        if self.below_half_width < self.half_width:
+            return floor_loss - self.below + self.below_half_width
+        return self.loss + self.half_width
 
 
 def learning_verdict(
     validation: Validation, floor_loss: float, criterion: float | None, diverged: bool = False
 ) -> LearningVerdict:
-    """Judge a network against its task's analytic floor and published criterion.
+    """Judge a network against its task's baseline, analytic floor and criterion.
 
     The first line that holds:
 
-        diverged    training diverged, or the validation loss or error is not finite
-        solved      error < criterion, on enough sequences
-        at_chance   loss + half_width >= floor_loss: not told apart from the best constant predictor
-        learning    otherwise
+        diverged            training diverged, or the validation loss or error is not finite
+        solved              error < criterion, on enough sequences
+        learning            below - below_half_width > 0: better than the baseline, sequence by sequence
+        worse_than_chance   loss - half_width > 1.05 floor_loss
+        at_chance           otherwise: not told apart from the baseline, or hardly worse
 
     Args:
         validation: The scores.
         floor_loss: Loss of the best constant predictor.
-        criterion: Error under which the task counts as solved; None where none is published, so that the task
-            is never solved.
+        criterion: Error under which the task counts as solved; None: the task is never solved.
         diverged: Whether training met a non-finite number.
 
     Raises:
         ArgumentError: `floor_loss` or `criterion` is not a finite number of at least 0.
 
-    >>> learning_verdict(Validation(0.02, 0.001, error=0.3, enough=True), floor_loss=1 / 6, criterion=0.01)
+    >>> score = Validation(0.02, 0.001, error=0.3, enough=True, below=0.147, below_half_width=0.002)
+    >>> learning_verdict(score, floor_loss=1 / 6, criterion=0.01)
     'learning'
     """
     floor_loss = non_negative("floor_loss", floor_loss)
@@ -108,26 +139,7 @@ def learning_verdict(
     if validation.enough and validation.error < target:
         return "solved"
     # Asked this way round, a half-width of nan is not a licence for `learning`.
-    return "learning" if validation.loss + validation.half_width < floor_loss else "at_chance"
-
-
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the mean and half the width of its 95 % interval, in float64.
-
-        half_width = 1.96 s / sqrt(n),  s^2 = sum_i (v_i - mean)^2 / (n - 1)
-
-    One value gives the half-width inf (no spread can be seen); a non-finite value gives nan.
-
-    Raises:
-        ArgumentError: `values` is empty.
-
-    >>> mean_interval(np.array([1.0, 3.0]))
-    (2.0, 1.96)
-    """
-    values = np.asarray(values, dtype=np.float64).ravel()
-    if values.size == 0:
-        raise ArgumentError("values", "at least one value", values.tolist())
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = float(values.mean())
-        spread = math.inf if values.size == 1 else float(values.std(ddof=1))
-    return mean, 1.96 * (spread / math.sqrt(values.size)) if math.isfinite(mean) else math.nan
+    if validation.below - validation.below_half_width > 0:
+        return "learning"
+    worse = validation.loss - validation.half_width > _HARDLY * floor_loss
+    return "worse_than_chance" if worse else "at_chance"

@@ -22,8 +22,8 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
     last = "end" if arrays.measured_later else "start"
     gradient_profile(
         path,
-        arrays["start_log_norm"] / np.log(10),
-        arrays["end_log_norm"] / np.log(10) if arrays.measured_later else None,
+        _typical(arrays, "start"),
+        _typical(arrays, "end") if arrays.measured_later else None,
         rate=float(arrays[f"{last}_rate"]),
         rate_low=float(arrays[f"{last}_rate_low"]),
         rate_high=float(arrays[f"{last}_rate_high"]),
@@ -32,6 +32,12 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
         rate_bound=float(arrays[f"{last}_theory_rate_bound"]),
         title=title,
     )
+
+
+def _typical(arrays: Arrays, look: str) -> np.ndarray:
+    """The profile of a typical sample, decades; of the rms in a run that is older than that."""
+    name = f"{look}_log_typical"
+    return arrays[name if name in arrays else f"{look}_log_norm"] / np.log(10)
 
 
 def gradient_profile(

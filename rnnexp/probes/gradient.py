@@ -1,12 +1,14 @@
 """The gradient at every time step: its profile, its growth rate and its ratio from end to end."""
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from rnnexp.probes.probe import Array, Metric, Probe
-from rnnexp.runtime.checks import ArgumentError, integer
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.intervals import bootstrap_weights, studentized_interval
 
 if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
@@ -15,28 +17,42 @@ _LOWEST = -300.0
 """Nats: a sample lower than this under the largest of its step counts as if it were here, so that a resample
 which draws only such samples does not take them for zeros (e^-600 is a float64, e^-800 is not)."""
 
+_ENOUGH = 10.0
+"""Effective samples below which the bootstrap of a mean square says nothing of what it has not drawn."""
+
+_LN10 = math.log(10)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GradientProfile:
-    """The gradient over time, with 95 % percentile bootstrap intervals over samples.
+    """The gradient over time: of a typical sample, and of the root mean square over samples.
 
     Attributes:
         log_norm: ln rms_b ||dl_b/dh_t||, (T,), first h_1, last h_T. -inf is an exact zero of every sample;
             a step with a non-finite sample is +inf or nan.
-        rate: Least-squares slope of `log_norm` against the lag, nats per step; negative: vanishing.
-            nan where fewer than two steps are usable (always at T = 1: one step has no lag).
-        rate_low: Lower end of the interval of `rate`.
+        log_typical: mean_b ln ||dl_b/dh_t||, (T,), over the samples that are not 0 there; else as `log_norm`.
+        rate: Mean over samples of the slope of ln ||dl_b/dh_t|| against the lag, nats per step; negative:
+            vanishing. nan where no sample has two usable steps (always at T = 1: one step has no lag).
+        rate_low: Lower end of the 95 % interval of `rate`; infinite of one sample.
         rate_high: Upper end of the interval of `rate`.
-        intercept: The fitted line at lag 0, nats: the line is intercept + rate * lag.
-        log10_ratio: log10 of rms_b ||dl_b/dh_1|| over rms_b ||dl_b/dh_T||, decades; 0 at T = 1.
-            -inf where nothing at all reaches h_1, nan where a norm that it needs is not finite.
+        intercept: The typical line at lag 0, nats: the line is intercept + rate * lag.
+        log10_ratio: Mean over samples of log10 ||dl_b/dh_1|| / ||dl_b/dh_T||, decades. -inf where nothing
+            reaches h_1 in most samples; nan at T = 1, where an end is not finite, and where every sample is
+            0 at h_T: nothing reads it.
         ratio_low: Lower end of the interval of `log10_ratio`.
         ratio_high: Upper end of the interval of `log10_ratio`.
+        rate_rms: Slope of `log_norm` against the lag, nats per step.
+        rate_rms_low: Lower end of its 95 % interval, nan where `effective_samples` is under 10.
+        rate_rms_high: Upper end of that interval.
+        log10_ratio_rms: `log_norm` of h_1 less that of h_T, decades.
+        effective_samples: (sum_b w_b)^2 / sum_b w_b^2 with w_b = ||dl_b/dh_t||^2, at the step where it is
+            least: from 1, one sample is all of the root mean square, to B. nan where no step is usable.
         zero_share: Share of the (T, B) norms that are exactly 0.
         nonfinite_share: Share of the (T, B) norms that are +inf or nan.
     """
 
     log_norm: np.ndarray
+    log_typical: np.ndarray
     rate: float
     rate_low: float
     rate_high: float
@@ -44,6 +60,11 @@ class GradientProfile:
     log10_ratio: float
     ratio_low: float
     ratio_high: float
+    rate_rms: float
+    rate_rms_low: float
+    rate_rms_high: float
+    log10_ratio_rms: float
+    effective_samples: float
     zero_share: float
     nonfinite_share: float
 
@@ -54,16 +75,20 @@ class GradientProfile:
 
 
 class GradientProbe(Probe[GradientProfile]):
-    """dl_b/dh_t over time: its profile, its rate and its ratio from end to end."""
+    """dl_b/dh_t over time: its profile, its rate and its ratio, of a typical sample and of the rms."""
 
     name = "gradient_profile"
     page = "gradient_profile"
     has_figure = True
     metric_table: ClassVar = {
-        "grad/rate": Metric("growth of the gradient with the lag", "nats per step of lag"),
+        "grad/rate": Metric(
+            "growth of the gradient of a typical sample with the lag", "nats per step of lag"
+        ),
         "grad/rate_low": Metric("lower end of the 95 % interval of grad/rate", "nats per step of lag"),
         "grad/rate_high": Metric("upper end of the 95 % interval of grad/rate", "nats per step of lag"),
-        "grad/log10_ratio": Metric("gradient at h_1 over gradient at h_T", "decades"),
+        "grad/rate_rms": Metric("growth of the root mean square over samples", "nats per step of lag"),
+        "grad/effective_samples": Metric("by how many samples the mean square is ruled", "samples"),
+        "grad/log10_ratio": Metric("gradient at h_1 over gradient at h_T of a typical sample", "decades"),
         "grad/log10_ratio_low": Metric("lower end of the 95 % interval of grad/log10_ratio", "decades"),
         "grad/log10_ratio_high": Metric("upper end of the 95 % interval of grad/log10_ratio", "decades"),
         "grad/zero_share": Metric("the (T, B) norms that are exactly 0", "share"),
@@ -73,6 +98,7 @@ class GradientProbe(Probe[GradientProfile]):
         "log_norm": Array(
             "ln rms_b ||dl_b/dh_t|| of the probe batch's loss at the last scored step", "(T,)", "nats"
         ),
+        "log_typical": Array("mean_b ln ||dl_b/dh_t|| of the same", "(T,)", "nats"),
         "rate": Array("grad/rate", "()", "nats per step of lag"),
         "rate_low": Array("grad/rate_low", "()", "nats per step of lag"),
         "rate_high": Array("grad/rate_high", "()", "nats per step of lag"),
@@ -89,6 +115,8 @@ class GradientProbe(Probe[GradientProfile]):
             "grad/rate": result.rate,
             "grad/rate_low": result.rate_low,
             "grad/rate_high": result.rate_high,
+            "grad/rate_rms": result.rate_rms,
+            "grad/effective_samples": result.effective_samples,
             "grad/log10_ratio": result.log10_ratio,
             "grad/log10_ratio_low": result.ratio_low,
             "grad/log10_ratio_high": result.ratio_high,
@@ -97,21 +125,26 @@ class GradientProbe(Probe[GradientProfile]):
         }
 
     def arrays(self, result: GradientProfile) -> dict[str, np.ndarray]:
-        """Return the profile and the rate that the figure's line has."""
+        """Return the profiles and the rate that the figure's line has."""
         rates = {"rate": result.rate, "rate_low": result.rate_low, "rate_high": result.rate_high}
-        return {"log_norm": result.log_norm, **{name: np.array(rate) for name, rate in rates.items()}}
+        profiles = {"log_norm": result.log_norm, "log_typical": result.log_typical}
+        return {**profiles, **{name: np.array(rate) for name, rate in rates.items()}}
 
 
 def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0) -> GradientProfile:
-    """Fit the exponential law of the gradient over time.
+    """Measure the exponential law of the gradient over time.
 
-        log_norm_t = 1/2 ln mean_b ||dl_b/dh_t||^2  ~  intercept + rate (T - t)
+        ln ||dl_b/dh_t||  ~  intercept_b + rate_b (T - t),     rate = mean_b rate_b
 
-    l_b is the loss of sample b at its last scored step. A lag is *usable* where log_norm is finite: steps at
-    which every gradient is exactly zero, or any is not finite, are left out of the fit and show in
-    `zero_share` and `nonfinite_share`. The intervals resample the samples, all steps of a sample together
-    (Efron 1979, https://doi.org/10.1214/aos/1176344552); a resample with fewer than two usable lags has no
-    rate and is left out of its interval. With B = 1 both ends equal the estimate: one sample shows no spread.
+    l_b is the loss of sample b at its last scored step. The mean of logarithms is what a typical sample does,
+    and tends to the largest Lyapunov exponent; the logarithm of the mean square is ruled by rare samples that
+    a batch may not hold, so that its interval would be of the batch alone (`effective_samples`). The
+    intervals are of means over samples (`rnnexp.runtime.intervals.studentized_interval`).
+
+    A step is *usable* where the norm is finite and not 0: others are left out of a sample's slope and show in
+    `zero_share` and `nonfinite_share`. A sample that is 0 at h_1 but not at h_T has no finite ratio. Such
+    samples are counted apart: where they are more than half, `log10_ratio` is -inf; an end of its interval is
+    -inf where the 95 % interval of their share lets them be.
 
     Args:
         log_norms: ln ||dl_b/dh_t||, (T, B). -inf stands for an exact zero, +inf and nan for non-finite.
@@ -128,42 +161,85 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
     log_norms = np.asarray(log_norms, dtype=np.float64)
     if log_norms.ndim != 2 or log_norms.size == 0:
         raise ArgumentError("log_norms", "a non-empty array (T, B)", log_norms.shape)
-    samples = log_norms.shape[1]
-    log_norm = _log_rms(log_norms, np.full((1, samples), 1 / samples))
-    resampled = _log_rms(log_norms, bootstrap_weights(samples, bootstrap, seed))
-    rate, intercept = _fit(log_norm)
-    rate_low, rate_high = _interval(_fit(resampled)[0])
-    ratio_low, ratio_high = _interval(_log10_ratio(resampled))
+    slopes, intercepts = _fit(log_norms.T)
+    sloping = np.isfinite(slopes)
+    log_norm = _log_rms(log_norms, np.full((1, log_norms.shape[1]), 1 / log_norms.shape[1]))[0]
+    effective = _effective_samples(log_norms)
     return GradientProfile(
-        log_norm=log_norm[0],
-        rate=float(rate[0]),
-        rate_low=rate_low,
-        rate_high=rate_high,
-        intercept=float(intercept[0]),
-        log10_ratio=float(_log10_ratio(log_norm)[0]),
-        ratio_low=ratio_low,
-        ratio_high=ratio_high,
+        log_norm,
+        _typical(log_norms, log_norm),
+        *_mean_with_ends(slopes[sloping], bootstrap, seed),
+        float(intercepts[sloping].mean()) if sloping.any() else math.nan,
+        *_typical_ratio(log_norms, bootstrap, seed),
+        float(_fit(log_norm[np.newaxis])[0][0]),
+        *_rms_interval(log_norms, bootstrap, seed, effective),
+        _decades(log_norm[0], log_norm[-1]),
+        effective,
         zero_share=float(np.mean(np.isneginf(log_norms))),
         nonfinite_share=float(np.mean(np.isnan(log_norms) | np.isposinf(log_norms))),
     )
 
 
-def bootstrap_weights(samples: int, bootstrap: int, seed: int) -> np.ndarray:
-    """Return the share that every sample has in every resample, (R, B); rows sum to 1.
-
-    Drawing B of B samples with replacement is one multinomial draw of B counts.
-
-    Raises:
-        ArgumentError: `samples` or `bootstrap` is below 1, or `seed` below 0.
-    """
-    samples = integer("samples", samples, 1)
-    generator = np.random.default_rng(integer("seed", seed, 0))
-    shares = np.full(samples, 1 / samples)
-    return generator.multinomial(samples, shares, size=integer("bootstrap", bootstrap, 1)) / samples
-
-
 def _lags(steps: int) -> np.ndarray:
     return np.arange(steps - 1, -1, -1, dtype=np.float64)
+
+
+def _typical(log_norms: np.ndarray, log_norm: np.ndarray) -> np.ndarray:
+    """Mean over the samples that are finite, (T,); `log_norm` where none is, or one is not a number."""
+    usable = np.isfinite(log_norms)
+    counts = usable.sum(axis=1)
+    means = np.where(usable, log_norms, 0.0).sum(axis=1) / np.maximum(counts, 1)
+    return np.where(np.isfinite(log_norm) & (counts > 0), means, log_norm)
+
+
+def _mean_with_ends(values: np.ndarray, bootstrap: int, seed: int) -> tuple[float, float, float]:
+    """Mean and ends of its interval; nan of no value."""
+    if values.size == 0:
+        return math.nan, math.nan, math.nan
+    return float(values.mean()), *studentized_interval(values, bootstrap, seed)
+
+
+def _typical_ratio(log_norms: np.ndarray, bootstrap: int, seed: int) -> tuple[float, float, float]:
+    """Mean ratio of both ends, decades, and the ends of its interval."""
+    first, last = log_norms[0], log_norms[-1]
+    read = ~np.isneginf(last)
+    samples = int(read.sum())
+    broken = np.isnan(first) | np.isposinf(first) | np.isnan(last) | np.isposinf(last)
+    if len(log_norms) == 1 or samples == 0 or broken.any():
+        return math.nan, math.nan, math.nan
+    none = np.isneginf(first[read])
+    ratios = (first[read] - last[read])[~none] / _LN10
+    mean, low, high = _mean_with_ends(ratios, bootstrap, seed)
+    share = float(none.mean())
+    uncertain = 0.0 if share in (0, 1) else 1.96 / math.sqrt(4 * samples)  # of a share near 1/2
+    return (
+        -math.inf if share > 1 / 2 else mean,
+        -math.inf if share + uncertain > 1 / 2 else low,
+        -math.inf if share - uncertain > 1 / 2 else high,
+    )
+
+
+def _effective_samples(log_norms: np.ndarray) -> float:
+    """The least (sum w)^2 / sum w^2 of the usable steps, w = norm^2."""
+    largest = log_norms.max(axis=1, keepdims=True)
+    usable = np.isfinite(largest[:, 0])
+    if not usable.any():
+        return math.nan
+    squares = np.exp(2 * (log_norms[usable] - largest[usable]))
+    return float(np.min(squares.sum(axis=1) ** 2 / np.sum(squares**2, axis=1)))
+
+
+def _rms_interval(log_norms: np.ndarray, bootstrap: int, seed: int, effective: float) -> tuple[float, float]:
+    """Percentiles 2.5 and 97.5 of the rms rate over resamples of whole samples (Efron 1979)."""
+    weights = bootstrap_weights(log_norms.shape[1], bootstrap, seed)
+    if not effective >= _ENOUGH:
+        return math.nan, math.nan
+    rates = _fit(_log_rms(log_norms, weights))[0]
+    rates = rates[~np.isnan(rates)]
+    if rates.size == 0:
+        return math.nan, math.nan
+    low, high = np.percentile(rates, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _log_rms(log_norms: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -179,33 +255,24 @@ def _log_rms(log_norms: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(usable[:, 0], logs, largest[:, 0])
 
 
-def _fit(log_rms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least squares over the usable lags of every row of (R, T): slopes (R,) and intercepts (R,)."""
-    lag = _lags(log_rms.shape[1])
-    usable = np.isfinite(log_rms)
+    lag = _lags(logs.shape[1])
+    usable = np.isfinite(logs)
     count = usable.sum(axis=1)
     # 0/0 is the answer here: a row with fewer than two usable lags has the slope nan.
     with np.errstate(invalid="ignore"):
         mean_lag = usable @ lag / count
-        mean_log = np.where(usable, log_rms, 0.0).sum(axis=1) / count
+        mean_log = np.where(usable, logs, 0.0).sum(axis=1) / count
         lag_deviation = np.where(usable, lag - mean_lag[:, None], 0.0)
-        log_deviation = np.where(usable, log_rms - mean_log[:, None], 0.0)
+        log_deviation = np.where(usable, logs - mean_log[:, None], 0.0)
         slope = np.sum(lag_deviation * log_deviation, axis=1) / np.sum(lag_deviation**2, axis=1)
     return slope, mean_log - slope * mean_lag
 
 
-def _log10_ratio(log_rms: np.ndarray) -> np.ndarray:
-    first, last = log_rms[:, 0], log_rms[:, -1]
+def _decades(first: float, last: float) -> float:
+    """The ratio of both ends in decades; -inf where nothing at all reaches the first, 0 at T = 1."""
+    if np.isneginf(first) and last < math.inf:
+        return -math.inf
     with np.errstate(invalid="ignore"):
-        ratio = (first - last) / np.log(10)
-    # Zero at both ends is 0/0; what matters is that nothing reaches h_1.
-    return np.where(np.isneginf(first) & (last < np.inf), -np.inf, ratio)
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    """Percentiles 2.5 and 97.5 of the defined values, as order statistics so that -inf stays exact."""
-    defined = values[~np.isnan(values)]
-    if defined.size == 0:
-        return np.nan, np.nan
-    low, high = np.percentile(defined, [2.5, 97.5], method="inverted_cdf")
-    return float(low), float(high)
+        return float((first - last) / _LN10)

@@ -157,7 +157,9 @@ def _numbers(row: pd.Series) -> list[str]:
     return [
         f"{row['solved']}/{row['n']}",
         words.percents(row["success_low"], row["success_high"]),
-        *(str(row[name]) for name in ("learning", "at_chance", "diverged", "failed")),
+        str(row["learning"]),
+        str(row["at_chance"] + row["worse_than_chance"]),
+        *(str(row[name]) for name in ("diverged", "failed")),
         words.rate(row["rate"]),
         words.loss(row["loss"]),
         words.percent(row["error"]),

@@ -1,15 +1,20 @@
 """The end of a run: verdicts, words and figures, kept in its folder and with its tracker."""
 
+import dataclasses
 import logging
 import math
 import time
+from collections.abc import Sequence
 
 import keras
 
-from rnnexp.diagnosis import recommendations
+from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.predictions import exponent_interval
+from rnnexp.diagnosis.recommendations import Recommendation, command, recommend
+from rnnexp.diagnosis.words import Sentence, describe, paragraph
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics
+from rnnexp.runs.evidence import gather
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
@@ -17,6 +22,7 @@ from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Tracker, points
 from rnnexp.training.replica import Result
 
+_SHOWN = 3  # recommendations
 _logger = logging.getLogger(__name__)
 
 
@@ -42,14 +48,18 @@ def finish(
     """
     verdicts = metrics.judge(job.plan, result)
     _keep(job, folder, tracker, network, result)
-    _record_verdicts(tracker, result, verdicts)
-    words = _put_in_words(job, folder, tracker, result, verdicts)
+    evidence = gather(job.plan, job.choices, result, verdicts)
+    advised = recommend(evidence)[:_SHOWN]
+    _record_verdicts(tracker, result, verdicts, advised)
+    words = _put_in_words(job, folder, tracker, evidence, advised)
     seconds = time.perf_counter() - started
-    tracker.metrics(points(metrics.totals(result, seconds), result.steps_taken))
-    folder.update(verdicts=verdicts.tags(), seconds=round(seconds, 3))
+    tracker.metrics(points(metrics.totals(job.plan, result, seconds), result.steps_taken))
+    remedies = [list(each.overrides) for each in advised]
+    folder.update(verdicts=verdicts.tags(), remedies=remedies, seconds=round(seconds, 3))
     tracker.flush()  # from here on nothing can be lost but figures
     figures = draw_figures(folder, tracker, signals, job.figure_format)
-    return _summary(job, figures, tracker, result, verdicts, words, seconds)
+    summary = _summary(job, figures, tracker, result, verdicts, words, seconds)
+    return dataclasses.replace(summary, remedies=tuple(_command(job, each) for each in advised))
 
 
 def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
@@ -64,8 +74,16 @@ def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, r
         tracker.model(network, x.astype(plan.dtype))
 
 
-def _record_verdicts(tracker: Tracker, result: Result, verdicts: metrics.Verdicts) -> None:
+def _command(job: Job, advised: Recommendation) -> str:
+    return command(job.overrides, advised.overrides)
+
+
+def _record_verdicts(
+    tracker: Tracker, result: Result, verdicts: metrics.Verdicts, advised: Sequence[Recommendation]
+) -> None:
     tags = verdicts.tags()
+    if advised:
+        tags["remedy"] = " ".join(advised[0].overrides)
     if result.diverged_at is not None:
         tags["diverged_at"] = str(result.diverged_at)
     tracker.tags(tags)
@@ -73,16 +91,22 @@ def _record_verdicts(tracker: Tracker, result: Result, verdicts: metrics.Verdict
 
 
 def _put_in_words(
-    job: Job, folder: RunFolder, tracker: Tracker, result: Result, verdicts: metrics.Verdicts
+    job: Job, folder: RunFolder, tracker: Tracker, evidence: Evidence, advised: Sequence[Recommendation]
 ) -> str:
-    """Keep the verdict in words, with the metrics behind each sentence; return it as one paragraph."""
-    init, clip = job.choices["init"], job.choices["clip"]
-    sentences = recommendations.advise(metrics.evidence(job.plan, init, clip, result, verdicts))
+    """Keep the verdict in words, with the metrics behind each sentence; return it as one paragraph.
+
+    What to try comes last, each with its command.
+    """
+    sentences = [*describe(evidence), *(Sentence(each.reason, each.metrics) for each in advised)]
+    commands = ["" for _ in describe(evidence)] + [f"  {_command(job, each)}" for each in advised]
     path = folder.path / "verdict.txt"
-    lines = [f"{sentence.text}  [{', '.join(sentence.metrics)}]\n" for sentence in sentences]
+    lines = [
+        f"{text}{typed}  [{', '.join(names)}]\n"
+        for (text, names), typed in zip(sentences, commands, strict=True)
+    ]
     path.write_text("".join(lines), encoding="utf-8")
     tracker.artifact(path)
-    words = recommendations.paragraph(sentences)
+    words = paragraph(sentences)
     tracker.tags({"mlflow.note.content": words})  # what MLflow's page shows as the description of the run
     return words
 
@@ -110,6 +134,10 @@ def _summary(
         rate=end.gradient.rate,
         rate_low=end.gradient.rate_low,
         rate_high=end.gradient.rate_high,
+        rate_rms=end.gradient.rate_rms,
+        rate_rms_low=end.gradient.rate_rms_low,
+        rate_rms_high=end.gradient.rate_rms_high,
+        effective_samples=end.gradient.effective_samples,
         lambda_1=end.lyapunov.lambda_1,
         lambda_1_low=lambda_low,
         lambda_1_high=lambda_high,

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnexp.diagnosis import comparison
+from rnnexp.diagnosis.course import Course
 from rnnexp.diagnosis.measurement import Measurement
-from rnnexp.diagnosis.recommendations import Evidence
 from rnnexp.diagnosis.verdict import (
     GradientVerdict,
     LearningVerdict,
@@ -18,6 +17,8 @@ from rnnexp.diagnosis.verdict import (
 )
 from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
+
+_NO_SCORE = Validation(math.nan, 0.0, math.nan, enough=False, below=math.nan, below_half_width=math.nan)
 
 
 class Verdicts(NamedTuple):
@@ -44,14 +45,18 @@ def judge(plan: Plan, result: Result) -> Verdicts:
     The budget is exhausted where it ended because its steps were used up: neither solved nor diverged.
     """
     diverged = result.diverged_at is not None
-    score = result.validations[-1].score if result.validations else Validation(math.nan, 0.0, math.nan, False)
-    learning = learning_verdict(score, plan.task.floor_loss, plan.task.criterion, diverged)
+    learning = learning_verdict(final_score(result), plan.task.floor_loss, plan.task.criterion, diverged)
     return Verdicts(
         _judge_gradient(result.end, plan.decades),
         _judge_gradient(result.start, plan.decades),
         learning,
-        budget_exhausted=learning in ("learning", "at_chance"),
+        budget_exhausted=learning in ("learning", "at_chance", "worse_than_chance"),
     )
+
+
+def final_score(result: Result) -> Validation:
+    """Return the last validation; nan where there is none."""
+    return result.validations[-1].score if result.validations else _NO_SCORE
 
 
 def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict:
@@ -81,30 +86,50 @@ def constants(plan: Plan) -> dict[str, float]:
 
 
 def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:
-    """Return the loss, half of its 95 % interval, and the error; of characters also bits: loss / ln 2."""
+    """Return loss, error, the loss below the baseline's, and the steps that the loss proves to be used.
+
+    Of characters also bits: loss / ln 2. The steps are those of the upper end of the loss's 95 % interval.
+    """
     metrics = {
         "val/loss": score.loss,
         "val/loss_half_width": score.half_width,
         "val/error": score.error,
+        "val/loss_below_floor": score.below,
+        "val/loss_below_floor_half_width": score.below_half_width,
+        "task/proven_horizon": plan.task.proven_horizon(score.highest_loss(plan.task.floor_loss)),
     }
     if plan.task.loss_unit == "nats per character":
         metrics["val/bits_per_character"] = score.loss / math.log(2)
     return metrics
 
 
-def totals(result: Result, seconds: float) -> dict[str, float]:
-    """Return what a table over runs needs: extremes, clip fraction, speed; nan where no step was taken.
+def course_of(plan: Plan, result: Result) -> Course:
+    """Return the course of a run's training."""
+    kept = result.history.kept
+    return Course(
+        kept.steps, kept.series("loss"), kept.series("global_norm"), plan.task.floor_loss, result.diverged_at
+    )
+
+
+def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
+    """Return what a table over runs needs: extremes, spikes, clip fraction, speed; nan where there is none.
 
     Args:
+        plan: Of the run.
         result: Of the run.
         seconds: Time of the whole run.
     """
     history, steps = result.history, result.steps_taken
     # What was taken before the divergence was noticed is no update of anything.
     counted = steps if result.diverged_at is None else result.diverged_at + 1
+    course = course_of(plan, result)
+    spike = course.spike()
     return {
         "train/loss_min": _extreme(np.min, history.kept.series("loss")),
         "grad/global_norm_max": _extreme(np.max, history.kept.series("global_norm")),
+        "grad/global_norm_median": course.usual_norm,
+        "grad/spikes": course.spikes if steps else math.nan,
+        "grad/spike_step": math.nan if spike is None else spike.step,
         "grad/clip_fraction": history.clipped / counted if counted else math.nan,
         "time/steps_per_second": steps / history.seconds if history.seconds else math.nan,
         "time/train_seconds": history.seconds,
@@ -116,37 +141,3 @@ def totals(result: Result, seconds: float) -> dict[str, float]:
 def _extreme(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(reduce(finite)) if finite.size else math.nan
-
-
-def evidence(plan: Plan, init: str, clip: str, result: Result, verdicts: Verdicts) -> Evidence:
-    """Gather what the verdict in words is made from; `init` and `clip` are the names that were chosen."""
-    end, gradient = result.end, result.end.gradient
-    said = comparison.metrics(end.comparisons)  # no more than applies
-    score = result.validations[-1].score if result.validations else None
-    return Evidence(
-        activation=plan.activation,
-        init=init,
-        clip=clip,
-        steps=plan.task.steps,
-        gradient=verdicts.gradient,
-        learning=verdicts.learning,
-        rate=gradient.rate,
-        rate_low=gradient.rate_low,
-        rate_high=gradient.rate_high,
-        predicted_rate=said.get("theory/rate", math.nan),
-        log10_ratio=gradient.log10_ratio,
-        decades=plan.decades,
-        saturated=end.units.saturated,
-        dead=end.units.dead,
-        clip_fraction=totals(result, 0.0)["grad/clip_fraction"],
-        loss=math.nan if score is None else score.loss,
-        floor_loss=plan.task.floor_loss,
-        error=math.nan if score is None else score.error,
-        orthogonal_rate=end.predictions.orthogonal_rate,
-        diverged_at=result.diverged_at,
-        rate_measured_q=said.get("theory/rate_measured_q", math.nan),
-        rate_measured_slopes=said.get("theory/rate_measured_slopes", math.nan),
-        rate_bound=said.get("theory/rate_bound", math.nan),
-        gates=bool(plan.cell.gates),
-        laws=plan.cell.laws,
-    )

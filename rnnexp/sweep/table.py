@@ -24,7 +24,7 @@ MOST_ROWS = 40
 
 _WIDEST = 120
 _LABEL = 11
-_VERDICTS = ("solved", "learning", "at_chance", "diverged")
+_VERDICTS = ("solved", "learning", "at_chance", "worse_than_chance", "diverged")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,10 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task
+from rnnexp.tasks.task import Batch, Stream, Task, shortest_window, unseen, window
+
+_LSTM_1997 = {100: 74_000, 500: 209_000, 1000: 853_000}
+"""T: training sequences after which an LSTM had learned it (Hochreiter and Schmidhuber 1997, table 7)."""
 
 Marks = tuple[np.ndarray, np.ndarray]
 
@@ -38,7 +41,16 @@ class Adding(Task):
 
         floor_loss = (scale w)^2 / 6  squared error,    floor_error = (1 - tolerance / (scale w))^2
 
-    Criterion: under 1 % of 10,000 fresh sequences wrong (Pascanu et al. 2013, section 4).
+    A predictor of the last k steps does not know a value that was marked before: each has the variance
+    (1 - low)^2 / 12, and with P_i(k) the probability that mark i lies before the last k steps
+
+        loss >= (scale w)^2 / 12 (P_1(k) + P_2(k)),    for `sum` and even T  (1 - k/T) / 6
+
+    with equality for the mean of the target given what was seen, so that a loss proves how far back a network
+    has looked: `sum`, k >= T (1 - 6 loss).
+
+    Criterion: under 1 % of 10,000 fresh sequences wrong (Pascanu et al. 2013, section 4), published for
+    `mean`; 1997 judges `hochreiter` by 2,000 sequences in a row, and for `sum` no criterion is published.
 
     Args:
         seq_len: T, at least 2 (sum) or 10 (mean, hochreiter).
@@ -59,6 +71,8 @@ class Adding(Task):
         self._variant = _VARIANTS[checks.choice("target", target, list(_VARIANTS))]
         self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=self._variant.shortest)
         self.target = target
+        self.criterion_published = target == "mean"
+        self.published_sequences = next((n for length, n in _LSTM_1997.items() if self.steps <= length), None)
         self.floor_loss = self._variant.half_width**2 / 6
         self.floor_error = (1 - self._variant.tolerance / self._variant.half_width) ** 2
 
@@ -74,6 +88,17 @@ class Adding(Task):
         x[rows, first, 1] = x[rows, second, 1] = 1
         y = offset + scale * (values[rows, first] + values[rows, second])
         return Batch(x, y[:, None])
+
+    def baseline_losses(self, batch: Batch) -> np.ndarray:
+        """Return the squared error of the mean of the targets on every sequence, (B,)."""
+        low, scale, offset = self._variant.coefficients
+        return np.square(batch.y[:, 0].astype(np.float64) - (offset + scale * (1 + low)))
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return the steps that a predictor must have seen to have this loss, from 0 to T."""
+        first, second = self._variant.places(self.steps)
+        share = (unseen(first) + unseen(second)) / 2
+        return shortest_window(self.floor_loss * share, loss)
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the prediction (B, 1) is further from `y` (B, 1) than the target allows, else 0."""
@@ -97,6 +122,21 @@ def _first_ten_and_half(rng: np.random.Generator, steps: int, batch_size: int) -
     return first, other + (other >= first)
 
 
+def _places_of_halves(steps: int) -> Marks:
+    return window(steps, 0, steps // 2), window(steps, steps // 2, steps)
+
+
+def _places_of_tenth_and_half(steps: int) -> Marks:
+    return window(steps, 0, steps // 10), window(steps, steps // 10, steps // 2)
+
+
+def _places_of_first_ten_and_half(steps: int) -> Marks:
+    # The second is uniform over the T/2 - 1 steps that the first leaves.
+    first = window(steps, 0, 10)
+    others = window(steps, 0, steps // 2) > 0
+    return first, np.where(others, 1 - first, 0.0) / (steps // 2 - 1)
+
+
 @dataclass(frozen=True)
 class _Variant:
     low: float
@@ -106,6 +146,8 @@ class _Variant:
     """Largest absolute error that counts as right: the root where the criterion is on the square."""
     shortest: int
     marks: Callable[[np.random.Generator, int, int], Marks]
+    places: Callable[[int], Marks]
+    """The probability of every step to be marked first, and second."""
 
     @property
     def coefficients(self) -> tuple[float, float, float]:
@@ -119,9 +161,25 @@ class _Variant:
 
 
 _VARIANTS = {
-    "sum": _Variant(low=0, scale=1, offset=0, tolerance=0.4, shortest=2, marks=_halves),
-    "mean": _Variant(low=0, scale=0.5, offset=0, tolerance=0.2, shortest=10, marks=_tenth_and_half),
+    "sum": _Variant(
+        low=0, scale=1, offset=0, tolerance=0.4, shortest=2, marks=_halves, places=_places_of_halves
+    ),
+    "mean": _Variant(
+        low=0,
+        scale=0.5,
+        offset=0,
+        tolerance=0.2,
+        shortest=10,
+        marks=_tenth_and_half,
+        places=_places_of_tenth_and_half,
+    ),
     "hochreiter": _Variant(
-        low=-1, scale=0.25, offset=0.5, tolerance=0.04, shortest=10, marks=_first_ten_and_half
+        low=-1,
+        scale=0.25,
+        offset=0.5,
+        tolerance=0.04,
+        shortest=10,
+        marks=_first_ten_and_half,
+        places=_places_of_first_ten_and_half,
     ),
 }

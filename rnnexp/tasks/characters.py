@@ -39,6 +39,13 @@ class Characters(Task):
 
         floor_loss = -sum_k p_k ln p_k  nats per character,    floor_error = 1 - max_k p_k
 
+    Learning is measured against more than that: the bigram table of the training part,
+
+        p(c' | c) = (n_cc' + a u_c') / (n_c + a),    u_c' = (n_c' + 1) / (n + V),    a = 1
+
+    with n_cc' how often c' follows c. It knows the character that is read and none before, so that a lower
+    loss than its own proves a memory of more than that.
+
     An error is the share of wrong characters of a sequence. There is no criterion: no text is ever solved.
 
     Without `path` the text is the reference that CPython carries for `help()`, `pydoc_data.topics`, its
@@ -63,6 +70,7 @@ class Characters(Task):
     loss = "cross_entropy"
     loss_unit = "nats per character"
     criterion = None
+    baseline = "bigram table of the training text"
 
     def __init__(self, seq_len: int, path: str | os.PathLike[str] | None = None, held_out: float = 0.1):
         self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
@@ -77,6 +85,7 @@ class Characters(Task):
         self._windows = min((len(self._held_out) - 1) // self.steps, VALIDATION_SEQUENCES)
         scored = self._held_out[1 : 1 + self._windows * self.steps]
         self.floor_loss, self.floor_error = class_floor(np.bincount(scored))
+        self._surprise = _bigram_surprise(self._train, self.input_size)
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, V) and `y` (B, T) of batch `index`."""
@@ -93,6 +102,10 @@ class Characters(Task):
             windows = np.arange(first, min(first + batch_size, self._windows))
             yield self._cut(self._held_out, windows * self.steps)
 
+    def baseline_losses(self, batch: Batch) -> np.ndarray:
+        """Return the mean of -ln p(c_{t+1} | c_t) over the steps of every sequence, (B,), nats."""
+        return self._surprise[batch.x.argmax(axis=2), batch.y].mean(axis=1)
+
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the T characters that `prediction` (B, T, V) has wrong."""
         return misclassified(prediction, y).mean(axis=1)
@@ -107,6 +120,14 @@ class Characters(Task):
         if self.steps >= shorter:
             expected = f"at most {shorter - 1}, since the shorter part of the text has {shorter} characters"
             raise checks.ArgumentError("seq_len", expected, self.seq_len)
+
+
+def _bigram_surprise(text: np.ndarray, classes: int) -> np.ndarray:
+    """Return -ln p(c' | c), (V, V), from the classes of a text."""
+    counts = np.bincount(text[:-1].astype(np.int64) * classes + text[1:], minlength=classes**2)
+    counts = counts.reshape(classes, classes)
+    alone = (np.bincount(text, minlength=classes) + 1) / (len(text) + classes)
+    return -np.log((counts + alone) / (counts.sum(axis=1, keepdims=True) + 1))
 
 
 def _topics() -> str:

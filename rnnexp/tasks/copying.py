@@ -26,6 +26,9 @@ class Copying(Task):
 
         floor_loss = R ln(symbols) / T  nats per step,    floor_error = 1 - symbols^(-R)
 
+    So does a predictor of the last seq_len + R steps, which has lost every symbol when it is asked for it: a
+    lower loss proves a memory of one step more.
+
     An error is a sequence of which any of the R recalled symbols is wrong. The criterion, under 1 % of 10,000
     fresh sequences wrong, is this project's application of that of Pascanu et al. 2013
     (https://arxiv.org/abs/1211.5063); the sources of the task compare losses and state none.
@@ -63,6 +66,12 @@ class Copying(Task):
         x[:, : self.recall] = y[:, -self.recall :] = listed
         x[:, self.recall + self.seq_len - 1] = delimiter
         return Batch(one_hot(x, self.input_size), y)
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return seq_len + R + 1 for a loss under the floor, else 0; nan of nan."""
+        if math.isnan(loss):
+            return math.nan
+        return float(self.seq_len + self.recall + 1) if loss < self.floor_loss else 0.0
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where any recalled symbol is wrong in `prediction` (B, T, O), else 0."""

@@ -61,7 +61,10 @@ class Digits(Task):
         self.input_size = _FEATURES[self.steps]
         self.held_out = held_out_share(held_out)
         self._counts: list[int] = [round(self.held_out * count) for count in IMAGES_PER_DIGIT]
-        self.floor_loss, self.floor_error = class_floor(np.array(self._counts))
+        counts = np.array(self._counts)
+        self.floor_loss, self.floor_error = class_floor(counts)
+        with np.errstate(divide="ignore"):  # a digit that is not held out is not asked for
+            self._surprise = -np.log(counts / counts.sum())
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, F) and `y` (B,) of batch `index`."""
@@ -77,6 +80,10 @@ class Digits(Task):
         _, held_out = self._split
         for start in range(0, len(held_out), batch_size):
             yield self._images(held_out[start : start + batch_size])
+
+    def baseline_losses(self, batch: Batch) -> np.ndarray:
+        """Return -ln p_y of every image, (B,), nats."""
+        return self._surprise[batch.y]
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the largest of the logits (B, O) is not that of digit `y` (B,), else 0."""

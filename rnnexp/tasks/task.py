@@ -49,12 +49,19 @@ class Task(abc.ABC):
             the input; where the layout of the targets is fixed in time (copying) it may know the step.
         floor_error: Error of that predictor, a share in [0, 1].
         criterion: The error under which the task counts as solved, or None where there is none.
+        criterion_published: Whether a publication judges this form of the task by that criterion.
+        published_sequences: After how many training sequences a publication reports success at this length;
+            None where none does.
+        baseline: Of whom `baseline_losses` are, in a few words.
     """
 
     scores_every_step: ClassVar[bool] = False
     loss: ClassVar[Literal["squared_error", "cross_entropy"]]
     loss_unit: ClassVar[str]
     criterion: ClassVar[float | None]
+    criterion_published: bool = False
+    published_sequences: int | None = None
+    baseline: ClassVar[str] = "best constant"
 
     seq_len: int
     steps: int
@@ -78,6 +85,23 @@ class Task(abc.ABC):
         `prediction` is (B, O), or (B, T, O) where every step is scored. A prediction that is not a number
         is an error.
         """
+
+    def baseline_losses(self, batch: Batch) -> np.ndarray:
+        """Return the loss that the baseline has on every sequence, (B,), in `loss_unit`.
+
+        Learning is measured against it, sequence by sequence: what makes a sequence hard for both drops out
+        of the difference. Unless a task knows better it is `floor_loss` for all.
+        """
+        return np.full(len(batch.x), self.floor_loss)
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return the least k such that a predictor of the last k steps can have this loss.
+
+        A network that scores less than every predictor of the last k steps can, in the mean over sequences,
+        has used earlier ones. k counts the step of the prediction; it is a lower bound between 0 and T.
+        nan where none is known, or `loss` is nan.
+        """
+        return math.nan
 
     def validation(self, seed: int, batch_size: int) -> Iterator[Batch]:
         """Yield at least `VALIDATION_SEQUENCES` fresh sequences, in batches of `batch_size`.
@@ -118,6 +142,45 @@ def class_floor(counts: np.ndarray) -> Floor:
     """
     shares = counts[counts > 0] / counts.sum()
     return Floor(-math.fsum(shares * np.log(shares)), float(1 - shares.max()))
+
+
+def shortest_window(floors: np.ndarray, loss: float) -> float:
+    """Return the least k at which the loss of a predictor of the last k steps can be as low as `loss`.
+
+    Args:
+        floors: The least loss of a predictor of the last k steps, k = 0 ... T, falling, linear in between.
+        loss: Of a network.
+
+    >>> shortest_window(np.array([1.0, 1.0, 0.5, 0.0]), 0.75)
+    1.5
+    """
+    if math.isnan(loss):
+        return math.nan
+    reached = np.flatnonzero(floors <= loss * (1 + 1e-12))  # of a floor that was rounded
+    if reached.size == 0:
+        return float(len(floors) - 1)
+    k = int(reached[0])
+    if k == 0:
+        return 0.0
+    return k - 1 + float((floors[k - 1] - loss) / (floors[k - 1] - floors[k]))
+
+
+def unseen(places: np.ndarray) -> np.ndarray:
+    """Return the probability that a signal lies before the last k steps, k = 0 ... T, (T + 1,).
+
+    Args:
+        places: The probability of every step to hold the signal, (T,).
+
+    >>> unseen(np.array([0.5, 0.5, 0.0])).tolist()
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    return np.concatenate([[0.0], np.cumsum(places)])[::-1]
+
+
+def window(time_steps: int, start: int, stop: int) -> np.ndarray:
+    """Return the probability of every step, (T,), where all from `start` to `stop` - 1 are equally likely."""
+    steps = np.arange(time_steps)
+    return ((start <= steps) & (steps < stop)) / (stop - start)
 
 
 def held_out_share(value: object) -> float:

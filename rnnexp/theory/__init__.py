@@ -2,10 +2,12 @@
 
 from rnnexp.theory.bounds import Conditions, pascanu_conditions, rate_bound, slope_bound
 from rnnexp.theory.chaos import chaotic_exponent, free_field, subcritical_exponents
+from rnnexp.theory.closure import closure_profile, closure_rate
 from rnnexp.theory.diagonal_kernel import decoupled_exponent, decoupled_rate, decoupled_rates
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean
+from rnnexp.theory.kernel_ensemble import rates_over_kernels
 from rnnexp.theory.linear import Sensitivity, glorot_growth, glorot_time_scale, sensitivity
-from rnnexp.theory.mean_field import MeanField, mean_field
+from rnnexp.theory.mean_field import MeanField, critical_gain, mean_field
 from rnnexp.theory.measured_statistics import exponent_of_slopes, rate_at_variance, rate_of_slopes
 
 __all__ = [
@@ -14,6 +16,9 @@ __all__ = [
     "MeanField",
     "Sensitivity",
     "chaotic_exponent",
+    "closure_profile",
+    "closure_rate",
+    "critical_gain",
     "decoupled_exponent",
     "decoupled_rate",
     "decoupled_rates",
@@ -27,6 +32,7 @@ __all__ = [
     "rate_at_variance",
     "rate_bound",
     "rate_of_slopes",
+    "rates_over_kernels",
     "sensitivity",
     "slope_bound",
     "subcritical_exponents",

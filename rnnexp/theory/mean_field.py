@@ -1,11 +1,15 @@
 """The mean-field rate: what the gradient does in a wide random layer."""
 
+import itertools
 import math
 from typing import NamedTuple
+
+from scipy import optimize
 
 from rnnexp.runtime.checks import ArgumentError, integer
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean, ln
 
+_GRID = 40  # gains that are a quarter of a factor e apart
 _DIVERGED = 1e100  # a variance at which every activation has reached its asymptote
 
 
@@ -70,3 +74,43 @@ def mean_field(
             break
     chi = weight_variance * gaussian_mean(lambda a: slope(a) ** 2, min(q, _DIVERGED))
     return MeanField(math.inf if q > _DIVERGED else q, chi, 0.5 * ln(chi))
+
+
+def critical_gain(
+    phi: Elementwise, slope: Elementwise, unit_variance: float, input_variance: float, steps: int = 1000
+) -> float:
+    """Return the gain at which the gradient of a wide random layer neither grows nor vanishes.
+
+        rate(g) = mean_field(phi, slope, g^2 unit_variance, input_variance).rate = 0
+
+    With saturating phi a smaller gain makes larger slopes, so that a growth of exp(rate) a step is not taken
+    away by a gain times exp(-rate): the equation is solved. Where several gains between 0.01 and 100 solve
+    it, it is the smallest.
+
+    Args:
+        phi: The activation.
+        slope: Its derivative.
+        unit_variance: H Var(W_ij) of the recurrent kernel at gain 1.
+        input_variance: As `mean_field`.
+        steps: T.
+
+    Returns:
+        The gain; nan where none is found.
+
+    Raises:
+        ArgumentError: As `mean_field`.
+
+    >>> import numpy as np
+    >>> round(critical_gain(lambda a: np.maximum(a, 0), lambda a: (a > 0) * 1.0, 1.0, 0.1), 6)
+    1.414214
+    """
+
+    def rate(log_gain: float) -> float:
+        variance = math.exp(2 * log_gain) * unit_variance
+        return max(mean_field(phi, slope, variance, input_variance, steps).rate, -1e9)
+
+    grid = [math.log(0.01) + step * math.log(1e4) / _GRID for step in range(_GRID + 1)]
+    for low, high in itertools.pairwise(grid):
+        if rate(low) <= 0 <= rate(high):
+            return math.exp(optimize.brentq(rate, low, high, xtol=1e-9))
+    return math.nan

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rnnexp.diagnosis.verdict import Validation, mean_interval
+from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.losses import sequence_losses
 from rnnexp.tasks import Batch, Task
 
@@ -18,7 +18,8 @@ BATCH = 500
 class Evaluator:
     """Scores a network on the validation sequences of a task.
 
-        loss = mean_b l_b,    half_width = 1.96 std(l_b) / sqrt(n),    error = mean_b e_b
+        loss = mean_b l_b,    half_width = t std(l_b) / sqrt(n),    error = mean_b e_b
+        below = mean_b (c_b - l_b),    c_b the loss of the baseline (`Task.baseline_losses`)
 
     with l_b the loss of sequence b (`rnnexp.nn.losses.sequence_losses`), e_b its error (`Task.errors`) and n
     the sequences that were scored.
@@ -45,14 +46,15 @@ class Evaluator:
                 is 10,000 or the held-out part of a finite data set, and `enough` for the verdict solved.
         """
         losses: list[np.ndarray] = []
+        baseline: list[np.ndarray] = []
         errors: list[np.ndarray] = []
-        for x, y in self._batches(sequences):
-            loss, prediction = self._score(tf.constant(x), tf.constant(y))
+        for batch in self._batches(sequences):
+            loss, prediction = self._score(tf.constant(batch.x), tf.constant(batch.y))
             losses.append(loss.numpy())
-            errors.append(self._task.errors(prediction.numpy(), y))
-        mean, half_width = mean_interval(np.concatenate(losses))
-        error = float(np.mean(np.concatenate(errors)))
-        return Validation(mean, half_width, error, enough=sequences is None)
+            baseline.append(self._task.baseline_losses(batch))
+            errors.append(self._task.errors(prediction.numpy(), batch.y))
+        scored = (np.concatenate(parts) for parts in (losses, baseline, errors))
+        return Validation.of(*scored, enough=sequences is None)
 
     def _batches(self, sequences: int | None) -> Iterable[Batch]:
         batches = self._task.validation(self._seed, BATCH)

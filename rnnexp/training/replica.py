@@ -58,9 +58,8 @@ class Result:
 
     Attributes:
         start: The measurement before the first step.
-        end: The measurement before the last step of the plan, at the weights whose gradient is the last one
-            recorded. Of a run that diverged: at what is left of the weights. Of a run that was stopped: the
-            last one before that.
+        end: The measurement after the last step of the plan, at the weights that are validated and saved. Of
+            a run that diverged: at what is left of the weights. Of a run that was stopped: the last one.
         history: The record of the training steps.
         spectra: Of W_hh at every look.
         validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
@@ -154,20 +153,19 @@ class Replica:
         if resume:
             self._load()
 
-    def last_look(self) -> None:
-        """Look before the last update, at the weights whose gradient is the last one recorded."""
+    def finish(self) -> None:
+        """Measure the weights after the last step and, unless they diverged, score all sequences."""
         self.save()
         if self._measurements[-1].step != self.steps_taken:
             self._measure()
-
-    def last_validation(self) -> None:
-        """Validate on all sequences, unless it diverged."""
         if not self.diverged:
+            # One that goes on from a checkpoint of the last step may have this validation already.
+            self._validations = [done for done in self._validations if done.step < self.steps_taken]
             self._validate(None)
 
     def save(self) -> None:
-        """Write the checkpoint, where the plan has any and the last look is still to come."""
-        if self.plan.checkpoint_every > 0 and self.steps_taken < self.plan.steps:
+        """Write the checkpoint, where the plan has any."""
+        if self.plan.checkpoint_every > 0 and self.plan.steps > 0:
             self.callback.read()
             rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
             columns = 1 + len(dataclasses.fields(Validation))
@@ -180,8 +178,8 @@ class Replica:
         history, validations, spectra = checkpoint.load(self._state, self.model)
         self._spectra = SpectrumHistory.from_table(spectra)
         self._validations = [
-            Validated(int(step), Validation(loss, half_width, error, bool(enough)))
-            for step, loss, half_width, error, enough in validations.tolist()
+            Validated(int(step), Validation(loss, half_width, error, bool(enough), *below))
+            for step, loss, half_width, error, enough, *below in validations.tolist()
         ]
         self.callback = self._callback(history)
 
@@ -194,12 +192,12 @@ class Replica:
             on_block=self._observer.on_block,
             on_probe=self._before_the_end(self._measure),
             on_validation=self._before_the_end(lambda: self._validate(plan.validation_sequences)),
-            on_checkpoint=lambda step: self.save(),
+            on_checkpoint=self._before_the_end(self.save),
         )
         return RecordingCallback(self.model, plan.steps_per_execution, intervals, hooks, history)
 
     def _before_the_end(self, look: Callable[[], None]) -> Callable[[int], None]:
-        """After the last step only the final validation is left, so that `Result.end` is what it says."""
+        """What is due after the last step is done by `finish`."""
         return lambda step: look() if step < self.plan.steps else None
 
     def _measure(self) -> None:

@@ -57,20 +57,16 @@ class Trainer:
             resume: Of each, whether to go on from its checkpoint.
 
         Raises:
-            Killed: A signal came. Where the plan has checkpoints, there is one of each, of the last step
-                taken, or of the last but one where only the final validation was missing.
+            Killed: A signal came. Where the plan has checkpoints, there is one of each, of its last step.
             FileNotFoundError: There is no checkpoint to go on from.
             ArgumentError: A checkpoint is damaged or of another network.
         """
         for replica, resumed in zip(self.replicas, resume, strict=True):
             replica.begin(resumed)
         try:
-            self._train(self._plan.steps - 1)
-            for replica in self.replicas:
-                replica.last_look()
             self._train(self._plan.steps)
             for replica in self.replicas:
-                replica.last_validation()
+                replica.finish()
         except Killed:
             with self._interruption.deferred():
                 for replica in self.replicas:

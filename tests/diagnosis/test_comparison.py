@@ -3,13 +3,13 @@ import math
 
 import pytest
 
-from rnnexp.diagnosis import comparison, predictions
+from rnnexp.diagnosis import comparison, laws
 from rnnexp.diagnosis.comparison import COLUMNS, Comparison
 
 HALF = 1.96
 
 
-def rate(predicted, measured=-0.1, low=-0.12, high=-0.08, law=predictions.MEAN_FIELD):
+def rate(predicted, measured=-0.1, low=-0.12, high=-0.08, law=laws.CLOSURE):
     return Comparison(law, predicted, measured, low, high)
 
 
@@ -43,6 +43,11 @@ def test_a_prediction_agrees_in_the_interval_or_at_the_resolution(predicted, low
     assert rate(predicted, low=low, high=high).outcome == outcome
 
 
+def test_a_term_of_a_sum_is_no_prediction():
+    assert rate(-0.1, law=laws.MEAN_FIELD).outcome == "term"
+    assert rate(-9.0, law=laws.OF_SLOPES).outcome == "term"
+
+
 @pytest.mark.parametrize(
     ("bound", "low", "high", "outcome"),
     [
@@ -55,7 +60,7 @@ def test_a_prediction_agrees_in_the_interval_or_at_the_resolution(predicted, low
     ],
 )
 def test_a_bound_is_violated_by_a_whole_interval(bound, low, high, outcome):
-    found = rate(bound, low=low, high=high, law=predictions.BOUND)
+    found = rate(bound, low=low, high=high, law=laws.BOUND)
     assert found.outcome == outcome
     assert found.difference == pytest.approx(bound + 0.1)  # the slack
 
@@ -70,16 +75,21 @@ def test_an_interval_without_width_is_infinitely_far_from_all_else():
 
 def test_metrics_are_the_values_of_the_laws_that_have_a_key():
     found = [
-        rate(-0.15),
-        rate(-0.14, law=predictions.AT_VARIANCE),
-        rate(-0.11, law=predictions.OF_SLOPES),
-        rate(0.9, law=predictions.BOUND),
-        rate(-0.2, law=predictions.DECOUPLED),
-        rate(-0.3, law=predictions.EXPONENT_OF_SLOPES),
+        rate(-0.15, law=laws.MEAN_FIELD),
+        rate(-0.12),
+        rate(-0.14, law=laws.AT_VARIANCE),
+        rate(-0.11, law=laws.OF_SLOPES),
+        rate(0.9, law=laws.BOUND),
+        rate(-0.2, law=laws.DECOUPLED),
+        rate(-0.14, -0.1, -0.12, -0.08, laws.OVER_KERNELS),
+        rate(-0.3, law=laws.EXPONENT_OF_SLOPES),
     ]
     assert comparison.metrics(found) == {
         "theory/rate": -0.15,
-        "theory/rate_difference": pytest.approx(-0.05),
+        "theory/rate_closure": -0.12,
+        "theory/rate_kernels": -0.1,
+        "theory/rate_kernels_sd": pytest.approx(0.01),
+        "theory/rate_spreads": pytest.approx(-4),
         "theory/rate_measured_q": -0.14,
         "theory/rate_measured_slopes": -0.11,
         "theory/rate_bound": 0.9,
@@ -90,14 +100,18 @@ def test_metrics_are_the_values_of_the_laws_that_have_a_key():
 
 def test_the_table_reads_back(tmp_path):
     path = tmp_path / "theory.csv"
-    found = [rate(-0.15), rate(0.3, 0.1, 0.1, 0.1, predictions.BOUND)]
+    found = [rate(-0.15), rate(0.3, 0.1, 0.1, 0.1, laws.BOUND)]
     comparison.write(path, [*comparison.rows(found[:1], 0), *comparison.rows(found[1:], 500)])
     with path.open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
     assert tuple(first) == COLUMNS
     assert float(first["half_widths"]) == found[0].half_widths
     assert float(first["predicted"]) - float(first["measured"]) == float(first["difference"])
-    assert (first["step"], first["quantity"], first["theory"]) == ("0", "grad/rate", "mean field")
+    assert (first["step"], first["quantity"], first["theory"]) == (
+        "0",
+        "grad/rate_rms",
+        laws.CLOSURE.theory,
+    )
     assert (second["step"], second["kind"], second["outcome"]) == ("500", "upper bound", "holds")
     assert second["half_widths"] == "inf"
     assert second["source"].startswith("https://")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnexp import theory
-from rnnexp.diagnosis import comparison, predictions
+from rnnexp.diagnosis import comparison, laws, predictions
 from rnnexp.diagnosis.predictions import Observed, comparisons, exponent_interval
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import CATALOGUE
@@ -39,13 +39,16 @@ def look(activation="tanh", init="gaussian", gain=1.0, units=24, steps=30, sampl
     """A network of one initialiser that white noise drives, and a gradient sent back through it."""
     phi, slope = PAIRS[activation]
     rng = np.random.default_rng(seed)
-    kernel = np.asarray(CATALOGUE[init](gain=gain, seed=seed)((units, units), "float64"))
-    state, before = np.zeros((samples, units)), []
+    initializer = CATALOGUE[init](gain=gain, seed=seed)
+    kernel = np.asarray(initializer((units, units), "float64"))
+    state, before, inputs = np.zeros((samples, units)), [], []
     for _ in range(steps):
-        before.append(state @ kernel + rng.normal(0, 0.3, size=state.shape))
+        inputs.append(rng.normal(0, 0.3, size=state.shape))
+        before.append(state @ kernel + inputs[-1])
         state = phi(before[-1])
     slopes = slope(np.array(before))
-    gradient, log_norms = np.tile(rng.normal(size=units), (samples, 1)), []
+    gradient = last = np.tile(rng.normal(size=units), (samples, 1))
+    log_norms = []
     for at_step in reversed(slopes):
         log_norms.append(np.log(np.linalg.norm(gradient, axis=1)))
         gradient = (gradient * at_step) @ kernel.T
@@ -60,6 +63,10 @@ def look(activation="tanh", init="gaussian", gain=1.0, units=24, steps=30, sampl
         mean_field_rate=field.rate,
         laws=Elman.laws,
         rate_bound=theory.rate_bound(spectrum.sigma_max, theory.slope_bound(slope)),
+        last_adjoint=last,
+        inputs=np.array(inputs),
+        phi=phi,
+        initializer=initializer,
         independent=init in ("gaussian", "glorot_uniform"),
     )
     lyapunov = measure_lyapunov(ElmanJacobians(slopes, kernel), exponents=1)
@@ -71,14 +78,16 @@ def said(seen):
 
 
 WIDE = {
-    predictions.MEAN_FIELD,
-    predictions.AT_VARIANCE,
-    predictions.OF_SLOPES,
-    predictions.EXPONENT_OF_SLOPES,
-    predictions.BOUND,
+    laws.MEAN_FIELD,
+    laws.OVER_KERNELS,
+    laws.CLOSURE,
+    laws.AT_VARIANCE,
+    laws.OF_SLOPES,
+    laws.EXPONENT_OF_SLOPES,
+    laws.BOUND,
 }
-ALONE = {predictions.DECOUPLED, predictions.DECOUPLED_EXPONENT, predictions.BOUND}
-LONG = {predictions.SPECTRAL_RADIUS, predictions.SPECTRAL_RADIUS_EXPONENT}
+ALONE = {laws.DECOUPLED, laws.DECOUPLED_EXPONENT, laws.BOUND}
+LONG = {laws.SPECTRAL_RADIUS, laws.SPECTRAL_RADIUS_EXPONENT}
 
 
 @pytest.mark.parametrize(
@@ -89,10 +98,10 @@ LONG = {predictions.SPECTRAL_RADIUS, predictions.SPECTRAL_RADIUS_EXPONENT}
         ({"init": "identity"}, ALONE),
         ({"activation": "linear", "init": "identity"}, ALONE | LONG),
         ({"activation": "linear"}, WIDE | LONG),
-        ({"activation": "linear", "steps": 10}, WIDE | {predictions.GLOROT}),
-        ({"activation": "linear", "steps": 10, "init": "glorot_uniform"}, WIDE | {predictions.GLOROT}),
+        ({"activation": "linear", "steps": 10}, WIDE | {laws.GLOROT}),
+        ({"activation": "linear", "steps": 10, "init": "glorot_uniform"}, WIDE | {laws.GLOROT}),
         ({"activation": "linear", "steps": 10, "init": "orthogonal"}, WIDE),
-        ({"activation": "linear", "steps": 1}, {predictions.EXPONENT_OF_SLOPES, predictions.GLOROT}),
+        ({"activation": "linear", "steps": 1}, {laws.EXPONENT_OF_SLOPES}),
     ],
 )
 def test_only_what_applies_is_said(options, expected):
@@ -101,8 +110,9 @@ def test_only_what_applies_is_said(options, expected):
 
 def test_a_trained_kernel_is_none_of_an_initialiser():
     short = look("linear", steps=10)
-    assert predictions.GLOROT in {found.law for found in comparisons(*short)}
-    assert predictions.GLOROT not in {found.law for found in comparisons(*short._replace(untrained=False))}
+    assert laws.GLOROT in {found.law for found in comparisons(*short)}
+    trained = {found.law for found in comparisons(*short._replace(untrained=False))}
+    assert not trained & {laws.GLOROT, laws.OVER_KERNELS}
 
 
 def test_the_values_are_those_of_theory_beside_those_of_the_probes():
@@ -110,20 +120,50 @@ def test_the_values_are_those_of_theory_beside_those_of_the_probes():
     found = said(seen)
     states = seen.states
     square = float(np.sum(states.kernel**2)) / 24
-    at_variance = found["grad/rate", "at measured q"]
+    at_variance = found["grad/rate_rms", "at measured q"]
     assert at_variance.predicted == theory.rate_at_variance(states.slope, square, states.variances)
-    of_slopes = found["grad/rate", "from measured slopes"]
+    of_slopes = found["grad/rate_rms", "from measured slopes"]
     assert of_slopes.predicted == theory.rate_of_slopes(square, states.slopes)
-    assert found["grad/rate", "mean field"].predicted == states.mean_field_rate
+    assert found["grad/rate_rms", "mean field"].predicted == states.mean_field_rate
+    closure = theory.closure_rate(states.kernel, states.slopes, states.last_adjoint)
+    assert found["grad/rate_rms", "this kernel (closure)"].predicted == closure
     assert found["grad/rate", "upper bound"].predicted == states.rate_bound
     for key, each in found.items():
         if key[0] == "grad/rate":
             ends = (seen.gradient.rate, seen.gradient.rate_low, seen.gradient.rate_high)
             assert (each.measured, each.low, each.high) == ends
+        if key[0] == "grad/rate_rms":
+            assert each.measured == seen.gradient.rate_rms
+            np.testing.assert_equal(each.low, seen.gradient.rate_rms_low)
+            np.testing.assert_equal(each.high, seen.gradient.rate_rms_high)
     exponent = found["lyapunov/lambda_1", "from measured slopes"]
     assert exponent.predicted == theory.exponent_of_slopes(square, states.slopes[3:])  # after the warm-up
     assert exponent.measured == seen.lyapunov.lambda_1
     assert (exponent.low, exponent.high) == exponent_interval(seen.lyapunov)
+
+
+def test_the_rate_over_kernels_is_that_of_kernels_drawn_anew():
+    states = look(steps=20).states
+    kernels = [
+        np.asarray(CATALOGUE["gaussian"](seed=1_000_003 * k)((24, 24), "float64")) for k in range(1, 13)
+    ]
+    np.testing.assert_array_equal(states.redrawn(12), kernels)
+    rates = theory.rates_over_kernels(
+        states.phi, states.slope, np.array(kernels), states.inputs, states.last_adjoint
+    )
+    mean, spread = rates.mean(), rates.std(ddof=1)
+    found = predictions.rate_over_kernels(states)
+    assert found == pytest.approx((mean, mean - 2 * spread, mean + 2 * spread), rel=1e-12)
+    assert np.isnan(predictions.rate_over_kernels(dataclasses.replace(states, initializer=None))).all()
+
+
+@pytest.mark.parametrize(
+    ("activation", "init", "gain"), [("tanh", "gaussian", 1.5), ("relu", "orthogonal", 1.0)]
+)
+def test_mean_field_agrees_with_the_rate_over_kernels(activation, init, gain):
+    found = said(look(activation, init, gain, units=64, steps=60))["theory/rate_kernels", "mean field"]
+    assert found.outcome == "agrees"
+    assert abs(found.half_widths) < 1.1
 
 
 def test_the_interval_of_the_exponent_is_1_96_standard_errors():
@@ -139,7 +179,8 @@ def test_every_law_of_a_linear_isometry_is_exact(init, gain):
     for found in comparisons(*look("linear", init, gain)):
         assert found.predicted == pytest.approx(math.log(gain), abs=1e-12)
         assert found.difference == pytest.approx(0, abs=1e-12)
-        assert found.outcome == ("holds" if found.law is predictions.BOUND else "agrees")
+        outcomes = {"upper bound": "holds", "term": "term", "prediction": "agrees"}
+        assert found.outcome == outcomes[found.law.kind]
 
 
 def test_the_bound_holds_for_every_start():
@@ -165,7 +206,7 @@ def test_a_long_linear_product_grows_by_its_largest_eigenvalue():
     found = said(look("linear", steps=400, samples=2))
     for quantity in ("grad/rate", "lyapunov/lambda_1"):
         assert found[quantity, "ln spectral radius"].difference == pytest.approx(0, abs=5e-3)
-    assert abs(found["grad/rate", "mean field"].difference) > 0.02
+    assert abs(found["grad/rate_rms", "mean field"].difference) > 0.02
 
 
 @pytest.mark.parametrize("lost", [math.nan, math.inf, 1e200])
@@ -175,14 +216,14 @@ def test_weights_that_are_lost_have_no_theory(lost):
     kernel[0, 0] = lost
     states = dataclasses.replace(seen.states, kernel=kernel, mean_field_rate=math.nan)
     found = comparisons(*seen._replace(states=states))
-    assert {each.law for each in found} == {predictions.BOUND}
+    assert {each.law for each in found} == {laws.BOUND}
 
 
 def test_what_is_not_finite_is_left_out():
     seen = look()
     unknown = dataclasses.replace(seen.states, rate_bound=math.inf, mean_field_rate=math.nan)
     found = comparisons(*seen._replace(states=unknown))
-    assert {each.law for each in found} == WIDE - {predictions.BOUND, predictions.MEAN_FIELD}
+    assert {each.law for each in found} == WIDE - {*(laws.BOUND, laws.MEAN_FIELD, laws.OVER_KERNELS)}
     lost = dataclasses.replace(
         seen.states,
         kernel=np.full((24, 24), np.nan),
@@ -190,13 +231,13 @@ def test_what_is_not_finite_is_left_out():
         variances=np.full(30, np.nan),
         mean_field_rate=math.nan,
     )
-    assert {each.law for each in comparisons(*seen._replace(states=lost))} == {predictions.BOUND}
+    assert {each.law for each in comparisons(*seen._replace(states=lost))} == {laws.BOUND}
 
 
 def test_every_law_says_where_it_is_from():
-    every = [law for law in vars(predictions).values() if isinstance(law, comparison.Law)]
-    assert len(every) == 10
-    assert len({(law.quantity, law.theory) for law in every}) == 10
+    every = [law for law in vars(laws).values() if isinstance(law, comparison.Law)]
+    assert len(every) == 12
+    assert len({(law.quantity, law.theory) for law in every}) == 12
     for law in every:
         assert law.source.startswith("https://arxiv.org/abs/")
         assert law.equation.isascii() and law.applies

@@ -7,7 +7,7 @@ import pytest
 from looks import look
 from plans import small_plan
 
-from rnnexp.diagnosis import predictions
+from rnnexp.diagnosis import laws
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.diagnosis.predictions import Predictions
 from rnnexp.diagnosis.verdict import Validation
@@ -56,7 +56,7 @@ def record(count=N, steps=T):
 
 
 def result(kept, validations=(10, 20, N), diverged_at=None, lost=False, steps=T):
-    scores = [Validated(step, Validation(1 / step, 0.1, 0.5, enough=step == N)) for step in validations]
+    scores = [Validated(step, Validation(1 / step, 0.1, 0.5, step == N, 0.0, 0.1)) for step in validations]
     history = History(kept, clipped=3, seconds=1.0, diverged_at=diverged_at)
     taken = len(kept.steps)
     start = measurement(0, steps=steps)
@@ -109,7 +109,7 @@ def test_the_arrays_of_a_run_without_steps_keep_their_shapes(tmp_path):
 
 
 def test_theory_is_kept_of_the_start_and_of_the_end(tmp_path):
-    law = Comparison(predictions.MEAN_FIELD, -0.2, -0.1, -0.11, -0.09)
+    law = Comparison(laws.MEAN_FIELD, -0.2, -0.1, -0.11, -0.09)
     found = result(record())
     looks = [
         dataclasses.replace(each, predictions=Predictions(comparisons=(law,)))
@@ -137,7 +137,7 @@ def lost_in_the_middle():
     lost.log_norms[: N // 4] = -np.inf
     lost.scalars[N // 2 :, :3] = np.inf
     found = result(lost, diverged_at=N // 2, lost=True)
-    found.validations[-1] = Validated(N, Validation(math.nan, math.nan, 1.0, enough=True))
+    found.validations[-1] = Validated(N, Validation(math.nan, math.nan, 1.0, True, math.nan, math.nan))
     return found
 
 

@@ -32,6 +32,7 @@ SMALL = (
 
 METRICS = {
     *("train/loss", "train/loss_min", "val/loss", "val/loss_half_width", "val/error"),
+    *("val/loss_below_floor", "val/loss_below_floor_half_width", "task/proven_horizon"),
     *("task/floor_loss", "task/floor_error"),
     *("grad/log10_ratio", "grad/log10_ratio_low", "grad/log10_ratio_high"),
     *("grad/rate", "grad/rate_low", "grad/rate_high", "grad/zero_share", "grad/nonfinite_share"),
@@ -39,7 +40,10 @@ METRICS = {
     *("recurrent/spectral_radius", "recurrent/sigma_max", "recurrent/nonnormality"),
     *("state/saturated", "state/dead", "state/effective_rank", "grad/median_lag"),
     *("jacobian/log10_sigma_max", "jacobian/log10_sigma_median", "lyapunov/lambda_1"),
-    *("theory/rate", "theory/rate_measured_q", "theory/rate_measured_slopes", "theory/rate_difference"),
+    *("theory/rate", "theory/rate_measured_q", "theory/rate_measured_slopes", "theory/rate_closure"),
+    *("theory/rate_kernels", "theory/rate_kernels_sd", "theory/rate_spreads"),
+    *("grad/rate_rms", "grad/effective_samples", "grad/global_norm_median", "grad/spikes"),
+    *("grad/spike_step", "sensitivity/log10_ratio", "sensitivity/lag_95"),
     *("theory/rate_bound", "theory/lambda_1"),
     *("cfg/seq_len", "cfg/units", "cfg/batch_size", "cfg/seed", "cfg/init_gain", "cfg/clip_threshold"),
     *("cfg/learning_rate", "cfg/log10_learning_rate"),
@@ -94,7 +98,7 @@ def assert_same_arrays(one, other):
 def test_a_run_records_what_the_contract_names(whole):
     keys = {key for key, _ in whole.points}
     assert keys == METRICS
-    assert len(keys) <= 47
+    assert len(keys) <= 60
     assert all(map(math.isfinite, whole.points.values()))
     assert whole.tags.keys() >= {
         *("verdict.gradient", "verdict.gradient_start", "verdict.learning", "budget_exhausted"),

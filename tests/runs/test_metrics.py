@@ -6,8 +6,6 @@ import pytest
 from looks import look
 from plans import small_plan
 
-from rnnexp.diagnosis import predictions
-from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.diagnosis.predictions import Predictions
 from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.initializers import Orthogonal
@@ -38,9 +36,9 @@ PLAN = small_plan(
     checkpoint_every=0,
 )
 
-SOLVED = Validation(0.001, 0.0001, error=0.001, enough=True)
-LEARNING = Validation(0.05, 0.001, error=0.3, enough=True)
-AT_CHANCE = Validation(1 / 6, 0.001, error=0.36, enough=True)
+SOLVED = Validation(0.001, 0.0001, 0.001, enough=True, below=0.165, below_half_width=0.002)
+LEARNING = Validation(0.05, 0.001, 0.3, enough=True, below=0.117, below_half_width=0.002)
+AT_CHANCE = Validation(1 / 6, 0.001, 0.36, enough=True, below=0.0, below_half_width=1e-4)
 
 
 def measurement(rate, step=0):
@@ -149,18 +147,41 @@ def test_a_threshold_that_there_is_not_is_not_a_number():
 
 
 def test_a_validation_has_bits_where_its_loss_is_in_nats_per_character():
-    score = Validation(math.log(8), 0.1, error=0.5, enough=True)
-    plain = {"val/loss": math.log(8), "val/loss_half_width": 0.1, "val/error": 0.5}
+    score = Validation(math.log(8), 0.1, 0.5, enough=True, below=0.2, below_half_width=0.1)
+    plain = {
+        "val/loss": math.log(8),
+        "val/loss_half_width": 0.1,
+        "val/error": 0.5,
+        "val/loss_below_floor": 0.2,
+        "val/loss_below_floor_half_width": 0.1,
+        "task/proven_horizon": 0.0,
+    }
     assert metrics.validation_metrics(PLAN, score) == plain
     characters = dataclasses.replace(PLAN, task=Characters(T))
-    bits = pytest.approx(3)
-    assert metrics.validation_metrics(characters, score) == plain | {"val/bits_per_character": bits}
+    found = metrics.validation_metrics(characters, score)
+    assert found.pop("val/bits_per_character") == pytest.approx(3)
+    assert math.isnan(found.pop("task/proven_horizon"))
+    assert found.items() <= plain.items()
+
+
+def test_a_validation_proves_a_horizon_at_the_upper_end_of_its_interval():
+    plan = dataclasses.replace(PLAN, task=Adding(200))
+    score = Validation(0.079, 0.001, 0.16, enough=True, below=0.088, below_half_width=0.002)
+    proven = metrics.validation_metrics(plan, score)["task/proven_horizon"]
+    assert proven == pytest.approx(200 * (1 - 6 * 0.08))
+    near = Validation(0.16, 0.002, 0.35, enough=True, below=0.004, below_half_width=0.001)
+    proven = metrics.validation_metrics(plan, near)["task/proven_horizon"]
+    assert proven == pytest.approx(200 * 6 * 0.003)
 
 
 def test_the_totals_of_a_run():
-    assert metrics.totals(result(), seconds=9.0) == {
+    found = metrics.totals(PLAN, result(), seconds=9.0)
+    assert math.isnan(found.pop("grad/spike_step"))
+    assert found == {
         "train/loss_min": 0.5,
         "grad/global_norm_max": 4.0,
+        "grad/global_norm_median": 3.0,
+        "grad/spikes": 0,
         "grad/clip_fraction": 0.5,
         "time/steps_per_second": 3.0,
         "time/train_seconds": 2.0,
@@ -170,7 +191,7 @@ def test_the_totals_of_a_run():
 
 def test_the_totals_of_a_run_that_diverged_count_up_to_there():
     """Six updates were taken, of which the fourth was the last that counts."""
-    totals = metrics.totals(result(diverged_at=3), seconds=9.0)
+    totals = metrics.totals(PLAN, result(diverged_at=3), seconds=9.0)
     assert totals["grad/clip_fraction"] == 3 / 4
     assert totals["time/steps_per_second"] == 3
 
@@ -179,49 +200,30 @@ def test_extremes_leave_out_what_is_not_finite():
     lost = result()
     lost.history.kept.scalars[0, :2] = (-math.inf, math.inf)
     lost.history.kept.scalars[1, :2] = math.nan
-    totals = metrics.totals(lost, seconds=9.0)
+    totals = metrics.totals(PLAN, lost, seconds=9.0)
     assert (totals["train/loss_min"], totals["grad/global_norm_max"]) == (0.75, 3.0)
     lost.history.kept.scalars[:] = math.nan
-    totals = metrics.totals(lost, seconds=9.0)
+    totals = metrics.totals(PLAN, lost, seconds=9.0)
     assert np.isnan([totals["train/loss_min"], totals["grad/global_norm_max"]]).all()
 
 
 def test_the_totals_of_a_run_without_steps():
-    totals = metrics.totals(result(steps=0, seconds=0.0), seconds=9.0)
+    totals = metrics.totals(PLAN, result(steps=0, seconds=0.0), seconds=9.0)
     known = {"time/train_seconds": 0.0, "time/total_seconds": 9.0}
     assert {name: value for name, value in totals.items() if not math.isnan(value)} == known
 
 
-def test_there_are_about_forty_metrics_in_sections():
+def test_there_are_about_fifty_metrics_in_sections():
     names = {
         *metrics.constants(PLAN),
-        *metrics.totals(result(), 1.0),
+        *metrics.totals(PLAN, result(), 1.0),
         *metrics.validation_metrics(dataclasses.replace(PLAN, task=Characters(T)), LEARNING),
         *measurement(0.0).metrics(),
         *("train/loss", "grad/global_norm", "grad/clipped_norm"),
     }
-    assert len(names) <= 43
+    assert len(names) <= 55
     sections = {name.partition("/")[0] for name in names}
     assert sections == {
         *("task", "cfg", "train", "val", "grad", "jacobian", "lyapunov"),
         *("recurrent", "state", "theory", "time"),
     }
-
-
-def test_the_words_are_made_from_theories_that_apply():
-    found = result()
-    none = metrics.evidence(PLAN, "orthogonal", "none", found, metrics.judge(PLAN, found))
-    assert np.isnan([none.predicted_rate, none.rate_measured_q, none.rate_measured_slopes]).all()
-    values = {
-        predictions.MEAN_FIELD: -0.1,
-        predictions.AT_VARIANCE: -0.2,
-        predictions.OF_SLOPES: -0.3,
-        predictions.BOUND: 0.4,
-    }
-    said = tuple(Comparison(law, value, -0.25, -0.26, -0.24) for law, value in values.items())
-    compared = dataclasses.replace(
-        found, end=dataclasses.replace(found.end, predictions=Predictions(comparisons=said))
-    )
-    told = metrics.evidence(PLAN, "orthogonal", "none", compared, metrics.judge(PLAN, compared))
-    rates = (told.predicted_rate, told.rate_measured_q, told.rate_measured_slopes, told.rate_bound)
-    assert rates == (-0.1, -0.2, -0.3, 0.4)

@@ -36,7 +36,7 @@ def test_the_rate_is_that_of_a_gradient_sent_back(gain):
     for at_step in reversed(slopes):
         log_norms.append(np.log(np.linalg.norm(gradient, axis=1)))
         gradient = gain * at_step * gradient
-    measured = measure_gradient(np.array(log_norms[::-1]), bootstrap=1).rate
+    measured = measure_gradient(np.array(log_norms[::-1]), bootstrap=1).rate_rms
     assert decoupled_rate(gain, slopes) == pytest.approx(measured, rel=1e-10)
 
 

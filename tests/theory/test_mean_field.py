@@ -7,7 +7,7 @@ from scipy import integrate, special
 
 from rnnexp.probes.gradient import measure_gradient
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.theory import Elementwise, mean_field
+from rnnexp.theory import Elementwise, critical_gain, mean_field
 
 LINEAR: tuple[Elementwise, Elementwise] = (lambda a: a, np.ones_like)
 ERF: tuple[Elementwise, Elementwise] = (special.erf, lambda a: 2 / math.sqrt(math.pi) * np.exp(-(a**2)))
@@ -132,5 +132,24 @@ def test_a_wide_random_network_agrees_with_mean_field(pair, make, gain, units, q
     field = mean_field(phi, slope, units * kernel.var(), 0.25, steps=40)
     # Over kernels the rate deviates by 0.005 for tanh and by 0.015 for relu, q by 5 % and by 20 %: the states
     # of relu have a mean, which the one kernel maps to the same place at every step.
-    assert measure_gradient(log_norms, bootstrap=1).rate == pytest.approx(field.rate, abs=0.02)
+    assert measure_gradient(log_norms, bootstrap=1).rate_rms == pytest.approx(field.rate, abs=0.02)
     assert q == pytest.approx(field.q, rel=q_tolerance)
+
+
+@pytest.mark.parametrize(("unit_variance", "input_variance"), [(1.0, 0.1), (1.0, 4.0), (0.3, 0.5)])
+def test_the_critical_gain_solves_the_equation(unit_variance, input_variance):
+    pair = np.tanh, lambda a: np.cosh(a) ** -2.0
+    gain = critical_gain(*pair, unit_variance, input_variance, 50)
+    assert mean_field(*pair, gain**2 * unit_variance, input_variance, 50).rate == pytest.approx(0, abs=1e-7)
+    # A factor of exp(-rate) does not: at a smaller gain the slopes are larger.
+    field = mean_field(*pair, 2.5**2, 0.5, 50)
+    assert mean_field(*pair, (2.5 * math.exp(-field.rate)) ** 2, 0.5, 50).rate > 0.05
+
+
+def test_the_critical_gain_in_closed_form():
+    relu = (lambda a: np.maximum(a, 0.0)), (lambda a: (a > 0) * 1.0)
+    assert critical_gain(*relu, 1.0, 0.2) == pytest.approx(math.sqrt(2), rel=1e-8)
+    assert critical_gain(*relu, 4.0, 0.2) == pytest.approx(math.sqrt(2) / 2, rel=1e-8)
+    assert critical_gain(lambda a: a, np.ones_like, 1.0, 0.2, 30) == pytest.approx(1, rel=1e-8)
+    flat = (lambda a: np.zeros_like(a)), np.zeros_like
+    assert math.isnan(critical_gain(*flat, 1.0, 0.2))

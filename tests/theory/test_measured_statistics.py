@@ -51,18 +51,18 @@ def test_a_wide_random_network_has_the_rate_of_its_slopes(pair, make, gain):
     half_width = (measured.rate_high - measured.rate_low) / 2
     # 1 / (2 H) is 0.001; what one kernel makes of its own, over kernels, is below 0.006 here.
     of_slopes = rate_of_slopes(square(kernel), pair[1](before))
-    assert of_slopes == pytest.approx(measured.rate, abs=half_width + 0.006)
+    assert of_slopes == pytest.approx(measured.rate_rms, abs=half_width + 0.006)
     if pair is TANH:  # relu's states have a mean: its pre-activations are not of mean 0
         variances = np.mean(before**2, axis=(1, 2))
         at_variance = rate_at_variance(pair[1], square(kernel), variances)
-        assert at_variance == pytest.approx(measured.rate, abs=half_width + 0.006)
+        assert at_variance == pytest.approx(measured.rate_rms, abs=half_width + 0.006)
 
 
 def test_an_offset_breaks_the_gaussian_of_mean_zero_and_not_the_slopes():
     rng = np.random.default_rng(1)
     kernel = orthogonal(512, rng)
     before, log_norms = network(RELU, kernel, rng, offset=1.0)
-    measured = measure_gradient(log_norms, bootstrap=1).rate
+    measured = measure_gradient(log_norms, bootstrap=1).rate_rms
     variances = np.mean(before**2, axis=(1, 2))
     assert rate_of_slopes(1.0, RELU[1](before)) == pytest.approx(measured, abs=0.01)
     assert rate_at_variance(RELU[1], 1.0, variances) == pytest.approx(math.log(0.5) / 2, abs=1e-12)
@@ -75,7 +75,7 @@ def test_a_linear_orthogonal_layer_is_exact(gain):
     kernel = gain * orthogonal(16, rng)
     before, log_norms = network(LINEAR, kernel, rng, steps=30)
     slopes = LINEAR[1](before)
-    measured = measure_gradient(log_norms, bootstrap=1).rate
+    measured = measure_gradient(log_norms, bootstrap=1).rate_rms
     assert measured == pytest.approx(math.log(gain), abs=1e-12)
     assert rate_of_slopes(square(kernel), slopes) == pytest.approx(measured, abs=1e-12)
     assert rate_at_variance(LINEAR[1], square(kernel), np.ones(30)) == pytest.approx(measured, abs=1e-12)
@@ -88,7 +88,7 @@ def test_one_tanh_unit_in_closed_form():
     before, log_norms = network(TANH, np.array([[weight]]), rng, steps=25, samples=1)
     slopes = TANH[1](before)
     assert rate_of_slopes(weight**2, slopes) == pytest.approx(
-        measure_gradient(log_norms, bootstrap=1).rate, rel=1e-10
+        measure_gradient(log_norms, bootstrap=1).rate_rms, rel=1e-10
     )
     lyapunov = measure_lyapunov(ElmanJacobians(slopes, np.array([[weight]])), warm_up=0)
     assert exponent_of_slopes(weight**2, slopes) == pytest.approx(lyapunov.lambda_1, rel=1e-10)

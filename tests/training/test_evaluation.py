@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import log_softmax
 
 from rnnexp.nn.elman_cell import ElmanCell
@@ -75,8 +76,13 @@ def test_the_score_is_that_of_a_loop_in_numpy(name, dtype, jit):
     score = evaluate.evaluate()
     losses, errors = scores(name, weights, TASKS[name].validation(SEED, BATCH))
     assert score.loss == pytest.approx(losses.mean(), rel=RTOL[dtype])
-    half_width = 1.96 * losses.std(ddof=1) / math.sqrt(len(losses))
+    factor = stats.t.ppf(0.975, len(losses) - 1) / math.sqrt(len(losses))
+    half_width = factor * losses.std(ddof=1)
     assert score.half_width == pytest.approx(half_width, rel=RTOL[dtype] * 10)
+    batches = TASKS[name].validation(SEED, BATCH)
+    below = np.concatenate([TASKS[name].baseline_losses(batch) for batch in batches]) - losses
+    assert score.below == pytest.approx(below.mean(), rel=RTOL[dtype] * 10)
+    assert score.below_half_width == pytest.approx(factor * below.std(ddof=1), rel=RTOL[dtype] * 10)
     # In float32 a sequence at the edge of the criterion may fall to the other side.
     assert score.error == pytest.approx(errors.mean(), abs=0 if dtype == "float64" else 2 / len(errors))
     assert score.enough

@@ -31,15 +31,18 @@ def test_nothing_is_found_before_the_first_look(tmp_path):
         one.result()
 
 
-def test_it_begins_with_a_look_and_looks_last_before_the_last_step(tmp_path):
+def test_it_begins_with_a_look_and_ends_with_look_and_validation(tmp_path):
     told = Told()
     one = replica(tmp_path, told)
     one.begin(resume=False)
     assert told.events == [("look", 0)]
-    one.model.steps_taken = 11
-    one.last_look()
-    assert told.events == [("look", 0), "checkpoint", ("look", 11)]
-    assert (one.result().start.step, one.result().end.step) == (0, 11)
+    one.model.steps_taken = 12
+    one.finish()
+    ending = ["checkpoint", ("look", 12), ("validation", 12)]
+    assert told.events == [("look", 0), *ending]
+    assert (one.result().start.step, one.result().end.step) == (0, 12)
+    one.finish()
+    assert [validated.step for validated in one.result().validations] == [12]
 
 
 def test_what_one_saves_another_goes_on_from(tmp_path):

@@ -17,6 +17,7 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tasks import Adding
 from rnnexp.training import checkpoint
+from rnnexp.training.evaluation import Evaluator
 from rnnexp.training.replica import Observer, Result
 from rnnexp.training.trainer import Member, Trainer
 
@@ -146,8 +147,8 @@ def whole(tmp_path_factory):
 
 def test_what_a_run_finds_and_when(whole):
     trainer, watcher, result, _ = whole
-    assert watcher.measured == [0, 4, 8, STEPS - 1]
-    assert (result.start.step, result.end.step) == (0, STEPS - 1)
+    assert watcher.measured == [0, 4, 8, STEPS]
+    assert (result.start.step, result.end.step) == (0, STEPS)
     assert watcher.validated == [validated.step for validated in result.validations] == [4, 8, STEPS]
     assert [validated.score.enough for validated in result.validations] == [False, False, True]
     np.testing.assert_array_equal(np.concatenate([block.steps for block in watcher.blocks]), np.arange(STEPS))
@@ -157,14 +158,29 @@ def test_what_a_run_finds_and_when(whole):
     assert result.history.seconds > 0
 
 
-def test_the_last_look_is_at_the_weights_whose_gradient_was_recorded_last(whole):
-    """On the batch of the last training step the probe finds what the step recorded."""
-    trainer, watcher, result, _ = whole
-    weights, last = checkpoint_weights(trainer), STEPS - 1
-    trained = measurer(tasks.Batch(*PLAN.task.batch(PLAN.seed, "train", last, B))).measure(weights, last)
-    np.testing.assert_allclose(watcher.blocks[-1].log_norms[-1], trained.gradient.log_norm, atol=1e-5)
-    again = measurer(PLAN.task.batch(PLAN.seed, "probe", 0, PLAN.probe_batch_size)).measure(weights, last)
+def test_the_last_look_is_at_the_weights_that_are_saved(whole):
+    """The final look, the final validation, the checkpoint and the network have the last update in them."""
+    trainer, _, result, _ = whole
+    weights = checkpoint_weights(trainer)
+    for saved, kept in zip(weights, trainer.replicas[0].network.get_weights(), strict=True):
+        np.testing.assert_array_equal(saved, kept)
+    again = measurer(PLAN.task.batch(PLAN.seed, "probe", 0, PLAN.probe_batch_size)).measure(weights, STEPS)
     assert again.metrics() == result.end.metrics()
+    final = Evaluator(trainer.replicas[0].network, PLAN.task, PLAN.seed, jit=False).evaluate()
+    assert result.validations[-1].score.loss == pytest.approx(final.loss, rel=1e-5)
+
+
+def test_a_training_step_records_what_a_look_before_it_finds(tmp_path):
+    """On the batch of a training step the probe finds what the step recorded."""
+    watcher, last = Watcher(), 4
+    start(dataclasses.replace(PLAN, steps=last + 1), tmp_path, watcher).run([False])
+    trainer = start(dataclasses.replace(PLAN, steps=last), tmp_path)
+    trainer.run([False])
+    weights = trainer.replicas[0].network.get_weights()
+    batch = PLAN.task.batch(PLAN.seed, "train", last, B)
+    trained = measurer(tasks.Batch(*batch)).measure(weights, last)
+    recorded = np.concatenate([block.log_norms for block in watcher.blocks])
+    np.testing.assert_allclose(recorded[last], trained.gradient.log_norm, atol=1e-5)
 
 
 def measurer(batch):
@@ -183,21 +199,21 @@ def test_a_look_reaches_beyond_the_dtype_of_the_training(tmp_path):
 
 
 def checkpoint_weights(trainer):
-    """The weights of the last checkpoint, which is taken at the last look."""
+    """The weights of the last checkpoint, which is taken after the last step."""
     with np.load(trainer.replicas[0]._state) as stored:
-        assert stored["steps_taken"] == STEPS - 1
+        assert stored["steps_taken"] == STEPS
         return [stored[f"variable_{place}"] for place in range(5)]
 
 
-@pytest.mark.parametrize(("count", "taken"), [(7, 11), (8, 12)])
+@pytest.mark.parametrize(("count", "taken"), [(5, 10), (7, 12)])
 def test_a_run_that_was_killed_goes_on_to_the_bit(count, taken, whole, tmp_path):
-    """The 7th to ask is the trainer, having trained up to its last look; the 8th is the last return."""
     trainer = run_killed(PLAN, tmp_path, interruption=SignalAt(count))
     assert trainer.replicas[0].steps_taken == taken
-    assert checkpoint.steps_in(tmp_path / "state.npz") == STEPS - 1
+    assert checkpoint.steps_in(tmp_path / "state.npz") == taken
     watcher = Watcher()
     assert_same(run(PLAN, tmp_path, resume=True, watcher=watcher), whole[3])
-    np.testing.assert_array_equal(np.concatenate([b.steps for b in watcher.blocks]), [STEPS - 1])
+    repeated = [step for block in watcher.blocks for step in block.steps]
+    assert repeated == list(range(taken, STEPS))
 
 
 def test_a_run_that_was_killed_twice_goes_on_to_the_bit(whole, tmp_path):
@@ -217,7 +233,7 @@ def test_a_signal_during_a_hook_waits_for_it_and_between_them_for_nothing(event,
     watcher = Watcher({event: lambda: interruption.receive(signal.SIGTERM)})
     trainer = run_killed(PLAN, tmp_path, watcher=watcher, interruption=interruption)
     assert trainer.replicas[0].steps_taken == taken
-    assert checkpoint.steps_in(tmp_path / "state.npz") == min(taken, STEPS - 1)
+    assert checkpoint.steps_in(tmp_path / "state.npz") == taken
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
 
 
@@ -296,8 +312,8 @@ def test_the_shortest_runs(steps, tmp_path):
     trainer = start(dataclasses.replace(PLAN, steps=steps), tmp_path, watcher)
     before = trainer.replicas[0].network.get_weights()
     result = trainer.run([False])[0]
-    assert watcher.measured == [0]
-    assert result.end is result.start
+    assert watcher.measured == ([0] if steps == 0 else [0, 1])
+    assert (result.end is result.start) is (steps == 0)
     assert watcher.validated == [steps]
     assert result.validations[0].score.enough
     np.testing.assert_array_equal(result.history.kept.steps, np.arange(steps))

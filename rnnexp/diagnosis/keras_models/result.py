@@ -88,7 +88,7 @@ class StateFlow:
 
     @property
     def fitted(self) -> np.ndarray:
-        """The fitted line at the inputs' steps, (T,), nats; nan after the window, or if samples differ."""
+        """The line of a typical sample, (T,), nats; nan after the window, or if samples differ."""
         steps, samples = self.window.shape
         unread = len(self.masked) - steps
         lag = self.lag - unread
@@ -99,17 +99,17 @@ class StateFlow:
 
     @property
     def rate(self) -> float:
-        """Slope of ln ||dl/dh_t|| per step of lag, nats per step; negative: vanishing."""
+        """Mean slope of ln ||dl_b/dh_t|| over samples, nats per step of lag; negative: vanishing."""
         return self.profile.rate
 
     @property
     def log10_ratio(self) -> float:
-        """log10 of the norm at the first step of the window over that at its last, decades."""
+        """Mean log10 of the norm at the first step of the window over that at its last, decades."""
         return self.profile.log10_ratio
 
     @functools.cached_property
     def verdict(self) -> GradientVerdict:
-        """One of vanishing, exploding, stable, borderline, non_finite: see `gradient_verdict`."""
+        """The word of `rnnexp.diagnosis.verdict.gradient_verdict`."""
         profile = self.profile
         low, high = profile.ratio_low, profile.ratio_high
         return gradient_verdict(low, high, profile.nonfinite_share, self.decades)

@@ -20,7 +20,7 @@ class Elman(CellSpec):
     """
 
     target = "rnnexp.ElmanCell"
-    laws = frozenset({"bounds", "mean_field", "measured_statistics", "diagonal_kernel", "linear"})
+    laws = frozenset({"bounds", "mean_field", "measured_statistics", "closure", "diagonal_kernel", "linear"})
     scanned = True
 
     def build(

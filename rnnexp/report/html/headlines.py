@@ -8,6 +8,7 @@ import pandas as pd
 
 from rnnexp.analysis import wilson
 from rnnexp.analysis.columns import Value, is_numeric, shown
+from rnnexp.analysis.groups import GRADIENT
 from rnnexp.report.html import words
 from rnnexp.report.html.axes import Axes, pick, values_of
 
@@ -18,6 +19,7 @@ _OUTCOMES = {
     "solved": "solved the task",
     "learning": "ran out of steps while learning",
     "at_chance": "stayed at chance",
+    "worse_than_chance": "ended worse than chance",
     "diverged": "diverged",
 }
 
@@ -112,7 +114,7 @@ def _effect(groups: pd.DataFrame, key: str, value: Value) -> str:
 
 
 def _gradient(groups: pd.DataFrame) -> str:
-    verdicts = _totals(groups, "vanishing", "exploding", "stable", "borderline", "non_finite")
+    verdicts = _totals(groups, *GRADIENT)
     if not verdicts:
         return ""
     said = [f"{name.replace('_', '-')} in {number:,}" for name, number in verdicts]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rnnexp.analysis.columns import shown
+from rnnexp.analysis.groups import LEARNING
 from rnnexp.report.html import words
 from rnnexp.report.html.axes import Axes
 from rnnexp.report.html.curves import Band, Curves
@@ -159,7 +160,7 @@ def _profile_caption(row: pd.Series) -> str:
 def _loss_caption(row: pd.Series) -> str:
     ends = [
         f"{row[name]} {name.replace('_', ' ')}"
-        for name in ("solved", "learning", "at_chance", "diverged", "failed", "killed", "running")
+        for name in (*LEARNING, "failed", "killed", "running")
         if row[name]
     ]
     loss = f"loss {words.loss(row['loss'])}" if math.isfinite(row["loss"]) else ""

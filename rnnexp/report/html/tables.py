@@ -11,7 +11,7 @@ import pandas as pd
 from rnnexp.analysis.columns import shown
 from rnnexp.report.html import words
 
-_COUNTED = ("learning", "at_chance", "diverged", "failed", "killed", "running")
+_COUNTED = ("learning", "at_chance", "worse_than_chance", "diverged", "failed", "killed", "running")
 _ALWAYS = ("learning", "at_chance", "diverged")
 _OF_GROUPS = (
     *("out of steps", "growth rate (nats per step)", "mean field", "decades", "loss", "floor", "error"),

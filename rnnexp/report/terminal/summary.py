@@ -11,8 +11,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATIO, Comparison
-from rnnexp.diagnosis.recommendations import times
+from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison
+from rnnexp.diagnosis.words import times
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
 
@@ -24,9 +24,11 @@ _MEANINGS = {
     "stable": "it neither vanishes nor explodes over the sequence",
     "borderline": "the interval of the ratio straddles the threshold",
     "non_finite": "a gradient is not finite",
-    "solved": "error under the task's published criterion",
-    "learning": "loss under that of the best constant predictor",
-    "at_chance": "the loss is not under the best constant predictor's",
+    "not_measured": "a sequence of one step, or a state that nothing reads",
+    "solved": "error under the task's criterion",
+    "learning": "better than the baseline on the same sequences",
+    "at_chance": "not told apart from the baseline on the same sequences",
+    "worse_than_chance": "the loss is above that of the best constant predictor",
     "diverged": "a number of the run is not finite",
 }
 
@@ -46,25 +48,30 @@ class Summary:
     Attributes:
         configuration: The run in one line.
         status: How it ended: finished, failed or killed.
-        gradient_verdict: vanishing, exploding, stable, borderline or non_finite.
-        learning_verdict: solved, learning, at_chance or diverged.
+        gradient_verdict: vanishing, exploding, stable, borderline, non_finite or not_measured.
+        learning_verdict: solved, learning, at_chance, worse_than_chance or diverged.
         loss: Validation loss.
         floor_loss: Loss of the best constant predictor.
         loss_unit: What one unit of both is.
         error: Share of wrong sequences, in [0, 1].
         floor_error: That of the best constant predictor.
-        rate: Growth of the gradient per step of lag, nats per step.
+        rate: Growth of the gradient of a typical sample per step of lag, nats per step.
         rate_low: Lower end of its 95 % interval.
         rate_high: Upper end of its 95 % interval.
+        rate_rms: The same of the root mean square over samples.
+        rate_rms_low: Lower end of its 95 % interval.
+        rate_rms_high: Upper end of its 95 % interval.
+        effective_samples: By how many samples the root mean square is ruled.
         log10_ratio: log10 of ||dl/dh_1|| over ||dl/dh_T||, decades.
         ratio_low: Lower end of its 95 % interval.
         ratio_high: Upper end of its 95 % interval.
         lambda_1: Largest Lyapunov exponent, nats per step; without it there is no row.
         lambda_1_low: Lower end of its 95 % interval.
         lambda_1_high: Upper end of its 95 % interval.
-        comparisons: What theory says of the three, one line each.
+        comparisons: What theory says of them, one line each.
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
         words: The verdict in words, a paragraph.
+        remedies: Commands of what to try, the first one first.
         seconds: Duration of the run.
         steps_per_second: Training speed.
         figures: The folder of the figures.
@@ -84,6 +91,10 @@ class Summary:
     rate: float | None = None
     rate_low: float | None = None
     rate_high: float | None = None
+    rate_rms: float | None = None
+    rate_rms_low: float | None = None
+    rate_rms_high: float | None = None
+    effective_samples: float | None = None
     log10_ratio: float | None = None
     ratio_low: float | None = None
     ratio_high: float | None = None
@@ -93,6 +104,7 @@ class Summary:
     comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
     words: str = ""
+    remedies: tuple[str, ...] = ()
     seconds: float | None = None
     steps_per_second: float | None = None
     figures: str | os.PathLike | None = None
@@ -167,6 +179,10 @@ def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     yield from _theory_rows(summary, RATIO, numbers.ratio)
     yield _rate_row(summary)
     yield from _theory_rows(summary, RATE, numbers.rate)
+    if _measured(summary.rate_rms):
+        yield _rms_row(summary)
+        yield from _theory_rows(summary, RATE_RMS, numbers.rate)
+    yield from _kernel_rows(summary)
     if _measured(summary.lambda_1):
         interval = _interval(numbers.rate, summary.lambda_1_low, summary.lambda_1_high)
         yield "lambda_1 (nats per step)", numbers.rate(summary.lambda_1), interval, ""
@@ -175,19 +191,31 @@ def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     yield _error_row(summary)
 
 
+def _kernel_rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
+    """The rate over kernels beside mean-field theory, which only an untrained network has."""
+    for found in summary.comparisons:
+        if found.law.quantity == RATE_KERNELS:
+            spread = _interval(numbers.rate, found.low, found.high)
+            yield "rms rate over kernels", numbers.rate(found.measured), spread, ""
+            yield from _theory_rows(summary, RATE_KERNELS, numbers.rate)
+
+
 def _theory_rows(
     summary: Summary, quantity: str, form: Callable[[float], str]
 ) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
-    """A line for every theory of `quantity` but those that say the same as the one above, as printed."""
+    """A line for every theory of `quantity` but terms that say the same as the one above, as printed."""
     above = ""
     for found in summary.comparisons:
         if found.law.quantity != quantity:
             continue
         predicted = form(found.predicted)
+        name = Text(f"  {found.law.theory}", "dim")
         if found.law.kind == "upper bound":
-            yield Text(f"  {found.law.theory}", "dim"), predicted, "", _OUTCOMES[found.outcome]
+            yield name, predicted, "", _OUTCOMES[found.outcome]
+        elif found.law.kind == "prediction":
+            yield name, predicted, *_distance(found, form)
         elif predicted != above:
-            yield Text(f"  {found.law.theory}", "dim"), predicted, *_distance(found, form)
+            yield name, predicted, "", ""
         above = predicted
 
 
@@ -210,6 +238,14 @@ def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
     return "rate (nats per step)", measured, interval, ""
 
 
+def _rms_row(summary: Summary) -> tuple[str, str, str, str]:
+    interval = _interval(numbers.rate, summary.rate_rms_low, summary.rate_rms_high)
+    samples = summary.effective_samples
+    if not interval and _measured(samples):
+        interval = f"ruled by {samples:.2g} samples"
+    return "rms rate (nats per step)", numbers.rate(summary.rate_rms or 0.0), interval, ""
+
+
 def _loss_row(summary: Summary) -> tuple[str, str, str, str]:
     name = f"loss ({summary.loss_unit})" if summary.loss_unit else "loss"
     measured = _shown(numbers.loss, summary.loss, summary.learning_verdict == "diverged")
@@ -229,6 +265,7 @@ def _error_row(summary: Summary) -> tuple[str, str, str, str]:
 
 
 def _places(summary: Summary) -> Iterator[tuple[str, str]]:
+    yield from (("try" if number == 0 else "or", typed) for number, typed in enumerate(summary.remedies))
     speed = summary.steps_per_second
     pace = f", {numbers.speed(speed)} steps/s" if _measured(speed) else ""
     yield "time", _shown(numbers.duration, summary.seconds) + pace

@@ -275,7 +275,8 @@ def test_an_architecture_is_diagnosed_and_stays_what_it_was(model):
     assert len(flow.layers) >= len(recurrent)
     for state in flow.states:
         assert (np.isfinite(state.window) | np.isneginf(state.window)).all()
-        assert state.verdict in ("vanishing", "stable", "borderline")
+        unread = np.isneginf(state.window).all()
+        assert state.verdict in (("not_measured",) if unread else ("vanishing", "stable", "borderline"))
 
 
 @pytest.mark.parametrize("model", SETTINGS, indirect=True)

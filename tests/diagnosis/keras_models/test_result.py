@@ -111,7 +111,7 @@ def test_zeros_before_the_last_step_and_dead_samples_count(geometric):
     flow = state(geometric)
     assert flow.window.shape == (T, B)
     assert flow.verdict == "vanishing"
-    assert state(np.full((T, B), -np.inf)).verdict == "vanishing"
+    assert state(np.full((T, B), -np.inf)).verdict == "not_measured"
 
 
 def test_without_any_step_nothing_reaches_anything(geometric):

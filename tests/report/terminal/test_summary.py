@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rnnexp.diagnosis import predictions
+from rnnexp.diagnosis import laws
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.report.terminal import Summary, print_summary
 
@@ -44,12 +44,17 @@ COMPARED = dataclasses.replace(
     lambda_1=EXPONENT[0],
     lambda_1_low=EXPONENT[1],
     lambda_1_high=EXPONENT[2],
+    rate_rms=RATE[0],
+    rate_rms_low=RATE[1],
+    rate_rms_high=RATE[2],
+    effective_samples=30.0,
     comparisons=(
-        Comparison(predictions.MEAN_FIELD, -0.2599, *RATE),
-        Comparison(predictions.AT_VARIANCE, -0.1553, *RATE),
-        Comparison(predictions.OF_SLOPES, -0.1391, *RATE),
-        Comparison(predictions.BOUND, -0.0201, *RATE),
-        Comparison(predictions.EXPONENT_OF_SLOPES, -0.1251, *EXPONENT),
+        Comparison(laws.MEAN_FIELD, -0.2599, *RATE),
+        Comparison(laws.AT_VARIANCE, -0.1553, *RATE),
+        Comparison(laws.OF_SLOPES, -0.1391, *RATE),
+        Comparison(laws.CLOSURE, -0.1391, *RATE),
+        Comparison(laws.BOUND, -0.0201, *RATE),
+        Comparison(laws.EXPONENT_OF_SLOPES, -0.1251, *EXPONENT),
     ),
 )
 DIVERGED = Summary(
@@ -79,7 +84,7 @@ def row(text, label):
 def test_every_finding_is_there(width):
     text = shown(VANISHING, width)
     assert row(text, "gradient") == "vanishing 2.1 trillion times smaller at the first step"
-    assert row(text, "learning") == "at chance the loss is not under the best constant predictor's"
+    assert row(text, "learning") == "at chance not told apart from the baseline on the same sequences"
     assert row(text, "note") == "validated on 10,048 fresh sequences"
     assert row(text, "log10 |dl/dh_1| / |dl/dh_T|") == "-12.31 [-12.94, -11.80]"
     assert row(text, "rate (nats per step)") == "-0.1425 [-0.1490, -0.1361]"
@@ -92,38 +97,53 @@ def test_every_finding_is_there(width):
 def test_every_theory_is_a_line_below_what_it_is_of(width):
     lines = [" ".join(line.split()) for line in shown(COMPARED, width).splitlines()]
     first = lines.index("rate (nats per step) -0.1425 [-0.1490, -0.1361]")
-    assert lines[first + 1 : first + 7] == [
-        "mean field -0.2599 off by -0.1174 18 half-widths",
-        "at measured q -0.1553 off by -0.0128 2.0 half-widths",
-        "from measured slopes -0.1391 off by +0.0034 agrees",
+    assert lines[first + 1 : first + 9] == [
         "upper bound -0.0201 holds",
+        "rms rate (nats per step) -0.1425 [-0.1490, -0.1361]",
+        "mean field -0.2599",
+        "at measured q -0.1553",
+        "from measured slopes -0.1391",
+        "this kernel (closure) -0.1391 off by +0.0034 agrees",
         "lambda_1 (nats per step) -0.1401 [-0.1501, -0.1301]",
         "from measured slopes -0.1251 off by +0.0150 1.5 half-widths",
     ]
 
 
+def test_an_rms_that_few_samples_rule_has_no_interval():
+    few = dataclasses.replace(COMPARED, rate_rms_low=math.nan, rate_rms_high=math.nan, effective_samples=2.34)
+    assert row(shown(few), "rms rate (nats per step)") == "-0.1425 ruled by 2.3 samples"
+    assert "rms rate" not in shown(VANISHING)
+
+
 def test_a_theory_that_says_the_same_as_the_one_above_is_left_out():
-    same = Comparison(predictions.AT_VARIANCE, -0.25991, *RATE)
+    same = Comparison(laws.AT_VARIANCE, -0.25991, *RATE)
     found = (COMPARED.comparisons[0], same, *COMPARED.comparisons[2:])
     text = shown(dataclasses.replace(COMPARED, comparisons=found))
     assert "measured q" not in text
     assert text.count("from measured slopes") == 2
 
 
+def test_mean_field_is_compared_with_the_rate_over_kernels():
+    found = Comparison(laws.OVER_KERNELS, -0.35, -0.33, -0.45, -0.21)
+    text = shown(dataclasses.replace(COMPARED, comparisons=(found,)))
+    assert row(text, "rms rate over kernels") == "-0.3300 [-0.4500, -0.2100]"
+    assert row(text, "  mean field") == "-0.3500 off by -0.0200 agrees"
+
+
 def test_a_bound_that_is_the_prediction_above_it_is_shown_all_the_same():
-    found = (Comparison(predictions.MEAN_FIELD, 0.0, *RATE), Comparison(predictions.BOUND, 0.0, *RATE))
+    found = (Comparison(laws.MEAN_FIELD, 0.0, *RATE), Comparison(laws.BOUND, 0.0, *RATE))
     assert "upper bound" in shown(dataclasses.replace(COMPARED, comparisons=found))
 
 
 def test_a_violated_bound_is_a_fault():
-    found = (Comparison(predictions.BOUND, -0.3, *RATE),)
+    found = (Comparison(laws.BOUND, -0.3, *RATE),)
     assert row(shown(dataclasses.replace(COMPARED, comparisons=found)), "  upper bound") == (
         "-0.3000 violated: a fault"
     )
 
 
 def test_a_ratio_is_compared_in_decades():
-    found = (Comparison(predictions.GLOROT, 0.0636, -0.2225, -0.2225, -0.2225),)
+    found = (Comparison(laws.GLOROT, 0.0636, -0.2225, -0.2225, -0.2225),)
     text = shown(dataclasses.replace(COMPARED, comparisons=found))
     assert row(text, "  Glorot growth") == "0.06 off by +0.29 samples do not vary"
 
@@ -132,8 +152,9 @@ def test_a_cell_without_theory_has_no_lines_of_it():
     text = shown(dataclasses.replace(COMPARED, comparisons=()))
     lines = text.splitlines()
     (first,) = [number for number, line in enumerate(lines) if line.startswith("rate (nats per step)")]
-    assert lines[first + 1].startswith("lambda_1 (nats per step)")
-    assert lines[first + 2].startswith("loss")
+    assert lines[first + 1].startswith("rms rate (nats per step)")
+    assert lines[first + 2].startswith("lambda_1 (nats per step)")
+    assert lines[first + 3].startswith("loss")
     assert "lambda" not in shown(VANISHING)
 
 
@@ -169,7 +190,7 @@ def test_brackets_of_the_configuration_are_not_markup():
 @pytest.mark.parametrize("absent", [None, math.nan])
 def test_what_was_not_measured_says_so(absent):
     numbers = [field.name for field in dataclasses.fields(Summary) if field.type == float | None]
-    assert len(numbers) == 15
+    assert len(numbers) == 19
     text = shown(Summary("adding", **dict.fromkeys(numbers, absent)))
     labels = ["gradient", "learning", "log10 |dl/dh_1| / |dl/dh_T|", "rate (nats per step)", "loss", "error"]
     assert [row(text, label) for label in [*labels, "time"]] == ["not measured"] * 7

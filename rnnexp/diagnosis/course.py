@@ -1,0 +1,152 @@
+"""The course of a training: spikes of the gradient, and whether the loss still falls at the end."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnexp.runtime.intervals import mean_interval
+
+_SPIKE = 100.0  # medians of the norm
+_WRECK = 10.0  # floors of the loss
+_PARTS = 5  # the course ends with its last fifth
+_FEW = 8  # training steps: too few for an end
+
+
+class Spike(NamedTuple):
+    """The largest gradient of a training, where it is far beyond the usual ones.
+
+    Attributes:
+        step: The training step.
+        norm: The global norm of its gradient before clipping; inf or nan where it was not finite.
+        usual: The median norm of the steps before it.
+        wrecked: Whether the training loss rose beyond ten floors.
+    """
+
+    step: int
+    norm: float
+    usual: float
+    wrecked: bool
+
+
+class Fall(NamedTuple):
+    """How the loss changed over the last fifth of a training.
+
+    Attributes:
+        share: Mean loss of its second half less that of its first half, over the latter; negative: it fell.
+        half_width: Half of the 95 % interval of `share`.
+        steps: Training steps from the middle of the first half to that of the second.
+    """
+
+    share: float
+    half_width: float
+    steps: float
+
+    @property
+    def falling(self) -> bool:
+        """Whether the whole interval is below 0."""
+        return self.share + self.half_width < 0
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What was recorded of a training, one entry a recorded step.
+
+    Attributes:
+        steps: The training steps, (N,).
+        losses: Training loss, (N,).
+        norms: Global norm of the gradient before clipping, (N,).
+        floor_loss: Loss of the best constant predictor.
+        diverged_at: The first step with a number that is not finite, or None.
+    """
+
+    steps: np.ndarray
+    losses: np.ndarray
+    norms: np.ndarray
+    floor_loss: float
+    diverged_at: int | None = None
+
+    @property
+    def usual_norm(self) -> float:
+        """The median of all norms; nan where nothing was recorded."""
+        return float(np.median(self._norms)) if len(self.norms) else math.nan
+
+    @property
+    def spikes(self) -> int:
+        """Recorded steps with a norm of more than 100 medians."""
+        return int(np.sum(self._norms > _SPIKE * self.usual_norm)) if len(self.norms) else 0
+
+    @property
+    def _norms(self) -> np.ndarray:
+        return np.where(np.isnan(self.norms), np.inf, self.norms)
+
+    def spike(self) -> Spike | None:
+        """Return the spike, if there is one.
+
+        A norm of more than 100 medians of all norms, a loss of more than ten floors after one that was lower,
+        or a number that is not finite after at least one step. The step is that of the largest norm.
+        """
+        if len(self.steps) < 2:
+            return None
+        norms = self._norms
+        losses = np.where(np.isnan(self.losses), np.inf, self.losses)
+        place = int(norms.argmax())
+        wreck = _WRECK * self.floor_loss
+        wrecked = bool(losses.max() > wreck and losses[: max(place, 1)].min() <= wreck)
+        if place == 0 or not (norms[place] > _SPIKE * self.usual_norm or wrecked):
+            return None
+        return Spike(
+            int(self.steps[place]), float(self.norms[place]), float(np.median(norms[:place])), wrecked
+        )
+
+    def fall(self) -> Fall | None:
+        """Return how the loss changed over the last fifth; None of a training too short, or not finite.
+
+        Every step has fresh sequences, so that the two halves of the last fifth of the training losses are
+        independent, and Welch's interval holds for their difference.
+        """
+        last = self.losses[-(len(self.losses) // _PARTS) :] if len(self.losses) >= _PARTS * _FEW else []
+        if len(last) == 0 or not np.isfinite(last).all():
+            return None
+        before, after = last[: len(last) // 2], last[len(last) // 2 :]
+        (first, first_half), (second, second_half) = mean_interval(before), mean_interval(after)
+        if first <= 0:
+            return None
+        apart = float(self.steps[-1] - self.steps[-len(last)]) / 2
+        return Fall((second - first) / first, math.hypot(first_half, second_half) / first, apart)
+
+    def steps_to(self, loss: float, most: float) -> int | None:
+        """Return at which step the loss would be reached if it went on to fall as over the last fifth.
+
+        The logarithm of the loss is taken to go on in a line; at most `most` times the steps so far, at
+        least twice as many. None where it does not fall.
+        """
+        fall = self.fall()
+        if fall is None or not fall.falling:
+            return None
+        taken = int(self.steps[-1]) + 1
+        last = float(np.mean(self.losses[-max(len(self.losses) // (2 * _PARTS), 1) :]))
+        rate = -math.log1p(max(fall.share, -0.999)) / fall.steps
+        needed = taken + max(math.log(last / loss), 0.0) / rate if loss > 0 else math.inf
+        return rounded_up(min(max(needed, 2.0 * taken), most * taken))
+
+
+def rounded_up(steps: float) -> int:
+    """Return a number of steps rounded up to one digit.
+
+    >>> rounded_up(1234.0), rounded_up(5000.0)
+    (2000, 5000)
+    """
+    digit = 10 ** math.floor(math.log10(steps)) if steps >= 1 else 1
+    return math.ceil(steps / digit - 1e-9) * digit
+
+
+def threshold_of(spike: Spike) -> float:
+    """Return a clip threshold from the norms before a spike: their median, rounded to one digit.
+
+    Under Adam a threshold of the usual size keeps the usual steps and takes the size away from rare ones.
+    """
+    if not 0 < spike.usual < math.inf:
+        return 1.0
+    return float(f"{spike.usual:.0e}")

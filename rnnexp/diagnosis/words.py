@@ -1,0 +1,184 @@
+"""The verdict in words: what a run is limited by, each sentence from named metrics."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from rnnexp.diagnosis.evidence import Evidence
+
+_DECADE = math.log(10)
+_MANY = 0.3  # share of saturated units that is worth a sentence
+_SOME = 0.05  # share of dead units that is worth a sentence
+_SAME = 1e-4  # nats per step: a twentieth of a decade over 1000 steps
+_OFTEN = 0.5  # share of clipped updates that is worth a sentence
+_THOUSANDS = ("", " thousand", " million", " billion", " trillion")
+_RARE = 1.0  # decades of the rms norm over the typical one that are worth a sentence
+
+
+class Sentence(NamedTuple):
+    """One sentence, and the metrics (by the names of the measurement contract) that it is made from."""
+
+    text: str
+    metrics: tuple[str, ...]
+
+
+def describe(evidence: Evidence) -> list[Sentence]:
+    """Return what was found: gradient, theory, units, clipping, learning."""
+    return [sentence for part in _PARTS for sentence in part(evidence)]
+
+
+def paragraph(sentences: Iterable[Sentence]) -> str:
+    """Return the sentences as one text."""
+    return " ".join(sentence.text for sentence in sentences)
+
+
+def _gradient(e: Evidence) -> Iterator[Sentence]:
+    names = ("grad/rate", "grad/log10_ratio", "verdict.gradient")
+    if e.gradient == "non_finite":
+        yield Sentence("The gradient is not finite, so its rate cannot be told.", ("grad/nonfinite_share",))
+    elif e.gradient == "not_measured":
+        text = "The gradient over time has no verdict: there is one step, or nothing reads the state"
+        yield Sentence(f"{text}.", ("verdict.gradient",))
+    elif e.log10_ratio == -math.inf:
+        text = "In most sequences nothing at all reaches h_1"
+        yield Sentence(f"{text}.", ("grad/log10_ratio", "grad/zero_share"))
+    else:
+        yield Sentence(f"{_change(e)}.", names)
+    if e.rms_over_typical > _RARE:
+        yield _rare(e)
+
+
+def _change(e: Evidence) -> str:
+    """How a typical gradient changes from h_T to h_1, and at which rate where the two tell the same."""
+    one = "The gradient is stable: a typical one" if e.gradient == "stable" else "A typical gradient"
+    text = f"{one} is {times(e.log10_ratio)} at the first of {e.time_steps} steps than at the last"
+    if not math.isfinite(e.rate):
+        return text
+    if e.rate * e.log10_ratio < 0 and abs(e.log10_ratio) > 0.1:
+        return f"{text}, though its slope over all lags is {e.rate:+.4f} nats per step: it bends"
+    every = f", a decade every {_DECADE / abs(e.rate):.3g} steps" if e.gradient != "stable" else ""
+    return f"{text} ({e.rate:+.4f} nats per step{every})"
+
+
+def times(log10_ratio: float) -> str:
+    """Return a finite ratio, given as its log10, in words.
+
+    >>> times(-7.81), times(2.9), times(-36.4)
+    ('65 million times smaller', '790 times larger', '10^36 times smaller')
+    """
+    decades = abs(log10_ratio)
+    comparison = "times smaller" if log10_ratio < 0 else "times larger"
+    if decades >= 3 * len(_THOUSANDS):
+        return f"10^{decades:.0f} {comparison}"
+    rounded = float(f"{10**decades:.2g}")
+    thousands = min(int(math.log10(rounded) // 3), len(_THOUSANDS) - 1)
+    return f"{rounded / 1000**thousands:.4g}{_THOUSANDS[thousands]} {comparison}"
+
+
+def _rare(e: Evidence) -> Sentence:
+    text = f"Rare sequences carry far larger gradients: at h_1 the rms norm is 10^{e.rms_over_typical:.1f} of"
+    text = f"{text} the typical one, and {e.effective_samples:.2g} of {e.probe_samples} sequences rule it"
+    if e.log10_ratio + e.rms_over_typical > 0:
+        text = f"{text}: explosions are rare, and clipping is for them"
+    return Sentence(f"{text}.", ("grad/rate_rms", "grad/effective_samples"))
+
+
+def _bound(e: Evidence) -> Iterator[Sentence]:
+    names = ("theory/rate_bound", "grad/rate_low")
+    if e.rate_low > e.rate_bound + _SAME:
+        text = f"It exceeds {e.rate_bound:+.4f} nats per step, more than any step of these weights hands on"
+        yield Sentence(f"{text}: the measurement is at fault.", names)
+    elif e.rate_bound < -_SAME and math.isfinite(e.rate):
+        most = math.exp(e.rate_bound)
+        text = f"It must shrink: no step hands on more than {most:.4g} of it, whatever the states"
+        yield Sentence(f"{text}.", names)
+
+
+def _before(e: Evidence) -> Iterator[Sentence]:
+    """Mean field speaks of kernels that the initialiser might have drawn."""
+    if not (math.isfinite(e.rate_start) and math.isfinite(e.rate_kernels) and e.rate_kernels_sd > 0):
+        return
+    spreads = abs(e.rate_start - e.rate_kernels) / e.rate_kernels_sd
+    text = f"Before training mean-field theory predicts {e.rate_start:+.4f} nats per step, and twelve kernels"
+    text = f"{text} drawn anew have {e.rate_kernels:+.4f} +- {e.rate_kernels_sd:.4f}"
+    distance = f"{spreads:.1f} standard deviations apart"
+    yield Sentence(f"{text}: {distance}.", ("theory/rate", "theory/rate_kernels", "theory/rate_kernels_sd"))
+
+
+def _sum(e: Evidence) -> Iterator[Sentence]:
+    """What leads from mean field to the rms rate of these weights: the parts add up to the difference."""
+    parts = {
+        "variance as measured": e.rate_measured_q - e.predicted_rate,
+        "slopes as measured": e.rate_measured_slopes - e.rate_measured_q,
+        "this kernel": e.rate_closure - e.rate_measured_slopes,
+        "timing": e.rate_rms - e.rate_closure,
+    }
+    if not all(map(math.isfinite, parts.values())):
+        return
+    listed = [f"{part:+.4f} for {name}" for name, part in parts.items() if abs(part) >= _SAME]
+    terms = ", ".join([f"mean field {e.predicted_rate:+.4f}", *listed])
+    names = ("theory/rate", "theory/rate_measured_q", "theory/rate_measured_slopes", "theory/rate_closure")
+    yield Sentence(f"The rms rate {e.rate_rms:+.4f} is the sum of {terms}.", (*names, "grad/rate_rms"))
+    if abs(parts["timing"]) > max(0.01, abs(e.rate_closure) / 4):
+        more = "larger" if parts["timing"] > 0 else "smaller"
+        text = f"Slopes keep step with gradients: where one is large the other is {more} than by chance"
+        yield Sentence(f"{text}.", ("theory/rate_closure", "grad/rate_rms"))
+
+
+def _units(e: Evidence) -> Iterator[Sentence]:
+    if e.saturated > _MANY and e.gates:
+        text = f"{e.saturated:.0%} of the gates' units are saturated at a typical step: open or shut for good"
+        yield Sentence(f"{text}.", ("state/saturated",))
+    elif e.saturated > _MANY and e.activation not in _HALF_FLAT:
+        yield Sentence(
+            f"{e.saturated:.0%} of the units are saturated at a typical step.", ("state/saturated",)
+        )
+    if e.dead > _SOME:
+        text = f"{e.dead:.0%} of the units have no slope at any step of the {e.probe_samples} probe sequences"
+        yield Sentence(f"{text}.", ("state/dead",))
+
+
+def _clipping(e: Evidence) -> Iterator[Sentence]:
+    if not e.clip_fraction > _OFTEN:
+        return
+    text = f"{e.clip_fraction:.0%} of the updates were clipped"
+    if e.optimizer == "sgd":
+        meaning = "so the clip sets the step size more than the loss does"
+    else:
+        meaning = f"so that they count nearly alike; the step size is that of {e.optimizer}, which does not"
+        meaning = f"{meaning} see a common factor of the gradients"
+    yield Sentence(f"{text}, {meaning}.", ("grad/clip_fraction",))
+
+
+def _learning(e: Evidence) -> Iterator[Sentence]:
+    names = ("val/loss", "task/floor_loss", "val/loss_below_floor", "val/error", "verdict.learning")
+    numbers = f"loss {e.loss:.4g} against {e.floor_loss:.4g} of the best constant"
+    apart = f"{e.below:+.2g} +- {e.below_half_width:.1g} below the {e.baseline} on the same sequences"
+    if e.learning == "diverged":
+        at = "" if e.diverged_at is None else f" at training step {e.diverged_at}"
+        yield Sentence(f"Training diverged{at}.", ("train/loss", "grad/global_norm"))
+    elif e.learning == "solved":
+        yield Sentence(f"The task is solved: {e.error:.2%} wrong, {numbers}.", names)
+    elif e.learning == "learning":
+        yield Sentence(f"The network learns: {numbers}, {apart}; {e.error:.2%} wrong.", names)
+    elif e.learning == "worse_than_chance":
+        yield Sentence(f"The network is worse than chance: {numbers}.", names)
+    else:
+        yield Sentence(f"The network is at chance: {numbers}, {apart}.", names)
+    if e.proven_horizon >= 1:
+        text = f"By its loss it has provably used at least {math.floor(e.proven_horizon)} of"
+        yield Sentence(f"{text} {e.time_steps} steps.", ("task/proven_horizon",))
+
+
+_HALF_FLAT = frozenset({"relu", "relu6", "hard_tanh", "hard_sigmoid", "soft_shrink", "hard_shrink"})
+"""Activations with flat stretches by design: a large share of flat units is their normal state."""
+
+_PARTS: tuple[Callable[[Evidence], Iterator[Sentence]], ...] = (
+    _gradient,
+    _bound,
+    _before,
+    _sum,
+    _units,
+    _clipping,
+    _learning,
+)

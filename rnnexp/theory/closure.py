@@ -1,0 +1,79 @@
+"""The kernel's own law: second moments of the gradient, with the slopes' second moments beside them."""
+
+import numpy as np
+
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.theory.lags import fitted_rate
+
+
+def closure_profile(kernel: np.ndarray, slopes: np.ndarray, last_adjoint: np.ndarray) -> np.ndarray:
+    """Return 1/2 ln tr M_t by lag k = T - t, (T,), nats: the law's ln rms_b ||dl_b/dh_t||.
+
+        M_T = mean_b g_b g_b^T,   g_b = dl_b/dh_T
+        M_{t-1} = W (C_t o M_t) W^T,   C_t = mean_b s_t s_t^T,   s_t = phi'(a_t),   o elementwise
+
+    Exact is dl/dh_{t-1} = W (s_t o dl/dh_t) of every sample, and so M_{t-1} = W mean_b(s s^T o g g^T) W^T.
+    The law puts the product of means for the mean of products: slopes and gradients are taken for independent
+    over samples at every step, and nothing is assumed of the kernel. It is exact for one sample, for one
+    slope that all samples share (a linear layer among others), and for slopes drawn afresh at every step.
+    It fails where the same samples have large slopes step after step, as for W = g I with
+    `rnnexp.theory.decoupled_rate` in its place. M is kept at trace 1 beside its logarithm. A step costs
+    2 H^3 + B H^2 products.
+
+    The second moments of a product of matrices: Furstenberg and Kesten 1960
+    (https://doi.org/10.1214/aoms/1177705909); of back-propagated gradients: Schoenholz et al. 2017
+    (https://arxiv.org/abs/1611.01232), where W is averaged over too.
+
+    Args:
+        kernel: W_hh, (H, H), from unit i (row) to unit j (column).
+        slopes: phi'(a_1) ... phi'(a_T), (T, B, H).
+        last_adjoint: dl_b/dh_T, (B, H).
+
+    Returns:
+        The profile; -inf from where nothing is left, nan from where a number is not finite.
+
+    Raises:
+        ArgumentError: `slopes` is not (T, B, H) or is empty, or another array has not its shape.
+
+    >>> closure_profile(np.array([[2.0]]), np.full((3, 1, 1), 0.25), np.array([[1.0]])).round(3)
+    array([ 0.   , -0.693, -1.386])
+    """
+    kernel, slopes, last_adjoint = _checked(kernel, slopes, last_adjoint)
+    steps, samples, _ = slopes.shape
+    profile = np.full(steps, -np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        largest = np.abs(last_adjoint).max()
+        scaled = last_adjoint / (largest or 1.0)
+        moments, log_scale = scaled.T @ scaled / samples, np.log(largest or 1.0)
+        for lag in range(steps):
+            trace = float(np.trace(moments))
+            if trace == 0:
+                break
+            log_scale += 0.5 * np.log(trace)
+            profile[lag] = log_scale
+            passed = slopes[steps - 1 - lag]
+            correlated = passed.T @ passed * (moments / trace) / samples
+            moments = kernel @ correlated @ kernel.T
+    return profile
+
+
+def closure_rate(kernel: np.ndarray, slopes: np.ndarray, last_adjoint: np.ndarray) -> float:
+    """Return the slope of `closure_profile` against the lag, nats per step of lag.
+
+    It stands beside the rate of the root mean square over samples. Arguments and errors as there; nan where
+    fewer than two lags are left, or a number is not finite.
+    """
+    profile = closure_profile(kernel, slopes, last_adjoint)
+    return np.nan if np.isnan(profile).any() else fitted_rate(profile)
+
+
+def _checked(*arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    kernel, slopes, last_adjoint = (np.asarray(array, dtype=np.float64) for array in arrays)
+    if slopes.ndim != 3 or slopes.size == 0:
+        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
+    _, samples, units = slopes.shape
+    if kernel.shape != (units, units):
+        raise ArgumentError("kernel", f"an array of shape {(units, units)}", kernel.shape)
+    if last_adjoint.shape != (samples, units):
+        raise ArgumentError("last_adjoint", f"an array of shape {(samples, units)}", last_adjoint.shape)
+    return kernel, slopes, last_adjoint

@@ -1,0 +1,164 @@
+import math
+import re
+
+import pytest
+from made_evidence import VANISHING, evidence
+
+from rnnexp.diagnosis.words import describe, paragraph, times
+
+
+def said(**changes):
+    return paragraph(describe(evidence(**changes)))
+
+
+def test_a_decade_is_lost_in_as_many_steps_as_the_rate_says():
+    (steps,) = re.findall(r"a decade every ([\d.]+) steps", said())
+    assert math.exp(-0.165 * float(steps)) == pytest.approx(0.1, rel=0.01)  # three digits are printed
+    start = "A typical gradient is 200 trillion times smaller at the first of 200 steps than at the last"
+    assert f"{start} (-0.1650 nats per step" in said()
+
+
+def test_a_stable_gradient_has_a_factor_and_a_way():
+    for ratio, way in ((-1.0, "10 times smaller"), (1.0, "10 times larger")):
+        text = said(gradient="stable", log10_ratio=ratio, rate=ratio / 100)
+        assert text.startswith(f"The gradient is stable: a typical one is {way} at the first of 200 steps")
+        assert "a decade every" not in text
+
+
+def test_a_rate_and_a_ratio_that_contradict_are_not_one_law():
+    text = said(gradient="borderline", rate=0.01, log10_ratio=-3.1)
+    assert "is 1.3 thousand times smaller at the first of 200 steps" in text
+    assert "than at the last, though its slope over all lags is +0.0100" in text
+    assert "a decade every" not in text
+
+
+@pytest.mark.parametrize(
+    ("log10_ratio", "words"),
+    [
+        (0.0, "1 times larger"),
+        (-2.0, "100 times smaller"),
+        (math.log10(999.6), "1 thousand times larger"),
+        (math.log10(45_600), "46 thousand times larger"),
+        (-14.9999, "1000 trillion times smaller"),
+        (-15.0, "10^15 times smaller"),
+        (120.4, "10^120 times larger"),
+    ],
+)
+def test_a_ratio_in_words(log10_ratio, words):
+    assert times(log10_ratio) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"gradient": "non_finite", "rate": math.nan, "log10_ratio": math.nan}, "is not finite"),
+        ({"gradient": "not_measured", "rate": math.nan, "log10_ratio": math.nan}, "has no verdict"),
+        ({"log10_ratio": -math.inf}, "In most sequences nothing at all reaches h_1."),
+    ],
+)
+def test_a_gradient_without_a_number_is_told_in_words(changes, words):
+    text = said(**changes)
+    assert words in text
+    assert "nan" not in text and "inf" not in text.replace("finite", "")
+
+
+def test_rare_sequences_are_told_where_they_rule_the_mean():
+    rare = {"rms_over_typical": 2.5, "effective_samples": 1.3}
+    text = said(**rare)
+    assert "the rms norm is 10^2.5 of the typical one, and 1.3 of 64 sequences rule it." in text
+    assert "clipping is for them" in said(**rare, gradient="stable", log10_ratio=-1.0)
+    assert "Rare" not in said() and "Rare" not in said(rms_over_typical=math.nan)
+
+
+def test_mean_field_stands_beside_kernels_and_never_beside_one():
+    text = said(rate_start=-0.11, rate_kernels=-0.12, rate_kernels_sd=0.02)
+    assert "predicts -0.1100 nats per step" in text and "-0.1200 +- 0.0200: 0.5 standard deviations" in text
+    assert "off by" not in text and "half-widths" not in text
+    assert "Before training" not in said()
+
+
+CHAIN = {"rate_measured_q": -0.1, "rate_measured_slopes": -0.25, "rate_closure": -0.17}
+
+
+def test_the_parts_of_the_rate_add_up():
+    text = said(**CHAIN)
+    numbers = re.findall(r"([-+]\d\.\d{4})", text[text.index("The rms rate") :])
+    rate, *parts = map(float, numbers[:6])
+    assert len(parts) == 5
+    assert sum(parts) == pytest.approx(rate, abs=2e-4)
+    for name in ("variance as measured", "slopes as measured", "this kernel", "timing"):
+        assert f"for {name}" in text
+
+
+def test_a_part_that_is_nothing_is_not_told_and_nothing_without_the_closure():
+    assert "variance as measured" not in said(**CHAIN | {"rate_measured_q": -0.16803})
+    assert "The rms rate" not in said(**CHAIN | {"rate_closure": math.nan})
+
+
+def test_slopes_that_keep_step_with_gradients_are_told():
+    assert "Slopes keep step" not in said(**CHAIN)
+    assert "the other is larger than by chance" in said(**CHAIN | {"rate_closure": -0.25})
+    assert "the other is smaller than by chance" in said(**CHAIN | {"rate_closure": -0.1})
+
+
+def test_a_bound_below_0_is_told_and_one_that_is_exceeded_is_a_fault():
+    (most,) = re.findall(r"no step hands on more than ([\d.]+) of it", said(rate_bound=-0.05))
+    assert math.log(float(most)) == pytest.approx(-0.05, abs=1e-3)
+    for bound in (math.nan, 0.3, 0.0, -1e-16, math.inf):
+        assert "hands on more" not in said(rate_bound=bound) and "fault" not in said(rate_bound=bound)
+    text = said(rate_bound=-0.2)
+    assert "It exceeds -0.2000 nats per step" in text and "the measurement is at fault" in text
+    assert "fault" not in said(rate_bound=-0.17)
+
+
+def test_units_are_told_where_there_are_many():
+    assert "38% of the units are saturated" in said()
+    assert "saturated" not in said(saturated=0.1)
+    assert "saturated" not in said(activation="relu", saturated=0.5)
+    shut = "38% of the gates' units are saturated at a typical step: open or shut for good"
+    assert shut in said(gates=True, activation="relu")
+
+
+def test_a_dead_unit_is_one_on_the_probe_batch():
+    assert "12% of the units have no slope at any step of the 64 probe sequences" in said(dead=0.12)
+    assert "no input moves them" not in said(dead=0.12)
+
+
+def test_a_clip_sets_the_step_size_of_sgd_alone():
+    assert "sets the step size more than the loss" in said(clip_fraction=0.9, optimizer="sgd")
+    for optimizer in ("adam", "rmsprop"):
+        text = said(clip_fraction=1.0, optimizer=optimizer)
+        assert "sets the step size" not in text
+        assert f"the step size is that of {optimizer}, which does not see a common factor" in text
+    assert "clipped" not in said(clip_fraction=0.3) and "clipped" not in said(clip_fraction=math.nan)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"learning": "solved", "error": 0.004, "loss": 0.008},
+            "The task is solved: 0.40% wrong, loss 0.008",
+        ),
+        ({"learning": "learning", "loss": 0.08, "below": 0.087}, "+0.087 +- 0.0004 below the best constant"),
+        ({"learning": "at_chance"}, "The network is at chance: loss 0.167 against 0.1667"),
+        ({"learning": "worse_than_chance", "loss": 58.0}, "is worse than chance: loss 58 against 0.1667"),
+        ({"learning": "diverged", "diverged_at": 31}, "Training diverged at training step 31."),
+    ],
+)
+def test_what_was_learned(changes, words):
+    assert words in said(**changes)
+
+
+def test_a_proven_horizon_is_told():
+    text = said(learning="learning", loss=0.079, proven_horizon=105.2)
+    assert text.endswith("By its loss it has provably used at least 105 of 200 steps.")
+    assert "provably" not in said() and "provably" not in said(proven_horizon=math.nan)
+
+
+def test_every_sentence_names_the_metrics_that_it_is_made_from():
+    far = evidence(**CHAIN, rate_bound=-0.1, rms_over_typical=2.0, dead=0.2, proven_horizon=3.0)
+    for sentence in [*describe(VANISHING), *describe(far)]:
+        assert sentence.text.endswith(".")
+        assert sentence.metrics
+        assert all(re.fullmatch(r"(\w+/\w+|verdict\.\w+)", name) for name in sentence.metrics)
