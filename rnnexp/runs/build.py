@@ -15,6 +15,7 @@ from rnnexp.nn.cells.catalogue import cell_spec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
+from rnnexp.optim.regularizers import Regularizer
 from rnnexp.runs import heuristics, schema
 from rnnexp.runs.composition import CONF, compose, not_chosen, plain
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
@@ -28,7 +29,13 @@ from rnnexp.tracking.address import without_login
 from rnnexp.training.config import Plan
 
 PROJECT = CONF.parent
-_KINDS = {"task": Task, "init": Initializer, "clip": Clip, "optimizer": Optimizer}
+_KINDS = {
+    "task": Task,
+    "init": Initializer,
+    "clip": Clip,
+    "optimizer": Optimizer,
+    "regularizer": Regularizer,
+}
 
 
 def compose_job(overrides: Sequence[str]) -> Job:
@@ -151,6 +158,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         initializer=_build("init", values, seed=3 * seed + 1),
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
+        regularizer=_build("regularizer", values),
         activation=values["activation"],
         units=values["units"],
         batch_size=values["batch_size"],

@@ -8,7 +8,7 @@ from typing import Any
 from rnnexp import tasks
 from rnnexp.nn import initializers
 from rnnexp.nn.cells import catalogue
-from rnnexp.optim import clipping, optimizers
+from rnnexp.optim import clipping, optimizers, regularizers
 
 _CLASSES: Mapping[str, Mapping[str, str]] = {
     "task": {kind.__name__: name for name, kind in tasks.CATALOGUE.items()},
@@ -16,8 +16,12 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
     "init": {kind.__name__: name for name, kind in initializers.CATALOGUE.items()},
     "clip": {kind.__name__: name for name, kind in clipping.CATALOGUE.items()},
     "optimizer": {kind.__name__: name for name, kind in optimizers.CATALOGUE.items()},
+    "regularizer": {kind.__name__: name for name, kind in regularizers.CATALOGUE.items()},
 }
 """Group -> class name -> name in the catalogue."""
+
+_ADDED = frozenset({"regularizer"})
+"""Groups that came when runs were recorded already: left at `none` they change no hash."""
 
 _OURS = ("rnnexp.", "keras.")
 
@@ -83,10 +87,10 @@ def _content(key: str, value: Any) -> Any:
 
 
 def _is_added_none(group: str, node: Any) -> bool:
-    return group not in _CLASSES and isinstance(node, Mapping) and node.get("name") == "none"
+    return group in _ADDED and isinstance(node, Mapping) and node.get("name") == "none"
 
 
 def _former_target(group: str, name: str, target: str) -> str:
     if group == "cell":
         return _FORMER_CELLS.get(name, target)
-    return f"{_FORMER_MODULES[group]}.{target.rpartition('.')[2]}"
+    return f"{_FORMER_MODULES[group]}.{target.rpartition('.')[2]}" if group in _FORMER_MODULES else target

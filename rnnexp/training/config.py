@@ -6,6 +6,7 @@ from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
+from rnnexp.optim.regularizers import NoRegularizer, Regularizer
 from rnnexp.tasks import Task
 
 
@@ -38,6 +39,7 @@ class Plan:
         validation_sequences: Sequences of a validation, at the end all.
         checkpoint_every: Training steps between checkpoints; 0: none.
         decades: D of the gradient verdict.
+        regularizer: The term of the trained loss beside that of the task.
     """
 
     task: Task
@@ -64,3 +66,4 @@ class Plan:
     validation_sequences: int
     checkpoint_every: int
     decades: float
+    regularizer: Regularizer = dataclasses.field(default_factory=NoRegularizer)
