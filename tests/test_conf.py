@@ -11,7 +11,7 @@ import yaml
 
 from rnnexp import cli, tasks, tracking
 from rnnexp.nn import initializers
-from rnnexp.optim import clipping, optimizers
+from rnnexp.optim import clipping, optimizers, regularizers
 from rnnexp.runs import build, schema
 from rnnexp.runs.identity import identity
 from rnnexp.runtime import provenance
@@ -24,6 +24,7 @@ CATALOGUES: dict[str, dict] = {
     "init": initializers.CATALOGUE,
     "clip": clipping.CATALOGUE,
     "optimizer": optimizers.CATALOGUE,
+    "regularizer": regularizers.CATALOGUE,
 }
 FROM_THE_TOP = {"seq_len", "seed"}
 """Constructor arguments that are top-level keys, swept most and shared by groups."""
@@ -82,7 +83,7 @@ def test_every_choice_composes_and_builds(group, name):
     job = composed("output_dir=x", f"{group}={name}", *length)
     assert job.choices[group] == name
     built: dict[str, object] = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
-    built["optimizer"] = job.plan.optimizer
+    built |= {"optimizer": job.plan.optimizer, "regularizer": job.plan.regularizer}
     if group in built:
         assert type(built[group]) is CATALOGUES[group][name]
 

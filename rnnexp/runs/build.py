@@ -179,6 +179,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         initializer=_build("init", values, seed=3 * seed + 1),
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
+        regularizer=_build("regularizer", values),
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rnnexp import tasks
 from rnnexp.nn import initializers
 from rnnexp.nn.cells import catalogue, spec
-from rnnexp.optim import clipping, optimizers
+from rnnexp.optim import clipping, optimizers, regularizers
 from rnnexp.probes.probe import Probe
 from rnnexp.runs.permissions import within
 from rnnexp.runtime.checks import ArgumentError, nearest
@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "init": Kind(initializers.Initializer, initializers.CATALOGUE, "rnnexp.initializers"),
     "clip": Kind(clipping.Clip, clipping.CATALOGUE, "rnnexp.clipping"),
     "optimizer": Kind(optimizers.Optimizer, optimizers.CATALOGUE, "rnnexp.optim.optimizers"),
+    "regularizer": Kind(regularizers.Regularizer, regularizers.CATALOGUE, "rnnexp.optim.regularizers"),
     "probes": Kind(Probe, {}, None),  # those of the package measure in every run
 }
 """Group -> what it constructs. A new kind of thing is a new line."""

@@ -14,6 +14,9 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 }
 """Group -> class name -> name in the catalogue."""
 
+_ADDED = frozenset({"regularizer"})
+"""Groups that came when runs were recorded already: left at `none` they change no hash."""
+
 _OURS = ("rnnexp.", "keras.")
 
 _FORMER_MODULES = {
@@ -82,10 +85,10 @@ def _content(key: str, value: Any) -> Any:
 def _is_added_none(group: str, node: Any) -> bool:
     if group in COLLECTIONS:
         return not node
-    return group not in _CLASSES and isinstance(node, Mapping) and node.get("name") == "none"
+    return group in _ADDED and isinstance(node, Mapping) and node.get("name") == "none"
 
 
 def _former_target(group: str, name: str, target: str) -> str:
     if group == "cell":
         return _FORMER_CELLS.get(name, target)
-    return f"{_FORMER_MODULES[group]}.{target.rpartition('.')[2]}"
+    return f"{_FORMER_MODULES[group]}.{target.rpartition('.')[2]}" if group in _FORMER_MODULES else target

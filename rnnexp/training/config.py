@@ -7,6 +7,7 @@ from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
+from rnnexp.optim.regularizers import NoRegularizer, Regularizer
 from rnnexp.probes.probe import Probe
 from rnnexp.tasks import Task
 
@@ -41,6 +42,7 @@ class Plan:
         checkpoint_every: Training steps between checkpoints; 0: none.
         decades: D of the gradient verdict.
         probes: Of the user's own, beside those of `rnnexp.probes.catalogue`.
+        regularizer: The term of the trained loss beside that of the task.
     """
 
     task: Task
@@ -68,3 +70,4 @@ class Plan:
     checkpoint_every: int
     decades: float
     probes: tuple[Probe[Any], ...] = ()
+    regularizer: Regularizer = dataclasses.field(default_factory=NoRegularizer)

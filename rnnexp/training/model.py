@@ -12,6 +12,7 @@ import tensorflow as tf
 from rnnexp.nn.losses import sequence_losses
 from rnnexp.nn.taps import recording
 from rnnexp.optim.clipping import Clip, Clipped
+from rnnexp.optim.regularizers import NoRegularizer, Regularizer
 from rnnexp.runtime import checks
 from rnnexp.training.data import Block
 from rnnexp.training.gradients import Differentiated, averaged
@@ -21,11 +22,12 @@ from rnnexp.training.record import SCALARS, SKIPPED, Recorded
 class RecordingModel(keras.Model):
     """A network under training that keeps the gradient of every step.
 
-        L = mean_b l_b + sum of network.losses,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
+        L = mean_b l_b + sum of network.losses + R,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
 
     `network.losses` are what layers add of their own, regularizers of weights and of activities and what a
-    layer gives to `add_loss`, as in `keras.Model.fit`. They are part of what is differentiated and of the
-    loss that `fit` reports; the record keeps mean_b l_b, the task's own loss, which a floor is compared with.
+    layer gives to `add_loss`, as in `keras.Model.fit`; R is the term of the regularizer. They are part of
+    what is differentiated and of the loss that `fit` reports; the record keeps mean_b l_b, the task's own
+    loss, which a floor is compared with.
 
     One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` is fed with blocks of
     batches (`rnnexp.training.data`): what Keras takes for one step is a block, a loop over training steps on
@@ -44,6 +46,7 @@ class RecordingModel(keras.Model):
         shards: Equal parts of the batch that are differentiated side by side, one on each core. The result
             is that of one part to rounding, and depends on nothing else: not on the number of cores. A term
             that a layer adds has to be a mean over samples then, as Keras' activity regularizers are.
+        regularizer: From `rnnexp.optim.regularizers`; None: no term.
 
     Raises:
         ArgumentError: `shards` is not an integer of at least 1.
@@ -64,6 +67,7 @@ class RecordingModel(keras.Model):
         rows: int = 100,
         record: bool = True,
         shards: int = 1,
+        regularizer: Regularizer | None = None,
     ):
         # Without the dtype, Keras would round float64 inputs of `call` to float32.
         super().__init__(name="recording", dtype=network.inputs[0].dtype)
@@ -73,6 +77,7 @@ class RecordingModel(keras.Model):
         first = clip.init(network.trainable_variables)
         self.clip_state = [tf.Variable(value, trainable=False) for value in first]
         self._record = record
+        self._regularizer = NoRegularizer() if regularizer is None else regularizer
         self._shards = checks.integer("shards", shards, minimum=1)
         self._differentiate, self._take = self._backward_pass, self._update
         self.rows = rows
@@ -150,7 +155,7 @@ class RecordingModel(keras.Model):
             y: What the network is to answer.
 
         Returns:
-            L, with what the layers add to it.
+            L, with what layers and regularizer add to it.
 
         Raises:
             ValueError: The norms are wanted, and not exactly one recurrent layer hands them out; or B is not
@@ -165,7 +170,9 @@ class RecordingModel(keras.Model):
             loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, self.network(x, training=True)))
             # The network's own terms are known once it was called.
             terms = [tf.reduce_sum(tf.cast(term, loss.dtype)) for term in self.network.losses]
-            trained = tf.add_n([loss, *terms])
+            by_path = {weight.path: weight for weight in weights}
+            penalty = self._regularizer.loss(by_path, x, y)
+            trained = tf.add_n([loss, *terms, *([] if penalty is None else [penalty])])
         return Differentiated(loss, trained, *tape.gradient(trained, (weights, self._one(taps))))
 
     def _update(self, parts: list[Differentiated], batch_size: int) -> tf.Tensor:

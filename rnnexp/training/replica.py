@@ -223,7 +223,13 @@ def _network(plan: Plan, dtype: str) -> keras.Model:
 def _model(plan: Plan, network: keras.Model) -> RecordingModel:
     rows = plan.steps_per_execution * max(1, _BUFFER // plan.steps_per_execution)
     model = RecordingModel(
-        network, plan.task.loss, plan.clip, steps=plan.task.steps, rows=rows, shards=plan.shards
+        network,
+        plan.task.loss,
+        plan.clip,
+        steps=plan.task.steps,
+        rows=rows,
+        shards=plan.shards,
+        regularizer=plan.regularizer,
     )
     model.compile(optimizer=plan.optimizer.build(), jit_compile=plan.jit)
     return model

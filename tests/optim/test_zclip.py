@@ -10,6 +10,7 @@ import tensorflow as tf
 from plans import small_plan
 
 from rnnexp.optim.clipping import ZClip
+from rnnexp.optim.optimizers import Adam
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.training.replica import Observer
@@ -86,8 +87,8 @@ def test_what_is_outside_its_domain_is_refused(arguments, name):
         ZClip(**arguments)
 
 
-class Poisoned(Interruption):
-    """Counts returns to Python, and kills at the one that was asked for."""
+class KilledAt(Interruption):
+    """Kills where it is asked for the `at`-th time whether a signal came."""
 
     def __init__(self, at=0):
         super().__init__()
@@ -99,12 +100,12 @@ class Poisoned(Interruption):
             raise Killed(15)
 
 
-PLAN = small_plan(clip=ZClip(warm_up=3, z=1.0), steps=14)
+PLAN = small_plan(clip=ZClip(decay=0.5, z=0.1, warm_up=3), optimizer=Adam(learning_rate=0.3), steps=14)
 
 
 def trained(folder, resume=False, at=0):
     nothing = [lambda *arguments: None] * len(dataclasses.fields(Observer))
-    trainer = Trainer([Member(PLAN, folder / "state.npz", Observer(*nothing))], Poisoned(at))
+    trainer = Trainer([Member(PLAN, folder / "state.npz", Observer(*nothing))], KilledAt(at))
     (result,) = trainer.run([resume])
     (replica,) = trainer.replicas
     return result, [*replica.network.get_weights(), *(value.numpy() for value in replica.model.clip_state)]

@@ -138,15 +138,20 @@ def test_a_run_leaves_figures_model_and_log_and_no_checkpoint(whole):
 
 
 def interrupt_at(monkeypatch, step, end):
-    """Call `end` when a point of `step`, a multiple of 10, is recorded."""
-    curve_points = callbacks._curve_points
+    """Call `end` when `step` was read from the device."""
+    observer = callbacks.observer
 
-    def interrupted(block):
-        if step in block.steps:
-            end()
-        return curve_points(block)
+    def interrupted(*arguments):
+        hooks = observer(*arguments)
 
-    monkeypatch.setattr(callbacks, "_curve_points", interrupted)
+        def on_block(block):
+            if step in block.steps:
+                end()
+            hooks.on_block(block)
+
+        return dataclasses.replace(hooks, on_block=on_block)
+
+    monkeypatch.setattr(callbacks, "observer", interrupted)
 
 
 def test_a_run_that_was_stopped_and_resumed_is_the_same_run(whole, monkeypatch):

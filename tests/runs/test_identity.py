@@ -40,10 +40,12 @@ def test_a_constructor_from_elsewhere_keeps_its_path():
 
 
 def test_a_later_group_at_none_changes_no_hash():
-    config = {"units": 8, "regularizer": {"_target_": "rnnexp.optim.regularizers.NoRegularizer"}}
-    none = {"units": 8, "regularizer": {"_target_": "none"}}
+    none = {"units": 8, "regularizer": {"_target_": "rnnexp.optim.regularizers.NoRegularizer"}}
+    chosen = {"units": 8, "regularizer": {"_target_": "rnnexp.optim.regularizers.L2", "strength": 1}}
     assert identity(none) == {"units": 8}
-    assert identity(config)["regularizer"] != {}
+    assert identity(chosen) == {"units": 8, "regularizer": {"name": "l2", "strength": 1}}
+    assert len(set(composed("regularizer=l2").hashes)) == 2
+    assert composed("regularizer=none").hashes == composed().hashes == KNOWN[0][1:]
 
 
 def test_a_file_is_known_by_its_content(tmp_path):

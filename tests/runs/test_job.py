@@ -210,14 +210,16 @@ def test_without_a_checkpoint_nothing_is_promised(training):
 
 
 def test_a_signal_while_the_records_are_opened(address, training, monkeypatch):
-    open_tracker = run_context._open_tracker
+    def interrupted(kind):
+        def opened(*arguments, **keywords):
+            tracker = kind(*arguments, **keywords)
+            signal.raise_signal(signal.SIGTERM)
+            return tracker
 
-    def interrupted(*arguments):
-        tracker = open_tracker(*arguments)
-        signal.raise_signal(signal.SIGTERM)
-        return tracker
+        return opened
 
-    monkeypatch.setattr(run_context, "_open_tracker", interrupted)
+    for name in ("FileTracker", "MlflowTracker"):
+        monkeypatch.setattr(tracking, name, interrupted(getattr(tracking, name)))
     with pytest.raises(Killed):
         training.run(composed(*address))
     assert Records(address).status == "KILLED"
@@ -320,13 +322,13 @@ def test_with_nothing_to_resume_a_run_begins_and_says_so(training, caplog):
     assert caplog.messages.count("no unfinished run of tanh-T100-s0 in outputs: beginning anew") == 1
 
 
-def test_the_records_of_a_process_that_is_gone_are_closed(address, training, monkeypatch):
-    training.acts.append(trained)
+def test_the_records_of_a_process_that_is_gone_are_closed(address, training):
+    training.acts.append(killed(signal.SIGTERM))
     work = composed(*address)
-    with monkeypatch.context() as patched:
-        patched.setattr(run_context, "_close", lambda folder, tracker, status: None)
+    with pytest.raises(Killed):
         training.run(work)
     (folder,) = (RunFolder(path.parent) for path in Path("outputs").glob("*/*/run.json"))
+    folder.update(status="RUNNING")
     run_context.end(work, folder, "KILLED", "the process was ended by SIGKILL")
     left = Records(address)
     assert left.status == left.state["status"] == "KILLED"
