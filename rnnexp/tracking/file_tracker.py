@@ -14,12 +14,16 @@ from rnnexp.tracking.buffer import Buffer, Record
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
 from rnnexp.tracking.tracker import STATUSES, Point, Status
 
+PARAMS, TAGS, STATUS, ARTIFACTS = "params.json", "tags.json", "status.json", "artifacts.json"
+METRICS, MODEL = "metrics.csv", "model.keras"
+
 
 class FileTracker:
     """`params.json`, `tags.json`, `status.json`, `metrics.csv`, `model.keras`: what MLflow would hold.
 
-    The columns of `metrics.csv` are key, value, step and timestamp (milliseconds since 1970). A folder that
-    holds such files already is a run that is resumed.
+    The columns of `metrics.csv` are key, value, step and timestamp (milliseconds since 1970).
+    `artifacts.json` lists the other files of the run, each with the folder in which MLflow is to show it. A
+    folder that holds such files already is a run that is resumed.
 
     Args:
         folder: The run's folder, made if it is absent.
@@ -29,13 +33,14 @@ class FileTracker:
     def __init__(self, folder: Path, name: str):
         self._folder = folder.resolve()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._params = self._read("params.json")
-        self._tags = self._read("tags.json")
-        self._status = {"name": name, "start_time": _now()} | self._read("status.json")
+        self._params = self._read(PARAMS)
+        self._tags = self._read(TAGS)
+        self._status = {"name": name, "start_time": _now()} | self._read(STATUS)
         self._status["status"] = "RUNNING"
-        self._write("status.json", self._status)
+        self._write(STATUS, self._status)
+        self._artifacts = self._read(ARTIFACTS).get("files", [])
         self._ended = False
-        self._metrics = self._folder / "metrics.csv"
+        self._metrics = self._folder / METRICS
         self._buffer = Buffer(self._send, _recover(self._metrics))
 
     @property
@@ -61,12 +66,12 @@ class FileTracker:
     def params(self, config: Mapping[str, Any]) -> None:
         """Record the leaves of `config`; what the run has already keeps its first value."""
         self._params = flatten(config) | self._params
-        self._write("params.json", self._params)
+        self._write(PARAMS, self._params)
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Record or replace tags."""
         self._tags |= {key: cut(as_text(value), TAG_LIMIT) for key, value in values.items()}
-        self._write("tags.json", self._tags)
+        self._write(TAGS, self._tags)
 
     def metrics(self, points: Iterable[Point]) -> None:
         """Take points; they are written in batches, the finite ones only."""
@@ -83,24 +88,26 @@ class FileTracker:
     def artifact(self, path: Path, folder: str = "") -> None:
         """Copy a file or folder into `folder` of the run's folder, unless it lies there already."""
         path = path.resolve()
-        if path.is_relative_to(self._folder):
-            return
-        target = self._folder / folder / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            shutil.copytree(path, target, dirs_exist_ok=True)
-        else:
-            shutil.copy2(path, target)
+        target = path
+        if not path.is_relative_to(self._folder):
+            target = self._folder / folder / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, target, dirs_exist_ok=True)
+            else:
+                shutil.copy2(path, target)
+        self._list(target, folder)
 
     def text(self, name: str, content: str) -> None:
         """Write `content` to the file `name`."""
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content, encoding="utf-8")
+        self._list(target, name.rpartition("/")[0])
 
-    def model(self, model: Any, example_x: Any) -> None:
-        """Save the Keras model as `model.keras`; `example_x` is not needed here."""
-        model.save(self._folder / "model.keras")
+    def model(self, model: Any) -> None:
+        """Save the Keras model as `model.keras`."""
+        model.save(self._folder / MODEL)
 
     def end(self, status: Status) -> None:
         """Write what waits and close the run; only the first call that succeeds counts."""
@@ -111,8 +118,12 @@ class FileTracker:
             self.flush()
         finally:
             self._status |= {"status": status, "end_time": _now()}
-            self._write("status.json", self._status)
+            self._write(STATUS, self._status)
         self._ended = True
+
+    def _list(self, path: Path, folder: str) -> None:
+        self._artifacts.append([str(path.relative_to(self._folder)), folder])
+        self._write(ARTIFACTS, {"files": self._artifacts})
 
     def _send(self, records: Sequence[Record]) -> None:
         # One write call: what a kill can leave is one broken last line, which `_recover` removes.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from rnnexp.runtime import checks
 from rnnexp.tracking.address import is_server, sqlite_path, without_login
-from rnnexp.tracking.buffer import Buffer, Record
+from rnnexp.tracking.buffer import BATCH, Buffer, Record
 from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
 from rnnexp.tracking.model_artifact import log_model, remove_models
@@ -54,8 +54,8 @@ class MlflowTracker:
         self._params = dict(run.data.params)
         self._ended = False
         self._reopened = run_id is not None
-        written = {metric.key: metric.step for metric in run.data.to_proto().metrics}
-        self._buffer = Buffer(self._send, written)
+        self._written = {metric.key: metric.step for metric in run.data.to_proto().metrics}
+        self._buffer = Buffer(self._send, self._written)
 
     @property
     def run_id(self) -> str:
@@ -108,6 +108,12 @@ class MlflowTracker:
         """Take points; they are written in batches, the finite ones only."""
         self._buffer.add(points)
 
+    def records(self, records: Sequence[Record]) -> None:
+        """Write points with the times at which they were taken, but none that the run has already."""
+        fresh = [record for record in records if record.step > self._written.get(record.key, -1)]
+        for batch in _batches(fresh, BATCH):
+            self._send(batch)
+
     def flush(self) -> None:
         """Write the points that wait."""
         self._buffer.flush()
@@ -124,12 +130,12 @@ class MlflowTracker:
         """Upload `content` as the artifact `name`."""
         self._client.log_text(self.run_id, content, name)
 
-    def model(self, model: Any, example_x: Any) -> None:
+    def model(self, model: Any) -> None:
         """Log the Keras model (see `log_model`)."""
         with quietly():
             if self._reopened:
                 remove_models(self._client, self._info.experiment_id, self.run_id)
-            log_model(self._client, self._info.experiment_id, self.run_id, model, example_x)
+            log_model(self._client, self._info.experiment_id, self.run_id, model)
 
     def end(self, status: Status) -> None:
         """Write what waits and close the run; only the first call that succeeds counts."""

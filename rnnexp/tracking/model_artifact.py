@@ -14,7 +14,7 @@ from rnnexp.tracking import packed_source
 _REQUIRED = ("tensorflow", "keras", "numpy")
 
 
-def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_x: Any) -> str:
+def log_model(client: Any, experiment_id: str, run_id: str, model: Any) -> str:
     """Log `model` as the run's model `model` and return its id.
 
     The package's source travels with the model, so `mlflow.pyfunc.load_model("runs:/<run_id>/model")` needs
@@ -26,16 +26,16 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any, example_
         experiment_id: The experiment of the run.
         run_id: The run.
         model: A `keras.Model` with one input and one output.
-        example_x: (B, T, F), an input; the model's signature is read off it and the model's output.
     """
     import mlflow.tensorflow
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, infer_signature
 
-    # Of the answer only shape and dtype are looked at, and those the model knows.
-    answer = model.outputs[0]
-    size = (len(example_x), *answer.shape[1:])
-    signature = infer_signature(np.asarray(example_x), np.zeros(size, answer.dtype))
+    # Only shapes and dtypes are looked at, and those the model knows.
+    question, answer = (
+        np.zeros((2, *tensor.shape[1:]), tensor.dtype) for tensor in (model.inputs[0], model.outputs[0])
+    )
+    signature = infer_signature(question, answer)
     logged = client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
     record = Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id)
     with _folder(client, logged) as folder, tempfile.TemporaryDirectory() as temporary:

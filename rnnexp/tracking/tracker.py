@@ -65,8 +65,8 @@ class Tracker(Protocol):
     def text(self, name: str, content: str) -> None:
         """Keep `content` as the text file `name`, which may contain folders."""
 
-    def model(self, model: Any, example_x: Any) -> None:
-        """Keep a Keras model; `example_x` (B, T, F) is an input that it takes."""
+    def model(self, model: Any) -> None:
+        """Keep a Keras model."""
 
     def end(self, status: Status) -> None:
         """Write what waits and close the run; only the first call that succeeds counts."""

@@ -42,7 +42,7 @@ def x():
 @pytest.fixture
 def logged(network, x, tracking_uri):
     tracker = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "a")
-    tracker.model(network, x)
+    tracker.model(network)
     tracker.end("FINISHED")
     return tracker
 
@@ -63,7 +63,7 @@ def test_a_model_that_is_uploaded_is_the_one_that_is_written_in_its_place(
     monkeypatch.setattr(type(client), "log_model_artifacts", lambda *given: uploads.append(upload(*given)))
     monkeypatch.setattr("mlflow.utils.uri.is_local_uri", lambda uri: False)
     uploaded = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "b")
-    uploaded.model(network, x)
+    uploaded.model(network)
     assert len(uploads) == 1
     found = []
     for tracker in (logged, uploaded):
@@ -90,14 +90,14 @@ def test_the_model_belongs_to_its_run_and_tells_its_shapes(logged, tracking_uri)
 def test_without_mlflow_the_model_is_a_keras_file(network, x, tmp_path):
     import keras
 
-    FileTracker(tmp_path, "a").model(network, x)
+    FileTracker(tmp_path, "a").model(network)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), network.predict(x, verbose=0))
 
 
 def test_a_run_that_is_opened_again_has_one_model_in_the_end(logged, network, x, tracking_uri):
     again = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "a", run_id=logged.run_id)
-    again.model(network, x)
+    again.model(network)
     again.end("FINISHED")
     client = connect(tracking_uri)
     experiment = client.get_run(logged.run_id).info.experiment_id

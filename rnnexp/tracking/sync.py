@@ -1,0 +1,83 @@
+"""Send the records of runs to MLflow that could not be reached: `python -m rnnexp.tracking.sync FOLDER`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tracking.address import resolve
+from rnnexp.tracking.destination import Destination
+from rnnexp.tracking.upload import Upload, is_sent
+
+_EXPLAIN = (
+    "Send the records of runs to MLflow that could not be reached while they ran. What has arrived is not "
+    "sent again, so the command can be given as often as one likes."
+)
+
+
+def sync(folder: Path, load_model: Callable[[Path], Any], uri: str | None = None) -> bool:
+    """Send what MLflow lacks of the run in `folder`; return whether there was anything to send.
+
+    Args:
+        folder: The folder of a run with tracking=mlflow.
+        load_model: Returns the trained model of a file `model.keras`.
+        uri: Another address than the one that the run was recorded for, such as one with a login.
+
+    Raises:
+        ArgumentError: The folder holds no such run, or the experiment has been deleted in MLflow.
+        Exception: Of MLflow, its server or its database.
+    """
+    destination = Destination.noted(folder, uri)
+    if is_sent(folder):
+        return False
+    Upload(folder, destination.open(), load_model).push()
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Send the runs of the command line; return 0, 2 where one is wrong, 3 where MLflow cannot be reached."""
+    parser = argparse.ArgumentParser(prog="python -m rnnexp.tracking.sync", description=_EXPLAIN)
+    parser.add_argument("folders", nargs="+", type=Path, help="a run's folder, or one above such folders")
+    parser.add_argument("--to", metavar="ADDRESS", help="the store, if it has a login or another address now")
+    options = parser.parse_args(arguments)
+    try:
+        uri = None if options.to is None else resolve(options.to, {}, Path.cwd())
+        return max((_sync(folder, uri) for folder in _runs(options.folders)), default=0)
+    except ArgumentError as error:
+        print(f"rnnexp.tracking.sync: {error}", file=sys.stderr)
+        return 2
+
+
+def _runs(folders: Sequence[Path]) -> Iterator[Path]:
+    for folder in folders:
+        found = sorted(path.parent for path in folder.rglob("upload.json"))
+        if not found:
+            expected = "the folder of a run with tracking=mlflow, or one above such folders"
+            raise ArgumentError("folder", expected, str(folder))
+        yield from found
+
+
+def _sync(folder: Path, uri: str | None) -> int:
+    try:
+        print(f"{folder}: {'sent' if sync(folder, _load_model, uri) else 'nothing to send'}")
+    except ArgumentError:
+        raise
+    except Exception as error:
+        print(f"{folder}: MLflow cannot be reached: {str(error).partition(chr(10))[0]}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _load_model(path: Path) -> Any:
+    import keras
+
+    import rnnexp
+
+    rnnexp.RNN  # noqa: B018  (makes the layers known to Keras)
+    return keras.models.load_model(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The records of a run folder, sent to MLflow: what has arrived is not sent again."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rnnexp.runtime.json_file import StateFile
+from rnnexp.tracking.buffer import Record
+from rnnexp.tracking.destination import sent, update
+from rnnexp.tracking.file_tracker import ARTIFACTS, METRICS, MODEL, PARAMS, STATUS, TAGS
+from rnnexp.tracking.mlflow_tracker import MlflowTracker
+from rnnexp.tracking.tracker import STATUSES
+
+
+class Upload:
+    """Sends what a `FileTracker` wrote into a folder, as often as it is asked to and as far as it is written.
+
+    How far it came is written into the folder (`upload.json`), so that another process goes on from there.
+    Sending twice changes nothing: MLflow keeps a tag, a parameter and a point (key, step, value, time) once.
+
+    Args:
+        folder: The folder.
+        remote: The run in MLflow.
+        load_model: Returns the trained model of the run's `model.keras`.
+
+    Attributes:
+        progress: When the last part arrived, as `time.monotonic` tells it.
+    """
+
+    def __init__(self, folder: Path, remote: MlflowTracker, load_model: Callable[[Path], Any]):
+        self._folder = folder
+        self._remote = remote
+        self._load_model = load_model
+        self.progress = time.monotonic()
+        self._offset = 0  # bytes of the metrics that were read
+        self._params: dict[str, Any] = {}
+        self._tags: dict[str, Any] = {}
+
+    def push(self) -> None:
+        """Send what is new: parameters, tags, points, artifacts, the model, and the end of the run.
+
+        Raises:
+            Exception: Of MLflow, its server or its database; the next call begins where this one failed.
+        """
+        # Read first: what the run wrote until its end goes before the end.
+        status = StateFile(self._folder / STATUS).read().get("status")
+        parts = (self._send_params, self._send_tags, self._send_points, self._send_artifacts)
+        for send in (*parts, self._send_model):
+            send()
+            self.progress = time.monotonic()
+        if status in STATUSES:
+            self._remote.end(status)
+            update(self._folder, status=status)
+
+    def _send_params(self) -> None:
+        params = StateFile(self._folder / PARAMS).read()
+        if params != self._params:
+            self._remote.params(params)
+            self._params = params
+
+    def _send_tags(self) -> None:
+        tags = StateFile(self._folder / TAGS).read()
+        fresh = {key: value for key, value in tags.items() if self._tags.get(key) != value}
+        if fresh:
+            self._remote.tags(fresh)
+            self._tags = tags
+
+    def _send_points(self) -> None:
+        path = self._folder / METRICS
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            file.seek(self._offset)
+            read = file.read()
+        whole = read[: read.rfind(b"\n") + 1]
+        self._remote.records(_records(whole.decode("utf-8")))
+        self._offset += len(whole)
+
+    def _send_artifacts(self) -> None:
+        listed = StateFile(self._folder / ARTIFACTS).read().get("files", [])
+        for number in range(sent(self._folder).get("artifacts", 0), len(listed)):
+            name, folder = listed[number]
+            if (self._folder / name).exists():
+                self._remote.artifact(self._folder / name, folder)
+            update(self._folder, artifacts=number + 1)
+            self.progress = time.monotonic()
+
+    def _send_model(self) -> None:
+        path = self._folder / MODEL
+        written = path.stat().st_mtime_ns if path.is_file() else None
+        if written is not None and sent(self._folder).get("model") != written:
+            self._remote.model(self._load_model(path))
+            update(self._folder, model=written)
+
+
+def is_sent(folder: Path) -> bool:
+    """Return whether MLflow has all records of a run that has ended."""
+    status = StateFile(folder / STATUS).read().get("status")
+    return status in STATUSES and sent(folder).get("status") == status
+
+
+def _records(lines: str) -> Sequence[Record]:
+    rows = [row for row in csv.reader(io.StringIO(lines)) if row != list(Record._fields)]
+    return [Record(key, float(value), int(step), int(timestamp)) for key, value, step, timestamp in rows]
