@@ -28,6 +28,9 @@ from rnnexp.sweep.resources import cores, default_workers
 from rnnexp.sweep.worker import do_job
 from rnnexp.tracking.address import sqlite_path
 
+UNSENT = 3
+"""The exit code of a command that trained and whose records MLflow did not take."""
+
 
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     """Check a command line, then do what it asks for; `main` is Hydra's way to `run`.
@@ -193,7 +196,10 @@ def _check_machines(config: DictConfig, job: Job) -> None:
 
 
 def run(config: DictConfig) -> None:
-    """Run what Hydra composed. Exits 2 on a wrong value, 128 + signal number when killed."""
+    """Run what Hydra composed.
+
+    Exits 2 on a wrong value, 3 where MLflow did not take all records, 128 + signal number when killed.
+    """
     settings = HydraConfig.get()
     if settings.mode is RunMode.MULTIRUN:
         _run_in_sweep(config, settings)
@@ -201,12 +207,13 @@ def run(config: DictConfig) -> None:
     try:
         jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
         check_job(jobs[0])
-        if not jobs[0].config["dry_run"]:
-            run_jobs(jobs)
+        unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs)
     except Killed as killed:
         sys.exit(killed.exit_code)
     except ArgumentError as error:
         refuse(error)
+    if unsent:
+        sys.exit(UNSENT)
 
 
 def _run_in_sweep(config: DictConfig, settings: Any) -> None:

@@ -64,14 +64,12 @@ def finish(
 
 def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
     """Keep arrays, theory and, unless it diverged, the model."""
-    plan = job.plan
-    artifacts.save_arrays(folder.arrays, plan, result)
+    artifacts.save_arrays(folder.arrays, job.plan, result)
     theory = folder.path / "theory.csv"
     artifacts.save_theory(theory, result)
     tracker.artifact(theory)
     if job.tracking.model and result.diverged_at is None:
-        x, _ = plan.task.batch(plan.seed, "probe", 0, 2)
-        tracker.model(network, x.astype(plan.dtype))
+        tracker.model(network)
 
 
 def _command(job: Job, advised: Recommendation) -> str:

@@ -32,7 +32,7 @@ def run_job(
     found: RunFolder | None = None,
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
-) -> None:
+) -> list[RunFolder]:
     """Run one job, as `run_jobs` does; in a sweep, which has decided what goes on, without looking back.
 
     Args:
@@ -44,7 +44,7 @@ def run_job(
     known = None
     if job.sweep is not None or found is not None:
         known = [Earlier("run") if found is None else Earlier("resume", found)]
-    run_jobs([job], known, opened, train)
+    return run_jobs([job], known, opened, train)
 
 
 def run_jobs(
@@ -52,7 +52,7 @@ def run_jobs(
     known: Sequence[Earlier] | None = None,
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
-) -> None:
+) -> list[RunFolder]:
     """Run the jobs of one command to their end, keep their records, print what they found.
 
     A diverged run is a result and ends FINISHED, and touches no other. A signal ends all that have not
@@ -65,13 +65,16 @@ def run_jobs(
         opened: Called with the folder of each run as soon as its records are open.
         train: What trains them; None: `train_with_tensorflow`.
 
+    Returns:
+        The folders of runs whose records MLflow did not take.
+
     Raises:
         Killed: A signal came.
         ArgumentError: A run to be resumed is at work in another process, or was recorded elsewhere.
     """
     started = time.perf_counter()
     with interruption() as signals, contextlib.ExitStack() as held:
-        experiment = run_context.ensure_experiment(jobs[0])
+        experiment = None if jobs[0].together is None else run_context.ensure_experiment(jobs[0])
         known = earlier_of(jobs) if known is None else known
         for job, run in _to_do(jobs, known):
             if run.folder is not None:
@@ -81,11 +84,12 @@ def run_jobs(
             parent = _parent(jobs, experiment, known)
         with parent.ended(signals):
             below = [_below(parent, job) for job in jobs]
-            with _opened(_to_do(below, known), experiment, signals, opened) as runs:
+            with _opened(_to_do(below, known), signals, opened) as runs:
                 lines = (train or train_with_tensorflow)(runs, signals, started)
             done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
             _show(lines, done, parent, jobs[0], started)
         signals.check()
+    return [run.folder for run in runs if not run.tracker.complete]
 
 
 def _to_do(jobs: Sequence[Job], known: Sequence[Earlier]) -> list[tuple[Job, Earlier]]:
@@ -114,7 +118,6 @@ def _below(parent: ParentRun, job: Job) -> Job:
 @contextlib.contextmanager
 def _opened(
     jobs: Sequence[tuple[Job, Earlier]],
-    experiment: str | None,
     signals: Interruption,
     opened: Callable[[RunFolder], object],
 ) -> Iterator[list[OpenRun]]:
@@ -127,7 +130,7 @@ def _opened(
         with contextlib.ExitStack() as whole:
             for job, known in jobs:
                 stack = whole.enter_context(contextlib.ExitStack())
-                runs.append(_open(job, known, experiment, signals, stack, opened))
+                runs.append(_open(job, known, signals, stack, opened))
             yield runs
     except Killed as killed:
         if len(jobs) > 1:
@@ -143,7 +146,6 @@ def _opened(
 def _open(
     job: Job,
     known: Earlier,
-    experiment: str | None,
     signals: Interruption,
     stack: contextlib.ExitStack,
     opened: Callable[[RunFolder], object],
@@ -153,7 +155,7 @@ def _open(
         folder = RunFolder.create(job.output_dir, job.name)
         stack.enter_context(folder.held())
     stack.enter_context(run_context.log_file(folder.log))
-    tracker = stack.enter_context(run_context.kept(job, experiment, folder, signals))
+    tracker = stack.enter_context(run_context.kept(job, folder, signals))
     opened(folder)
     if job.together is not None:
         folder.update(replicas=job.together.replicas, parent=job.together.run_id)

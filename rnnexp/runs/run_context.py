@@ -6,7 +6,7 @@ import logging
 import os
 import shlex
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
+from rnnexp.tracking.sync import load_model
 
 if TYPE_CHECKING:
     from rnnexp.runs.job import Job
@@ -144,7 +145,7 @@ def said_in(path: Path | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def kept(job: "Job", experiment: str | None, folder: RunFolder, signals: Interruption) -> Iterator[Tracker]:
+def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Tracker]:
     """Open the records of the run and close them with the right status, whatever happens inside.
 
     Signals wait while records are opened and closed, so that no run stays RUNNING in MLflow.
@@ -152,7 +153,7 @@ def kept(job: "Job", experiment: str | None, folder: RunFolder, signals: Interru
     # Of those that end together, one tells the console.
     quiet = job.together is not None
     with signals.deferred(), said_in(folder.log):
-        tracker = _open(job, experiment, folder)
+        tracker = _open(job, folder, signals)
         status: tracking.Status = "FAILED"
         try:
             with signals.admitted(), said_in(None):
@@ -171,7 +172,7 @@ def kept(job: "Job", experiment: str | None, folder: RunFolder, signals: Interru
             _close(folder, tracker, status)
 
 
-def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
+def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
     """Open the run in its store; if that fails, take away a folder that was made for it."""
     check_store(job, folder)
     known = folder.state()
@@ -187,7 +188,7 @@ def _open(job: "Job", experiment: str | None, folder: RunFolder) -> Tracker:
         host=socket.gethostname(),
     )
     try:
-        tracker = _open_tracker(job, experiment, folder, known)
+        tracker = _open_tracker(job, folder, lambda: signals.pending)
     except BaseException:
         if known:
             folder.update(status=known["status"])
@@ -209,14 +210,12 @@ def _expected_seconds(plan: "Plan") -> float:
     return heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
 
 
-def _open_tracker(job: "Job", experiment: str | None, folder: RunFolder, known: Mapping[str, Any]) -> Tracker:
-    if job.tracking.uri is None or experiment is None:
+def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool] = lambda: False) -> Tracker:
+    settings = job.tracking
+    if settings.uri is None:
         return tracking.FileTracker(folder.path, job.name)
-    where = {"run_folder": str(folder.path.resolve())}
-    run_id = known.get("run_id")
-    if known and run_id is None:
-        run_id = tracking.run_with_tags(job.tracking.uri, experiment, where)
-    return tracking.MlflowTracker(job.tracking.uri, experiment, job.name, run_id=run_id, tags=where)
+    destination = tracking.Destination(folder.path, settings.uri, settings.experiment, job.name)
+    return tracking.MirroredTracker(destination, load_model, told_to_stop)
 
 
 def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
@@ -233,9 +232,17 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
             tracker.end(status)
         raise
     finally:
-        folder.update(status=status)
+        folder.update(status=status, run_id=tracker.run_id)
     if status == "FINISHED":
         folder.remove_checkpoint()
+    if not tracker.complete:
+        _logger.warning("%s", unsent(folder))
+
+
+def unsent(folder: RunFolder) -> str:
+    """Return what can be done about records that MLflow did not take."""
+    place = shlex.quote(str(folder.path))
+    return f"its records are in {place}; send them to MLflow with: python -m rnnexp.tracking.sync {place}"
 
 
 def remedy(job: "Job", folder: RunFolder) -> str:
@@ -253,6 +260,5 @@ def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> No
     """Close the records of a run whose process is gone, with `note` as the last words of its log."""
     with folder.held(), log_file(folder.log):
         _logger.error("%s", note)
-        experiment = ensure_experiment(job)
-        tracker = _open_tracker(job, experiment, folder, folder.state())
+        tracker = _open_tracker(job, folder)
         _close(folder, tracker, status)

@@ -31,6 +31,11 @@ class Interruption:
         self._received: int | None = None
         self._waits = False
 
+    @property
+    def pending(self) -> bool:
+        """Whether a signal came."""
+        return self._received is not None
+
     def check(self) -> None:
         """Raise `Killed` if a signal came, also one whose `Killed` was lost in somebody's `except`."""
         if self._received is not None:

@@ -83,6 +83,11 @@ class MlflowTracker:
         """Return how many points were not kept because their value is not finite."""
         return self._buffer.dropped
 
+    @property
+    def complete(self) -> bool:
+        """Return whether the run has ended."""
+        return self._ended
+
     def params(self, config: Mapping[str, Any]) -> None:
         """Record the leaves of `config`; what the run has already keeps its first value."""
         from mlflow.entities import Param

@@ -61,7 +61,7 @@ def _runs(folders: Sequence[Path]) -> Iterator[Path]:
 
 def _sync(folder: Path, uri: str | None) -> int:
     try:
-        print(f"{folder}: {'sent' if sync(folder, _load_model, uri) else 'nothing to send'}")
+        print(f"{folder}: {'sent' if sync(folder, load_model, uri) else 'nothing to send'}")
     except ArgumentError:
         raise
     except Exception as error:
@@ -70,7 +70,8 @@ def _sync(folder: Path, uri: str | None) -> int:
     return 0
 
 
-def _load_model(path: Path) -> Any:
+def load_model(path: Path) -> Any:
+    """Return the Keras model of a file, with the layers of this package known."""
     import keras
 
     import rnnexp

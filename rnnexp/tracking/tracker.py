@@ -29,8 +29,8 @@ class Tracker(Protocol):
     """
 
     @property
-    def run_id(self) -> str:
-        """Return the name by which the run can be reopened."""
+    def run_id(self) -> str | None:
+        """Return the name by which the run can be reopened, None while MLflow has not answered."""
 
     @property
     def where(self) -> str:
@@ -43,6 +43,10 @@ class Tracker(Protocol):
     @property
     def dropped(self) -> int:
         """Return how many points were not kept because their value is not finite."""
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the records of the run, which has ended, are where they belong."""
 
     def params(self, config: Mapping[str, Any]) -> None:
         """Record the leaves of a nested `config` under dotted names (see `flatten`)."""

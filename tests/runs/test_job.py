@@ -25,7 +25,10 @@ from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.signals import Killed
+from rnnexp.tracking import destination
 from rnnexp.tracking.client import connect
+from rnnexp.tracking.destination import sent
+from rnnexp.tracking.sync import load_model, sync
 
 
 @pytest.fixture(params=["none", "mlflow"])
@@ -55,7 +58,7 @@ class Training:
         return [Line(run.job.plan.seed, run.folder.path, Summary("a"))]
 
     def run(self, job, **arguments):
-        run_job(job, train=self, **arguments)
+        return run_job(job, train=self, **arguments)
 
 
 @pytest.fixture
@@ -245,14 +248,23 @@ def test_a_signal_while_the_records_are_closed_waits(address, training, act, sta
     assert left.status == left.state["status"] == status
 
 
-def test_a_store_that_went_away_leaves_nothing(monkeypatch, tmp_path, training):
+def test_a_store_that_is_away_costs_no_run(training, monkeypatch, tmp_path):
     def gone(uri, experiment):
         raise ConnectionError("the server has died")
 
-    monkeypatch.setattr(tracking, "ensure_store", gone)
-    with pytest.raises(ConnectionError):
-        training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(destination, "ensure_store", gone)
+    training.acts.append(trained)
+    unsent = training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
+    (folder,) = unsent
+    assert folder.state()["status"] == "FINISHED"
+    assert "MLflow is away, the run goes on and keeps its records: ConnectionError" in folder.log.read_text()
+    assert f"python -m rnnexp.tracking.sync {folder.path}" in folder.log.read_text()
+    monkeypatch.undo()
+    assert sync(folder.path, load_model)
+    assert (
+        connect(f"sqlite:///{tmp_path}/mlflow.db").get_run(sent(folder.path)["run_id"]).info.status
+        == "FINISHED"
+    )
 
 
 def test_records_that_cannot_be_opened_leave_no_folder(monkeypatch, tmp_path, training):

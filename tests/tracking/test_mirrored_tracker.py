@@ -16,7 +16,9 @@ from rnnexp.tracking import Destination, MirroredTracker, Point, ensure_store
 from rnnexp.tracking.client import connect
 from rnnexp.tracking.sync import main, sync
 
-NO_MODEL = pytest.fail
+
+def no_model(path):
+    pytest.fail(f"{path} is not there to be loaded")
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def destination(tracking_uri, tmp_path):
 
 def mirrored(destination, **options):
     destination.folder.mkdir(exist_ok=True)
-    return MirroredTracker(destination, NO_MODEL, **{"patience": 10.0, **options})
+    return MirroredTracker(destination, no_model, **{"patience": 10.0, **options})
 
 
 def write_all(tracker, folder):
@@ -145,9 +147,9 @@ def left_behind(destination):
 
 def test_sync_sends_what_is_missing_once(destination):
     left_behind(destination)
-    assert sync(destination.folder, NO_MODEL)
+    assert sync(destination.folder, no_model)
     assert_whole(destination)
-    assert not sync(destination.folder, NO_MODEL)
+    assert not sync(destination.folder, no_model)
     assert_whole(destination)
 
 
