@@ -221,7 +221,7 @@ def test_a_signal_while_the_records_are_opened(address, training, monkeypatch):
 
         return opened
 
-    for name in ("FileTracker", "MlflowTracker"):
+    for name in ("FileTracker", "MirroredTracker"):
         monkeypatch.setattr(tracking, name, interrupted(getattr(tracking, name)))
     with pytest.raises(Killed):
         training.run(composed(*address))
@@ -252,19 +252,16 @@ def test_a_store_that_is_away_costs_no_run(training, monkeypatch, tmp_path):
     def gone(uri, experiment):
         raise ConnectionError("the server has died")
 
-    monkeypatch.setattr(destination, "ensure_store", gone)
     training.acts.append(trained)
-    unsent = training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
-    (folder,) = unsent
+    with monkeypatch.context() as away:
+        away.setattr(destination, "ensure_store", gone)
+        (folder,) = training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
     assert folder.state()["status"] == "FINISHED"
     assert "MLflow is away, the run goes on and keeps its records: ConnectionError" in folder.log.read_text()
     assert f"python -m rnnexp.tracking.sync {folder.path}" in folder.log.read_text()
-    monkeypatch.undo()
     assert sync(folder.path, load_model)
-    assert (
-        connect(f"sqlite:///{tmp_path}/mlflow.db").get_run(sent(folder.path)["run_id"]).info.status
-        == "FINISHED"
-    )
+    run = connect(f"sqlite:///{tmp_path}/mlflow.db").get_run(sent(folder.path)["run_id"])
+    assert run.info.status == "FINISHED"
 
 
 def test_records_that_cannot_be_opened_leave_no_folder(monkeypatch, tmp_path, training):
