@@ -55,7 +55,8 @@ class MirroredTracker:
         self._upload: Upload | None = None
         self._refusal: ArgumentError | None = None
         self._away = False
-        self._wake, self._opened, self._ending, self._done = (threading.Event() for _ in range(4))
+        self._wake, self._opened, self._ending = (threading.Event() for _ in range(3))
+        self._done, self._given_up = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._send, name="rnnexp-upload", daemon=True)
         self._thread.start()
         self._wait_for(self._opened)
@@ -128,6 +129,8 @@ class MirroredTracker:
         self._ending.set()
         self._wake.set()
         self._wait_for(self._done)
+        self._given_up.set()
+        self._wake.set()
 
     def _wait_for(self, event: threading.Event) -> None:
         """Wait for what the thread does, shortly where the run is to stop or MLflow is away."""
@@ -139,7 +142,7 @@ class MirroredTracker:
                 return
 
     def _send(self) -> None:
-        while not self._done.is_set():
+        while not (self._done.is_set() or self._given_up.is_set()):
             last = self._ending.is_set()
             try:
                 self._open().push()
