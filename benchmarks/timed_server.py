@@ -8,7 +8,7 @@ from benchmarks import timed_jobs
 from benchmarks.stopwatch import Stopwatch
 from rnnexp import tracking
 from rnnexp.diagnosis import measurement
-from rnnexp.runs import figures
+from rnnexp.runs import finish
 from rnnexp.sweep import launcher
 from rnnexp.training import evaluation, trainer
 
@@ -21,7 +21,7 @@ def _start() -> None:
     watch.watch(trainer.Trainer, BUILDING, "__init__")
     watch.watch(measurement.Measurer, LOOKS, "measure")
     watch.watch(evaluation.Evaluator, VALIDATION, "evaluate")
-    watch.watch(figures, FIGURES, "draw_figures")
+    watch.watch(finish, FIGURES, "draw_figures")
     timed_jobs.watch_tracking(watch, tracking)
     _note_training(watch)
     _write_at_end(watch)
