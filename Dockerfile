@@ -16,6 +16,7 @@ FROM ${BASE_IMAGE}
 COPY --from=packages /opt/venv /opt/venv
 COPY run.py /app/run.py
 COPY conf /app/conf
+COPY hydra_plugins /app/hydra_plugins
 COPY rnnexp /app/rnnexp
 # /data takes what a run writes, from any user: docker run --user works with a number that has no name here.
 RUN /opt/venv/bin/python3 -m compileall -q /app && install -d -m 1777 /data

@@ -93,11 +93,11 @@ LOCK := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-em
   --custom-compile-command 'make lock' --python-platform x86_64-manylinux_2_28
 lock: $(VENV)/.locked ## requirements/*.txt anew from pyproject.toml (ARGS=--upgrade)
 	@$(PIP) install uv==$(UV_VERSION)
-	$(LOCK) $(ARGS) pyproject.toml --extra dev --extra parallel -o requirements/dev.txt
-	$(LOCK) pyproject.toml --extra parallel -c requirements/dev.txt -o requirements/run.txt
-	$(LOCK) pyproject.toml --extra gpu --extra parallel -c requirements/dev.txt -o requirements/gpu.txt
-	$(LOCK) pyproject.toml --extra slurm --extra parallel -c requirements/dev.txt -o requirements/slurm.txt
-	$(LOCK) pyproject.toml --extra ray --extra parallel -o requirements/ray.txt
+	$(LOCK) $(ARGS) pyproject.toml --extra dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) pyproject.toml --extra gpu -c requirements/dev.txt -o requirements/gpu.txt
+	$(LOCK) pyproject.toml --extra slurm -c requirements/dev.txt -o requirements/slurm.txt
+	$(LOCK) pyproject.toml --extra ray -o requirements/ray.txt
 	$(LOCK) --group contestants -c requirements/dev.txt -o requirements/bench.txt
 	UV_FIND_LINKS=$${UV_FIND_LINKS-$$PIP_FIND_LINKS} \
 	  $(LOCK) --group torch-cpu -c requirements/dev.txt -o requirements/torch.txt

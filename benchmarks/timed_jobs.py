@@ -1,8 +1,7 @@
 """What `benchmarks.jobs` puts into `run.py`: stopwatches around its parts, which write down what they show.
 
-In a sweep the launcher notes when each job begins, and the fork server, which imports
-`benchmarks.timed_server` before it forks, times the parts inside. A run alone times what has to do with
-tracking.
+In a sweep the fork server, which imports `benchmarks.timed_server` before it forks, notes when each job
+begins and times the parts inside. A run alone times what has to do with tracking.
 """
 
 import atexit
@@ -22,16 +21,15 @@ FOLDER = "RNNEXP_TIMED"
 
 ROOT = Path(__file__).parents[1]
 RECORDS, MODEL, IMPORT = "records in MLflow", "the saved model", "importing MLflow"
-PERIOD = "period"
+PERIOD, BEGUN = "period", "begun"
 _MLFLOW = ("mlflow", "mlflow.store.tracking.sqlalchemy_store")
 
 
 def sweep() -> None:
     """Be `run.py` with every job of its sweep timed."""
-    from rnnexp.sweep import process
+    from rnnexp.sweep import launcher
 
-    process._LAST.insert(0, "benchmarks.timed_server")
-    _time_processes(process.JobProcess)
+    launcher.PRELOADED.append("benchmarks.timed_server")
     _run()
 
 
@@ -61,7 +59,7 @@ def watch_tracking(watch: Stopwatch, tracking: Any) -> None:
 
 
 def write_job(values: dict[str, float]) -> None:
-    """Write down what the stopwatch of this process shows."""
+    """Write down what the stopwatch of this process shows, `BEGUN` among it."""
     _write(f"{os.getpid()}.json", values)
 
 
@@ -70,10 +68,13 @@ def read(folder: Path) -> list[dict[str, float]]:
 
     The period is the time from the begin of a job to that of the next one.
     """
-    begins = [json.loads(line) for line in (folder / "begins.txt").read_text("utf-8").splitlines()]
-    jobs = [json.loads((folder / f"{begin['pid']}.json").read_text("utf-8")) for begin in begins]
-    pairs = zip(jobs, itertools.pairwise(begin["seconds"] for begin in begins), strict=False)
-    return [job | {PERIOD: after - before} for job, (before, after) in pairs]
+    found = [json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")]
+    jobs = sorted(found, key=lambda job: job[BEGUN])
+    return [
+        {name: seconds for name, seconds in job.items() if name != BEGUN}
+        | {PERIOD: after[BEGUN] - job[BEGUN]}
+        for job, after in itertools.pairwise(jobs)
+    ]
 
 
 def _run() -> None:
@@ -82,17 +83,3 @@ def _run() -> None:
 
 def _write(name: str, values: dict[str, float]) -> None:
     Path(os.environ[FOLDER], name).write_text(json.dumps(values), encoding="utf-8")
-
-
-def _time_processes(process: Any) -> None:
-    """Write down when every job begins, before its fork."""
-    begin = process.__init__
-
-    def timed_begin(self: Any, *args: Any) -> None:
-        seconds = time.perf_counter()
-        begin(self, *args)
-        line = json.dumps({"pid": self._process.pid, "seconds": seconds})
-        with Path(os.environ[FOLDER], "begins.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-
-    process.__init__ = timed_begin

@@ -8,10 +8,11 @@ from benchmarks import timed_jobs
 from benchmarks.stopwatch import Stopwatch
 from rnnexp import tracking
 from rnnexp.diagnosis import measurement
-from rnnexp.sweep import process
+from rnnexp.runs import finish
+from rnnexp.sweep import launcher
 from rnnexp.training import evaluation, trainer
 
-BUILDING, LOOKS, VALIDATION = "building", "looks", "the validation"
+BUILDING, LOOKS, VALIDATION, FIGURES = "building", "looks", "the validation", "figures"
 TRAINING, INSIDE = "training", "inside"
 
 
@@ -20,9 +21,10 @@ def _start() -> None:
     watch.watch(trainer.Trainer, BUILDING, "__init__")
     watch.watch(measurement.Measurer, LOOKS, "measure")
     watch.watch(evaluation.Evaluator, VALIDATION, "evaluate")
+    watch.watch(finish, FIGURES, "draw_figures")
     timed_jobs.watch_tracking(watch, tracking)
     _note_training(watch)
-    _write_at_the_end(watch)
+    _write_at_end(watch)
 
 
 def _note_training(watch: Stopwatch) -> None:
@@ -36,16 +38,18 @@ def _note_training(watch: Stopwatch) -> None:
     trainer.Trainer.run = noted  # type: ignore[method-assign]
 
 
-def _write_at_the_end(watch: Stopwatch) -> None:
-    """Write down what was timed when a job ends: the next one begins there."""
-    run_job = process.run_job
+def _write_at_end(watch: Stopwatch) -> None:
+    """Write down what was timed when a job has ended."""
+    in_process = launcher.in_process
 
     def timed(*args: Any) -> None:
-        started = time.perf_counter()
-        run_job(*args)
-        timed_jobs.write_job(watch.seconds | {INSIDE: time.perf_counter() - started})
+        begun = time.perf_counter()
+        in_process(*args)
+        timed_jobs.write_job(watch.seconds | {INSIDE: time.perf_counter() - begun, timed_jobs.BEGUN: begun})
 
-    process.run_job = timed  # type: ignore[assignment]
+    # The process of a job looks the function up by its name.
+    timed.__module__, timed.__qualname__ = in_process.__module__, in_process.__qualname__
+    launcher.in_process = timed  # type: ignore[assignment]
 
 
 _start()

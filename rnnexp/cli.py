@@ -1,31 +1,27 @@
 """What a command line asks for: checked before anything is made for it, then handed over."""
 
 import itertools
-import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from rnnexp.runs.arguments import Arguments, read_arguments
-from rnnexp.runs.build import alone, check_job, compose_job, compose_jobs, make_job, make_jobs
+from rnnexp.runs.build import alone, check_job, compose_job, compose_jobs, make_jobs
 from rnnexp.runs.composition import axes, compose, one_by_one, parse
-from rnnexp.runs.job import Job, Membership
+from rnnexp.runs.job import Job
 from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.launched import CALL, VARIABLE, launched
-from rnnexp.sweep.left import one_may_be_left
+from rnnexp.sweep.job import run_in_sweep
 from rnnexp.sweep.request import Request, key_of
 from rnnexp.sweep.resources import cores, default_workers
-from rnnexp.sweep.worker import do_job
 from rnnexp.tracking.address import sqlite_path
 
 UNSENT = 3
@@ -33,19 +29,12 @@ UNSENT = 3
 
 
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
-    """Check a command line, then do what it asks for; `main` is Hydra's way to `run`.
-
-    A sweep is supervised: this process starts itself anew for Hydra and its launcher.
-    """
-    if VARIABLE in os.environ:
-        with launched(Path(os.environ[VARIABLE])), one_may_be_left():
-            main()
-        return
+    """Check a command line, then do what it asks for; `main` is Hydra's way to `run`."""
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:
         _preview(request)
     elif request is not None and request.sweeping:
-        _supervise(request, arguments)
+        _supervise(request, main)
     else:
         sys.argv[1:] = read_arguments(arguments).typed
         main()
@@ -63,11 +52,13 @@ def _preview(request: Request) -> None:
         refuse(error)
 
 
-def _supervise(request: Request, arguments: Sequence[str]) -> NoReturn:
+def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
     from rnnexp.sweep.supervision import supervise
 
     try:
-        sys.exit(supervise(request, arguments))
+        sys.exit(supervise(request, main))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except ArgumentError as error:
         refuse(error)
 
@@ -202,7 +193,7 @@ def run(config: DictConfig) -> None:
     """
     settings = HydraConfig.get()
     if settings.mode is RunMode.MULTIRUN:
-        _run_in_sweep(config, settings)
+        run_in_sweep(config, settings)
         return
     try:
         jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
@@ -214,27 +205,6 @@ def run(config: DictConfig) -> None:
         refuse(error)
     if unsent:
         sys.exit(UNSENT)
-
-
-def _run_in_sweep(config: DictConfig, settings: Any) -> None:
-    """Do one job of a sweep.
-
-    Raises:
-        RuntimeError: It failed, and nobody supervises the sweep who would tell.
-    """
-
-    def make(membership: Membership) -> Job:
-        job = make_job(config, settings.runtime.choices, settings.overrides.task, membership)
-        check_job(job)
-        if job.config["dry_run"]:
-            raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)
-        return job
-
-    folder = SweepFolder(Path(settings.sweep.dir), os.environ.get(CALL))
-    outcome = do_job(folder, settings.job.num, settings.overrides.task, make)
-    supervised = len(folder.state.read()) > 0
-    if outcome is not None and outcome.bad and not supervised:
-        raise RuntimeError(f"{outcome.name or 'the job'} {outcome.status.lower()}: {outcome.note}")
 
 
 def refuse(error: ArgumentError) -> NoReturn:

@@ -408,17 +408,17 @@ def test_joblib_has_a_worker_for_each_gpu_else_for_each_core(monkeypatch, cores,
 def test_what_is_asked_for_is_done(monkeypatch, capsys):
     done = []
 
-    def supervise(request, arguments):
-        done.append(arguments)
+    def supervise(request, main):
+        main()
         return 7
 
     monkeypatch.setattr(supervision, "supervise", supervise)
     with pytest.raises(SystemExit) as ended:
-        cli.start(["-m", "seed=0,1"], lambda: done.append("main"))
+        cli.start(["-m", "seed=0,1"], lambda: done.append("sweep"))
     assert ended.value.code == 7
     cli.start(["seed=0"], lambda: done.append("main"))
     cli.start(["--help"], lambda: done.append("main"))
-    assert done == [["-m", "seed=0,1"], "main", "main"]
+    assert done == ["sweep", "main", "main"]
     cli.start(["-m", "seed=0,1", "dry_run=true"], lambda: done.append("main"))
     cli.start(["seed=0", "dry_run=true"], lambda: done.append("main"))
     assert len(done) == 3

@@ -24,7 +24,6 @@ ASKED = [
     (PROJECT["optional-dependencies"]["gpu"], ["gpu"]),
     (["torch==2.13.0"], ["torch"]),
     (PYPROJECT["dependency-groups"]["contestants"], ["bench"]),
-    (PROJECT["optional-dependencies"]["parallel"], ["run", "dev", "gpu", "ray", "slurm"]),
     (PROJECT["optional-dependencies"]["ray"], ["ray"]),
     (PROJECT["optional-dependencies"]["slurm"], ["slurm"]),
     (PYPROJECT["dependency-groups"]["torch-cpu"], ["torch"]),

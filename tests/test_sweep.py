@@ -1,39 +1,34 @@
 """Sweeps as their users call them: forty jobs of which three go wrong, and one that is interrupted."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from whole_sweeps import ROOT, TINY, arrays, asked, command, jobs, run_folders, state
+from whole_sweeps import ROOT, SECONDS, TINY, arrays, asked, jobs, run_folders, started, state, wait_for
 
 from rnnexp.tracking.client import connect
 
 pytestmark = pytest.mark.sweep
 
-SECONDS = 600
-
 # Python reads this file when it starts, in every process of the sweep: the jobs with these two learning rates
-# meet their ends as long as there is a file `trouble`.
+# meet their ends where they import TensorFlow, as long as there is a file `trouble`.
 TROUBLE = """
-import os, signal
+import os, signal, sys
 if os.path.exists(os.environ["TROUBLE"]):
-    import rnnexp.runs.run as run
-    train = run.train_with_tensorflow
-    def troubled(runs, *rest):
-        rate = runs[0].job.plan.optimizer.learning_rate
-        if rate == 0.007:
+    import rnnexp.runtime.device as device
+    import_tensorflow = device.import_tensorflow
+    def troubled(of):
+        if "optimizer.learning_rate=0.007" in sys.argv:
             raise ZeroDivisionError("of nothing")
-        if rate == 0.008:
+        if "optimizer.learning_rate=0.008" in sys.argv:
             os.kill(os.getpid(), signal.SIGKILL)
-        return train(runs, *rest)
-    run.train_with_tensorflow = troubled
+        import_tensorflow(of)
+    device.import_tensorflow = troubled
 """
 
 RATES = [f"0.{number:03d}" for number in range(1, 40)] + ["1e30"]
@@ -56,9 +51,8 @@ def test_of_forty_jobs_one_raises_one_is_killed_one_diverges_and_the_others_do_n
     assert first.returncode == 1
     assert [job["status"] for job in found].count("FINISHED") == 38
     assert (found[6]["status"], found[6]["note"]) == ("FAILED", "ZeroDivisionError: of nothing")
-    assert (found[7]["status"], found[7]["note"]) == (
-        *("KILLED", "the process was ended by SIGKILL (out of memory?)"),
-    )
+    assert found[7]["status"] == "KILLED"
+    assert found[7]["note"].startswith("the process was ended by SIGKILL (out of memory?")
     assert [job["learning"] for job in found].count("diverged") == 1
     assert found[39]["learning"] == "diverged"
     for job in found:
@@ -90,23 +84,10 @@ LONG = (
 )
 
 
-@contextlib.contextmanager
-def started(*arguments):
-    with subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_a_sweep_that_is_interrupted_goes_on_to_the_same_numbers(tracking_uri):
     arguments = (*LONG, f"tracking.uri={tracking_uri}")
     with started(*arguments) as process:
-        deadline = time.monotonic() + SECONDS
-        while not list(Path("outputs").glob("*/*/checkpoint.npz")):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: list(Path("outputs").glob("*/*/checkpoint.npz")), process)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 130

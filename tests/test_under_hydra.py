@@ -11,7 +11,6 @@ from rnnexp import cli
 from rnnexp.report.terminal import Line, Summary
 from rnnexp.runs import build
 from rnnexp.runs.job import Job
-from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.sweep.folder import SweepFolder
 
@@ -82,24 +81,8 @@ def test_a_run_that_fails_exits_1_and_shows_where(main, capsys):
     assert 'raise ZeroDivisionError("of nothing")' in printed.err
 
 
-@pytest.fixture
-def in_process(monkeypatch):
-    """Let the jobs of a sweep run where they are decided, in place of a process each."""
-
-    class Process:
-        error = ""
-
-        def __init__(self, job, found, console, environ):
-            self.folder, self.code = None, 0
-            try:
-                run_job(job, found, lambda folder: setattr(self, "folder", folder))
-            except Exception as error:
-                self.error, self.code = f"{type(error).__name__}: {error}", 1
-
-        def wait(self, seconds):
-            return self.code
-
-    monkeypatch.setattr("rnnexp.sweep.worker.JobProcess", Process)
+IN_PROCESS = "hydra/launcher=basic"
+"""Hydra's own launcher, which does the jobs here, as that of a cluster does them where it likes."""
 
 
 def outcomes():
@@ -107,11 +90,11 @@ def outcomes():
     return list(SweepFolder(folder).outcomes().values())
 
 
-def test_the_jobs_of_a_sweep_come_in_the_order_of_the_request(main, in_process, tmp_path):
+def test_the_jobs_of_a_sweep_come_in_the_order_of_the_request(main, tmp_path):
     seen: list[Job] = []
     typed = ("tracking=none", "seed=0,1", "units=4,8", "seed=2,1")
     request = cli.check(["-m", *typed])
-    assert main(seen.append, "-m", *typed) == 0
+    assert main(seen.append, "-m", IN_PROCESS, *typed) == 0
     assert request is not None
     assert [outcome.overrides for outcome in outcomes()] == list(request.jobs)
     assert [(job.plan.seed, job.plan.units) for job in seen] == [(2, 4), (2, 8), (1, 4), (1, 8)]
@@ -121,39 +104,41 @@ def test_the_jobs_of_a_sweep_come_in_the_order_of_the_request(main, in_process, 
     assert {path.name for path in sweep.folder.iterdir()} == {
         "jobs",
         "multirun.yaml",
-        "slots",
         "workers.lock",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
     assert states() == ["FINISHED"] * 4
 
 
-def test_a_job_that_fails_does_not_take_the_others_down(main, in_process, capsys):
-    assert main(fail_second, "-m", "tracking=none", "seed=0,1,2") == 1
+def test_a_job_that_fails_does_not_take_the_others_down(main, capsys):
+    assert main(fail_second, "-m", IN_PROCESS, "tracking=none", "seed=0,1,2") == 1
     assert states() == ["FINISHED", "FAILED", "FINISHED"]
     assert [outcome.status for outcome in outcomes()] == ["FINISHED", "FAILED", "FINISHED"]
     assert "tanh-T100-s1 failed: ZeroDivisionError: of nothing" in capsys.readouterr().err
 
 
-def test_a_supervised_job_that_fails_is_an_outcome_and_no_more(main, in_process, tmp_path):
+def test_a_supervised_job_that_fails_is_an_outcome_and_no_more(main, tmp_path):
     folder = SweepFolder(tmp_path / "outputs" / "sweeps" / "mine")
     folder.path.mkdir(parents=True)
     folder.state.update(workers=1)
-    assert main(fail_second, "-m", "tracking=none", "seed=0,1,2", f"hydra.sweep.dir={folder.path}") == 0
+    assert (
+        main(fail_second, "-m", IN_PROCESS, "tracking=none", "seed=0,1,2", f"hydra.sweep.dir={folder.path}")
+        == 0
+    )
     assert [outcome.status for outcome in outcomes()] == ["FINISHED", "FAILED", "FINISHED"]
 
 
-def test_a_job_that_is_refused_does_not_take_the_others_down(main, in_process, capsys):
+def test_a_job_that_is_refused_does_not_take_the_others_down(main, capsys):
     # Each value alone would do.
     arguments = ("init=orthogonal,sparse", "units=20,5,30")
     cli.check(["-m", *arguments])
-    assert main(lambda job: None, "-m", "tracking=none", *arguments) == 1
+    assert main(lambda job: None, "-m", IN_PROCESS, "tracking=none", *arguments) == 1
     assert states() == ["FINISHED"] * 5
     assert "init.nonzero: expected at most 5, the units, received 15" in capsys.readouterr().err
 
 
-def test_replicas_that_came_into_a_sweep_by_another_way_are_refused(main, in_process, capsys):
-    assert main(None, "-m", "tracking=none", "replicas=2") == 1
+def test_replicas_that_came_into_a_sweep_by_another_way_are_refused(main, capsys):
+    assert main(None, "-m", IN_PROCESS, "tracking=none", "replicas=2") == 1
     assert states() == []
     sentence = "replicas: expected 1 in a sweep, which lists its seeds (seed=range(0,2)), received 2"
     assert sentence in capsys.readouterr().err

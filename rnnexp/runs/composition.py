@@ -19,7 +19,7 @@ from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import GROUPS
 
-_EXTRAS = {"joblib": "parallel", "ray": "ray", "submitit": "slurm"}
+_EXTRAS = {"ray": "ray", "submitit": "slurm"}
 """The extra of the package that holds a launcher."""
 
 _SEARCH_PATH = "hydra.searchpath"

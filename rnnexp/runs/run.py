@@ -159,9 +159,11 @@ def _open(
     opened(folder)
     if job.together is not None:
         folder.update(replicas=job.together.replicas, parent=job.together.run_id)
-    with run_context.said_in(folder.log):
+    # A signal in the middle of a call of the store can leave the store's session unfit to close the run.
+    with run_context.said_in(folder.log), signals.deferred():
         _announce(job, folder, tracker, known)
         run_context.describe(job, folder, tracker)
+    signals.check()
     return OpenRun(job, folder, tracker, known.has_checkpoint, stack)
 
 

@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import hashlib
 import json
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -98,16 +97,21 @@ class SweepFolder:
         """Be one of those at work for the sweep, for whom the next call waits."""
         return lock.shared(self._workers)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a job of any call is at work."""
+        try:
+            with lock.held(self._workers):
+                return False
+        except BlockingIOError:
+            return True
+
     def _wait_for_workers(self) -> None:
         deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                with lock.held(self._workers):
-                    return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    expected = f"one whose earlier jobs have ended, which they have not in {_PATIENCE:g} s"
-                    raise ArgumentError("sweep", expected, str(self.path)) from None
+        while self.at_work:
+            if time.monotonic() > deadline:
+                expected = f"one whose earlier jobs have ended, which they have not in {_PATIENCE:g} s"
+                raise ArgumentError("sweep", expected, str(self.path))
             time.sleep(_POLL)
 
     def remember_runs(self, runs: Mapping[str, Sequence[str]]) -> None:
@@ -157,20 +161,6 @@ class SweepFolder:
         text = json.dumps([outcome.as_dict() for outcome in outcomes], indent=1) + "\n"
         path.write_text(text, encoding="utf-8")
         return path
-
-    @contextlib.contextmanager
-    def slot(self, count: int) -> Iterator[int]:
-        """Hold the first free of `count` places on this machine; the place 0 if all are taken."""
-        folder = self.path / "slots"
-        folder.mkdir(exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            for place in range(count):
-                with contextlib.suppress(BlockingIOError):
-                    stack.enter_context(lock.held(folder / f"{socket.gethostname()}-{place}"))
-                    break
-            else:
-                place = 0
-            yield place
 
     @property
     def _jobs(self) -> Path:

@@ -4,10 +4,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from rnnexp.runtime.checks import ArgumentError
+
 Status = Literal["WAITING", "RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"]
 
 ENDED = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
 """The states after which nothing more happens to a job."""
+
+_LONGEST = 2000
 
 BAD = ("FAILED", "KILLED")
 """The states from which the same command tries again."""
@@ -30,7 +34,7 @@ class Outcome:
         learning: Verdict on learning, of a run that finished.
         note: Why it failed, was killed or skipped; "" otherwise.
         resumed: Whether it went on from a checkpoint.
-        seconds: Wall-clock time in this sweep, up to where the next job began beside it.
+        seconds: Wall-clock time in this call of the sweep.
         tries: How often this sweep began it.
     """
 
@@ -58,17 +62,16 @@ class Outcome:
         """Whether it ended without a result."""
         return self.status in BAD
 
-    def left(self, stopped: bool) -> "Outcome":
-        """Return what it is without its worker: killed if its run was open, else as if not looked at."""
+    def without_process(self, stopped: bool) -> "Outcome":
+        """Return it as it is once its launcher is gone: killed if its run was open, else as if not begun."""
         if self.status != "RUNNING":
             return dataclasses.replace(self, status="WAITING")
-        note = "ended by force" if stopped else "its worker is gone"
+        note = "ended by force" if stopped else "its process is gone; the same command goes on with it"
         return dataclasses.replace(self, status="KILLED", note=note)
 
     def failed(self, error: Exception) -> "Outcome":
         """Return it as failed by what was raised."""
-        note = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return dataclasses.replace(self, status="FAILED", note=note)
+        return dataclasses.replace(self, status="FAILED", note=one_line(error))
 
     def of(self, state: Mapping[str, Any]) -> "Outcome":
         """Return it with what the state of a run's folder tells (`run.json`)."""
@@ -88,3 +91,10 @@ class Outcome:
     def from_dict(cls, values: Mapping[str, Any]) -> "Outcome":
         """Return what `as_dict` was made of."""
         return cls(**dict(values, overrides=tuple(values["overrides"])))
+
+
+def one_line(error: Exception) -> str:
+    """Return what was raised in one line; a wrong value says what it is by itself."""
+    text = " ".join(str(error).split())
+    kind = "" if isinstance(error, ArgumentError) else f"{type(error).__name__}: "
+    return f"{kind}{text}"[:_LONGEST]

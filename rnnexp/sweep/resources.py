@@ -1,6 +1,5 @@
 """Who computes where: workers, their share of the cores, their GPU."""
 
-import os
 from collections.abc import Mapping
 
 THREAD_VARIABLES = (
@@ -64,7 +63,26 @@ def own_gpu(place: int, gpus: int, workers: int, environ: Mapping[str, str]) -> 
     return {_DEVICES: names[place % len(names)], **shared}
 
 
-def limit_threads(workers: int) -> None:
-    """Set what `thread_limits` says, for the processes that this one will start."""
-    if workers > 1:
-        os.environ.update(thread_limits(cores(), workers, os.environ))
+def ray_settings(workers: int | None, address: str | None, gpus: float | None, here: int) -> list[str]:
+    """Return the overrides that tell Ray's launcher what the configuration cannot say by itself.
+
+    Ray refuses to be told of processors and memory where it joins a cluster, and the launcher tells it of
+    memory unless that is null. A job that does not ask for a GPU sees none.
+
+    Args:
+        workers: Jobs at a time on this machine; None on a cluster.
+        address: Of a cluster; None for this machine.
+        gpus: That each job asks for; None for what this machine has for each.
+        here: GPUs of this machine.
+
+    >>> ray_settings(workers=4, address=None, gpus=None, here=2)
+    ['++hydra.launcher.ray.init.num_cpus=4', '++hydra.launcher.ray.remote.num_gpus=0.5']
+    >>> ray_settings(workers=None, address="host:6379", gpus=None, here=2)
+    ['++hydra.launcher.ray.init.object_store_memory=null']
+    """
+    settings = ["++hydra.launcher.ray.init.object_store_memory=null"]
+    if address is None:
+        settings = [f"++hydra.launcher.ray.init.num_cpus={workers}"]
+        if gpus is None and here > 0:
+            gpus = min(1.0, here / (workers or 1))
+    return settings if gpus is None else [*settings, f"++hydra.launcher.ray.remote.num_gpus={gpus:g}"]

@@ -1,55 +1,52 @@
-"""The process that the user sees: it starts the launcher, shows the progress, stops it, prints the table.
-
-Hydra and its launcher work in a second process, which terminal signals do not reach. If that breaks (joblib
-gives all up where one of its workers is killed), it is started again and does what is not done.
-"""
+"""A whole sweep in the process that the user sees: launched, shown, stopped, and summed up in a table."""
 
 import contextlib
 import os
 import shlex
 import signal
-import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from rich.console import Console
 
 from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
 from rnnexp.runtime.device import gpu_count
 from rnnexp.sweep.folder import SweepFolder, newest, signature
-from rnnexp.sweep.launched import CALL, VARIABLE
+from rnnexp.sweep.job import CALL
 from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.progress import SweepProgress, progress
-from rnnexp.sweep.ray_settings import ray_settings
+from rnnexp.sweep.progress import Output, SweepProgress, progress
 from rnnexp.sweep.request import Request
+from rnnexp.sweep.resources import ray_settings
 from rnnexp.sweep.table import Ending, print_ending
 
 _POLL = 0.25  # seconds
-_GRACE = 3.0
 _LAST_WORDS = 600
 
 
-def supervise(request: Request, arguments: Sequence[str]) -> int:
+def supervise(request: Request, main: Callable[[], object]) -> int:
     """Run a sweep to its end, print its table and return the exit code.
 
     0: every job finished, now or earlier, diverged ones too. 1: one failed or was killed. 128 + N: signal N.
 
     Args:
         request: The sweep.
-        arguments: Of this program, which is started anew with them for the launcher.
+        main: Hydra's way to the launcher, with the command line in `sys.argv`.
 
     Raises:
         ArgumentError: The folder or the store cannot be used, or another process is at work on this sweep.
     """
-    started = time.monotonic()
+    started, console = time.monotonic(), _console()
     folder = _folder(request)
     with folder.held(), _stopping(folder) as signals:
         folder.begin()
-        folder.state.update(**_state(request), **signals.identity)
+        folder.state.update(**_state(request), pid=os.getpid())
         parent = _parent(request, folder)
-        with progress(request.costs(), request.workers or 1) as shown:
-            broken = _launch(request, _command(request, arguments, folder), folder, shown)
+        with progress(request.costs(), request.workers or 1, console) as shown:
+            broken = _launch(request, folder, main, shown)
         outcomes = _all(request, folder)
         folder.save_table(outcomes)
         ending = Ending(
@@ -63,33 +60,44 @@ def supervise(request: Request, arguments: Sequence[str]) -> int:
             open_command=parent.open_command,
             broken=broken,
         )
-        print_ending(ending)
+        print_ending(ending, console)
         _end(parent, request, ending)
-    if signals.last:
-        return 128 + signals.last
+    if signals:
+        return 128 + signals[0]
     counts = ending.counts()
     return int(counts["failed"] + counts["killed"] + counts["waiting"] > 0)
 
 
-class _Signals:
-    """SIGINT and SIGTERM as the wish that the sweep stop; each further one is more urgent."""
-
-    def __init__(self, folder: SweepFolder):
-        self._folder = folder
-        self.last = 0
-        self.identity = {"pid": os.getpid()}
-
-    def receive(self, number: int, frame: object = None) -> None:
-        self.last = number
-        self._folder.stop(self._folder.stopping + 1)
+def _console() -> Console:
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: the next file that is opened would take its place
+            os.open(os.devnull, os.O_RDWR)
+    return Console(file=Output())  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
-def _stopping(folder: SweepFolder) -> Iterator[_Signals]:
-    signals = _Signals(folder)
-    found = {number: signal.signal(number, signals.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
+    """Take signals as the wish that the sweep stop, and yield those that came.
+
+    The first leaves time for checkpoints. The second ends the launcher where it is (KeyboardInterrupt), and
+    with it the jobs.
+    """
+    received: list[int] = []
+
+    def receive(number: int, frame: object = None) -> None:
+        received.append(number)
+        folder.stop(len(received))
+        if len(received) == 2:
+            raise KeyboardInterrupt
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which nohup asks for
+        numbers.append(signal.SIGHUP)
+    found = {number: signal.signal(number, receive) for number in numbers}
     try:
-        yield signals
+        yield received
     finally:
         for number, handler in found.items():
             signal.signal(number, handler)
@@ -154,81 +162,81 @@ def _command_line(request: Request) -> str:
     return f"`python run.py -m {shlex.join(request.typed)}`"
 
 
-def _launch(request: Request, command: Sequence[str], folder: SweepFolder, shown: SweepProgress) -> str:
-    """Start the launcher until all is done, or it breaks without having done anything; say how it broke."""
-    tries = 0
-    while not folder.stopping:
-        folder.remember_runs(runs_below(request.first.output_dir))
-        log = folder.path / "launcher.txt"
-        with log.open("wb") as file:
-            code = _watch(_start(command, folder, file.fileno()), folder, shown)
-        outcomes = folder.outcomes()
-        ended = sum(outcome.ended for outcome in outcomes.values())
-        if ended >= len(request.jobs) or folder.stopping:
-            return ""
-        before, tries = tries, sum(outcome.tries for outcome in outcomes.values())
-        if tries == before:
-            return f"it ended with code {code}: {_last_words(log)}"
-    return ""
-
-
-def _start(command: Sequence[str], folder: SweepFolder, output: int) -> subprocess.Popen:
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-        env=os.environ | {VARIABLE: str(folder.path), CALL: str(folder.call)},
-    )
-
-
-def _watch(launcher: subprocess.Popen, folder: SweepFolder, shown: SweepProgress) -> int:
-    """Show the progress until the launcher ends; asked to stop, end what is left when no job is at work."""
-    idle_since = time.monotonic()
+def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], shown: SweepProgress) -> str:
+    """Launch all jobs; return how the launcher broke, "" if it did not."""
+    folder.remember_runs(runs_below(request.first.output_dir))
+    log, code, typed = folder.path / "launcher.txt", None, sys.argv
+    sys.argv = [typed[0], *_command(request, folder)]
     try:
-        while launcher.poll() is None:
-            outcomes = folder.outcomes()
-            shown.update(outcomes)
-            now = time.monotonic()
-            if not folder.stopping or any(outcome.status == "RUNNING" for outcome in outcomes.values()):
-                idle_since = now
-            if now - idle_since > _GRACE:
-                break
-            time.sleep(_POLL)
+        with _errors_in(log), _watched(folder, shown):
+            code = _exit_code(main)
+            while folder.at_work and not folder.stopping:  # jobs of a cluster whose launcher broke
+                time.sleep(_POLL)
+    except KeyboardInterrupt:  # the second signal
+        pass
     finally:
-        # What is left of the session: workers of a launcher that broke, fork servers.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(launcher.pid, signal.SIGKILL)
-        code = launcher.wait()
-    shown.update(folder.outcomes())
-    return code
+        sys.argv = typed
+    if not code or folder.stopping:
+        return ""
+    said = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
+    return f"it ended with code {code}: {said[-_LAST_WORDS:]}"
+
+
+def _exit_code(main: Callable[[], object]) -> object:
+    try:
+        main()
+    except SystemExit as end:
+        return end.code
+    return None
+
+
+@contextlib.contextmanager
+def _errors_in(path: Path) -> Iterator[None]:
+    """Send the standard error to a file, what compiled code and the processes begun inside say too."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def _watched(folder: SweepFolder, shown: SweepProgress) -> Iterator[None]:
+    """Show the progress."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_POLL):
+            shown.update(folder.outcomes())
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        shown.update(folder.outcomes())
 
 
 def _all(request: Request, folder: SweepFolder) -> list[Outcome]:
-    """Return the outcomes of all jobs; one at work when all was ended by force was killed."""
+    """Return the outcomes of all jobs; one that is still at work when the launcher has ended was killed."""
     known = folder.outcomes()
     outcomes = [known.get(number, Outcome(number, jobs)) for number, jobs in enumerate(request.jobs)]
-    return [outcome if outcome.ended else outcome.left(folder.stopping > 0) for outcome in outcomes]
+    stopped = folder.stopping > 0
+    return [outcome if outcome.ended else outcome.without_process(stopped) for outcome in outcomes]
 
 
-def _last_words(log: Path) -> str:
-    text = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
-    return text[-_LAST_WORDS:] or "it said nothing"
-
-
-def _command(request: Request, arguments: Sequence[str], folder: SweepFolder) -> list[str]:
-    """Return the command line of this program with what the configuration leaves open for Hydra.
-
-    That comes first: what was typed has the last word.
-    """
+def _command(request: Request, folder: SweepFolder) -> list[str]:
+    """Return what was typed, after what the configuration leaves open: what was typed has the last word."""
     path = str(folder.path.absolute()).replace("\\", "\\\\").replace("'", "\\'")
-    # The environment of this process reaches workers on this machine, that of the jobs all of them.
-    told = [f"hydra.sweep.dir='{path}'", f"+hydra.job.env_set.{CALL}='{folder.call}'"]
-    if request.launcher == "joblib":
-        told.append(f"hydra.launcher.n_jobs={request.workers}")
+    settings = [f"hydra.sweep.dir='{path}'", f"+hydra.job.env_set.{CALL}='{folder.call}'"]
     if request.launcher == "ray":
-        settings = request.first.config["launcher"]
-        told += ray_settings(request.workers, settings["address"], settings["gpus"], gpu_count())
-    interpreter = sys.orig_argv[1 : len(sys.orig_argv) - len(arguments)]
-    return [sys.executable, *interpreter, *request.menu.flags, "-m", *told, *request.typed]
+        given = request.first.config["launcher"]
+        settings += ray_settings(request.workers, given["address"], given["gpus"], gpu_count())
+    return [*request.menu.flags, "-m", *settings, *request.typed]

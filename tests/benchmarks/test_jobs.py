@@ -12,7 +12,7 @@ def test_the_parts_of_a_job_add_up():
     assert found["training"] > 0
     assert sum(found["parts"].values()) == pytest.approx(found["cost"])
     assert min(found["parts"].values()) > 0
-    assert len(found["parts"]) == 7
+    assert len(found["parts"]) == 8
 
 
 def test_the_share_of_tracking_is_of_the_whole_run():

@@ -32,9 +32,7 @@ def test_every_value_comes_once_with_the_first_of_the_others():
     ]
 
 
-@pytest.mark.parametrize(
-    ("launcher", "extra"), [("joblib", "parallel"), ("ray", "ray"), ("submitit", "slurm")]
-)
+@pytest.mark.parametrize(("launcher", "extra"), [("ray", "ray"), ("submitit", "slurm")])
 def test_a_launcher_whose_plugin_is_missing_names_its_extra(monkeypatch, launcher, extra):
     monkeypatch.setattr(composition.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ArgumentError) as refused:

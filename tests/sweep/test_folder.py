@@ -98,13 +98,6 @@ def test_two_sweeps_do_not_hold_one_folder(folder):
         pass
 
 
-def test_each_worker_has_a_slot_of_its_own(folder):
-    with folder.slot(2) as first, folder.slot(2) as second, folder.slot(2) as third:
-        assert (first, second, third) == (0, 1, 0)
-    with folder.slot(2) as again:
-        assert again == 0
-
-
 def test_a_remembered_list_of_runs_spares_the_search(folder):
     run = RunFolder.create(Path("outputs"), "a")
     run.update(config_hash="h")

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweep.outcome import Outcome
 
 OUTCOME = Outcome(3, ("seed=0", "units=4"), "FINISHED", name="a", seconds=1.5, learning="solved")
@@ -28,11 +29,18 @@ def test_what_has_ended_and_what_went_wrong(status, ended, bad):
     assert (outcome.ended, outcome.bad) == (ended, bad)
 
 
-def test_without_its_worker_an_open_run_was_killed_and_nothing_else_was_begun():
+def test_without_a_launcher_only_an_open_run_was_killed():
     running = dataclasses.replace(OUTCOME, status="RUNNING")
-    assert (running.left(True).status, running.left(True).note) == ("KILLED", "ended by force")
-    assert running.left(False).note == "its worker is gone"
-    assert dataclasses.replace(OUTCOME, status="WAITING").left(True).status == "WAITING"
+    forced = running.without_process(stopped=True)
+    assert (forced.status, forced.note) == ("KILLED", "ended by force")
+    assert running.without_process(stopped=False).note.endswith("the same command goes on with it")
+    assert dataclasses.replace(OUTCOME, status="WAITING").without_process(stopped=True).status == "WAITING"
+
+
+def test_what_was_raised_is_one_sentence():
+    wrong, broken = OUTCOME.failed(ArgumentError("units", "3", 4)), OUTCOME.failed(OSError("a\nb"))
+    assert (wrong.status, wrong.note) == ("FAILED", "units: expected 3, received 4")
+    assert broken.note == "OSError: a b"
 
 
 def test_verdicts_come_from_the_state_of_the_run():

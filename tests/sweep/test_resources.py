@@ -1,7 +1,7 @@
 import pytest
 
 from rnnexp.sweep import resources
-from rnnexp.sweep.resources import THREAD_VARIABLES, default_workers, limit_threads, own_gpu, thread_limits
+from rnnexp.sweep.resources import THREAD_VARIABLES, default_workers, own_gpu, ray_settings, thread_limits
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,6 @@ def test_a_single_worker_has_no_limit_and_what_is_set_stays():
     assert limits["TF_NUM_INTRAOP_THREADS"] == "4"
 
 
-def test_the_limits_reach_the_environment(monkeypatch):
-    for name in THREAD_VARIABLES:
-        monkeypatch.setenv(name, "9")
-        monkeypatch.delenv(name)
-    monkeypatch.setattr(resources, "cores", lambda: 6)
-    limit_threads(1)
-    assert "TF_NUM_INTRAOP_THREADS" not in resources.os.environ
-    limit_threads(3)
-    assert resources.os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
-
-
 def test_this_machine_has_a_core():
     assert resources.cores() >= 1
 
@@ -57,3 +46,26 @@ def test_more_workers_than_gpus_share_them_and_their_memory():
 
 def test_without_a_gpu_nothing_is_said():
     assert own_gpu(0, 0, 2, {"CUDA_VISIBLE_DEVICES": "-1"}) == {}
+
+
+CORES = "++hydra.launcher.ray.init.num_cpus=4"
+GPUS = "++hydra.launcher.ray.remote.num_gpus"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "here", "expected"),
+    [
+        (None, 0, [CORES]),
+        (None, 8, [CORES, f"{GPUS}=1"]),
+        (None, 1, [CORES, f"{GPUS}=0.25"]),
+        (2, 8, [CORES, f"{GPUS}=2"]),
+    ],
+)
+def test_a_job_of_ray_here_asks_for_the_share_of_a_worker(gpus, here, expected):
+    assert ray_settings(4, None, gpus, here) == expected
+
+
+def test_a_cluster_is_told_nothing_of_this_machine():
+    none = "++hydra.launcher.ray.init.object_store_memory=null"
+    assert ray_settings(None, "host:1", None, 8) == [none]
+    assert ray_settings(None, "host:1", 0.5, 0) == [none, f"{GPUS}=0.5"]

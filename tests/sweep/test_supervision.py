@@ -1,4 +1,4 @@
-"""The supervising process, with a small script in place of Hydra and its launcher."""
+"""A whole sweep in this process, with a function in place of Hydra and its launcher."""
 
 import dataclasses
 import json
@@ -13,19 +13,12 @@ import pytest
 
 from rnnexp.runs import build
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.sweep import supervision
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.request import Request
-
-HEAD = """
-import os, signal, sys, time
-from pathlib import Path
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome
-folder = SweepFolder(Path(os.environ["RNNEXP_SWEEP"]), os.environ["RNNEXP_SWEEP_CALL"])
-def done(number, status="FINISHED", **values):
-    folder.record(Outcome(number, ("seed=%d" % number,), status, name="job", **values))
-"""
+from rnnexp.sweep.request import Request
+from rnnexp.sweep.supervision import supervise
+
+FINISHED = ("FINISHED",) * 3
 
 
 @pytest.fixture
@@ -41,146 +34,158 @@ def request_():
     )
 
 
-@pytest.fixture
-def supervise(request_, monkeypatch):
-    """Supervise a script in place of the launcher; return the code and the outcomes written down."""
-    monkeypatch.setattr(supervision, "_POLL", 0.01)
-    monkeypatch.setattr(supervision, "_GRACE", 0.2)
-
-    def supervised(script, request=request_):
-        command = [sys.executable, "-c", HEAD + script]
-        monkeypatch.setattr(supervision, "_command", lambda *arguments: command)
-        code = supervision.supervise(request, [])
-        (*_, table) = sorted(Path("outputs").glob("sweeps/*/jobs.json"))
-        return code, [row["status"] for row in json.loads(table.read_text())]
-
-    return supervised
-
-
 def sweeps():
     return [SweepFolder(path) for path in sorted(Path("outputs").glob("sweeps/*"))]
 
 
-def test_all_finished_is_a_success(supervise, request_, capsys):
-    assert supervise("done(0); done(1, 'SKIPPED'); done(2)") == (0, ["FINISHED", "SKIPPED", "FINISHED"])
+def done(*statuses, **values):
+    """Return a launcher whose jobs end that way; None is one that is not begun."""
+
+    def launch():
+        for number, status in enumerate(statuses):
+            if status is not None:
+                sweeps()[-1].record(Outcome(number, (f"seed={number}",), status, name="job", **values))
+
+    return launch
+
+
+def statuses():
+    (*_, table) = sorted(Path("outputs").glob("sweeps/*/jobs.json"))
+    return [row["status"] for row in json.loads(table.read_text())]
+
+
+def test_all_finished_is_a_success(request_, capfd):
+    assert supervise(request_, done("FINISHED", "SKIPPED", "FINISHED")) == 0
+    assert statuses() == ["FINISHED", "SKIPPED", "FINISHED"]
     (folder,) = sweeps()
     state = folder.state.read()
     assert state["overrides"] == ["tracking=none", "seed=0,1,2"]
     assert (state["jobs"], state["workers"], state["cwd"]) == (3, 2, str(Path.cwd()))
-    printed = capsys.readouterr().out
+    printed = capfd.readouterr().out
     assert f"sweep seed, {folder.id}" in printed
-    assert "finished   2 of 3" not in printed  # no verdicts in this script's outcomes
     assert "skipped    1" in printed
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
-def test_one_that_went_wrong_is_a_failure(supervise, status):
-    assert supervise(f"done(0); done(1); done(2, {status!r}, note='why')")[0] == 1
+def test_one_that_went_wrong_is_a_failure(request_, status):
+    assert supervise(request_, done("FINISHED", status, "FINISHED", note="why")) == 1
 
 
-def test_a_launcher_that_breaks_is_started_again(supervise):
-    script = """
-if folder.outcome(0) is None:
-    done(0); done(1, "RUNNING"); os.kill(os.getpid(), signal.SIGKILL)
-done(1, tries=2); done(2)
-"""
-    assert supervise(script) == (0, ["FINISHED"] * 3)
+def test_the_launcher_gets_what_was_typed_and_the_folder(request_, monkeypatch):
+    seen = []
+
+    def launch():
+        seen.extend(sys.argv)
+        done(*FINISHED)()
+
+    typed = list(sys.argv)
+    supervise(request_, launch)
+    (folder,) = sweeps()
+    assert seen[1:] == [
+        *("-m", f"hydra.sweep.dir='{folder.path.absolute()}'"),
+        f"+hydra.job.env_set.RNNEXP_SWEEP_CALL='{folder.state.read()['call']}'",
+        *("tracking=none", "seed=0,1,2"),
+    ]
+    assert sys.argv == typed
 
 
-def test_a_launcher_that_breaks_without_having_done_anything_is_given_up(supervise, capsys):
-    code, statuses = supervise("sys.exit('no room for any of this')")
-    assert (code, statuses) == (1, ["WAITING"] * 3)
-    assert "launcher   it ended with code 1: no room for any of this" in capsys.readouterr().out
+def test_a_launcher_that_breaks_says_why(request_, capfd):
+    def launch():
+        os.system("echo no room for any of this >&2")
+        sys.exit(1)
+
+    assert supervise(request_, launch) == 1
+    assert statuses() == ["WAITING"] * 3
+    printed = capfd.readouterr().out
+    assert "launcher   it ended with code 1: no room for any of this" in printed
 
 
-def test_a_worker_that_goes_away_with_its_job_leaves_it_killed(supervise):
-    script = "done(0); done(1, 'RUNNING', tries=2) if folder.outcome(1) else done(1, 'RUNNING'); done(2)"
-    assert supervise(script) == (1, ["FINISHED", "KILLED", "FINISHED"])
+def test_a_job_that_is_lost_with_its_launcher_was_killed(request_):
+    assert supervise(request_, done("FINISHED", "RUNNING", "FINISHED")) == 1
+    assert statuses() == ["FINISHED", "KILLED", "FINISHED"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_what_runs_and_what_has_not_begun(supervise, number):
-    script = """
-done(0); done(1, "RUNNING")
-while not folder.stopping:
-    time.sleep(0.01)
-time.sleep(0.5)
-done(1, "KILLED", note="stopped by SIGINT")
-"""
-
-    def interrupt():
-        while not any(folder.outcome(1) for folder in sweeps()):
-            time.sleep(0.01)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_the_wish_to_stop(request_, number):
+    def launch():
+        done("FINISHED", "RUNNING")()
         os.kill(os.getpid(), number)
+        (folder,) = sweeps()
+        job = SweepFolder(folder.path, folder.state.read()["call"])
+        assert job.stopping == 1
+        done("FINISHED", "KILLED", note="stopped by SIGINT")()
 
-    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    assert supervise(script) == (128 + number, ["FINISHED", "KILLED", "WAITING"])
-    thread.join()
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert supervise(request_, launch) == 128 + number
+    assert statuses() == ["FINISHED", "KILLED", "WAITING"]
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
 
 
-def test_asked_to_stop_a_launcher_without_a_job_at_work_is_ended(supervise):
+def test_a_second_signal_interrupts_the_launcher(request_):
+    def launch():
+        done("FINISHED", "RUNNING")()
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
     started = time.monotonic()
-    assert supervise("folder.stop(1); time.sleep(60)") == (1, ["WAITING"] * 3)
+    assert supervise(request_, launch) == 130
+    assert statuses() == ["FINISHED", "KILLED", "WAITING"]
     assert time.monotonic() - started < 30
 
 
-def test_what_the_launcher_leaves_behind_is_ended_with_it(supervise):
-    script = """
-import subprocess
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-(folder.path / "child").write_text(str(child.pid))
-done(0); done(1); done(2)
-"""
-    supervise(script)
-    pid = int((sweeps()[0].path / "child").read_text())
-    deadline = time.monotonic() + 30
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not alive(pid)
+def test_jobs_at_work_are_waited_for_when_a_launcher_breaks(request_):
+    ended: list[float] = []
+
+    def work(folder):
+        with folder.worker():
+            at_work.set()
+            time.sleep(0.5)
+            done("FINISHED", "FAILED", "FINISHED")()
+            ended.append(time.monotonic())
+
+    at_work = threading.Event()
+
+    def launch():
+        thread = threading.Thread(target=work, args=sweeps())
+        thread.start()
+        at_work.wait()
+        sys.exit(1)
+
+    assert supervise(request_, launch) == 1
+    assert len(ended) == 1
+    assert statuses() == ["FINISHED", "FAILED", "FINISHED"]
 
 
-def alive(pid):
-    """Whether the process runs; one that nobody has waited for yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_the_same_command_goes_on_with_the_same_sweep(supervise, request_):
-    supervise("done(0); done(1, 'FAILED'); done(2)")
-    supervise("done(0, 'SKIPPED'); done(1); done(2, 'SKIPPED')")
+def test_the_same_command_goes_on_with_the_same_sweep(request_):
+    supervise(request_, done("FINISHED", "FAILED", "FINISHED"))
+    supervise(request_, done("SKIPPED", "FINISHED", "SKIPPED"))
     (folder,) = sweeps()
     assert [outcome.status for outcome in folder.outcomes().values()] == ["SKIPPED", "FINISHED", "SKIPPED"]
     forced = dataclasses.replace(request_, first=dataclasses.replace(request_.first, resume=False))
-    supervise("done(0); done(1); done(2)", forced)
-    supervise("done(0)", dataclasses.replace(request_, typed=("tracking=none", "seed=0,1,2,3")))
+    supervise(forced, done(*FINISHED))
+    supervise(dataclasses.replace(request_, typed=("tracking=none", "seed=0,1,2,3")), done("FINISHED"))
     assert len(sweeps()) == 3
 
 
-def test_a_folder_that_was_named_is_taken(supervise, request_):
-    code, _ = supervise("done(0); done(1); done(2)", dataclasses.replace(request_, folder="outputs/sweeps/x"))
-    assert code == 0
+def test_a_folder_that_was_named_is_taken(request_):
+    assert supervise(dataclasses.replace(request_, folder="outputs/sweeps/x"), done(*FINISHED)) == 0
     assert [folder.id for folder in sweeps()] == ["x"]
 
 
-def test_a_sweep_that_is_at_work_is_left_alone(supervise):
-    supervise("done(0)")
+def test_a_sweep_that_is_at_work_is_left_alone(request_):
+    supervise(request_, done("FINISHED"))
     with sweeps()[0].held(), pytest.raises(ArgumentError, match="sweep: expected a sweep that no other"):
-        supervise("done(0)")
+        supervise(request_, done("FINISHED"))
 
 
-def test_the_command_is_this_program_with_what_is_left_open(request_, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-W", "error", "run.py", "-m", "seed=0,1,2"])
-    folder = SweepFolder(tmp_path / "it's", "c1")
-    command = supervision._command(request_, ["-m", "seed=0,1,2"], folder)
-    assert command == [
-        *(sys.executable, "-W", "error", "run.py", "-m"),
-        f"hydra.sweep.dir='{tmp_path}/it\\'s'",
-        "+hydra.job.env_set.RNNEXP_SWEEP_CALL='c1'",
-        "hydra.launcher.n_jobs=2",
-        *("tracking=none", "seed=0,1,2"),
-    ]
+def test_the_progress_is_shown_while_the_launcher_works(request_, capfd):
+    shown = threading.Event()
+
+    def launch():
+        done("FINISHED", learning="solved")()
+        shown.wait(1)
+        done(*FINISHED, learning="solved")()
+
+    supervise(request_, launch)
+    assert capfd.readouterr().out.startswith("1/3 jobs  0 failed")

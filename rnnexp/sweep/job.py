@@ -1,0 +1,183 @@
+"""One job of a sweep in the process that it has for itself: decide, run, write down what became of it."""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig
+
+from rnnexp.runs import run_context
+from rnnexp.runs.build import check_job, make_job
+from rnnexp.runs.job import Job, Membership
+from rnnexp.runs.resume import earlier_in_sweep
+from rnnexp.runs.run import run_job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.signals import Killed, interruption
+from rnnexp.sweep.folder import SweepFolder
+from rnnexp.sweep.outcome import Outcome, one_line
+from rnnexp.sweep.resources import cores, thread_limits
+
+CALL = "RNNEXP_SWEEP_CALL"
+"""The environment variable that tells a job on another machine the call of the sweep that it works for."""
+
+_POLL = 0.25  # seconds
+_GRACE = 3.0  # seconds: to close the records of a job that is to end at once
+_TRIES = 2
+
+
+def run_in_sweep(config: DictConfig, settings: Any) -> None:
+    """Do the job that Hydra composed, in the process that the launcher of a cluster gives it.
+
+    Raises:
+        RuntimeError: It failed, and nobody watches over the sweep who would say so.
+    """
+    folder = SweepFolder(Path(settings.sweep.dir), os.environ.get(CALL))
+    state, overrides = folder.state.read(), settings.overrides.task
+    if state.get("launcher") != "submitit":  # there the share of the cores is what Slurm allots
+        workers = state.get("workers", 1)
+        workers = cores() if workers is None else workers  # a node of Ray's takes a job for each core
+        os.environ.update(thread_limits(cores(), workers, os.environ))
+    do_job(folder, settings.job.num, overrides, lambda: member(folder, config, settings))
+    raise_unseen(folder, settings.job.num)
+
+
+def raise_unseen(folder: SweepFolder, number: int) -> None:
+    """Raise RuntimeError if a job went wrong and nobody watches over the sweep who would say so."""
+    outcome = folder.outcome(number)
+    if outcome is not None and outcome.bad and not folder.state.read():
+        raise RuntimeError(f"{outcome.name or 'the job'} {outcome.status.lower()}: {outcome.note}")
+
+
+def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
+    """Return a job of the sweep, with the folder of its runs where the sweep was started.
+
+    Raises:
+        ArgumentError: A value is wrong; names its dotted key.
+    """
+    state = folder.state.read()
+    membership = Membership(folder.id, folder.path.absolute(), state.get("run_id"))
+    job = make_job(config, settings.runtime.choices, settings.overrides.task, membership)
+    check_job(job)
+    if job.config["dry_run"]:
+        raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)
+    return dataclasses.replace(job, output_dir=Path(state.get("cwd", "")) / job.output_dir)
+
+
+def do_job(folder: SweepFolder, number: int, overrides: Sequence[str], make: Callable[[], Job]) -> None:
+    """Do job `number` of a sweep and write down what became of it.
+
+    Whatever happens to the job, this returns. A job that this call of the sweep has ended already is not done
+    again; one whose process was killed is, once, where the launcher starts it again.
+
+    Args:
+        folder: Of the sweep.
+        number: Of the job.
+        overrides: Its command line.
+        make: Returns the job.
+    """
+    with folder.worker():
+        before = folder.outcome(number)
+        if folder.stopping or (before is not None and before.ended):
+            return
+        outcome = Outcome(number, tuple(overrides), tries=1 if before is None else before.tries + 1)
+        if outcome.tries > _TRIES:
+            note = f"its process was killed {_TRIES} times"
+            folder.record(dataclasses.replace(outcome, status="KILLED", note=note))
+        else:
+            _Work(folder, outcome).do(make)
+
+
+class _Work:
+    """A job that is being done; each step is written down."""
+
+    def __init__(self, folder: SweepFolder, outcome: Outcome):
+        self._folder, self._outcome = folder, outcome
+        self._run: RunFolder | None = None
+        self._note_down()
+
+    def do(self, make: Callable[[], Job]) -> None:
+        started, note = time.monotonic(), ""
+        status: Literal["WAITING", "FAILED"] = "FAILED"
+        try:
+            with interruption(), _stopped_with(self._folder):
+                self._begin(make())
+        except Killed as killed:
+            status, note = "WAITING", str(killed)
+        except Exception as error:
+            traceback.print_exc()
+            note = one_line(error)
+        if self._outcome.status != "SKIPPED":
+            # The run knows best: a signal may have come when it had finished.
+            status = status if self._run is None else self._run.state()["status"]
+            self._note_down(status=status, note="" if status == "FINISHED" else note)
+        self._note_down(seconds=round(time.monotonic() - started, 3))
+
+    def _begin(self, job: Job) -> None:
+        self._note_down(name=job.name, config_hash=job.config_hash)
+        found = earlier_in_sweep(job, self._folder.runs_of(job.hashes, job.output_dir))
+        if found.folder is not None and found.next in ("skip", "busy"):
+            note = "another process is at work on it" if found.next == "busy" else ""
+            self._open(found.folder, status="SKIPPED", note=note)
+        else:
+            resumed = found.has_checkpoint
+            run_job(job, found.folder, lambda run: self._open(run, status="RUNNING", resumed=resumed))
+
+    def _open(self, run: RunFolder, **values: Any) -> None:
+        self._run = run
+        self._note_down(run_folder=str(run.path.absolute()), **values)
+
+    def _note_down(self, **values: Any) -> None:
+        self._outcome = dataclasses.replace(self._outcome, **values)
+        if self._run is not None:
+            self._outcome = self._outcome.of(self._run.state())
+        self._folder.record(self._outcome)
+
+
+@contextlib.contextmanager
+def _stopped_with(folder: SweepFolder) -> Iterator[None]:
+    """Hand the wish that the sweep stop to this process as a signal; its end, by a kill, is a first wish.
+
+    The first wish leaves time for a checkpoint, the second for closing the records.
+    """
+    over, parent = threading.Event(), multiprocessing.parent_process()
+
+    def watch() -> None:
+        known = 0
+        while not over.wait(_POLL):
+            orphaned = parent is not None and not parent.is_alive()
+            wishes = max(folder.stopping, int(orphaned))
+            if wishes > known:
+                os.kill(os.getpid(), signal.SIGINT if wishes == 1 else signal.SIGTERM)
+                known = wishes
+            if known > 1 and not over.wait(_GRACE):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def close_records(
+    folder: SweepFolder, job: Job, outcome: Outcome, status: Literal["KILLED", "FAILED"], note: str
+) -> None:
+    """Close the records of a job whose process is gone, and write down what became of it."""
+    run = None if outcome.run_folder is None else RunFolder(Path(outcome.run_folder))
+    if run is not None and run.state().get("status") == "RUNNING":
+        try:
+            run_context.end(job, run, status, note)
+        except Exception as error:  # of its records, which no other job is to suffer from
+            note = f"{note}; its records are not closed: {one_line(error)}"
+    folder.record(dataclasses.replace(outcome, status=status, note=note))

@@ -1,0 +1,189 @@
+"""The launcher of this machine: a process for each job, which is a fork of a server that has all imported.
+
+The server has TensorFlow, Keras and MLflow imported and has not begun to work with them, so that it has no
+threads that a fork would lose. Off Linux, where system libraries do not allow that, each job is a fresh
+process.
+"""
+
+import faulthandler
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import setup_globals
+from omegaconf import DictConfig, open_dict
+from pebble import ProcessExpired, ProcessPool
+
+from rnnexp.runs.job import Job
+from rnnexp.runtime.device import gpu_count
+from rnnexp.sweep.folder import SweepFolder
+from rnnexp.sweep.job import CALL, close_records, do_job, member, raise_unseen
+from rnnexp.sweep.outcome import Outcome
+from rnnexp.sweep.resources import cores, default_workers, own_gpu, thread_limits
+
+PRELOADED = [
+    "rnnexp.sweep.launcher",
+    "rnnexp.runs.callbacks",
+    "rnnexp.plotting.run_figures",
+    "PIL.PngImagePlugin",
+]
+"""What the server imports."""
+
+_PRELOADED_FOR_MLFLOW = [
+    *("mlflow.tensorflow", "mlflow.pyfunc", "mlflow.models.rag_signatures", "alembic.command"),
+    *("mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"),
+]
+_ROOT = Path(__file__).parents[2]
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
+_TRIES = 3  # processes that end before their job begins
+_SPARE = 1  # a process that is there for the next job, while that of the last one ends
+
+
+def launch(config: DictConfig, loader: Any, job_overrides: Sequence[Sequence[str]], first: int) -> None:
+    """Do the jobs of a sweep.
+
+    Args:
+        config: Of the sweep, Hydra's own included.
+        loader: Hydra's, which composes the jobs.
+        job_overrides: Of each job.
+        first: Number of the first job.
+
+    Raises:
+        RuntimeError: A job went wrong, and nobody watches over the sweep who would say so.
+    """
+    setup_globals()
+    folder = SweepFolder(Path(config.hydra.sweep.dir), config.hydra.job.env_set.get(CALL))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    gpus = gpu_count()
+    workers = config.launcher.workers or default_workers(cores(), gpus, len(job_overrides))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(
+        os.pathsep
+    )
+    for name, value in (_QUIET | thread_limits(cores(), workers, os.environ)).items():
+        os.environ.setdefault(name, value)
+    jobs = _Jobs(folder, workers, gpus)
+    try:
+        for number, overrides in enumerate(job_overrides, first):
+            jobs.begin(number, tuple(overrides), config, loader)
+        jobs.settle(below=1)
+    finally:
+        jobs.end()
+    for number in range(first, first + len(job_overrides)):
+        raise_unseen(folder, number)
+
+
+class _Begun(NamedTuple):
+    """What a process of a job is told: the sweep's folder, number, overrides, job, its environment."""
+
+    folder: SweepFolder
+    number: int
+    overrides: tuple[str, ...]
+    job: Job
+    environ: Mapping[str, str]
+    place: int
+    tries: int = 1
+
+
+class _Jobs:
+    """The jobs at work, `workers` at most."""
+
+    def __init__(self, folder: SweepFolder, workers: int, gpus: int):
+        self._folder, self._workers, self._gpus = folder, workers, gpus
+        self._at_work: dict[Future[None], _Begun] = {}
+        self._pool: ProcessPool | None = None
+
+    def begin(self, number: int, overrides: tuple[str, ...], config: DictConfig, loader: Any) -> None:
+        """Begin a job as soon as it has a place; it is composed before, while others are at work."""
+        if self._folder.stopping:
+            return
+        try:
+            composed = loader.load_sweep_config(config, list(overrides))
+            with open_dict(composed):
+                composed.hydra.job.id = composed.hydra.job.num = number
+            HydraConfig.instance().set_config(composed)
+            job = member(self._folder, composed, composed.hydra)
+        except Exception as error:
+            self._folder.record(Outcome(number, overrides).failed(error))
+            return
+        self.settle(below=self._workers)
+        place = min(set(range(self._workers)) - {begun.place for begun in self._at_work.values()})
+        environ = own_gpu(place, self._gpus, self._workers, os.environ)
+        self._schedule(_Begun(self._folder, number, overrides, job, environ, place))
+
+    def settle(self, below: int) -> None:
+        """Wait until fewer jobs are at work, and write down what became of those whose process was killed."""
+        while len(self._at_work) >= below:
+            for future in wait(self._at_work, return_when=FIRST_COMPLETED).done:
+                begun, error = self._at_work.pop(future), future.exception()
+                if isinstance(error, BrokenProcessPool) and begun.tries < _TRIES:
+                    self._schedule(begun._replace(tries=begun.tries + 1))  # another process was killed
+                elif error is not None:
+                    code = error.exitcode if isinstance(error, ProcessExpired) else None
+                    self._lose(begun, code, f"{type(error).__name__}: {error}")
+
+    def end(self) -> None:
+        """End all processes; a job that is still at work has had its time to end."""
+        self._end_pool()
+        for begun in self._at_work.values():
+            outcome = self._folder.outcome(begun.number)
+            if outcome is not None and outcome.status == "RUNNING":
+                self._lose(begun, -signal.SIGKILL, "")
+
+    def _schedule(self, begun: _Begun) -> None:
+        if self._pool is None or not self._pool.active:
+            self._end_pool()
+            context = _context(begun.job.tracking.uri is not None)
+            # In sessions of their own: signals of the terminal reach the sweep's first process alone.
+            self._pool = ProcessPool(self._workers + _SPARE, 1, initializer=os.setsid, context=context)
+        self._at_work[self._pool.schedule(in_process, begun)] = begun
+
+    def _end_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+
+    def _lose(self, begun: _Begun, code: int | None, note: str) -> None:
+        outcome = self._folder.outcome(begun.number) or Outcome(begun.number, begun.overrides)
+        if outcome.ended:
+            return
+        if code is not None:
+            note = f"the process ended with code {code}" if code >= 0 else self._killed_by(-code)
+        status: Any = "KILLED" if code is not None and code < 0 else "FAILED"
+        close_records(self._folder, begun.job, outcome, status, note)
+
+    def _killed_by(self, number: int) -> str:
+        if self._folder.stopping:
+            return "ended by force; the same command goes on with it"
+        hint = " (out of memory? fewer launcher.workers take less)" if number == signal.SIGKILL else ""
+        name = signal.Signals(number).name
+        return f"the process was ended by {name}{hint}; the same command goes on with it"
+
+
+def in_process(
+    folder: SweepFolder, number: int, overrides: Sequence[str], job: Job, environ: Mapping[str, str], *_: int
+) -> None:
+    """Do a job of the sweep in this process: its output goes to a file, that of compiled code too."""
+    os.environ.update(environ)
+    console = os.open(folder.console(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(console, stream)
+    faulthandler.enable()
+    sys.argv = ["run.py", *job.overrides]
+    gc.freeze()  # half a million objects of imported modules, which a collection would go through
+    do_job(folder, number, overrides, lambda: job)
+
+
+def _context(with_mlflow: bool) -> Any:
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED, *(_PRELOADED_FOR_MLFLOW if with_mlflow else [])])
+    return context
