@@ -1,6 +1,7 @@
 """The course of a training: spikes of the gradient, and whether the loss still falls at the end."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ class Course:
         norms: Global norm of the gradient before clipping, (N,).
         floor_loss: Loss of the best constant predictor.
         diverged_at: The first step with a number that is not finite, or None.
+        below: By how much every validation was below the baseline, in the order of steps, (M,).
     """
 
     steps: np.ndarray
@@ -66,6 +68,12 @@ class Course:
     norms: np.ndarray
     floor_loss: float
     diverged_at: int | None = None
+    below: Sequence[float] = ()
+
+    @property
+    def best_is_last(self) -> bool:
+        """Whether the last validation is further below the baseline than every other."""
+        return len(self.below) > 0 and self.below[-1] >= max(self.below)
 
     @property
     def usual_norm(self) -> float:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
-from rnnexp.diagnosis.course import Course
+if TYPE_CHECKING:
+    from rnnexp.diagnosis.course import Course  # which needs NumPy, and the terminal does not
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +110,7 @@ class Evidence:
     published_sequences: int | None
     orthogonal_rate: float
     critical_gain: float
-    course: Course
+    course: "Course"
     diverged_at: int | None
     rate_measured_q: float = math.nan
     rate_measured_slopes: float = math.nan

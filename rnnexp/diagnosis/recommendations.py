@@ -11,6 +11,7 @@ from rnnexp.diagnosis.evidence import Evidence
 _DECADE = math.log(10)
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
 _MOST = 10.0  # times the steps so far: further no line is drawn on
+_LONGER = 5.0  # times the steps so far, where nothing says how many
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
 
 
@@ -33,12 +34,13 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
 
     1. Numbers that are not finite from the first step on: no clip can help.
     2. A spike of the gradient: a clip, or a smaller step where it was clipped.
-    3. A loss that still falls: more steps.
-    4. A gradient that vanishes at the start and at the end, under a loss that does not fall: another start or
-       cell, and last a shorter sequence, which is another task.
-    5. A gradient that explodes: a gain.
+    3. A loss that still falls, or a network whose last validation is its best: more steps.
+    4. A gradient that vanishes at the start and at the end: another start or cell, and last a shorter
+       sequence, which is another task.
+    5. A gradient that explodes: a clip, a gain.
     6. A gradient inside the band: another rate, a wider layer.
     7. Fewer sequences than a publication needed: more steps.
+    8. A gradient that vanishes at the end alone: as 4.
     """
     if evidence.learning == "solved":
         return []
@@ -79,10 +81,11 @@ def _overflow(e: Evidence) -> Iterator[Recommendation]:
     names = ("verdict.gradient_start", "train/loss")
     text = "Numbers are not finite before the first update, where no clip can help"
     if math.isfinite(e.critical_gain) and e.critical_gain < e.gain:
-        overrides = (f"init.gain={e.critical_gain:.4g}",)
-        yield Recommendation(f"{text}: at this gain mean-field theory has no growth.", overrides, names)
+        gain = f"{e.critical_gain:.4g}"
+        reason = f"{text}: at a gain of {gain} mean-field theory has no growth of the gradient."
+        yield Recommendation(reason, (f"init.gain={gain}",), names)
     if e.dtype == "float32":
-        yield Recommendation(f"{text}: float64 has ten times the decades.", ("dtype=float64",), names)
+        yield Recommendation("A float64 has eight times the decades of a float32.", ("dtype=float64",), names)
 
 
 def _spike(e: Evidence) -> Iterator[Recommendation]:
@@ -105,42 +108,60 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _falling(e: Evidence) -> Iterator[Recommendation]:
-    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
-    if fall is None or needed is None or e.diverged_at is not None:
+    if e.diverged_at is not None:
         return
-    text = f"The training loss still fell by {-fall.share:.0%} over the last tenth of the steps"
-    yield Recommendation(f"{text}: go on.", (f"steps={needed}",), ("train/loss",))
+    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
+    if fall is not None and needed is not None:
+        text = f"The training loss fell by {-fall.share:.0%} within the last fifth of the steps"
+        yield Recommendation(f"{text}: go on.", (f"steps={needed}",), ("train/loss",))
+    elif e.learning == "learning" and e.course.best_is_last:
+        text = "The network has begun to learn, and its last validation is its best"
+        steps = rounded_up(_LONGER * e.train_steps)
+        yield Recommendation(f"{text}: go on.", (f"steps={steps}",), ("val/loss_below_floor",))
 
 
 def _vanishing(e: Evidence) -> Iterator[Recommendation]:
-    throughout = e.gradient == "vanishing" and e.ratio_start_high < -e.decades
-    if e.gradient != "vanishing" or e.diverged_at is not None:
-        return
+    if e.gradient == "vanishing" and e.ratio_start_high < -e.decades and e.diverged_at is None:
+        yield from _against_vanishing(e, "from the start to the end of training")
+
+
+def _vanishing_later(e: Evidence) -> Iterator[Recommendation]:
+    if e.gradient == "vanishing" and not e.ratio_start_high < -e.decades and e.diverged_at is None:
+        yield from _against_vanishing(e, "at the end of training")
+
+
+def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
     names = ("grad/log10_ratio", "verdict.gradient", "verdict.gradient_start")
-    when = "from the start to the end of training" if throughout else "at the end of training"
-    text = f"A typical gradient loses {-e.log10_ratio:.3g} decades on its way to h_1 {when}"
+    text = f"A typical gradient loses {-e.log10_ratio:.3g} decades on its way to h_1 {when}: "
     if e.log10_ratio == -math.inf:
-        text = f"Nothing reaches h_1 in most sequences {when}"
+        text = f"Nothing reaches h_1 in most sequences {when}: "
+    for reason, overrides, more in _ways_past_vanishing(e):
+        said = text + reason if text else reason[0].upper() + reason[1:]
+        yield Recommendation(f"{said}.", overrides, (*names, *more))
+        text = ""  # the cause is told once
+
+
+def _ways_past_vanishing(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Reasons, overrides and the metrics that only this reason is made from."""
     elman = "mean_field" in e.laws
     # What no weights can mend at this length: every step takes a part of it away.
     hopeless = e.rate_bound * (e.time_steps - 1) < -e.decades * _DECADE
     if elman and hopeless and e.activation == "sigmoid":
         bound = f"no step of these weights hands on more than {math.exp(e.rate_bound):.3g} of it"
-        overrides = ("activation=tanh", "init=orthogonal")
-        yield Recommendation(f"{text}, and {bound}.", overrides, (*names, "theory/rate_bound"))
+        yield f"{bound}, and tanh may", ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",)
     if e.activation == "relu" and e.init != "identity" and "diagonal_kernel" in e.laws:
         overrides = ("init=identity", "clip=global_norm")
-        yield Recommendation(f"{text}: from the identity a live unit hands it on as it is.", overrides, names)
+        yield "from the identity a live unit hands it on as it is", overrides, ()
     if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
         start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
-        yield Recommendation(f"{text}: {start}.", ("init=orthogonal",), (*names, "theory/rate"))
+        yield start, ("init=orthogonal",), ("theory/rate",)
     if e.cell != "lstm":
-        yield Recommendation(f"{text}: the c of an LSTM carries it past its units.", ("cell=lstm",), names)
+        yield "the c of an LSTM carries it past its units", ("cell=lstm",), ()
     if e.reach is not None and _SHORTEST <= e.reach < e.time_steps:
         shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
         if shorter < e.seq_len:
-            where = f"it leaves {e.decades:g} decades at lag {e.reach}: a shorter sequence is another task"
-            yield Recommendation(f"{text}; {where}.", (f"seq_len={shorter}",), names)
+            where = f"it leaves {e.decades:g} decades at lag {e.reach}"
+            yield f"{where}, and a shorter sequence is another task", (f"seq_len={shorter}",), ()
 
 
 def _exploding(e: Evidence) -> Iterator[Recommendation]:
@@ -152,9 +173,9 @@ def _exploding(e: Evidence) -> Iterator[Recommendation]:
         overrides = ("clip=global_norm",)
         yield Recommendation(f"{text}: keep single updates from being too large.", overrides, names)
     if e.gradient_start == "exploding" and 0 < e.critical_gain < e.gain:
-        overrides = (f"init.gain={e.critical_gain:.4g}",)
-        reason = f"{text}: at this gain mean-field theory has no growth."
-        yield Recommendation(reason, overrides, (*names, "theory/rate"))
+        gain = f"{e.critical_gain:.4g}"
+        reason = f"At a gain of {gain} mean-field theory has no growth of the gradient at the start."
+        yield Recommendation(reason, (f"init.gain={gain}",), (*names, "theory/rate"))
 
 
 def _inside(e: Evidence) -> Iterator[Recommendation]:
@@ -168,7 +189,7 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     worse = e.learning == "worse_than_chance"
     step = "smaller" if worse else "larger"
     yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
-    yield Recommendation(f"{text}: a wider layer.", (f"units={2 * e.units}",), names)
+    yield Recommendation("A wider layer may learn what this one does not.", (f"units={2 * e.units}",), names)
 
 
 def _below_the_published(e: Evidence) -> Iterator[Recommendation]:
@@ -192,4 +213,5 @@ _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _exploding,
     _inside,
     _below_the_published,
+    _vanishing_later,
 )

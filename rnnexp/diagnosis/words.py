@@ -153,7 +153,8 @@ def _clipping(e: Evidence) -> Iterator[Sentence]:
 def _learning(e: Evidence) -> Iterator[Sentence]:
     names = ("val/loss", "task/floor_loss", "val/loss_below_floor", "val/error", "verdict.learning")
     numbers = f"loss {e.loss:.4g} against {e.floor_loss:.4g} of the best constant"
-    apart = f"{e.below:+.2g} +- {e.below_half_width:.1g} below the {e.baseline} on the same sequences"
+    side = "below" if e.below >= 0 else "above"
+    apart = f"{abs(e.below):.2g} +- {e.below_half_width:.1g} {side} the {e.baseline} on the same sequences"
     if e.learning == "diverged":
         at = "" if e.diverged_at is None else f" at training step {e.diverged_at}"
         yield Sentence(f"Training diverged{at}.", ("train/loss", "grad/global_norm"))

@@ -64,7 +64,7 @@ def gather(plan: Plan, choices: Mapping[str, str], result: Result, verdicts: met
         proven_horizon=scored["task/proven_horizon"],
         published_sequences=plan.task.published_sequences,
         orthogonal_rate=end.predictions.orthogonal_rate,
-        critical_gain=end.predictions.critical_gain,
+        critical_gain=result.start.predictions.critical_gain,
         course=metrics.course_of(plan, result),
         diverged_at=result.diverged_at,
         rate_measured_q=said.get("theory/rate_measured_q", math.nan),

@@ -107,7 +107,12 @@ def course_of(plan: Plan, result: Result) -> Course:
     """Return the course of a run's training."""
     kept = result.history.kept
     return Course(
-        kept.steps, kept.series("loss"), kept.series("global_norm"), plan.task.floor_loss, result.diverged_at
+        kept.steps,
+        kept.series("loss"),
+        kept.series("global_norm"),
+        plan.task.floor_loss,
+        result.diverged_at,
+        tuple(validated.score.below for validated in result.validations),
     )
 
 

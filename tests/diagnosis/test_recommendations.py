@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import re
 
@@ -49,6 +50,19 @@ def test_a_loss_that_still_falls_is_not_stuck():
     (steps,) = re.findall(r"^steps=(\d+)$", first)
     assert 2 * 400 <= int(steps) <= 10 * 400
     assert not any(each.startswith("steps") for each in tried())
+
+
+def test_a_network_whose_last_validation_is_its_best_goes_on():
+    better, worse = (dataclasses.replace(course(), below=below) for below in ((0.0, 0.02), (0.03, 0.02)))
+    assert tried(learning="learning", course=better)[0] == "steps=2000"
+    assert not any(each.startswith("steps") for each in tried(learning="learning", course=worse))
+    assert not any(each.startswith("steps") for each in tried(course=better))
+
+
+def test_a_gradient_that_vanishes_at_the_end_alone_comes_after_the_budget():
+    late = {"gradient_start": "stable", "ratio_start_high": -1.0, "published_sequences": 74_000}
+    assert tried(**late, train_steps=1000)[0] == "steps=2000"
+    assert tried(**late, train_steps=1000)[1:] == tried()
 
 
 def test_a_vanishing_gradient_under_a_flat_loss():
