@@ -2,8 +2,8 @@
 
 from rnnexp.analysis.columns import varying
 from rnnexp.analysis.groups import group_runs
-from rnnexp.analysis.intervals import Interval, bootstrap_mean, wilson
+from rnnexp.analysis.intervals import Interval, student_mean, wilson
 from rnnexp.analysis.runs import load_runs
 from rnnexp.analysis.tables import save_table
 
-__all__ = ["Interval", "bootstrap_mean", "group_runs", "load_runs", "save_table", "varying", "wilson"]
+__all__ = ["Interval", "group_runs", "load_runs", "save_table", "student_mean", "varying", "wilson"]

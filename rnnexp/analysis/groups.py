@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from rnnexp.analysis.columns import shown, sorted_values, varying
-from rnnexp.analysis.intervals import bootstrap_mean, wilson
+from rnnexp.analysis.intervals import student_mean, wilson
 
 LEARNING = ("solved", "learning", "at_chance", "worse_than_chance", "diverged")
 GRADIENT = ("vanishing", "exploding", "stable", "borderline", "non_finite", "not_measured")
@@ -51,7 +51,7 @@ def group_runs(runs: pd.DataFrame) -> pd.DataFrame:
     `runs`.
 
     Means over the runs with a verdict that have the number at their end, each with `_low`, `_high`
-    (bootstrap, 95 %) and `_n`: `rate` (nats per step), `log10_ratio` (decades) and the theory's
+    (Student, 95 %) and `_n`: `rate` (nats per step), `log10_ratio` (decades) and the theory's
     `predicted_rate` and `rate_bound`, where the gradient is finite; `loss` and `error`, of runs that did not
     diverge; `steps_to_solve`, of solved ones; `clip_fraction`. `floor_loss`, `floor_error`: what the best
     constant predictor scores. `seconds`: of all runs together.
@@ -124,7 +124,7 @@ def _counts(members: pd.DataFrame) -> dict[str, object]:
 def _means(judged: pd.DataFrame) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, column in MEANS.items():
-        mean = bootstrap_mean(_numbers(_not_stale(judged, name), column).to_numpy())
+        mean = student_mean(_numbers(_not_stale(judged, name), column).to_numpy())
         found |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high, f"{name}_n": mean.n}
     return found | {name: _numbers(judged, column).mean() for name, column in CONSTANTS.items()}
 

@@ -7,9 +7,9 @@ import numpy as np
 from scipy import stats
 
 from rnnexp.runtime import checks
+from rnnexp.runtime.intervals import mean_interval
 
 _CONFIDENCE = 0.95
-_RESAMPLES = 2000
 
 
 class Interval(NamedTuple):
@@ -40,25 +40,17 @@ def wilson(successes: int, trials: int) -> Interval:
     return Interval(successes / trials, float(interval.low), float(interval.high), trials)
 
 
-def bootstrap_mean(values: np.ndarray) -> Interval:
-    """Return the mean of the finite values with the percentile bootstrap interval over 2000 resamples.
+def student_mean(values: np.ndarray) -> Interval:
+    """Return the mean of the finite values with Student's interval (`rnnexp.runtime.intervals`).
 
-    The resamples have a fixed seed: equal values, equal interval. Of few values it is too narrow (it never
-    leaves their range); of one there is none. Efron and Tibshirani 1993, chapter 13.
+    Of five seeds it covers 95 % where they scatter normally, and little less where they do not; the bootstrap
+    of percentiles, which never leaves the range of the values, covers 86 %. Of one value there is none.
     """
     values = np.asarray(values, np.float64).ravel()
     values = values[np.isfinite(values)]
     if values.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean = float(values.mean())
+    mean, half_width = mean_interval(values)
     if values.size == 1:
-        return Interval(mean, math.nan, math.nan, 1)
-    found = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=_RESAMPLES,
-        confidence_level=_CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high), values.size)
+        half_width = math.nan
+    return Interval(mean, mean - half_width, mean + half_width, values.size)

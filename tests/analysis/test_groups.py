@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rnnexp.analysis import bootstrap_mean, group_runs, wilson
+from rnnexp.analysis import group_runs, student_mean, wilson
 
 
 def one_group(frame, *rows):
@@ -67,7 +67,7 @@ def test_means_are_of_the_runs_that_have_the_number(frame):
         {"seed": 1, "grad/rate": -0.1, "val/loss": None, "verdict.learning": "diverged"},
         {"seed": 2, "grad/rate": 9.0, "val/loss": 9.0, "status": "KILLED"},
     )
-    expected = bootstrap_mean(np.array([-0.5, -0.1]))
+    expected = student_mean(np.array([-0.5, -0.1]))
     assert (group["rate"], group["rate_low"], group["rate_high"], group["rate_n"]) == expected
     assert (group["loss"], group["loss_n"]) == (0.1, 1)
     assert math.isnan(group["loss_low"])

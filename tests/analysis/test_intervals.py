@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rnnexp.analysis import bootstrap_mean, wilson
+from rnnexp.analysis import student_mean, wilson
 from rnnexp.runtime.checks import ArgumentError
 
 
@@ -36,37 +36,29 @@ def test_wilson_refuses_counts_that_cannot_be(successes, trials, name):
         wilson(successes, trials)
 
 
-@pytest.mark.parametrize("size", [60, 400])
-def test_the_bootstrap_of_normal_values_is_the_t_interval(size):
+@pytest.mark.parametrize("size", [2, 5, 60])
+def test_the_interval_of_a_mean_is_that_of_scipys_t_test(size):
     values = np.random.default_rng(size).normal(3.0, 2.0, size)
-    half = stats.t.ppf(0.975, size - 1) * values.std(ddof=1) / math.sqrt(size)
-    found = bootstrap_mean(values)
-    assert found.value == pytest.approx(values.mean(), rel=1e-12)
-    # Two ends, each a quantile of 2000 resamples: 10 % of the half-width is about three standard errors.
-    assert (found.low, found.high) == pytest.approx(
-        (values.mean() - half, values.mean() + half), abs=0.1 * half
-    )
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    found = student_mean(values)
+    assert found == pytest.approx((values.mean(), expected.low, expected.high, size), rel=1e-12)
 
 
-def test_equal_values_have_an_equal_interval_and_no_global_seed_is_touched():
-    values = np.array([1.0, 2.0, 4.0])
-    np.random.seed(1)  # noqa: NPY002
-    first, drawn = bootstrap_mean(values), np.random.random()  # noqa: NPY002
-    np.random.seed(1)  # noqa: NPY002
-    assert np.random.random() == drawn  # noqa: NPY002
-    assert bootstrap_mean(values) == first
-    assert values.min() <= first.low < first.value < first.high <= values.max()
+def test_five_seeds_are_covered_95_times_in_100():
+    drawn = np.random.default_rng(0).normal(size=(4000, 5))
+    covered = [found.low <= 0 <= found.high for found in map(student_mean, drawn)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.014)  # four standard errors
 
 
 def test_only_finite_values_count():
-    assert bootstrap_mean(np.array([1.0, math.inf, 3.0, math.nan])) == bootstrap_mean(np.array([1.0, 3.0]))
+    assert student_mean(np.array([1.0, math.inf, 3.0, math.nan])) == student_mean(np.array([1.0, 3.0]))
 
 
 def test_constant_values_have_no_width():
-    assert bootstrap_mean(np.full(4, 0.5)) == (0.5, 0.5, 0.5, 4)
+    assert student_mean(np.full(4, 0.5)) == (0.5, 0.5, 0.5, 4)
 
 
 def test_one_value_has_no_interval_and_none_no_mean():
-    one, none = bootstrap_mean(np.array([2.0])), bootstrap_mean(np.array([math.nan]))
+    one, none = student_mean(np.array([2.0])), student_mean(np.array([math.nan]))
     assert (one.value, one.n, none.n) == (2.0, 1, 0)
     assert np.isnan([one.low, one.high, none.value, none.low, none.high]).all()

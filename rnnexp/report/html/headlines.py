@@ -171,7 +171,7 @@ def _caution(groups: pd.DataFrame) -> str:
     allowed = words.percent(wilson(fewest, fewest).low)
     return (
         f"Few seeds: where {fewest} of {fewest} solve a task, the true share may be as low as {allowed}, and "
-        "the intervals of means are too narrow."
+        "the intervals of means take them for normally scattered."
     )
 
 
