@@ -114,8 +114,8 @@ class Course:
         Every step has fresh sequences, so that the two halves of the last fifth of the training losses are
         independent, and Welch's interval holds for their difference.
         """
-        last = self.losses[-(len(self.losses) // _PARTS) :] if len(self.losses) >= _PARTS * _FEW else []
-        if len(last) == 0 or not np.isfinite(last).all():
+        last = self.losses[-(len(self.losses) // _PARTS) :]
+        if len(self.losses) < _PARTS * _FEW or not np.isfinite(last).all():
             return None
         before, after = last[: len(last) // 2], last[len(last) // 2 :]
         (first, first_half), (second, second_half) = mean_interval(before), mean_interval(after)

@@ -98,8 +98,8 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
     text = f"{text} {spike.usual:.2g} before"
     if e.clip != "global_norm":
         threshold = threshold_of(spike)
-        overrides = ("clip=global_norm", f"clip.threshold={threshold:g}")
-        yield Recommendation(f"{text}: clip it at what is usual.", overrides, names)
+        clip = ("clip=global_norm", f"clip.threshold={threshold:g}")
+        yield Recommendation(f"{text}: clip it at what is usual.", clip, names)
     elif spike.wrecked or spike.usual < e.clip_threshold / 2:
         if spike.usual < e.clip_threshold / 2:
             overrides = (f"clip.threshold={threshold_of(spike):g}",)

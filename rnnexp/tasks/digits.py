@@ -64,7 +64,7 @@ class Digits(Task):
         counts = np.array(self._counts)
         self.floor_loss, self.floor_error = class_floor(counts)
         with np.errstate(divide="ignore"):  # a digit that is not held out is not asked for
-            self._surprise = -np.log(counts / counts.sum())
+            self._surprise: np.ndarray = -np.log(counts / counts.sum())
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, F) and `y` (B,) of batch `index`."""

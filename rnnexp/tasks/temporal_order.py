@@ -84,7 +84,7 @@ class TemporalOrder(Task):
         """Return the steps that a predictor must have seen to have this loss, from 0 to T."""
         starts = [self.steps * start // 100 for start in _STARTS[self.signals]]
         places = [window(self.steps, start, start + self.steps // 10) for start in starts]
-        return shortest_window(math.log(2) * sum(map(unseen, places)), loss)
+        return shortest_window(math.log(2) * np.sum([unseen(each) for each in places], axis=0), loss)
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the largest of the logits (B, O) is not that of class `y` (B,), else 0."""

@@ -53,8 +53,12 @@ class Evaluator:
             losses.append(loss.numpy())
             baseline.append(self._task.baseline_losses(batch))
             errors.append(self._task.errors(prediction.numpy(), batch.y))
-        scored = (np.concatenate(parts) for parts in (losses, baseline, errors))
-        return Validation.of(*scored, enough=sequences is None)
+        return Validation.of(
+            np.concatenate(losses),
+            np.concatenate(baseline),
+            np.concatenate(errors),
+            enough=sequences is None,
+        )
 
     def _batches(self, sequences: int | None) -> Iterable[Batch]:
         batches = self._task.validation(self._seed, BATCH)

@@ -5,10 +5,10 @@ import pytest
 
 from rnnexp.probes import measure_gradient
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.theory import mean_field, rates_over_kernels
+from rnnexp.theory import Elementwise, mean_field, rates_over_kernels
 
-TANH = (np.tanh, lambda a: np.cosh(a) ** -2.0)
-RELU = (lambda a: np.maximum(a, 0.0), lambda a: (a > 0) * 1.0)
+TANH: tuple[Elementwise, Elementwise] = (np.tanh, lambda a: np.cosh(a) ** -2.0)
+RELU: tuple[Elementwise, Elementwise] = (lambda a: np.maximum(a, 0.0), lambda a: (a > 0) * 1.0)
 
 
 def drawn(count, units, gain, seed=0):
@@ -37,8 +37,9 @@ def test_mean_field_is_the_mean_over_wide_kernels(pair, gain):
     units, rng = 128, np.random.default_rng(2)
     kernels, last = drawn(16, units, gain), np.tile(rng.normal(size=units), (8, 1))
     inputs = rng.normal(0, 0.5, size=(40, 8, units))
-    rates = rates_over_kernels(*pair, kernels, inputs, last)
-    predicted = mean_field(*pair, gain**2, 0.25, 40).rate
+    phi, slope = pair
+    rates = rates_over_kernels(phi, slope, kernels, inputs, last)
+    predicted = mean_field(phi, slope, gain**2, 0.25, 40).rate
     # 1 / (2 H) is 0.004; the other 0.01 is four standard errors of the mean over 16 kernels.
     assert rates.mean() == pytest.approx(predicted, abs=0.015)
     assert 0.005 < rates.std() < 0.1
