@@ -30,7 +30,7 @@ FLOORS = (
     ("training", "report"),
     ("runs",),
     ("sweep",),
-    ("cli",),
+    ("cli", "treat"),
 )
 """The rooms from the ground up: a room imports what lies below it, by whatever kind of import."""
 

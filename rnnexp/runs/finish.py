@@ -55,7 +55,8 @@ def finish(
     seconds = time.perf_counter() - started
     tracker.metrics(points(metrics.totals(job.plan, result, seconds), result.steps_taken))
     remedies = [list(each.overrides) for each in advised]
-    folder.update(verdicts=verdicts.tags(), remedies=remedies, seconds=round(seconds, 3))
+    asked = {"overrides": list(job.overrides), "seed": job.plan.seed, "remedies": remedies}
+    folder.update(verdicts=verdicts.tags(), **asked, seconds=round(seconds, 3))
     tracker.flush()  # from here on nothing can be lost but figures
     figures = draw_figures(folder, tracker, signals, job.figure_format)
     summary = _summary(job, figures, tracker, result, verdicts, words, seconds)

@@ -1,0 +1,97 @@
+"""Run what a run recommends, and say which of it worked: `python -m rnnexp.treat RUN [--seeds 3]`."""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rnnexp.diagnosis.recommendations import merged
+from rnnexp.runs.build import PROJECT
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.json_file import StateFile
+
+_FILE = "treatment.json"
+
+
+class Tried(NamedTuple):
+    """A recommendation and what became of it.
+
+    Attributes:
+        overrides: What was typed in addition.
+        verdicts: `verdict.learning` of every run that ended with one, in the order of its folder.
+        runs: How many were begun.
+    """
+
+    overrides: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    runs: int
+
+    @property
+    def solved(self) -> int:
+        """How many runs solved the task."""
+        return self.verdicts.count("solved")
+
+
+def treat(
+    folder: Path, seeds: int, launch: Callable[[Sequence[str]], object], most: int = 3
+) -> Iterator[Tried]:
+    """Run the recommendations of a run, each with its seed and the next ones, and yield what became of each.
+
+    Args:
+        folder: Of the run.
+        seeds: Runs a recommendation.
+        launch: Runs a sweep, given the arguments of `python run.py`.
+        most: Recommendations, the first ones.
+
+    Raises:
+        ArgumentError: The folder is of no run, or of one that recommends nothing.
+    """
+    state = RunFolder(folder).state()
+    remedies = state.get("remedies")
+    if not remedies:
+        raise ArgumentError("RUN", "the folder of a run that recommends something", str(folder))
+    for number, overrides in enumerate(remedies[:most], start=1):
+        out = folder.absolute() / "treatment" / str(number)
+        listed = ",".join(str(state["seed"] + more) for more in range(seeds))
+        typed = merged(state["overrides"], [*overrides, f"seed={listed}", f"output_dir={out}"])
+        launch(["-m", *(override for override in typed if not override.startswith(("name=", "replicas=")))])
+        yield Tried(tuple(overrides), tuple(_verdicts(out)), seeds)
+
+
+def _verdicts(out: Path) -> Iterator[str]:
+    for path in sorted(out.glob("*/*/run.json")):
+        verdict = RunFolder(path.parent).state().get("verdicts", {}).get("verdict.learning")
+        if verdict is not None:
+            yield verdict
+
+
+def _launch(arguments: Sequence[str]) -> int:
+    print(f"python run.py {shlex.join(arguments)}", flush=True)
+    return subprocess.run([sys.executable, str(PROJECT / "run.py"), *arguments], check=False).returncode
+
+
+def main(arguments: Sequence[str] | None = None, launch: Callable[[Sequence[str]], object] = _launch) -> int:
+    """Run the recommendations, print one line for each, keep them in treatment.json of the run's folder."""
+    parser = argparse.ArgumentParser(prog="python -m rnnexp.treat", description=__doc__)
+    parser.add_argument("run", type=Path, help="the folder of a run")
+    parser.add_argument("--seeds", type=int, default=3, help="runs a recommendation")
+    chosen = parser.parse_args(arguments)
+    try:
+        found = list(treat(chosen.run, chosen.seeds, launch))
+    except ArgumentError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for tried in found:
+        others = ", ".join(verdict.replace("_", " ") for verdict in tried.verdicts if verdict != "solved")
+        note = f" (others: {others})" if others else ""
+        print(f"{tried.solved} of {tried.runs} solved: {' '.join(tried.overrides)}{note}")
+    StateFile(chosen.run / _FILE).write({"tried": [tried._asdict() for tried in found]})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
