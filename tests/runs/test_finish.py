@@ -82,7 +82,12 @@ def test_figures_arrays_theory_words_and_model_are_kept(trained, tmp_path):
         np.testing.assert_array_equal(arrays["loss"], found.result.history.kept.series("loss"))
     assert len((path / "theory.csv").read_text().splitlines()) > 1
     sentences = [line.rpartition("  [")[0] for line in (path / "verdict.txt").read_text().splitlines()]
+    sentences = [sentence.partition("  python run.py ")[0] for sentence in sentences]
     assert " ".join(sentences) == found.summary.words == tags(found)["mlflow.note.content"]
+    assert [line for line in (path / "verdict.txt").read_text().splitlines() if "  python run.py " in line]
+    state = found.folder.state()
+    assert tags(found)["remedy"] == " ".join(state["remedies"][0])
+    assert found.summary.remedies[0].endswith(state["remedies"][0][-1])
     kept = keras.models.load_model(path / "model.keras")
     for weight, expected in zip(kept.get_weights(), found.network.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, expected)
