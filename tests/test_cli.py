@@ -42,7 +42,10 @@ KEY = "expected a key of the configuration"
 UNKNOWN = f"{KEY} (python run.py --help lists them)"
 COMPOSED = "configuration: expected values that can be composed, received "
 QUOTED = "override: expected key=value, odd characters in quotes of their own: 'key=\"a b: c\"', received "
-TASKS = "task: expected one of adding, characters, copying, digits, temporal_order, received "
+TASKS = (
+    "task: expected one of adding, characters, copying, delayed_xor, digits, latch, parity, recall_real, "
+    "temporal_order, received "
+)
 CLIPS = "clip: expected one of global_norm, none, norm, value, zclip, received "
 LISTED = "expected values that can be listed, such as a,b or range(1,4), received "
 

@@ -3,7 +3,11 @@
 from rnnexp.tasks.adding import Adding
 from rnnexp.tasks.characters import Characters
 from rnnexp.tasks.copying import Copying
+from rnnexp.tasks.delayed_xor import DelayedXor
 from rnnexp.tasks.digits import Digits
+from rnnexp.tasks.latch import Latch
+from rnnexp.tasks.parity import Parity
+from rnnexp.tasks.recall_real import RecallReal
 from rnnexp.tasks.task import Batch, Task
 from rnnexp.tasks.temporal_order import TemporalOrder
 
@@ -13,7 +17,24 @@ CATALOGUE: dict[str, type[Task]] = {
     "temporal_order": TemporalOrder,
     "digits": Digits,
     "characters": Characters,
+    "latch": Latch,
+    "parity": Parity,
+    "delayed_xor": DelayedXor,
+    "recall_real": RecallReal,
 }
 """Every task by its name in the configuration."""
 
-__all__ = ["CATALOGUE", "Adding", "Batch", "Characters", "Copying", "Digits", "Task", "TemporalOrder"]
+__all__ = [
+    "CATALOGUE",
+    "Adding",
+    "Batch",
+    "Characters",
+    "Copying",
+    "DelayedXor",
+    "Digits",
+    "Latch",
+    "Parity",
+    "RecallReal",
+    "Task",
+    "TemporalOrder",
+]
