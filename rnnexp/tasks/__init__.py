@@ -6,10 +6,13 @@ from rnnexp.tasks.copying import Copying
 from rnnexp.tasks.delayed_xor import DelayedXor
 from rnnexp.tasks.digits import Digits
 from rnnexp.tasks.latch import Latch
+from rnnexp.tasks.narma10 import Narma10
 from rnnexp.tasks.parity import Parity
 from rnnexp.tasks.recall_real import RecallReal
+from rnnexp.tasks.series import Series
 from rnnexp.tasks.task import Batch, Task
 from rnnexp.tasks.temporal_order import TemporalOrder
+from rnnexp.tasks.words import Words
 
 CATALOGUE: dict[str, type[Task]] = {
     "adding": Adding,
@@ -21,6 +24,9 @@ CATALOGUE: dict[str, type[Task]] = {
     "parity": Parity,
     "delayed_xor": DelayedXor,
     "recall_real": RecallReal,
+    "narma10": Narma10,
+    "series": Series,
+    "words": Words,
 }
 """Every task by its name in the configuration."""
 
@@ -33,8 +39,11 @@ __all__ = [
     "DelayedXor",
     "Digits",
     "Latch",
+    "Narma10",
     "Parity",
     "RecallReal",
+    "Series",
     "Task",
     "TemporalOrder",
+    "Words",
 ]
