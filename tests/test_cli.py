@@ -43,8 +43,8 @@ UNKNOWN = f"{KEY} (python run.py --help lists them)"
 COMPOSED = "configuration: expected values that can be composed, received "
 QUOTED = "override: expected key=value, odd characters in quotes of their own: 'key=\"a b: c\"', received "
 TASKS = (
-    "task: expected one of adding, characters, copying, delayed_xor, digits, latch, narma10, parity, "
-    "recall_real, series, temporal_order, words, received "
+    "task: expected one of adding, characters, connected, copying, delayed_xor, digits, latch, narma10, "
+    "parity, recall_real, series, temporal_order, words, received "
 )
 CLIPS = "clip: expected one of global_norm, none, norm, value, zclip, received "
 LISTED = "expected values that can be listed, such as a,b or range(1,4), received "
@@ -64,7 +64,7 @@ REFUSED = [
     ("init=zeros", "init: expected one of gaussian, glorot_uniform, identity, orthogonal, sparse, "),
     ("clip=hard", f"{CLIPS}'hard'"),
     ("optimizer=lamb", "optimizer: expected one of adam, rmsprop, sgd, received 'lamb'"),
-    ("cell=lsmt", "cell: expected one of elman, gru, leaky, lstm, received 'lsmt'"),
+    ("cell=lsmt", "cell: expected one of conv_elman, elman, gru, leaky, lstm, received 'lsmt'"),
     ("cell.use_bias=3", "cell.use_bias: expected true or false, received 3"),
     ("cell=lstm cell.recurrent_activation=sig", "cell.recurrent_activation: expected one of tanh, relu, "),
     ("cell=gru cell.unit_forget_bias=true", "cell.unit_forget_bias: expected to come with cell=lstm, "),

@@ -2,6 +2,7 @@
 
 from rnnexp.tasks.adding import Adding
 from rnnexp.tasks.characters import Characters
+from rnnexp.tasks.connected import Connected
 from rnnexp.tasks.copying import Copying
 from rnnexp.tasks.delayed_xor import DelayedXor
 from rnnexp.tasks.digits import Digits
@@ -25,6 +26,7 @@ CATALOGUE: dict[str, type[Task]] = {
     "delayed_xor": DelayedXor,
     "recall_real": RecallReal,
     "narma10": Narma10,
+    "connected": Connected,
     "series": Series,
     "words": Words,
 }
@@ -35,6 +37,7 @@ __all__ = [
     "Adding",
     "Batch",
     "Characters",
+    "Connected",
     "Copying",
     "DelayedXor",
     "Digits",
