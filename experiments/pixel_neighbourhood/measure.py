@@ -23,7 +23,7 @@ from rnnexp.tasks import Connected
 from rnnexp.theory.receptive_field import effective_width
 
 STUDY = Path(__file__).parent
-SIDE, CHANNELS, BATCH = 6, 12, 64
+SIDE, CHANNELS, BATCH = 6, 8, 32
 FIELD_SIDE, FIELD_STEPS = 33, 14
 
 
@@ -31,9 +31,9 @@ def main() -> None:
     """Do what is missing of both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=STUDY)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 2, 4, 6, 9, 12])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--networks", type=int, default=20)
     arguments = parser.parse_args()
     if not (arguments.folder / "fields.csv").is_file():
@@ -92,7 +92,7 @@ def train(kind: str, seq_len: int, seed: int, steps: int) -> dict[str, object]:
 
 
 def recurrent(task: Connected, seed: int) -> keras.Model:
-    """Return the network of a run with `cell=conv_elman` and 12 channels."""
+    """Return the network of a run with `cell=conv_elman` and 8 channels."""
     drawn = GlorotUniform(seed=3 * seed), Orthogonal(seed=3 * seed + 1)
     cell = ConvElman().build(SIDE**2 * CHANNELS, "relu", *drawn, "float32")
     return build_network(task, cell, 3 * seed + 2)
@@ -122,7 +122,7 @@ def _stacked(task: Connected, channels: int) -> keras.Model:
 def training_step(network: keras.Model, optimizer: keras.optimizers.Optimizer):
     """Return the compiled step: one update on a batch."""
 
-    @tf.function(jit_compile=True)
+    @tf.function
     def step(x: tf.Tensor, y: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
             losses = keras.losses.sparse_categorical_crossentropy(y, network(x), from_logits=True)
