@@ -14,9 +14,7 @@ _BATCH = 500
 """Sequences a forward pass."""
 
 
-def report(
-    job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, step: int
-) -> tuple[str, ...]:
+def report(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, step: int) -> tuple[str, ...]:
     """Have the task judge the network, keep what it says, and return its sentences; () of most tasks.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified
+from rnnexp.tasks.task import Batch, Stream, Task, misclassified, shortest_window
 
 
 class DelayedXor(Task):
@@ -57,6 +57,13 @@ class DelayedXor(Task):
         bits = generator(seed, stream, index).integers(2, size=(batch_size, self.steps), dtype=np.int32)
         y = _later(bits, self.delay) ^ _later(bits, self.delay // 2)
         return Batch((2 * bits - 1).astype(np.float32)[:, :, None], y)
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return the steps that a predictor must have seen to have this loss, from 0 to d + 1."""
+        floors = np.zeros(self.steps + 1)
+        floors[: self.delay + 1] = (1 - self.delay / self.steps) * math.log(2)
+        floors[: self.delay // 2 + 1] = self.floor_loss
+        return float(np.ceil(shortest_window(floors, loss)))
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the T steps that `prediction` (B, T, 2) has wrong."""

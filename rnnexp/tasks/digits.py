@@ -1,6 +1,7 @@
 """Handwritten digits, read pixel by pixel or row by row."""
 
 import functools
+import math
 import numbers
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, misclassified
+from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, misclassified, shortest_window
 
 IMAGES_PER_DIGIT = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 """Images of 0 to 9 in the data set. Kept here so that the floor is known without reading the images."""
@@ -98,6 +99,14 @@ class Digits(Task):
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return -ln p_y of every image, (B,), nats."""
         return self._surprise[batch.y]
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return the steps that a predictor must have seen to have this loss; nan without padding."""
+        if self.pad == 0:
+            return math.nan
+        floors = np.zeros(self.steps + 1)
+        floors[: self.pad + 1] = self.floor_loss
+        return float(np.ceil(shortest_window(floors, loss)))
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the largest of the logits (B, O) is not that of digit `y` (B,), else 0."""

@@ -7,7 +7,7 @@ import numpy as np
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified
+from rnnexp.tasks.task import Batch, Stream, Task, misclassified, shortest_window
 
 
 class Latch(Task):
@@ -60,6 +60,12 @@ class Latch(Task):
         after = (batch_size, self.steps - self.shown)
         x[:, self.shown :, 1] = self.noise * rng.standard_normal(after, dtype=np.float32)
         return Batch(x, y)
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return the steps that a predictor must have seen to have this loss, from 0 to T - L + 1."""
+        floors = np.full(self.steps + 1, math.log(2))
+        floors[self.steps - self.shown + 1 :] = 0
+        return float(np.ceil(shortest_window(floors, loss)))
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the larger of the logits (B, 2) is not that of class `y` (B,), else 0."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified
+from rnnexp.tasks.task import Batch, Stream, Task, misclassified, shortest_window
 
 
 class Parity(Task):
@@ -50,6 +50,10 @@ class Parity(Task):
         """Return `x` (B, T, 1) and `y` (B, T) of batch `index`."""
         bits = generator(seed, stream, index).integers(2, size=(batch_size, self.steps), dtype=np.int32)
         return Batch((2 * bits - 1).astype(np.float32)[:, :, None], bits.cumsum(axis=1, dtype=np.int32) % 2)
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return T (1 - loss / ln 2), the steps that a predictor must have seen to have this loss."""
+        return shortest_window(np.linspace(math.log(2), 0, self.steps + 1), loss)
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the T steps that `prediction` (B, T, 2) has wrong."""

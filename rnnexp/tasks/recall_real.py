@@ -4,7 +4,7 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task
+from rnnexp.tasks.task import Batch, Stream, Task, shortest_window
 
 _TOLERANCE = 0.1
 """Largest absolute error that counts as right, a twentieth of the range."""
@@ -53,6 +53,12 @@ class RecallReal(Task):
         rng = generator(seed, stream, index)
         x = 2 * rng.random((batch_size, self.steps, 1), dtype=np.float32) - 1
         return Batch(x, x[:, self.steps - 1 - self.lag].copy())
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return the steps that a predictor must have seen to have this loss, from 0 to lag + 1."""
+        floors = np.zeros(self.steps + 1)
+        floors[: self.lag + 1] = self.floor_loss
+        return float(np.ceil(shortest_window(floors, loss)))
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the prediction (B, 1) misses `y` (B, 1) by more than 0.1, else 0."""

@@ -59,6 +59,7 @@ class Series(Task):
     loss = "squared_error"
     loss_unit = "squared error"
     criterion = None
+    baseline = "last value"
 
     input_size = 1
 
@@ -98,6 +99,10 @@ class Series(Task):
         for start in range(first, last + 1, batch_size):
             yield self._cut(np.arange(start, min(start + batch_size, last + 1)))
 
+    def baseline_losses(self, batch: Batch) -> np.ndarray:
+        """Return the mean square of y less the last input, over the steps ahead of every window, (B,)."""
+        return np.mean((batch.y - batch.x[:, -1]) ** 2, axis=1, dtype=np.float64)
+
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the values (B, horizon) that `prediction` misses by more than 1/2."""
         # Asked this way round, nan is an error.
@@ -119,7 +124,7 @@ class Series(Task):
         plain = self._plain_forecasts()
         for name, (words, forecast) in plain.items():
             other = np.mean((forecast - y) ** 2, axis=1)
-            below, half_width = forecasts.paired_interval(losses - other, self.horizon)
+            below, half_width = forecasts.paired_interval(other - losses, self.horizon)
             metrics[f"task/{name}_loss"] = float(other.mean())
             metrics[f"val/loss_below_{name}"], metrics[f"val/loss_below_{name}_half_width"] = (
                 below,
@@ -212,10 +217,9 @@ def _enough(steps: np.ndarray, losses: np.ndarray) -> int:
 
 
 def _compared(words: str, own: float, other: float, below: float, half_width: float) -> str:
-    verdict = (
-        "no different from" if abs(below) <= half_width else ("better than" if below < 0 else "worse than")
-    )
+    apart = "better than" if below > 0 else "worse than"
+    verdict = "no different from" if abs(below) <= half_width else apart
     return (
         f"The network ({own:.3g}) is {verdict} {words} ({other:.3g}): "
-        f"a difference of {below:+.3g} +- {half_width:.2g} on the same windows."
+        f"{below:+.3g} +- {half_width:.2g} below it on the same windows."
     )

@@ -1,5 +1,6 @@
 """The next word of a text."""
 
+import functools
 import math
 import os
 import re
@@ -10,7 +11,7 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.ngrams import Unigram, fit_bigram
+from rnnexp.tasks.ngrams import Bigram, Unigram, fit_bigram
 from rnnexp.tasks.task import (
     VALIDATION_SEQUENCES,
     Batch,
@@ -71,6 +72,7 @@ class Words(Task):
     loss = "cross_entropy"
     loss_unit = "nats per word"
     criterion = None
+    baseline = "bigram of the training text"
 
     def __init__(
         self,
@@ -108,6 +110,10 @@ class Words(Task):
             windows = np.arange(first, min(first + batch_size, self._windows))
             yield self._cut(self._held_out, windows * self.steps)
 
+    def baseline_losses(self, batch: Batch) -> np.ndarray:
+        """Return the mean of the bigram's -ln p(w_{t+1} | w_t) over every sequence, (B,), nats."""
+        return self._bigram.losses(batch.x.argmax(axis=2), batch.y).mean(axis=1)
+
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the T words that `prediction` (B, T, V) has wrong."""
         return misclassified(prediction, y).mean(axis=1)
@@ -119,21 +125,25 @@ class Words(Task):
         `val/loss_below_unigram`, `val/loss_below_unigram_half_width`, `val/loss_below_bigram` and
         `val/loss_below_bigram_half_width`.
         """
-        unigram, bigram = Unigram(self._train, self.output_size), fit_bigram(self._train, self.output_size)
+        unigram = Unigram(self._train, self.output_size)
         losses: dict[str, list[np.ndarray]] = {"network": [], "unigram": [], "bigram": []}
-        for x, y in self.validation(0, 100):
-            losses["network"].append(_losses(predict(x), y))
-            losses["unigram"].append(unigram.losses(y).mean(axis=1))
-            losses["bigram"].append(bigram.losses(x.argmax(axis=2), y).mean(axis=1))
+        for batch in self.validation(0, 100):
+            losses["network"].append(_losses(predict(batch.x), batch.y))
+            losses["unigram"].append(unigram.losses(batch.y).mean(axis=1))
+            losses["bigram"].append(self.baseline_losses(batch))
         arrays = {f"{name}_loss": np.concatenate(parts) for name, parts in losses.items()}
         perplexities = {name: float(np.exp(arrays[f"{name}_loss"].mean())) for name in losses}
         metrics = {"val/perplexity": perplexities["network"]}
         metrics |= {f"task/{name}_perplexity": perplexities[name] for name in ("unigram", "bigram")}
         for name in ("unigram", "bigram"):
-            difference = arrays["network_loss"] - arrays[f"{name}_loss"]
+            difference = arrays[f"{name}_loss"] - arrays["network_loss"]
             metrics[f"val/loss_below_{name}"] = float(difference.mean())
             metrics[f"val/loss_below_{name}_half_width"] = _half_width(difference)
         return Report((_compared(metrics), *self._guesses(predict)), metrics, arrays)
+
+    @functools.cached_property
+    def _bigram(self) -> Bigram:
+        return fit_bigram(self._train, self.output_size)
 
     def _guesses(self, predict: Predict) -> list[str]:
         """Five beginnings of held-out sentences, the likeliest next words, and the next word of the text."""
@@ -196,4 +206,5 @@ def _compared(metrics: dict[str, float]) -> str:
         parts.append(
             f"{name} {metrics[f'task/{name}_perplexity']:.1f} ({below:+.3f} +- {half_width:.3f} nats)"
         )
-    return f"Perplexity {metrics['val/perplexity']:.1f}; of the training text's {' and '.join(parts)}."
+    floors = " and ".join(parts)
+    return f"Perplexity {metrics['val/perplexity']:.1f}; of the training text's {floors} above the network's."

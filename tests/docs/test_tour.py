@@ -1,4 +1,4 @@
-"""Every command of the tour works as written, and its seven steps are those of the code that they point to."""
+"""Every command of the tour works as written, and its seven steps are complete."""
 
 import re
 from pathlib import Path
