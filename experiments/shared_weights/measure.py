@@ -17,7 +17,7 @@ from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.tasks import Adding
 
 STUDY = Path(__file__).parent
-FIELDS = ("seq_len", "weights", "seed", "parameters", "sequences_needed", "loss", "error")
+FIELDS = ("training_set", "seq_len", "weights", "seed", "parameters", "sequences_needed", "loss", "error")
 UNITS, BATCH, BLOCK, TEST = 32, 32, 50, 2000
 
 
@@ -28,19 +28,25 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+", default=[2, 4, 8, 16, 32])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--sets", type=int, nargs="+", default=[256, 1024])
+    parser.add_argument("--lengths-of-sets", type=int, nargs="+", default=[4, 8, 16])
     arguments = parser.parse_args()
     done = keys_of(arguments.table)
-    for seq_len, weights in itertools.product(arguments.lengths, ("shared", "own")):
-        if (seq_len, weights) not in done:
-            append(arguments.table, train(seq_len, weights, arguments.seeds, arguments.steps))
+    jobs = [
+        *itertools.product([None], arguments.lengths, ("shared", "own")),
+        *itertools.product(arguments.sets, arguments.lengths_of_sets, ("shared", "own")),
+    ]
+    for size, seq_len, weights in jobs:
+        if ("fresh" if size is None else str(size), seq_len, weights) not in done:
+            append(arguments.table, train(seq_len, weights, arguments.seeds, arguments.steps, size))
 
 
-def keys_of(table: Path) -> set[tuple[int, str]]:
-    """Return the lengths and kinds of weights that the table holds."""
+def keys_of(table: Path) -> set[tuple[str, int, str]]:
+    """Return the training sets, lengths and kinds of weights that the table holds."""
     if not table.is_file():
         return set()
     with table.open(newline="") as file:
-        return {(int(row["seq_len"]), row["weights"]) for row in csv.DictReader(file)}
+        return {(row["training_set"], int(row["seq_len"]), row["weights"]) for row in csv.DictReader(file)}
 
 
 def append(table: Path, rows: list[dict[str, object]]) -> None:
@@ -54,12 +60,13 @@ def append(table: Path, rows: list[dict[str, object]]) -> None:
     print(*rows, sep="\n", flush=True)
 
 
-def train(seq_len: int, weights: str, seeds: int, steps: int) -> list[dict[str, object]]:
-    """Train networks of several seeds side by side on fresh sequences of adding; return their rows.
+def train(seq_len: int, weights: str, seeds: int, steps: int, size: int | None) -> list[dict[str, object]]:
+    """Train networks of several seeds side by side on the adding problem; return their rows.
 
-    `sequences_needed` are those that a network was trained on when its loss on 2,000 others was first a tenth
-    of the floor, looked at every 50 steps; empty where that did not happen. `loss` and `error` are after
-    `steps`.
+    They see fresh sequences all the time, or the same `size` ones again and again. `sequences_needed` are
+    those that a network was trained on, repeats counted, when its loss on 2,000 others was first a tenth of
+    the floor, looked at every 50 steps; empty where that did not happen. `loss` and `error` are those on the
+    others after `steps`.
     """
     task = Adding(seq_len)
     variables = weight_sets(1 if weights == "shared" else seq_len, task.input_size, UNITS, seeds)
@@ -70,12 +77,13 @@ def train(seq_len: int, weights: str, seeds: int, steps: int) -> list[dict[str, 
     x, y = (tf.constant(np.stack(arrays)) for arrays in zip(*tests, strict=True))
     needed = np.full(seeds, np.nan)
     for first in range(0, steps, BLOCK):
-        block(*batches(task, seeds, first))
+        block(*batches(task, seeds, first, size))
         solved = losses(variables, x, y).numpy() < task.floor_loss / 10
         needed[solved & np.isnan(needed)] = (first + BLOCK) * BATCH
     outputs, final = forward(variables, x).numpy(), losses(variables, x, y).numpy()
     return [
         {
+            "training_set": "fresh" if size is None else size,
             "seq_len": seq_len,
             "weights": weights,
             "seed": seed,
@@ -88,9 +96,10 @@ def train(seq_len: int, weights: str, seeds: int, steps: int) -> list[dict[str, 
     ]
 
 
-def batches(task: Adding, seeds: int, first: int) -> tuple[tf.Tensor, tf.Tensor]:
+def batches(task: Adding, seeds: int, first: int, size: int | None) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the batches of the next steps, x (K, R, B, T, F) and y (K, R, B, 1), R the seeds."""
-    drawn = [[task.batch(seed, "train", first + k, BATCH) for seed in range(seeds)] for k in range(BLOCK)]
+    places = [first + k if size is None else (first + k) % (size // BATCH) for k in range(BLOCK)]
+    drawn = [[task.batch(seed, "train", place, BATCH) for seed in range(seeds)] for place in places]
     x, y = (np.array([[batch[part] for batch in row] for row in drawn]) for part in (0, 1))
     return tf.constant(x), tf.constant(y)
 

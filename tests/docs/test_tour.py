@@ -9,7 +9,7 @@ from rnnexp import cli
 
 ROOT = Path(__file__).parents[2]
 TOUR = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"`python run\.py ([^`]*)`", TOUR)
+COMMANDS = sorted(set(re.findall(r"`python run\.py ([^`]*)`", TOUR)))
 STEPS = re.findall(r"^\*\*(\d)\. [^*]+\*\* (.*?)^```python\n(.*?)^```", TOUR, flags=re.DOTALL | re.MULTILINE)
 
 
