@@ -13,11 +13,11 @@ SHOWN = (1, 4, 12)
 """Steps whose field is shown."""
 
 
-def main() -> None:
+def draw(into: Path) -> None:
     """Write the figure."""
     fields = np.load(STUDY / "fields.npz")["fields"]
     widths, results = pd.read_csv(STUDY / "fields.csv"), pd.read_csv(STUDY / "results.csv")
-    with style.paper_figure(STUDY / "figure.png", (7.2, 4.6)) as figure:
+    with style.paper_figure(into, (7.2, 4.6)) as figure:
         above, below = figure.subfigures(2, 1, height_ratios=[1, 1.3])
         for axes, steps in zip(above.subplots(1, len(SHOWN)), SHOWN, strict=True):
             axes.imshow(np.sqrt(fields[steps - 1]), cmap="viridis")
@@ -38,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    draw(STUDY / "figure.png")

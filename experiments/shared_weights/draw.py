@@ -12,12 +12,12 @@ COLOURS = {"shared": style.BLUE, "own": style.ORANGE}
 LABELS = {"shared": "shared", "own": "one set a step"}
 
 
-def main() -> None:
+def draw(into: Path) -> None:
     """Write the figure."""
     table = pd.read_csv(STUDY / "results.csv", dtype={"training_set": str})
     fresh = table[table["training_set"] == "fresh"]
     sizes = sorted(set(table["training_set"]) - {"fresh"}, key=int)
-    with style.paper_figure(STUDY / "figure.png", (7.2, 2.8)) as figure:
+    with style.paper_figure(into, (7.2, 2.8)) as figure:
         left, middle, right = figure.subplots(1, 3)
         for weights, colour in COLOURS.items():
             rows = fresh[fresh["weights"] == weights]
@@ -35,9 +35,12 @@ def main() -> None:
         left.set(title="a", xlabel="steps T", ylabel="parameters")
         middle.set(title="b", xlabel="steps T", ylabel="fresh sequences to learn")
         right.set(title="c", xlabel="steps T", ylabel="loss on others")
+        for axes, lengths in ((left, (2, 4, 8, 16, 32)), (middle, (2, 4, 8, 16, 32)), (right, (4, 8, 16))):
+            axes.set_xticks(lengths, lengths)
+            axes.set_xticks([], minor=True)
         left.legend()
         right.legend(fontsize=7)
 
 
 if __name__ == "__main__":
-    main()
+    draw(STUDY / "figure.png")

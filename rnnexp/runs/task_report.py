@@ -1,6 +1,7 @@
 """What the task says of the trained network: sentences, numbers and arrays."""
 
 import functools
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,8 +32,10 @@ def report(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, 
     found = task.report(functools.partial(_predict, network))
     if found is None:
         return ()
-    figure = {} if found.figure is None else {"figure": np.array(found.figure)}
-    np.savez_compressed(folder.path / "task.npz", **found.arrays, **figure)
+    arrays: dict[str, Any] = dict(found.arrays)
+    if found.figure is not None:
+        arrays["figure"] = np.array(found.figure)
+    np.savez_compressed(folder.path / "task.npz", **arrays)
     words = folder.path / "task.txt"
     words.write_text("".join(f"{sentence}\n" for sentence in found.sentences), encoding="utf-8")
     tracker.artifact(words)

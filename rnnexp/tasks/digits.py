@@ -68,8 +68,8 @@ class Digits(Task):
     def __init__(self, seq_len: int, held_out: float = 0.2, pad: int = 0, permute: bool = False):
         if not isinstance(seq_len, numbers.Integral) or seq_len not in _FEATURES:
             raise checks.ArgumentError("seq_len", "64 (pixels) or 8 (rows)", seq_len)
-        self.pad = checks.integer("pad", pad, minimum=0)
-        self.permute = checks.boolean("permute", permute)
+        self.pad: int = checks.integer("pad", pad, minimum=0)
+        self.permute: bool = checks.boolean("permute", permute)
         self.seq_len = int(seq_len)
         self.steps = self.seq_len + self.pad
         self.input_size = _FEATURES[self.seq_len]
@@ -78,7 +78,7 @@ class Digits(Task):
         counts = np.array(self._counts)
         self.floor_loss, self.floor_error = class_floor(counts)
         with np.errstate(divide="ignore"):  # a digit that is not held out is not asked for
-            self._surprise = -np.log(counts / counts.sum())
+            self._surprise: np.ndarray = -np.log(counts / counts.sum())
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, F) and `y` (B,) of batch `index`."""

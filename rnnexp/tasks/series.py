@@ -101,7 +101,7 @@ class Series(Task):
 
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the mean square of y less the last input, over the steps ahead of every window, (B,)."""
-        return np.mean((batch.y - batch.x[:, -1]) ** 2, axis=1, dtype=np.float64)
+        return ((batch.y - batch.x[:, -1]).astype(np.float64) ** 2).mean(axis=1)
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the values (B, horizon) that `prediction` misses by more than 1/2."""

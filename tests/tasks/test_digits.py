@@ -142,7 +142,7 @@ def test_padding_and_order_change_no_floor_and_no_held_out_image():
     plain, changed = Digits(64), Digits(64, pad=20, permute=True)
     assert (changed.floor_loss, changed.floor_error) == (plain.floor_loss, plain.floor_error)
     answers = [np.concatenate([batch.y for batch in task.validation(0, 50)]) for task in (plain, changed)]
-    np.testing.assert_array_equal(*answers)
+    np.testing.assert_array_equal(answers[0], answers[1])
     assert drawn(changed.validation(0, 50)) == drawn(changed.validation(9, 50))
 
 
