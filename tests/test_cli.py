@@ -42,7 +42,10 @@ KEY = "expected a key of the configuration"
 UNKNOWN = f"{KEY} (python run.py --help lists them)"
 COMPOSED = "configuration: expected values that can be composed, received "
 QUOTED = "override: expected key=value, odd characters in quotes of their own: 'key=\"a b: c\"', received "
-TASKS = "task: expected one of adding, characters, copying, digits, temporal_order, received "
+TASKS = (
+    "task: expected one of adding, characters, connected, copying, delayed_xor, digits, latch, narma10, "
+    "parity, recall_real, series, temporal_order, words, received "
+)
 CLIPS = "clip: expected one of global_norm, none, norm, value, zclip, received "
 LISTED = "expected values that can be listed, such as a,b or range(1,4), received "
 
@@ -61,7 +64,7 @@ REFUSED = [
     ("init=zeros", "init: expected one of gaussian, glorot_uniform, identity, orthogonal, sparse, "),
     ("clip=hard", f"{CLIPS}'hard'"),
     ("optimizer=lamb", "optimizer: expected one of adam, rmsprop, sgd, received 'lamb'"),
-    ("cell=lsmt", "cell: expected one of elman, gru, leaky, lstm, received 'lsmt'"),
+    ("cell=lsmt", "cell: expected one of conv_elman, elman, gru, leaky, lstm, received 'lsmt'"),
     ("cell.use_bias=3", "cell.use_bias: expected true or false, received 3"),
     ("cell=lstm cell.recurrent_activation=sig", "cell.recurrent_activation: expected one of tanh, relu, "),
     ("cell=gru cell.unit_forget_bias=true", "cell.unit_forget_bias: expected to come with cell=lstm, "),
@@ -121,6 +124,12 @@ REFUSED = [
     ("optimizer.learning_rate=0", f"optimizer.learning_rate: {POSITIVE}, received 0"),
     ("task=digits", "seq_len: expected 64 (pixels) or 8 (rows), received 100"),
     ("task=temporal_order seq_len=9", f"seq_len: {AT_LEAST} 10, received 9"),
+    ("task=series task.path=no.csv", "task.path: expected a readable CSV file in UTF-8, received 'no.csv'"),
+    (
+        "task=series seq_len=247",
+        "seq_len: expected at most 246, since 247 of the 309 values are for training, ",
+    ),
+    ("task=words task.path=no.txt", "task.path: expected a readable UTF-8 text file, received 'no.txt'"),
     ("task=copying task.symbols=1", f"task.symbols: {AT_LEAST} 2, received 1"),
     ("task=characters task.path=/missing", "task.path: expected a readable UTF-8 text file, received "),
     ("clip._target_=os.system", "clip._target_: expected one of rnnexp.clipping.NoClip, "),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnnexp.plotting.arrays import FILE, Arrays, MissingArray, read_arrays
+from rnnexp.plotting.forecast import draw as draw_forecast
 from rnnexp.plotting.gradient_heatmap import draw as draw_gradient_heatmap
 from rnnexp.plotting.loss import draw as draw_loss
 from rnnexp.plotting.spectrum_history import draw as draw_spectrum_history
@@ -21,6 +22,9 @@ OF_TRAINING: Mapping[str, Draw] = {
     "spectrum_history": draw_spectrum_history,
 }
 """The figures over training, which a run without training steps does not have."""
+
+OF_TASKS: Mapping[str, Draw] = {"forecast": draw_forecast}
+"""The figures of tasks, drawn from `task.npz`, whose array `figure` is the name of the one to draw."""
 
 FORMATS = ("png", "svg", "pdf")
 """The formats in which figures are written; each is the suffix of its files."""
@@ -64,7 +68,9 @@ def draw_run(folder: Path, into: Path | None = None, form: str = "png") -> Drawn
         OSError: A figure cannot be written.
     """
     title = str(StateFile(folder / "run.json").read().get("name", folder.name))
-    return draw_figures(read_arrays(folder / FILE), title, folder / "figures" if into is None else into, form)
+    into = folder / "figures" if into is None else into
+    drawn = draw_figures(read_arrays(folder / FILE), title, into, form)
+    return drawn._replace(paths=[*drawn.paths, *_of_task(folder / "task.npz", title, into, form)])
 
 
 def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> Drawn:
@@ -80,3 +86,13 @@ def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> D
         except MissingArray as error:
             drawn.lacking[name] = error.array
     return drawn
+
+
+def _of_task(file: Path, title: str, into: Path, form: str) -> list[Path]:
+    """Draw the figure of the task, if it has one."""
+    name = str(read_arrays(file).get("figure", "")) if file.is_file() else ""
+    if name not in OF_TASKS:
+        return []
+    path = into / f"{name}.{form}"
+    OF_TASKS[name](read_arrays(file), path, title)
+    return [path]

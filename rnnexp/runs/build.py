@@ -201,6 +201,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         decades=float(values["verdict"]["decades"]),
         probes=_probes(values),
     )
+    plan.cell.check_size(plan.units, task.input_size)
     nonzero = getattr(plan.initializer, "nonzero", 0)
     if nonzero > plan.units:
         raise ArgumentError("init.nonzero", f"at most {plan.units}, the units", nonzero)

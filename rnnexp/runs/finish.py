@@ -13,7 +13,7 @@ from rnnexp.diagnosis.predictions import exponent_interval
 from rnnexp.diagnosis.recommendations import Recommendation, command, recommend
 from rnnexp.diagnosis.words import Sentence, describe, paragraph
 from rnnexp.report.terminal import Summary
-from rnnexp.runs import artifacts, metrics
+from rnnexp.runs import artifacts, metrics, task_report
 from rnnexp.runs.evidence import gather
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
@@ -47,6 +47,9 @@ def finish(
         started: When the run began, as `time.perf_counter` tells it.
     """
     verdicts = metrics.judge(job.plan, result)
+    sentences: tuple[str, ...] = ()
+    if result.diverged_at is None:
+        sentences = task_report.report(job, folder, tracker, network, result.steps_taken)
     _keep(job, folder, tracker, network, result)
     evidence = gather(job.plan, job.choices, result, verdicts)
     advised = recommend(evidence)[:_SHOWN]
@@ -60,7 +63,8 @@ def finish(
     tracker.flush()  # from here on nothing can be lost but figures
     figures = draw_figures(folder, tracker, signals, job.figure_format)
     summary = _summary(job, figures, tracker, result, verdicts, words, seconds)
-    return dataclasses.replace(summary, remedies=tuple(_command(job, each) for each in advised))
+    commands = tuple(_command(job, each) for each in advised)
+    return dataclasses.replace(summary, remedies=commands, notes=(*summary.notes, *sentences))
 
 
 def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:

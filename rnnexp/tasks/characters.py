@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from rnnexp.tasks.task import (
     misclassified,
     one_hot,
 )
-
-_READABLE = "a readable UTF-8 text file"
+from rnnexp.tasks.text import text_of
 
 
 class Characters(Task):
@@ -76,7 +74,7 @@ class Characters(Task):
         self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
         self.path = path
         self.held_out = held_out_share(held_out)
-        codes = _codes(_topics() if path is None else _read(path))
+        codes = _codes(text_of(path))
         boundary = len(codes) - round(len(codes) * self.held_out)
         self._check_length(min(boundary, len(codes) - boundary))
         self.alphabet, classes = _classify(codes, boundary)
@@ -128,25 +126,6 @@ def _bigram_surprise(text: np.ndarray, classes: int) -> np.ndarray:
     counts = counts.reshape(classes, classes)
     alone = (np.bincount(text, minlength=classes) + 1) / (len(text) + classes)
     return -np.log((counts + alone) / (counts.sum(axis=1, keepdims=True) + 1))
-
-
-def _topics() -> str:
-    # Here, since it is half a megabyte that only this task needs.
-    from pydoc_data.topics import topics
-
-    return "".join(topics[name] for name in sorted(topics))
-
-
-def _read(path: object) -> str:
-    if not isinstance(path, str | os.PathLike):
-        raise checks.ArgumentError("path", _READABLE, path)
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # UnicodeDecodeError and a path with a zero byte are ValueErrors
-        raise checks.ArgumentError("path", _READABLE, str(path)) from error
-    if text == "":
-        raise checks.ArgumentError("path", "a text file that is not empty", str(path))
-    return text
 
 
 def _codes(text: str) -> np.ndarray:

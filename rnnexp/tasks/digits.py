@@ -1,6 +1,7 @@
 """Handwritten digits, read pixel by pixel or row by row."""
 
 import functools
+import math
 import numbers
 from collections.abc import Iterator
 
@@ -8,13 +9,16 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, misclassified
+from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, misclassified, shortest_window
 
 IMAGES_PER_DIGIT = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 """Images of 0 to 9 in the data set. Kept here so that the floor is known without reading the images."""
 
 _FEATURES = {64: 1, 8: 8}
 """The lengths at which an image of 8 x 8 pixels can be read, and the features of a step."""
+
+_NOISE = 2**40
+"""Where the counters of the noise begin, beyond the epochs of any run."""
 
 
 class Digits(Task):
@@ -26,14 +30,19 @@ class Digits(Task):
     A small sibling of the pixel-by-pixel MNIST of Le, Jaitly and Hinton 2015 (https://arxiv.org/abs/1504.00941)
     that needs no download; images: https://archive.ics.uci.edu/dataset/80 (the part called test there).
 
+    `permute` reads the pixels or rows in one random order, the same for every image, seed and run, which
+    breaks up the neighbourhood in time (the permuted task of Le et al.). `pad` steps of noise, N(0, 1) in
+    every feature, follow the image, so that T = `seq_len` + `pad`: how long the digit is remembered becomes a
+    number of its own (the noise-padded images of Chang et al. 2019, https://arxiv.org/abs/1902.09689).
+
     A fixed share of the images of every digit is held out, the same ones under every seed, so that runs
     compare. `validation` yields these, each once; the last batch may be short. The streams `validation` and
     `probe` draw from them too, `train` from all others. A stream goes through its images epoch by epoch, each
     in an order of its own, keyed by the seed, the stream and the epoch: sampling without replacement, as is
     usual for a finite set. A batch may span the end of an epoch.
 
-    The floor is that of the best constant predictor scored on the held-out images: with p_k the share of
-    digit k among them,
+    The floor is that of the best constant predictor scored on the held-out images, whatever the order and the
+    padding: with p_k the share of digit k among them,
 
         floor_loss = -sum_k p_k ln p_k  nats  (ln 10 within 0.1 %),    floor_error = 1 - max_k p_k  (about .9)
 
@@ -43,6 +52,8 @@ class Digits(Task):
     Args:
         seq_len: 64 (pixels) or 8 (rows).
         held_out: Share of the images of every digit that is held out, in [0.01, 0.99].
+        pad: Steps of noise after the image, at least 0.
+        permute: Whether to read the image in a fixed random order.
 
     Raises:
         ArgumentError: An argument is outside its domain.
@@ -54,11 +65,14 @@ class Digits(Task):
 
     output_size = 10
 
-    def __init__(self, seq_len: int, held_out: float = 0.2):
+    def __init__(self, seq_len: int, held_out: float = 0.2, pad: int = 0, permute: bool = False):
         if not isinstance(seq_len, numbers.Integral) or seq_len not in _FEATURES:
             raise checks.ArgumentError("seq_len", "64 (pixels) or 8 (rows)", seq_len)
-        self.seq_len = self.steps = int(seq_len)
-        self.input_size = _FEATURES[self.steps]
+        self.pad: int = checks.integer("pad", pad, minimum=0)
+        self.permute: bool = checks.boolean("permute", permute)
+        self.seq_len = int(seq_len)
+        self.steps = self.seq_len + self.pad
+        self.input_size = _FEATURES[self.seq_len]
         self.held_out = held_out_share(held_out)
         self._counts: list[int] = [round(self.held_out * count) for count in IMAGES_PER_DIGIT]
         counts = np.array(self._counts)
@@ -70,7 +84,7 @@ class Digits(Task):
         """Return `x` (B, T, F) and `y` (B,) of batch `index`."""
         train, held_out = self._split
         rows = train if stream == "train" else held_out
-        return self._images(rows[_draw(seed, stream, index, batch_size, len(rows))])
+        return self._images(rows[_draw(seed, stream, index, batch_size, len(rows))], seed, stream, index)
 
     def validation(self, seed: int, batch_size: int) -> Iterator[Batch]:
         """Yield the held-out images once, in batches of `batch_size`, the last of which may be short.
@@ -78,12 +92,21 @@ class Digits(Task):
         They are the same under every `seed`.
         """
         _, held_out = self._split
-        for start in range(0, len(held_out), batch_size):
-            yield self._images(held_out[start : start + batch_size])
+        for index, start in enumerate(range(0, len(held_out), batch_size)):
+            # The noise is that of a fixed seed, so that runs are judged on the same sequences.
+            yield self._images(held_out[start : start + batch_size], 0, "validation", index)
 
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return -ln p_y of every image, (B,), nats."""
         return self._surprise[batch.y]
+
+    def proven_horizon(self, loss: float) -> float:
+        """Return the steps that a predictor must have seen to have this loss; nan without padding."""
+        if self.pad == 0:
+            return math.nan
+        floors = np.zeros(self.steps + 1)
+        floors[: self.pad + 1] = self.floor_loss
+        return float(np.ceil(shortest_window(floors, loss)))
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the largest of the logits (B, O) is not that of digit `y` (B,), else 0."""
@@ -100,9 +123,20 @@ class Digits(Task):
         held_out_rows = np.sort(np.concatenate(held_out))
         return np.setdiff1d(np.arange(len(digits)), held_out_rows), held_out_rows
 
-    def _images(self, rows: np.ndarray) -> Batch:
+    @functools.cached_property
+    def _order(self) -> np.ndarray:
+        """The image's step that is read at each step; a constant of the task, not of a run."""
+        return generator(0, "train").permutation(self.seq_len) if self.permute else np.arange(self.seq_len)
+
+    def _images(self, rows: np.ndarray, seed: int, stream: Stream, index: int) -> Batch:
         images, digits = _load()
-        return Batch(images[rows].reshape(len(rows), self.steps, self.input_size), digits[rows])
+        x = images[rows].reshape(len(rows), self.seq_len, self.input_size)[:, self._order]
+        return Batch(np.concatenate([x, self._noise(len(x), seed, stream, index)], axis=1), digits[rows])
+
+    def _noise(self, images: int, seed: int, stream: Stream, index: int) -> np.ndarray:
+        size = (images, self.pad, self.input_size)
+        # One counter beyond all epochs' orders, which come from the same key.
+        return generator(seed, stream, _NOISE + index).standard_normal(size, dtype=np.float32)
 
 
 def _draw(seed: int, stream: Stream, index: int, batch_size: int, size: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import abc
 import math
 import numbers
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +32,26 @@ class Floor(NamedTuple):
 
     loss: float
     error: float
+
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""A trained network: x (B, T, F) -> the readout's outputs (B, O), or (B, T, O)."""
+
+
+class Report(NamedTuple):
+    """What a task says of a trained network beside its loss and its error.
+
+    Attributes:
+        sentences: For the reader of the summary, each complete.
+        metrics: Numbers by their names in the records; nan, such as the spread of one sequence, is not kept.
+        arrays: What the sentences and the figure are made of; kept in `task.npz`.
+        figure: The module of `rnnexp.plotting` that draws them; None: no figure.
+    """
+
+    sentences: tuple[str, ...]
+    metrics: Mapping[str, float]
+    arrays: Mapping[str, np.ndarray]
+    figure: str | None = None
 
 
 class Task(abc.ABC):
@@ -110,6 +130,10 @@ class Task(abc.ABC):
         """
         for index in range(-(-VALIDATION_SEQUENCES // batch_size)):
             yield self.batch(seed, "validation", index, batch_size)
+
+    def report(self, predict: Predict) -> Report | None:
+        """Return what there is to say of the trained network `predict`; None: nothing but loss and error."""
+        return None
 
 
 def one_hot(classes: np.ndarray, size: int) -> np.ndarray:

@@ -123,3 +123,45 @@ def test_other_lengths_are_told_the_two_there_are(value):
 def test_a_bad_share_is_named():
     with pytest.raises(ArgumentError, match=r"^held_out: expected a number in \[0.01, 0.99\], received 0$"):
         Digits(64, held_out=0)
+
+
+def test_padding_follows_the_image_and_is_standard_normal():
+    plain, padded = Digits(64), Digits(64, pad=100)
+    assert padded.steps == 164
+    x, y = padded.batch(3, "train", 2, 50)
+    expected = plain.batch(3, "train", 2, 50)
+    np.testing.assert_array_equal(x[:, :64], expected.x)
+    np.testing.assert_array_equal(y, expected.y)
+    noise = x[:, 64:].astype(np.float64)
+    assert abs(noise.mean()) < 5 / math.sqrt(noise.size)
+    assert np.mean(noise**2) == pytest.approx(1, abs=5 * math.sqrt(2 / noise.size))
+    assert (padded.batch(3, "train", 3, 50).x[:, 64:] != x[:, 64:]).all()
+
+
+def test_padding_and_order_change_no_floor_and_no_held_out_image():
+    plain, changed = Digits(64), Digits(64, pad=20, permute=True)
+    assert (changed.floor_loss, changed.floor_error) == (plain.floor_loss, plain.floor_error)
+    answers = [np.concatenate([batch.y for batch in task.validation(0, 50)]) for task in (plain, changed)]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert drawn(changed.validation(0, 50)) == drawn(changed.validation(9, 50))
+
+
+@pytest.mark.parametrize("seq_len", [64, 8])
+def test_a_permuted_image_is_the_same_steps_in_one_other_order(seq_len):
+    plain = Digits(seq_len).batch(0, "train", 0, 200).x
+    permuted = Digits(seq_len, permute=True).batch(0, "train", 0, 200).x
+    assert (plain != permuted).any()
+    # The step of the plain image that every step of the permuted one is, found by comparing all pairs.
+    order = [
+        np.flatnonzero([(plain[:, s] == permuted[:, t]).all() for s in range(seq_len)])
+        for t in range(seq_len)
+    ]
+    assert sorted({int(step) for steps in order for step in steps}) == list(range(seq_len))
+    np.testing.assert_array_equal(permuted, Digits(seq_len, permute=True).batch(0, "train", 0, 200).x)
+
+
+def test_bad_padding_and_order_are_named():
+    with pytest.raises(ArgumentError, match="^pad: expected an integer of at least 0, received -1$"):
+        Digits(64, pad=-1)
+    with pytest.raises(ArgumentError, match="^permute: expected true or false, received 1$"):
+        Digits(64, permute=1)  # type: ignore[arg-type]

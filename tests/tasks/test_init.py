@@ -47,7 +47,7 @@ def test_building_every_task_imports_nothing_heavy():
 def test_a_task_says_what_it_is(task):
     assert task.seq_len == SEQ_LEN
     assert task.loss in ("squared_error", "cross_entropy")
-    assert task.loss_unit in ("squared error", "nats per step", "nats", "nats per character")
+    assert task.loss_unit in ("squared error", "nats per step", "nats", "nats per character", "nats per word")
     assert all(type(size) is int and size > 0 for size in (task.steps, task.input_size, task.output_size))
     assert type(task.floor_loss) is float and 0 < task.floor_loss < np.inf
     assert type(task.floor_error) is float and 0 < task.floor_error < 1

@@ -1,5 +1,6 @@
 """The cells by their names in the configuration."""
 
+from rnnexp.nn.cells.conv_elman import ConvElman
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.cells.gru import Gru
 from rnnexp.nn.cells.leaky import Leaky
@@ -11,5 +12,6 @@ CATALOGUE: dict[str, type[CellSpec]] = {
     "lstm": Lstm,
     "gru": Gru,
     "leaky": Leaky,
+    "conv_elman": ConvElman,
 }
 """The specs of the cells by their names in the configuration."""

@@ -80,6 +80,14 @@ class CellSpec(abc.ABC):
     def __post_init__(self) -> None:
         checks.boolean("use_bias", self.use_bias)
 
+    def check_size(self, units: int, features: int) -> None:
+        """Refuse a size that the cell cannot have over inputs of F features.
+
+        Raises:
+            ArgumentError: `units`, H, does not fit.
+        """
+        return None
+
     @property
     def gates(self) -> tuple[str, ...]:
         """The blocks beside the candidate."""

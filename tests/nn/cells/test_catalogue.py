@@ -12,14 +12,20 @@ from rnnexp.nn.cells import catalogue
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.cells.gru import Gru
 from rnnexp.nn.cells.lstm import Lstm
+from rnnexp.nn.conv_elman_cell import ConvElmanCell
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.initializers import CATALOGUE, GlorotUniform, Orthogonal
 from rnnexp.nn.step_cell import StepCell
 from rnnexp.runtime.checks import ArgumentError
 
 ROOT = Path(__file__).parents[3]
-F, H = 3, 4
-KINDS: dict[str, Any] = {"elman": ElmanCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
+F, H = 2, 4
+KINDS: dict[str, Any] = {
+    "elman": ElmanCell,
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+    "conv_elman": ConvElmanCell,
+}
 """The Keras cells of those that have one of their own."""
 each = pytest.mark.parametrize("name", catalogue.CATALOGUE)
 
@@ -58,7 +64,7 @@ def test_the_kernel_is_drawn_whole_and_every_block_of_the_recurrent_kernel_by_it
     np.testing.assert_array_equal(cell.kernel, GlorotUniform(seed=5)(cell.kernel.shape, "float64"))
     blocks = np.split(cell.recurrent_kernel.numpy(), len(made.blocks), axis=1)
     for place, block in enumerate(blocks):
-        np.testing.assert_allclose(block @ block.T, 0.81 * np.eye(H), atol=1e-12)
+        np.testing.assert_allclose(block @ block.T, 0.81 * np.eye(len(block)), atol=1e-12)
         assert not any(np.allclose(block, other) for other in blocks[:place])
     candidate = blocks[made.blocks.index(made.candidate)]
     np.testing.assert_array_equal(candidate, initializer((H, H), "float64"))

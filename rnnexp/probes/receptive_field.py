@@ -1,0 +1,58 @@
+"""The effective receptive field of a recurrent convolution: which pixels a pixel of the last state hears."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rnnexp.runtime import checks
+
+
+def receptive_fields(cell: Any, image: np.ndarray, steps: int) -> np.ndarray:
+    """Return the mean square of dh_T[centre]/dx_1 by every pixel, for T = 1 .. `steps`.
+
+        f_T[p] = sum_c (dh_T[centre, c] / dx_1[p])^2,    x_t = image at every step
+
+    Args:
+        cell: A built `rnnexp.nn.conv_elman_cell.ConvElmanCell` with C channels.
+        image: (F,), of the cell's shape (height, width).
+        steps: The largest T, at least 1.
+
+    Returns:
+        f, (`steps`, height, width). The first step's image has passed T convolutions, of W_xh and T - 1 times
+        of W_hh.
+    """
+    count = checks.integer("steps", steps, minimum=1)
+    still = tf.constant(image[None], cell.compute_dtype)
+    first, fields = tf.identity(still), []
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(first)
+        states, centres = cell.get_initial_state(1), []
+        for step in range(count):
+            output, states = cell(first if step == 0 else still, states)
+            centres.append(tf.unstack(_centre(cell, output)))
+    for channels in centres:
+        gradients = [tape.gradient(channel, first) for channel in channels]
+        fields.append(np.sum(np.square(gradients), axis=0)[0])
+    return np.array(fields).reshape(count, *cell.image)
+
+
+def width(field: np.ndarray) -> float:
+    """Return the standard deviation of a field (height, width) as a distribution, per side, in pixels.
+
+    >>> float(width(np.array([[1.0, 0.0, 1.0], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0]])))
+    0.9128709291752769
+    """
+    share = field / field.sum()
+    rows, columns = (np.arange(size) for size in field.shape)
+    variances = []
+    for places, marginal in ((rows, share.sum(axis=1)), (columns, share.sum(axis=0))):
+        mean = places @ marginal
+        variances.append((places - mean) ** 2 @ marginal)
+    return float(np.sqrt(np.mean(variances)))
+
+
+def _centre(cell: Any, output: tf.Tensor) -> tf.Tensor:
+    """Return the channels (C,) of the middle pixel."""
+    height, across = cell.image
+    return tf.reshape(output, (height, across, -1))[height // 2, across // 2]

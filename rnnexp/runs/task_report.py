@@ -1,0 +1,49 @@
+"""What the task says of the trained network: sentences, numbers and arrays."""
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+
+from rnnexp.runs.job import Job
+from rnnexp.runs.run_folder import RunFolder
+from rnnexp.tasks import Task
+from rnnexp.tracking import Tracker, points
+
+_BATCH = 500
+"""Sequences a forward pass."""
+
+
+def report(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, step: int) -> tuple[str, ...]:
+    """Have the task judge the network, keep what it says, and return its sentences; () of most tasks.
+
+    Args:
+        job: The run's.
+        folder: Of the run; gets `task.npz` and `task.txt`.
+        tracker: Of the run.
+        network: As training left it.
+        step: Updates taken.
+    """
+    task = job.plan.task
+    # Not asked of most tasks: to predict takes as long as a validation.
+    if type(task).report is Task.report:
+        return ()
+    found = task.report(functools.partial(_predict, network))
+    if found is None:
+        return ()
+    arrays: dict[str, Any] = dict(found.arrays)
+    if found.figure is not None:
+        arrays["figure"] = np.array(found.figure)
+    np.savez_compressed(folder.path / "task.npz", **arrays)
+    words = folder.path / "task.txt"
+    words.write_text("".join(f"{sentence}\n" for sentence in found.sentences), encoding="utf-8")
+    tracker.artifact(words)
+    tracker.metrics(points({k: v for k, v in found.metrics.items() if np.isfinite(v)}, step))
+    return found.sentences
+
+
+def _predict(network: keras.Model, x: np.ndarray) -> np.ndarray:
+    dtype = network.inputs[0].dtype
+    parts = [network(x[start : start + _BATCH].astype(dtype)) for start in range(0, len(x), _BATCH)]
+    return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
