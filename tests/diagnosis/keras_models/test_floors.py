@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 from keras import layers as kl
 
 from rnnexp.diagnosis.keras_models import floors
@@ -37,7 +38,9 @@ def test_series_have_the_best_constant_and_the_last_value(loss, best, cost):
     assert last.loss == pytest.approx(cost(np.diff(y, axis=1)).mean(), rel=1e-5)
     gains = (at_best - own).mean(axis=(1, 2))
     assert constant.below == pytest.approx(gains.mean(), rel=1e-4)
-    assert constant.half_width == pytest.approx(1.96 * gains.std(ddof=1) / np.sqrt(B), rel=1e-4)
+    assert constant.half_width == pytest.approx(
+        scipy.stats.t.ppf(0.975, B - 1) * gains.std(ddof=1) / np.sqrt(B), rel=1e-4
+    )
 
 
 def test_tokens_have_frequencies_and_a_bigram_that_leaves_the_sequence_out():
