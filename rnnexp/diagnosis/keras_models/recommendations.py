@@ -82,13 +82,13 @@ def _on_norms(verdicts, setup: Setup, training: TrainingHistory | None) -> Itera
     if "global_clipnorm" in setup.clips:
         clip = f"global_clipnorm={setup.clips['global_clipnorm']:g}"
         yield f"{clip} is set already: lower the learning rate, since {why}"
-    elif training is None or not training.threshold() > 0:
+    elif training is None or not training.proposed > 0:
         yield (
             f"Clip the gradient, since {why}: keras.optimizers.{optimizer}(..., global_clipnorm=...); "
             "rnnexp.GradientFlowMonitor finds the number"
         )
     else:
-        number = training.threshold()
+        number = training.proposed
         share = training.clipped_share(number)
         yield (
             f"Clip the gradient, since {why}: keras.optimizers.{optimizer}(..., global_clipnorm={number:g}) "

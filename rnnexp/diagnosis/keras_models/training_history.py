@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,13 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rnnexp.diagnosis.course import Course, Spike, threshold_of
 from rnnexp.nn.tapped_step import covered
 from rnnexp.runtime.checks import fraction, positive
 
 _KEPT = 4096
 """Updates between two readings of what the training step wrote."""
-_SPIKE = 10.0
-"""Times the median: what counts as a spike."""
 _CLIPPED = 0.1
 """Share of the updates that the proposed threshold clips."""
 
@@ -56,13 +56,20 @@ class TrainingHistory:
         return float(f"{self.percentiles(100 * (1 - fraction('share', share)))[0]:.2g}")
 
     @property
+    def spike(self) -> Spike | None:
+        """The spike of the norms, by the rule of a run: `rnnexp.diagnosis.course.Course.spike`."""
+        steps = np.arange(1, len(self.global_norm) + 1)
+        return Course(steps, self.loss, self.global_norm, floor_loss=math.inf).spike()
+
+    @property
     def spike_step(self) -> int | None:
-        """The update (1, 2, ...) with the largest norm, where that is ten times the median; else None."""
-        if not self.global_norm.size:
-            return None
-        norms = np.where(np.isnan(self.global_norm), np.inf, self.global_norm)
-        step = int(np.argmax(norms))
-        return step + 1 if norms[step] > _SPIKE * np.median(norms) else None
+        """The update (1, 2, ...) of the spike; None without one."""
+        return None if self.spike is None else self.spike.step
+
+    @property
+    def proposed(self) -> float:
+        """A `global_clipnorm`: what was usual before a spike, else what clips a tenth; nan without updates."""
+        return self.threshold() if self.spike is None else threshold_of(self.spike)
 
     def __repr__(self) -> str:
         if not self.global_norm.size:
@@ -72,12 +79,12 @@ class TrainingHistory:
             f"{len(self.global_norm)} updates, global norm of the gradient: "
             f"10 % {low:.3g}, median {middle:.3g}, 90 % {high:.3g}, largest {top:.3g}"
         ]
-        if self.spike_step is not None:
-            norm, loss = (values[self.spike_step - 1] for values in (self.global_norm, self.loss))
-            lines.append(f"spike at update {self.spike_step}: norm {norm:.3g}, loss {loss:.4g}")
+        if self.spike is not None:
+            loss = self.loss[self.spike.step - 1]
+            lines.append(f"spike at update {self.spike.step}: norm {self.spike.norm:.3g}, loss {loss:.4g}")
         lines += [
             f"global_clipnorm={threshold:.2g} clips {self.clipped_share(threshold):.1%}"
-            for threshold in dict.fromkeys([self.threshold(), self.threshold(0.5), self.threshold(0.01)])
+            for threshold in dict.fromkeys([self.proposed, self.threshold(0.5), self.threshold(0.01)])
             if threshold > 0
         ]
         return "\n".join(lines)
