@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from rnnexp import tasks, theory
     from rnnexp.analysis import load_runs
     from rnnexp.diagnosis.keras_models import GradientFlow, GradientFlowMonitor
+    from rnnexp.diagnosis.keras_models.cells import jacobian, lyapunov
+    from rnnexp.diagnosis.keras_models.floors import floors
     from rnnexp.diagnosis.keras_models.gradient_flow import gradient_flow
+    from rnnexp.diagnosis.keras_models.sensitivity import sensitivity
     from rnnexp.nn import initializers
     from rnnexp.nn.elman_cell import ElmanCell
     from rnnexp.nn.recurrent import RNN
@@ -25,8 +28,12 @@ _HOMES = {
     "GradientFlow": "rnnexp.diagnosis.keras_models",
     "GradientFlowMonitor": "rnnexp.diagnosis.keras_models",
     "RNN": "rnnexp.nn.recurrent",
+    "floors": "rnnexp.diagnosis.keras_models",
     "gradient_flow": "rnnexp.diagnosis.keras_models",
+    "jacobian": "rnnexp.diagnosis.keras_models",
     "load_runs": "rnnexp.analysis",
+    "lyapunov": "rnnexp.diagnosis.keras_models",
+    "sensitivity": "rnnexp.diagnosis.keras_models",
 }
 _MODULES = {
     "clipping": "rnnexp.optim.clipping",
@@ -41,9 +48,13 @@ __all__ = [
     "GradientFlow",
     "GradientFlowMonitor",
     "clipping",
+    "floors",
     "gradient_flow",
     "initializers",
+    "jacobian",
     "load_runs",
+    "lyapunov",
+    "sensitivity",
     "tasks",
     "theory",
 ]

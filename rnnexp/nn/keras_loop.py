@@ -3,18 +3,35 @@
     h_t = cell(x_t, h_{t-1}) + e_t,   e_t = 0,   so that   dl/de_t = dl/dh_t
 
 The tape's gradient with respect to the tap e is the total derivative through everything that reads h_t after
-the step: the layer's outputs and all later steps. Nothing but zeros is added, so no value changes.
+it is computed: the layer's outputs, all later steps, and whatever else of the same step is made from it, such
+as the upper cells of a stack. Only the states of one and the same cell are varied one at a time: c with h
+held. Nothing but zeros is added, so no value changes.
 """
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from rnnexp.nn.tapped_step import TappedStep, is_float
+from rnnexp.nn.taps import unrecorded
 
-class _Tapped(NamedTuple):
+
+class Tapped(NamedTuple):
+    """What a tapped loop hands out.
+
+    Attributes:
+        result: Last output, outputs and last states, as `keras.layers.RNN.inner_loop` returns them.
+        step: The step as it was traced: it names the states, see `TappedStep.names`.
+    """
+
+    result: tuple
+    step: TappedStep
+
+
+class _Sliced(NamedTuple):
     """Sequences and taps side by side: Keras' loop slices (and reverses) both alike."""
 
     sequences: Any
@@ -33,7 +50,7 @@ def tapped_loop(
     initial_state: Any,
     mask: tf.Tensor | None,
     training: bool,
-) -> tuple:
+) -> Tapped:
     """Run the recurrence of `layer` in Keras' loop, never in a fused kernel, with a tap on its states.
 
     Args:
@@ -44,18 +61,25 @@ def tapped_loop(
         initial_state: h_0, as the layer passes it to its `inner_loop`.
         mask: (B, T) or None. A masked step hands the previous state on: its tap gets the gradient zero.
         training: Passed to the cell, where it asks for it.
-
-    Returns:
-        Last output, outputs and last states, as `keras.layers.RNN.inner_loop` does.
     """
+    states = list(initial_state) if keras.tree.is_nested(initial_state) else [initial_state]
+    # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
+    states = keras.tree.map_structure(tf.convert_to_tensor, states)
+    step = TappedStep(layer.cell, training)
+    probes = [True]
 
-    def step(inputs, states):
+    def advance(inputs, states):
         given = iter(inputs.taps)
-        each = iter([None if tap is None else next(given) for tap in taps])
-        return _call(layer.cell, inputs.sequences, states, each, training)
+        each = [None if tap is None else next(given) for tap in taps]
+        if not probes:
+            return step(inputs.sequences, states, each)
+        # Keras calls the step once more before the loop, for the shape of its output alone.
+        probes.clear()
+        with unrecorded():
+            return step(inputs.sequences, states, each)
 
     like_layer = types.SimpleNamespace(
-        cell=step,
+        cell=advance,
         stateful=layer.stateful,
         go_backwards=layer.go_backwards,
         unroll=False,
@@ -63,43 +87,16 @@ def tapped_loop(
         return_sequences=layer.return_sequences,
     )
     # Keras' function, but not its layer: its cell may be anything that is called like one.
-    tapped = _Tapped(sequences, [tap for tap in taps if tap is not None])
-    return keras.layers.RNN.inner_loop(like_layer, tapped, initial_state, mask)
+    sliced = _Sliced(sequences, [tap for tap in taps if tap is not None])
+    initial = [*states, step.initial_flags(states)]
+    last, outputs, last_states = keras.layers.RNN.inner_loop(like_layer, sliced, initial, mask)
+    step.finish(last_states[-1])
+    return Tapped((last, outputs, last_states[:-1]), step)
 
 
 def zero_taps(sequences: tf.Tensor, initial_state: Any) -> list[tf.Tensor]:
     """Return e = 0 of every floating state, each (B, T, ...) of the static shape that is known."""
-    return [_zeros(sequences, state) for state in keras.tree.flatten(initial_state) if _is_float(state)]
-
-
-def _call(cell, inputs, states, taps: Iterator[tf.Tensor | None], training: bool):
-    """Call a cell and add a tap to each new state; in a stack, before the next cell reads it."""
-    if type(cell) is keras.layers.StackedRNNCells:
-        new_states = []
-        for member, state in zip(cell.cells, states, strict=True):
-            state = list(state) if keras.tree.is_nested(state) else [state]
-            inputs, new_state = _call(member, inputs, state, taps, training)
-            new_states.append(new_state)
-        return inputs, new_states
-    asks = isinstance(cell, keras.layers.Layer) and cell._call_has_training_arg
-    output, new_states = cell(inputs, states, **({"training": training} if asks else {}))
-    plain = keras.tree.flatten(new_states)
-    tapped = [_add(state, next(taps)) if _is_float(state) else state for state in plain]
-    # Where the output is a state, whoever reads the output reads the state.
-    same = {id(before): after for before, after in zip(plain, tapped, strict=True)}
-    return same.get(id(output), output), keras.tree.pack_sequence_as(new_states, tapped)
-
-
-def _add(state: tf.Tensor, tap: tf.Tensor | None) -> tf.Tensor:
-    if tap is None:
-        return state
-    tapped = state + tf.cast(tap, state.dtype)
-    tapped.set_shape(state.shape)
-    return tapped
-
-
-def _is_float(state) -> bool:
-    return tf.as_dtype(state.dtype).is_floating
+    return [_zeros(sequences, state) for state in keras.tree.flatten(initial_state) if is_float(state)]
 
 
 def _zeros(sequences: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
@@ -111,30 +108,3 @@ def _zeros(sequences: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         for axis, size in enumerate(static)
     ]
     return tf.zeros(sizes, state.dtype)
-
-
-def output_state(names: Sequence[str]) -> int:
-    """Return which of the states that `state_names` names is handed on: the first, of a stack's last cell."""
-    cell, _, _ = names[-1].rpartition("/")
-    return next(place for place, name in enumerate(names) if name.startswith(cell))
-
-
-def state_names(cell, states: Any) -> list[str]:
-    """Name the floating states: h, or h and c of an LSTM, or by number; in a stack after their cell."""
-    if type(cell) is keras.layers.StackedRNNCells:
-        members = zip(cell.cells, states, strict=True)
-        return [
-            f"cell_{number}/{name}"
-            for number, (member, state) in enumerate(members)
-            for name in state_names(member, state)
-        ]
-    flat = keras.tree.flatten(states)
-    if hasattr(cell, "state_names"):
-        names = cell.state_names
-    elif len(flat) == 1:
-        names = ["h"]
-    elif len(flat) == 2 and any("LSTM" in kind.__name__ for kind in type(cell).__mro__):
-        names = ["h", "c"]
-    else:
-        names = [f"state_{number}" for number in range(len(flat))]
-    return [name for name, state in zip(names, flat, strict=True) if _is_float(state)]

@@ -10,7 +10,7 @@ from rnnexp.nn import activations
 from rnnexp.nn import taps as recording
 from rnnexp.nn.cells import catalogue
 from rnnexp.nn.elman_cell import ElmanCell
-from rnnexp.nn.keras_loop import output_state, state_names, tapped_loop, zero_taps
+from rnnexp.nn.keras_loop import tapped_loop, zero_taps
 from rnnexp.nn.log_norm import log_norm
 from rnnexp.nn.rematerialized_scan import segmented_scan
 from rnnexp.nn.scan import Scanned, scan
@@ -119,22 +119,23 @@ class RNN(keras.layers.RNN):
 
     def _keras_loop(self, sequences, initial_state, mask, training):
         """Run the recurrence in Keras' loop, with taps where somebody records."""
-        taps = self._tap_states(sequences, initial_state)
-        if all(tap is None for tap in taps):
+        record, zeros = recording.current(), zero_taps(sequences, initial_state)
+        opened = [] if record is None else record.open(_size(sequences, 1), _size(sequences, 0), len(zeros))
+        if record is None or all(tap is None for tap in opened):
             return super().inner_loop(sequences, initial_state, mask, training)
+        if record.outputs_only:
+            wanted = _may_be_output(self.cell, zeros)
+            opened = [tap if each else None for tap, each in zip(opened, wanted, strict=True)]
+        taps = [
+            None if tap is None else _spread(tap, zero, self.go_backwards)
+            for tap, zero in zip(opened, zeros, strict=True)
+        ]
         mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
-        return tapped_loop(self, taps, sequences, initial_state, mask, training)
-
-    def _tap_states(self, sequences, initial_state):
-        """Return what to add to every floating state, (B, T, ...), None where nobody records it."""
-        record = recording.current()
-        if record is None:
-            return []
-        names = state_names(self.cell, initial_state)
-        names[output_state(names)] = recording.OUTPUT
-        taps = record.tap_states(self.name, _size(sequences, 1), _size(sequences, 0), names)
-        pairs = zip(taps, zero_taps(sequences, initial_state), strict=True)
-        return [None if tap is None else _spread(tap, zeros, self.go_backwards) for tap, zeros in pairs]
+        result, step = tapped_loop(self, taps, sequences, initial_state, mask, training)
+        names, outputs = step.names(step.same.numpy() if tf.executing_eagerly() else [False] * len(zeros))
+        names[outputs[-1] if outputs else 0] = recording.OUTPUT
+        record.keep(self.name, names, opened)
+        return result
 
     def _obstacle(self, mask) -> str | None:
         """Why the scan cannot run this call, or None."""
@@ -157,6 +158,13 @@ class RNN(keras.layers.RNN):
         if not self._said_slow:
             _logger.info("layer %s runs in Keras' loop: %s", self.name, obstacle)
             self._said_slow = True
+
+
+def _may_be_output(cell, states: list) -> list[bool]:
+    """Which states an output may be: known of Keras' own cells, so that no other adjoint is computed."""
+    if type(cell) in (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell, ElmanCell):
+        return [number == 0 for number, _ in enumerate(states)]
+    return [True] * len(states)
 
 
 def _size(tensor: tf.Tensor, axis: int) -> int | tf.Tensor:

@@ -15,8 +15,11 @@ import contextvars
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 _current: contextvars.ContextVar["Record | None"] = contextvars.ContextVar("rnnexp_record", default=None)
+_unrecorded: contextvars.ContextVar[bool] = contextvars.ContextVar("rnnexp_unrecorded", default=False)
+_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("rnnexp_inside_step", default=False)
 
 OUTPUT = ""
 """Name of the state that a layer hands on."""
@@ -31,6 +34,7 @@ class Record:
         outputs_only: Whether only the state that a layer hands on is wanted: h of an LSTM, and not c.
 
     Attributes:
+        outputs_only: As given.
         taps: Name -> tap. The name is the layer's, with /1, /2, ... at a second, third, ... call; then, after
             a colon, that of a state that the layer does not hand on.
 
@@ -43,37 +47,41 @@ class Record:
         self._calls: collections.Counter[str] = collections.Counter()
         self._tape = tape
         self._per_sample = per_sample
-        self._outputs_only = outputs_only
+        self.outputs_only = outputs_only
         self._graph = _graph()
 
     def tap(self, layer: str, steps: int | tf.Tensor, batch_size: int | tf.Tensor) -> tf.Tensor | None:
         """Open a tap for one call of `layer`: float64 zeros, (T,) or (T, B); None in a graph out of sight."""
-        return self.tap_states(layer, steps, batch_size, [OUTPUT])[0]
+        taps = self.open(steps, batch_size, 1)
+        self.keep(layer, [OUTPUT], taps)
+        return taps[0]
 
-    def tap_states(
-        self, layer: str, steps: int | tf.Tensor, batch_size: int | tf.Tensor, states: Sequence[str]
+    def open(
+        self, steps: int | tf.Tensor, batch_size: int | tf.Tensor, states: int
     ) -> list[tf.Tensor | None]:
-        """Open a tap for each of the `states` of one call of `layer`, as `tap` does; None where unwanted.
+        """Return a tap for each of a number of states, which `keep` names; None in a graph out of sight."""
+        if _graph() is not self._graph or is_unrecorded():
+            return [None] * states
+        taps = [tf.zeros((steps, batch_size)[: 1 + self._per_sample], tf.float64) for _ in range(states)]
+        for tap in taps:
+            self._tape.watch(tap)
+        return taps
+
+    def keep(self, layer: str, states: Sequence[str], taps: Sequence[tf.Tensor | None]) -> None:
+        """Name the taps of one call of `layer`, where there are any.
 
         Args:
             layer: Its name.
-            steps: T.
-            batch_size: B.
-            states: Their names, `OUTPUT` for the one that the layer hands on.
+            states: Names of the states, `OUTPUT` for the one that the layer hands on.
+            taps: As `open` returned them.
         """
-        if _graph() is not self._graph:
-            return [None for _ in states]
+        if all(tap is None for tap in taps):
+            return
         call = f"{layer}/{self._calls[layer]}" if self._calls[layer] else layer
         self._calls[layer] += 1
-        return [self._open(call, state, (steps, batch_size)) for state in states]
-
-    def _open(self, call: str, state: str, sizes: tuple) -> tf.Tensor | None:
-        if self._outputs_only and state != OUTPUT:
-            return None
-        tap = tf.zeros(sizes if self._per_sample else sizes[:1], tf.float64)
-        self._tape.watch(tap)
-        self.taps[call if state == OUTPUT else f"{call}:{state}"] = tap
-        return tap
+        for state, tap in zip(states, taps, strict=True):
+            if tap is not None and (state == OUTPUT or not self.outputs_only):
+                self.taps[call if state == OUTPUT else f"{call}:{state}"] = tap
 
 
 @contextlib.contextmanager
@@ -96,3 +104,33 @@ def _graph() -> tf.Graph | None:
 def current() -> Record | None:
     """Return the record of the innermost `recording`, or None outside."""
     return _current.get()
+
+
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Let no layer open taps: for a call whose result nobody uses."""
+    token = _unrecorded.set(True)
+    try:
+        yield
+    finally:
+        _unrecorded.reset(token)
+
+
+def is_unrecorded() -> bool:
+    """Whether a call in here is of no interest: inside `unrecorded`, or where Keras infers shapes."""
+    return _unrecorded.get() or in_symbolic_scope()
+
+
+@contextlib.contextmanager
+def inside_step() -> Iterator[None]:
+    """Mark that a cell is called by a loop, or by another cell, that answers for its states."""
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+def is_inside_step() -> bool:
+    """Whether this runs inside `inside_step`."""
+    return _inside.get()

@@ -179,6 +179,6 @@ class CellJacobians:
             x, before = (a[chosen].reshape(-1, a.shape[2]) for a in (self._x, self._before))
             image = self._derivatives.push(x, before, np.broadcast_to(vector, before.shape)).numpy()
             with np.errstate(invalid="ignore"):
-                within = np.all(np.abs(image) <= _LARGEST, axis=1)
+                within = np.all(np.abs(image.astype(np.float64)) <= _LARGEST, axis=1)
             bounded &= within.reshape(-1, samples).all(axis=0)
         return bounded

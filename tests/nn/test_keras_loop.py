@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers as kl
 
-from rnnexp.nn.keras_loop import output_state, state_names, tapped_loop, zero_taps
+from rnnexp.nn.keras_loop import tapped_loop, zero_taps
+from rnnexp.nn.tapped_step import TappedStep
 
 B, T, F, H = 3, 5, 2, 4
 RTOL = 1e-12
@@ -48,7 +49,7 @@ def run(layer, x=X, taps=None, mask=None):
     given = [tap for tap in taps if tap is not None]
     with tf.GradientTape() as tape:
         tape.watch(given)
-        result = tapped_loop(
+        result, _ = tapped_loop(
             layer, taps, sequences, state, None if mask is None else tf.constant(mask), training=False
         )
         loss = tf.reduce_sum(READOUT[:, : x.shape[1], : result[1].shape[-1]] * result[1])
@@ -147,14 +148,13 @@ def test_in_a_stack_the_next_cell_reads_the_tapped_state_of_the_same_step():
     np.testing.assert_allclose(lower[:, 0], READOUT[:, 0] @ kernel.T, rtol=RTOL)
 
 
-def test_an_output_that_is_no_state_is_not_tapped_and_whole_numbers_have_no_tap():
+def test_an_output_made_from_a_state_reads_it_and_whole_numbers_have_no_tap():
     layer = kl.RNN(Decay(dtype="float64"), return_sequences=True, dtype="float64")
     (_, outputs, (count, _)), (gradient,) = run(layer)
     np.testing.assert_array_equal(count, np.full((B, 1), T))
     readout = 3 * READOUT[:, :, :F]
-    later = [sum(readout[:, s] / 2.0 ** (s - t) for s in range(t + 1, T)) for t in range(T - 1)]
-    np.testing.assert_allclose(gradient[:, :-1], np.stack(later, axis=1), rtol=RTOL)
-    np.testing.assert_array_equal(gradient[:, -1], np.zeros((B, F)))
+    read = [sum(readout[:, s] / 2.0 ** (s - t) for s in range(t, T)) for t in range(T)]
+    np.testing.assert_allclose(gradient, np.stack(read, axis=1), rtol=RTOL)
     np.testing.assert_allclose(outputs[:, 1], 3 * (X[:, 0] / 2 + X[:, 1]), rtol=RTOL)
 
 
@@ -177,25 +177,64 @@ class OwnLSTMCell(kl.LSTMCell):
     pass
 
 
-FLOAT, WHOLE = tf.zeros(1), tf.zeros(1, tf.int32)
-STACK = kl.StackedRNNCells([kl.GRUCell(1), kl.StackedRNNCells([kl.SimpleRNNCell(1), OwnLSTMCell(1)])])
+class Swapped(kl.LSTMCell):
+    """States (c, h)."""
+
+    def call(self, inputs, states, training=False):
+        h, (_, c) = super().call(inputs, states[::-1], training)
+        return h, [c, h]
 
 
-@pytest.mark.parametrize(
-    ("cell", "states", "names", "handed_on"),
-    [
-        (kl.GRUCell(1), [FLOAT], ["h"], 0),
-        (OwnLSTMCell(1), [FLOAT, FLOAT], ["h", "c"], 0),
-        (Decay(), [FLOAT, FLOAT], ["state_0", "state_1"], 0),
-        (Decay(), [WHOLE, FLOAT, FLOAT], ["state_1", "state_2"], 0),
-        (
-            STACK,
-            [FLOAT, [FLOAT, [FLOAT, FLOAT]]],
-            ["cell_0/h", "cell_1/cell_0/h", "cell_1/cell_1/h", "cell_1/cell_1/c"],
-            2,
+class Named(kl.GRUCell):
+    state_names = ("memory",)
+
+
+class Cut(keras.layers.Layer):
+    """Of two states neither is the output."""
+
+    state_size, output_size = [1, 1], 1
+
+    def call(self, inputs, states):
+        return inputs[:, :1], [states[0] + 1.0, 2 * states[1]]
+
+
+CELLS = {
+    "gru": (kl.GRUCell, ["h"], [0]),
+    "lstm": (OwnLSTMCell, ["h", "c"], [0]),
+    "states in another order": (Swapped, ["c", "h"], [1]),
+    "names of its own": (Named, ["memory"], [0]),
+    "a stack": (
+        lambda _: kl.StackedRNNCells(
+            [kl.GRUCell(1), kl.StackedRNNCells([kl.SimpleRNNCell(1), OwnLSTMCell(1)])]
         ),
-    ],
-)
-def test_states_are_named_and_the_one_that_is_handed_on_is_known(cell, states, names, handed_on):
-    assert state_names(cell, states) == names
-    assert output_state(names) == handed_on
+        ["cell_0/h", "cell_1/cell_0/h", "cell_1/cell_1/h", "cell_1/cell_1/c"],
+        [0, 1, 2],
+    ),
+    "no state is the output": (lambda _: Cut(), ["state_0", "state_1"], []),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_states_are_named_and_the_ones_handed_on_are_known(name):
+    make, names, handed_on = CELLS[name]
+    cell = make(1)
+    layer = kl.RNN(cell)
+    layer.build((B, T, 1))
+    states = layer.get_initial_state(B)
+    step = TappedStep(cell, training=False)
+    count = len(keras.tree.flatten(states))
+    step(tf.ones((B, 1)), [*states, step.initial_flags(states)], [None] * count)
+    assert step.names([False] * count) == (names, handed_on)
+
+
+def test_a_traced_cell_hands_out_what_the_plain_one_does():
+    class Traced(kl.SimpleRNNCell):
+        call = tf.function(kl.SimpleRNNCell.call)
+
+    layer = simple()
+    traced = kl.RNN(Traced(H, dtype="float64"), return_sequences=True, dtype="float64")
+    traced.build((B, T, F))
+    traced.set_weights(layer.get_weights())
+    for mask in (None, MASK):
+        for found, expected in zip(run(traced, mask=mask)[1], run(layer, mask=mask)[1], strict=True):
+            np.testing.assert_allclose(found, expected, rtol=RTOL)

@@ -1,42 +1,52 @@
 """One forward and one backward pass through a model, traced once: ln ||dl_b/dh_t|| of every state."""
 
+import contextlib
 import functools
 import logging
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend import set_keras_mask
 
+from rnnexp.diagnosis.keras_models.data import Batch
 from rnnexp.diagnosis.keras_models.instrumentation import Site, Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
+from rnnexp.diagnosis.keras_models.readings import Call, Reading, readings
+from rnnexp.diagnosis.keras_models.verification import Checked, check_step, places
 from rnnexp.runtime.checks import ArgumentError
 
 _logger = logging.getLogger(__name__)
 
 
-class Reading(NamedTuple):
-    """What one state of one call of a layer gave.
+class Found(NamedTuple):
+    """What a pass found.
 
     Attributes:
-        layer: Name of the call.
-        state: Name of the state.
-        log_norms: ln ||dl_b/dh_t||, (T, B), in the order of the inputs' time; -inf where masked.
-        masked: Where a step was masked, (T, B) booleans.
-        go_backwards: Whether the layer processes the last input first.
-        read_at_every_step: Whether the layer hands its output on at every step, and not at the last only.
+        loss: L.
+        readings: One for every state of every sequence.
+        warnings: What is not to be trusted, or not measured, a sentence each.
+        checked: Where dl/dh_t was compared with a central difference.
     """
 
-    layer: str
-    state: str
-    log_norms: np.ndarray
-    masked: np.ndarray
-    go_backwards: bool
-    read_at_every_step: bool
+    loss: float
+    readings: list[Reading]
+    warnings: tuple[str, ...]
+    checked: tuple[Checked, ...]
+
+
+class _Header(NamedTuple):
+    """What is known of a site when the pass is traced."""
+
+    site: Site
+    previous: int | None
+    compared: int | None
+    read: list[bool]
 
 
 class BackwardPass:
@@ -48,28 +58,43 @@ class BackwardPass:
         model: Any Keras model.
         loss: As `rnnexp.diagnosis.keras_models.objective.objective` takes it.
         training: Whether layers run in training mode.
-        like: Inputs and targets, tensors in any structure, of the shapes and dtypes of all that come.
+        like: A batch of the shapes and dtypes of all that come.
     """
 
-    def __init__(self, model: keras.Model, loss: Any, training: bool, like: tuple[Any, Any]):
+    def __init__(self, model: keras.Model, loss: Any, training: bool, like: Batch):
         self._model = weakref.ref(model)
         self._loss = loss
         self._training = training
         self._specs = keras.tree.map_structure(_spec, like)
+        self._padded = False
         self._ways = self._open_ways(model)
-        self._headers: list[tuple[str, str, bool, bool]] = []
+        self._headers: list[_Header] = []
+        self._notes: list[str] = []
+        self._moved: list[tuple[int, int]] = []
         self._generator: Any = None
 
-    def run(self, x: Any, y: Any) -> tuple[float, list[Reading]]:
+    def run(self, batch: Batch, verify: bool = False) -> Found:
         """Return L and the readings for one batch, and leave the model as it was.
 
         A model that cannot be traced, or calls its layers inside a graph of their own, is run eagerly: that
-        is slow, but sees everything. A way that worked is kept to.
+        is slow, but sees everything. A way that worked is kept to. A model that does not take ragged inputs
+        gets them padded, with a mask.
         """
+        try:
+            return self._run(batch, verify)
+        except ArgumentError:
+            raise
+        except Exception:
+            if self._padded or not any(isinstance(leaf, tf.RaggedTensor) for leaf in _leaves(batch)):
+                raise
+            self._padded, self._ways = True, self._open_ways(self._held())
+            return self._run(batch, verify)
+
+    def _run(self, batch: Batch, verify: bool) -> Found:
         *cheaper, surest = self._ways
         for number, way in enumerate(cheaper):
             try:
-                result = self._take(way, x, y)
+                result = self._take(way, batch, verify)
             except ArgumentError:
                 raise
             except Exception as error:
@@ -77,34 +102,81 @@ class BackwardPass:
             else:
                 self._ways = self._ways[number:]
                 return result
-        result = self._take(surest, x, y)
+        result = self._take(surest, batch, verify)
         self._ways = [surest]
         return result
 
-    def _open_ways(self, model: keras.Model) -> list[Callable]:
-        """The ways to take the pass, the cheapest first: as `fit` would, without XLA, eagerly."""
+    def _open_ways(self, model: keras.Model) -> list["_Way"]:
+        """The ways to take the pass, the cheapest first: as `fit` would, without XLA, eagerly.
+
+        A `tf.function` of the model's own is seen through where its Python code can be traced as it is.
+        """
         if tf.config.functions_run_eagerly() or (model.compiled and model.run_eagerly):
-            return [self._eagerly]
-        ways = [self._traced(jit_compile=False), self._eagerly]
-        return [self._traced(jit_compile=True), *ways] if model.compiled and model.jit_compile else ways
+            return [_Way(self, jit_compile=False, inline=True, eager=True)]
+        ways = [
+            _Way(self, False, inline, eager)
+            for inline, eager in ((True, False), (False, False), (True, True))
+        ]
+        return [_Way(self, True, True, False), *ways] if model.compiled and model.jit_compile else ways
 
-    def _traced(self, jit_compile: bool) -> Callable:
-        """A function that is traced at its first call, and only then."""
-        function = tf.function(self._differentiate, autograph=False, jit_compile=jit_compile)
-        concrete = functools.cache(lambda: function.get_concrete_function(*_leaves(self._specs)))
-        return lambda *leaves: concrete()(*leaves)
+    def _take(self, way: "_Way", batch: Batch, verify: bool) -> Found:
+        leaves = _leaves(batch)
+        with self._preserved():
+            loss, samples, *arrays = way.measured(*leaves)
+        headers, notes = self._headers, list(self._notes)
+        numbers = [keras.tree.map_structure(np.asarray, each) for each in arrays]
+        calls, unlinked = _calls(headers, *numbers)
+        notes += [
+            f"what reads the output of {path} at a step is not counted: it is no state" for path in unlinked
+        ]
+        warnings = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
+        warnings += self._check_loss(way, float(loss), leaves)
+        checked = self._verified(way, leaves, calls, float(samples)) if verify else []
+        warnings += [_refuted(each) for each in checked if not each.agrees]
+        return Found(float(loss), readings(calls), tuple(warnings), tuple(checked))
 
-    def _take(self, way: Callable, x: Any, y: Any) -> tuple[float, list[Reading]]:
+    def _check_loss(self, way: "_Way", loss: float, leaves: list[Any]) -> list[str]:
+        """Compare with the loss of a pass that nothing of this package takes part in."""
+        with self._preserved():
+            plain = float(way.plain(*leaves))
+        if _alike(loss, plain, self._held()):
+            return []
+        with self._preserved():
+            again = float(way.plain(*leaves))
+        if not _alike(plain, again, self._held()):  # the model draws numbers that cannot be drawn again
+            return []
+        return [
+            f"the loss of the measured pass is {loss:.6g}, that of a plain one {plain:.6g}: trust neither"
+        ]
+
+    def _verified(self, way: "_Way", leaves: list[Any], calls: list[Call], samples: float) -> list[Checked]:
+        """Compare dL/dh_t of the states that a tap can move with central differences, at three steps each."""
+        with self._preserved():
+            gradients = [each.numpy() for each in way.gradients(*leaves)]
+        names, norms = [], []
+        for tap, (number, state) in enumerate(self._moved):
+            call = calls[number]
+            names.append((f"{call.path}/{call.states[state]}", gradients[tap].shape[1]))
+            norms.append(call.log_norms[state])
+        movable = [self._headers[number].site.is_movable for number, _ in self._moved]
+
+        def loss_with(values: list[np.ndarray]) -> float:
+            with self._preserved():
+                return float(way.moved([tf.convert_to_tensor(value) for value in values], *leaves))
+
+        found = []
+        for place in places(names):
+            if movable[place.tap]:
+                norm = float(np.sqrt(np.sum(np.exp(2 * norms[place.tap][place.step])))) / samples
+                found.append(check_step(place, norm, gradients, loss_with))
+        return [each for each in found if each is not None]
+
+    @contextlib.contextmanager
+    def _preserved(self) -> Iterator[None]:
         with preserved(self._held(), self._training):
-            loss, log_norms, masks = way(*_leaves((x, y)))
+            yield
             # A trace goes on using the generator that it met first, which may have no other owner.
             self._generator = self._generator or seed_generator()
-        arrays = zip(self._headers, log_norms, masks, strict=True)
-        readings = [
-            Reading(layer, state, norms.numpy(), masked.numpy(), *ways)
-            for (layer, state, *ways), norms, masked in arrays
-        ]
-        return float(loss), readings
 
     def _held(self) -> keras.Model:
         model = self._model()
@@ -112,46 +184,162 @@ class BackwardPass:
             raise ReferenceError("the model of this pass is gone")
         return model
 
-    def _eagerly(self, *leaves: tf.Tensor) -> tuple:
-        before = tf.config.functions_run_eagerly()
-        tf.config.run_functions_eagerly(True)
-        try:
-            return self._differentiate(*leaves, strict=False)
-        finally:
-            tf.config.run_functions_eagerly(before)
-
-    def _differentiate(self, *leaves: tf.Tensor, strict: bool = True) -> tuple:
-        """Return L, and for every state ln ||dl_b/dh_t|| and where it was masked, both (T, B)."""
-        model = self._held()
+    def batch(self, leaves: tuple) -> Batch:
+        """Return the batch that the leaves came from."""
         remaining = iter(leaves)
-        x, y = keras.tree.map_structure(lambda spec: None if spec is None else next(remaining), self._specs)
+        packed = keras.tree.map_structure(lambda spec: None if spec is None else next(remaining), self._specs)
+        return packed
+
+    def forward(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return L and the factor between it and a sample's loss."""
+        model = self._held()
+        mode = {"training": self._training} if model._call_has_training_arg else {}
+        if self._padded:
+            masks = keras.tree.map_structure(_row_mask, batch.x)
+            batch = batch._replace(x=keras.tree.map_structure(_dense, batch.x))
+            if model._call_has_mask_arg:
+                mode["mask"] = masks
+            else:
+                keras.tree.map_structure(set_keras_mask, batch.x, masks)
+        prediction = model(batch.x, **mode)
+        return objective(model, self._loss, batch, prediction, self._training)
+
+    def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
+        """Return L and the factor of `Objective`; of every site ln ||dl_b/dh_t||, the mask, and two tests.
+
+        The first test is which states the output was at every step, the second whether the first states are
+        the last of the call before.
+        """
+        model, batch = self._held(), self.batch(leaves)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             sites = Sites(tape, strict)
             with instrumented(model, sites):
-                mode = {"training": self._training} if model._call_has_training_arg else {}
-                prediction = model(x, **mode)
-                loss, samples = objective(model, self._loss, x, y, prediction, self._training)
-            sites.check(model)
+                loss, samples = self.forward(batch)
+            sites.finish()
             scale = _loss_scale(model, loss)
             scaled = loss * scale
         gradients = tape.gradient(scaled, [list(site.taps) for site in sites.calls])
         level = tf.math.log(tf.cast(samples, tf.float64)) - tf.math.log(tf.cast(scale, tf.float64))
-        headers, log_norms, masks = [], [], []
-        for site, of_states in zip(sites.calls, gradients, strict=True):
-            for state, tap, gradient in zip(site.states, site.taps, of_states, strict=True):
-                headers.append((site.name, state, site.go_backwards, site.read_at_every_step))
-                log_norms.append(level + _log_norms(site, tap, gradient))
-                masks.append(_masked(site, log_norms[-1]))
-        self._headers = headers
-        return loss, log_norms, masks
+        self._headers = [
+            _header(sites.calls, number, [g is not None for g in each])
+            for number, each in enumerate(gradients)
+        ]
+        self._notes = sites.notes
+        norms = [
+            [level + _log_norms(site, tap, g) for tap, g in zip(site.taps, each, strict=True)]
+            for site, each in zip(sites.calls, gradients, strict=True)
+        ]
+        masks = [_masked(site, each[0]) for site, each in zip(sites.calls, norms, strict=True)]
+        same = [_same(site) for site in sites.calls]
+        return (
+            loss,
+            samples,
+            norms,
+            masks,
+            same,
+            [_continues(sites.calls, header) for header in self._headers],
+        )
+
+    def move(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
+        """Return L where `values` are added to the states."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            sites = Sites(tape, strict=False, values=values)
+            with instrumented(self._held(), sites):
+                return self.forward(self.batch(leaves))[0]
+
+    def gradients(self, *leaves: tf.Tensor) -> list[tf.Tensor]:
+        """Return dL/de of every tap that `move` takes a value for, in its order."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            sites = Sites(tape, strict=False, values=[])
+            with instrumented(self._held(), sites):
+                loss, _ = self.forward(self.batch(leaves))
+        owners = {
+            id(tap): (number, state)
+            for number, site in enumerate(sites.calls)
+            for state, tap in enumerate(site.taps)
+        }
+        self._moved = [owners[id(tap)] for tap in sites.opened]
+        return tape.gradient(loss, sites.opened, unconnected_gradients="zero")
+
+    def specs(self) -> list[Any]:
+        """Return the types of the leaves."""
+        return _leaves(self._specs)
 
 
-def _spec(data: tf.Tensor | None) -> tf.TensorSpec | None:
-    return None if data is None else tf.TensorSpec(data.shape, data.dtype)
+class _Way:
+    """One way to take a pass: traced (for XLA, or seeing through `tf.function`s), or eager.
+
+    Args:
+        owner: The pass.
+        jit_compile: Whether XLA compiles it.
+        inline: Whether the functions of the model run as Python code.
+        eager: Whether nothing is traced.
+    """
+
+    def __init__(self, owner: BackwardPass, jit_compile: bool, inline: bool, eager: bool):
+        self._owner = weakref.proxy(owner)
+        self._jit_compile, self._inline, self._eager = jit_compile, inline, eager
+        self._traced: dict[str, Callable] = {}
+
+    def measured(self, *leaves: tf.Tensor) -> tuple:
+        """As `BackwardPass.differentiate`."""
+        strict = not self._eager
+        return self._call("measured", functools.partial(self._owner.differentiate, strict=strict), leaves)
+
+    def plain(self, *leaves: tf.Tensor) -> tf.Tensor:
+        """Return L of a pass without instruments."""
+        return self._call("plain", lambda *given: self._owner.forward(self._owner.batch(given))[0], leaves)
+
+    def gradients(self, *leaves: tf.Tensor) -> list[tf.Tensor]:
+        """As `BackwardPass.gradients`."""
+        return self._call("gradients", self._owner.gradients, leaves)
+
+    def moved(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
+        """As `BackwardPass.move`."""
+        return self._call("moved", self._owner.move, leaves, values)
+
+    def _call(self, name: str, function: Callable, leaves: tuple, *before: Any) -> Any:
+        inline = self._inline and name != "plain"
+        if self._eager:
+            with _inlined(True):
+                return function(*before, *leaves)
+        if name not in self._traced:
+            # XLA would compile the plain pass for one number that is compared to rounding.
+            jit_compile = self._jit_compile and name == "measured"
+            traced = tf.function(function, autograph=False, jit_compile=jit_compile)
+            specs = [keras.tree.map_structure(_spec, each) for each in before]
+            with _inlined(inline):
+                self._traced[name] = traced.get_concrete_function(*specs, *self._owner.specs())
+        return self._traced[name](*before, *leaves)
+
+
+@contextlib.contextmanager
+def _inlined(wanted: bool) -> Iterator[None]:
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(wanted or before)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def _spec(data: Any) -> Any:
+    return None if data is None else tf.type_spec_from_value(data)
 
 
 def _leaves(data: Any) -> list[Any]:
     return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+
+
+def _dense(leaf: Any) -> Any:
+    return leaf.to_tensor() if isinstance(leaf, tf.RaggedTensor) else leaf
+
+
+def _row_mask(leaf: Any) -> tf.Tensor | None:
+    """Where a ragged tensor has steps, (B, T); None of a dense one."""
+    if not isinstance(leaf, tf.RaggedTensor):
+        return None
+    return tf.sequence_mask(leaf.row_lengths(), tf.cast(leaf.bounding_shape(axis=1), tf.int32))
 
 
 def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:
@@ -163,7 +351,7 @@ def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:
 
 def _log_norms(site: Site, tap: tf.Tensor, gradient: tf.Tensor | None) -> tf.Tensor:
     """Return ln ||.|| (T, B), in the order of the inputs' time; -inf where the loss does not depend on it."""
-    if site.logarithmic:
+    if site.step is None:
         log_norms = (
             tf.fill(tf.shape(tap), tf.constant(-math.inf, tf.float64)) if gradient is None else gradient
         )
@@ -188,3 +376,72 @@ def _masked(site: Site, log_norms: tf.Tensor) -> tf.Tensor:
         return tf.zeros_like(log_norms, tf.bool)
     steps = tf.reshape(tf.cast(site.mask, tf.bool), tf.shape(site.mask)[:2])
     return tf.logical_not(tf.transpose(steps))
+
+
+def _same(site: Site) -> tf.Tensor:
+    return tf.zeros(len(site.taps), tf.bool) if site.step is None else site.step.same
+
+
+def _header(sites: list[Site], number: int, read: list[bool]) -> _Header:
+    """Find the call that this one goes on from: by its tensors, or by values, as `_continues` tells."""
+    site = sites[number]
+    starts = {id(state) for state in site.initial}
+    earlier = [n for n in range(number) if sites[n].name == site.name and sites[n].hands_on]
+    known = next((n for n in reversed(earlier) if starts <= {id(state) for state in sites[n].final}), None)
+    compared = earlier[-1] if known is None and earlier and earlier[-1] == number - 1 else None
+    fits = compared is not None and _fits(sites[compared], site)
+    return _Header(site, known, compared if fits else None, read)
+
+
+def _fits(before: Site, after: Site) -> bool:
+    last = before.final[-len(after.initial) :]
+    return [(s.shape, s.dtype) for s in last] == [(s.shape, s.dtype) for s in after.initial]
+
+
+def _continues(sites: list[Site], header: _Header) -> tf.Tensor:
+    """Whether a call starts from the values that the one before ended with."""
+    if header.compared is None:
+        return tf.constant(header.previous is not None)
+    initial = header.site.initial
+    last = sites[header.compared].final[-len(initial) :]
+    return tf.reduce_all(
+        [tf.reduce_all(tf.equal(a, b)) for a, b in zip(last, initial, strict=True)]
+        + [tf.reduce_any([tf.reduce_any(tf.not_equal(a, tf.zeros_like(a))) for a in initial])]
+    )
+
+
+def _calls(headers: list[_Header], norms, masks, same, continues) -> tuple[list[Call], list[str]]:
+    """Return the calls in numbers, and the paths whose outputs are none of their states."""
+    calls, unlinked = [], []
+    for number, (site, previous, compared, read) in enumerate(headers):
+        names = ["h"] if site.step is None else site.step.names(same[number])[0]
+        if site.step is not None and not site.step.linked and not any(same[number]):
+            unlinked.append(site.name)
+        before = compared if previous is None and continues[number] else previous
+        ways = (site.go_backwards, site.read_at_every_step)
+        calls.append(Call(site.name, names, norms[number], masks[number], *ways, before, site.slices, read))
+    return calls, list(dict.fromkeys(unlinked))
+
+
+def _alike(loss: float, other: float, model: keras.Model) -> bool:
+    """Whether two losses are one to the rounding of the model's type."""
+    dtypes = {tf.as_dtype(layer.compute_dtype or "float32") for layer in model._flatten_layers()}
+    coarse = max(
+        (float(np.sqrt(np.finfo(dtype.as_numpy_dtype).eps)) for dtype in dtypes if _is_ieee(dtype)),
+        default=3e-4,
+    )
+    coarse = 0.1 if tf.bfloat16 in dtypes else coarse
+    return (
+        loss == other or (math.isnan(loss) and math.isnan(other)) or math.isclose(loss, other, rel_tol=coarse)
+    )
+
+
+def _is_ieee(dtype: tf.DType) -> bool:
+    return dtype in (tf.float16, tf.float32, tf.float64)
+
+
+def _refuted(checked: Checked) -> str:
+    return (
+        f"||dL/dh|| of {checked.where} is {checked.gradient:.4g}, "
+        f"a central difference gives {checked.difference:.4g}: do not trust it"
+    )

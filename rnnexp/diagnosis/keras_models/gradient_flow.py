@@ -1,16 +1,21 @@
 """One call: a model and a batch in, the gradient at every time step of every recurrent layer out."""
 
+import logging
 import weakref
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from rnnexp.diagnosis.keras_models.backward import BackwardPass, Reading
+from rnnexp.diagnosis.keras_models.backward import BackwardPass, Found
+from rnnexp.diagnosis.keras_models.data import Batch, check_targets, first_batch
+from rnnexp.diagnosis.keras_models.reachable import layers_by_path
+from rnnexp.diagnosis.keras_models.readings import Reading
+from rnnexp.diagnosis.keras_models.recommendations import setup_of
 from rnnexp.diagnosis.keras_models.result import GradientFlow, StateFlow
 from rnnexp.runtime.checks import ArgumentError, boolean, positive
 
+_logger = logging.getLogger(__name__)
 _KEPT = 8
 """Traced passes kept for one model: losses, shapes and modes that take turns."""
 
@@ -21,10 +26,13 @@ _passes: weakref.WeakKeyDictionary[keras.Model, list[tuple]] = weakref.WeakKeyDi
 def gradient_flow(
     model: keras.Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     loss: Any = None,
     training: bool = False,
     *,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
+    verify: bool = False,
     decades: float = 3.0,
 ) -> GradientFlow:
     """Measure ln ||dl_b/dh_t|| at every step of every recurrent layer of a Keras model.
@@ -37,25 +45,35 @@ def gradient_flow(
     outputs at t and all later steps. The states of one step are varied one at a time: c with h held.
     Layers that couple samples in training mode (batch normalisation) let other samples' losses in.
 
-    Nothing is recompiled or left changed: weights, layer states, metrics, optimizer, random seeds and the
-    functions that `fit`, `evaluate` and `predict` compiled are as before, even after an exception. The pass
-    is traced once for a model, loss and shape, and costs about one training step then. Layers run in Keras'
-    own loop instead of a fused (cuDNN) kernel.
+    Nothing is recompiled or left changed: weights, variables wherever they are kept, layer states, metrics,
+    optimizer, random generators and the functions that `fit`, `evaluate` and `predict` compiled are as
+    before, even after an exception. The pass is traced once for a model, loss and shape, and costs about one
+    training step then. Layers run in Keras' own loop instead of a fused (cuDNN) kernel.
+
+    Every pass compares its loss with that of a plain forward pass, and says so where they differ.
 
     Args:
         model: A built `keras.Model` with any mix of `keras.layers.RNN` and its subclasses (SimpleRNN, LSTM,
-            GRU, ConvLSTM, `rnnexp.RNN`), also in Bidirectional, TimeDistributed or nested models.
+            GRU, ConvLSTM, `rnnexp.RNN`), also in Bidirectional, TimeDistributed or nested models, and of
+            cells that the model calls itself, step by step: these are one sequence.
         x: One batch of inputs, as for `fit`: an array or tensor (B, ...), or a list or dictionary of them.
-            Arrays of floats are taken in Keras' float type, tensors as they are.
+            Arrays of floats are taken in Keras' float type, tensors as they are; a ragged tensor is padded,
+            with a mask, for a model that does not take it. Or a `tf.data.Dataset` or `PyDataset`, whose first
+            batch is taken (without its shuffling), or a tuple (x, y, sample_weight).
         y: Its targets, as for `fit`.
         loss: A Keras loss, its name, a callable (y, prediction) or whatever `compile` takes; it replaces the
             compiled loss. None takes the total loss that the model was compiled with. A callable that returns
             one number is taken for the mean over the batch.
         training: Whether layers run in training mode (dropout on), with random numbers that are not used up.
+        sample_weight: As for `fit`; it is part of l_b.
+        class_weight: As for `fit`.
+        verify: Whether to compare dl/dh_t with a central difference too, at three steps of every state that
+            is its cell's output or beside it; see `GradientFlow.checked`.
         decades: D of the verdicts, see `rnnexp.diagnosis.verdict.gradient_verdict`.
 
     Raises:
-        ArgumentError: The model is no Keras model, is not built, has no recurrent layer or no loss.
+        ArgumentError: The model is no Keras model, is not built, has no recurrent layer or no loss; or the
+            data do not fit, and which of them.
 
     Example:
         >>> import numpy as np
@@ -72,37 +90,47 @@ def gradient_flow(
     if loss is None and not model.compiled:
         raise ArgumentError("loss", "a Keras loss or a callable, since the model is not compiled", None)
     decades, training = positive("decades", decades), boolean("training", training)
-    x, y = (keras.tree.map_structure(_tensor, data) for data in (x, y))
-    value, readings = _run(model, x, y, loss, training)
-    if not readings:
-        raise ArgumentError("model", "a model that holds and calls a keras.layers.RNN", model.name)
-    return GradientFlow(model.name, value, _by_layer(readings, decades))
+    batch = first_batch(model, x, y, sample_weight, class_weight)
+    check_targets(model, loss, batch.y)
+    found = _run(model, batch, loss, training, boolean("verify", verify))
+    if not found.readings:
+        raise ArgumentError("model", *_without_readings(model, found))
+    for warning in found.warnings:
+        _logger.warning("%s", warning)
+    layers = _by_layer(found.readings, decades)
+    return GradientFlow(model.name, found.loss, layers, found.warnings, found.checked, setup_of(model))
 
 
-def _tensor(data: Any) -> tf.Tensor | None:
-    """Arrays of floats become Keras' float type, as in `fit`; tensors stay as they are."""
-    if data is None or tf.is_tensor(data):
-        return data
-    array = np.asarray(data)
-    return tf.convert_to_tensor(array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array)
+def _without_readings(model: keras.Model, found: Found) -> tuple[str, str]:
+    if found.warnings:
+        return "a model whose recurrent layers can be seen at work", "; ".join(found.warnings)
+    held = [path for path, layer in layers_by_path(model) if isinstance(layer, keras.layers.RNN)]
+    if held:
+        return (
+            "a model that calls its recurrent layers",
+            f"{model.name}, which does not call {', '.join(held)}",
+        )
+    return "a model that holds and calls a keras.layers.RNN", model.name
 
 
-def _run(model: keras.Model, x: Any, y: Any, loss: Any, training: bool) -> tuple[float, list[Reading]]:
+def _run(model: keras.Model, batch: Batch, loss: Any, training: bool, verify: bool) -> Found:
     """Take the pass that was traced for the like before, or a new one; keep it if it succeeds."""
     passes = _passes.setdefault(model, [])
-    purpose = _purpose(model, x, y, loss, training)
+    purpose = _purpose(model, batch, loss, training)
     for known, backward in passes:
         if known == purpose:
-            return backward.run(x, y)
-    backward = BackwardPass(model, loss, training, (x, y))
-    result = backward.run(x, y)
+            return backward.run(batch, verify)
+    backward = BackwardPass(model, loss, training, batch)
+    result = backward.run(batch, verify)
     passes[:] = [*passes, (purpose, backward)][-_KEPT:]
     return result
 
 
-def _purpose(model: keras.Model, x: Any, y: Any, loss: Any, training: bool) -> tuple:
+def _purpose(model: keras.Model, batch: Batch, loss: Any, training: bool) -> tuple:
     """What a trace depends on; equal for calls that may share one."""
-    specs = keras.tree.map_structure(lambda data: None if data is None else (data.shape, data.dtype), (x, y))
+    specs = keras.tree.map_structure(
+        lambda data: None if data is None else tf.type_spec_from_value(data), tuple(batch)
+    )
     layers = [(id(layer), layer.trainable) for layer in model._flatten_layers()]
     compiled: list[Any] = []
     if model.compiled:
@@ -117,5 +145,5 @@ def _purpose(model: keras.Model, x: Any, y: Any, loss: Any, training: bool) -> t
 def _by_layer(readings: list[Reading], decades: float) -> dict[str, dict[str, StateFlow]]:
     layers: dict[str, dict[str, StateFlow]] = {}
     for reading in readings:
-        layers.setdefault(reading.layer, {})[reading.state] = StateFlow(*reading, decades)
+        layers.setdefault(reading.layer, {})[reading.state] = StateFlow(*reading, decades=decades)
     return layers

@@ -3,42 +3,55 @@
 import collections
 import contextlib
 import functools
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
-from keras import ops
 
-from rnnexp.nn.keras_loop import state_names, tapped_loop, zero_taps
+from rnnexp.diagnosis.keras_models.reachable import layers_by_path, layers_of
+from rnnexp.nn.keras_loop import tapped_loop, zero_taps
 from rnnexp.nn.recurrent import RNN
-from rnnexp.nn.taps import recording
+from rnnexp.nn.tapped_step import TappedStep, covered, is_float
+from rnnexp.nn.taps import inside_step, is_inside_step, is_unrecorded, recording, unrecorded
 
 _logger = logging.getLogger(__name__)
 
 
 class Site(NamedTuple):
-    """One call of one recurrent layer.
+    """One call of one recurrent layer, or of a cell that a model calls itself.
 
     Attributes:
-        name: Path of the layer in the model, with /1, /2, ... at a second, third, ... call.
-        states: The states' names.
-        taps: Whose gradients are dl/dh, (B, T, ...), in the order of the inputs' time; or, where
-            `logarithmic`, ln ||dl_b/dh_t||, (T, B), in the order of processing.
+        name: Path of the layer in the model.
+        taps: Whose gradients are dl/dh, (B, T, ...), in the order of the inputs' time; or, where there is no
+            `step`, ln ||dl_b/dh_t||, (T, B), in the order of processing.
         mask: (B, T) booleans, or None.
         go_backwards: Whether the layer processes the last input first.
         read_at_every_step: Whether the layer hands its output on at every step, and not at the last only.
-        logarithmic: See `taps`.
+        step: The step that was taken, which names the states; None of the scan, whose only state is h.
+        initial: The states before the first step.
+        final: The states after the last.
+        hands_on: Whether another call may go on from the last states, with a gradient.
+        slices: Equal for the calls that one `TimeDistributed` makes for its slices; None elsewhere.
     """
 
     name: str
-    states: list[str]
     taps: tuple[tf.Tensor, ...]
     mask: tf.Tensor | None
     go_backwards: bool
     read_at_every_step: bool
-    logarithmic: bool
+    step: TappedStep | None
+    initial: list[Any]
+    final: list[Any]
+    hands_on: bool
+    slices: tuple | None
+
+    @property
+    def is_movable(self) -> bool:
+        """Whether a value of a tap moves the state, with all that is made from it."""
+        return self.step is None or self.step.additive
 
 
 class OutOfSightError(Exception):
@@ -51,132 +64,207 @@ class Sites:
     Args:
         tape: The tape that will be asked for the gradients.
         strict: Whether a call out of the tape's sight raises `OutOfSightError`, or is left out.
+        values: What to add to the states, for every call and state in their order, (B, T, ...); None: zeros.
+            Layers then run in Keras' loop, where that has an effect.
+
+    Attributes:
+        calls: The calls.
+        opened: The taps, in the order of `values`.
+        notes: What is not measured, and why, a sentence each.
+        moved: Whether there are values.
     """
 
-    def __init__(self, tape: tf.GradientTape, strict: bool):
+    def __init__(self, tape: tf.GradientTape, strict: bool, values: Sequence[tf.Tensor] | None = None):
         self.calls: list[Site] = []
-        self._count: collections.Counter[str] = collections.Counter()
-        self._called: set[str] = set()
+        self.opened: list[tf.Tensor] = []
+        self.notes: list[str] = []
+        self.moved = values is not None
+        self._values = iter(values or ())
+        self._called: dict[str, None] = {}
+        self._frames: list[_Frame] = []
+        self._numbers = itertools.count()
         self._tape = tape
         self._strict = strict
         self._graph = _graph()
 
-    def inner_loop(self, layer, path, sequences, initial_state, mask=None, training=False):
-        """Take the place of `layer.inner_loop`."""
-        self._called.add(path)
-        if _graph() is not self._graph or not _recorded():
-            return self._unseen(layer, path)(sequences, initial_state, mask, training)
-        if isinstance(layer, RNN) and layer._obstacle(mask) is None:
-            with recording(self._tape, per_sample=True) as record:
-                result = _own_loop(layer)(sequences, initial_state, mask, training)
-            self._keep(layer, path, ["h"], tuple(record.taps.values()), None, logarithmic=True)
-            return result
+    def loop(self, layer, path, sequences, initial_state, mask=None, training=False):
+        """Take the place of Keras' loop, which `layer.inner_loop` comes down to."""
+        if not self._sees(path):
+            with inside_step():
+                return keras.layers.RNN.inner_loop(layer, sequences, initial_state, mask, training)
         mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
-        taps = tuple(zero_taps(sequences, initial_state))
-        self._tape.watch(taps)
-        result = tapped_loop(layer, taps, sequences, initial_state, mask, training)
-        self._keep(layer, path, state_names(layer.cell, initial_state), taps, mask, logarithmic=False)
+        taps = self._taps(zero_taps(sequences, initial_state))
+        result, step = tapped_loop(layer, taps, sequences, initial_state, mask, training)
+        self._keep(layer, path, taps, mask, step, initial_state, result[2])
         return result
 
-    def check(self, model: keras.Model) -> None:
-        """Raise `OutOfSightError` if a layer has not reported, as one does whose graph was made before."""
-        missing = {path for path, layer in layers_by_path(model) if isinstance(layer, keras.layers.RNN)}
-        if self._strict and missing - self._called:
-            raise OutOfSightError(", ".join(sorted(missing - self._called)))
+    def scan(self, layer, path, loop, sequences, initial_state, mask=None, training=False):
+        """Take the place of `inner_loop` of an `rnnexp.RNN`, whose scan hands out norms of its own."""
+        if self.moved or layer._obstacle(mask) is not None or not self._sees(path):
+            return loop(sequences, initial_state, mask, training)
+        with recording(self._tape, per_sample=True) as record:
+            result = loop(sequences, initial_state, mask, training)
+        self._keep(layer, path, tuple(record.taps.values()), None, None, initial_state, result[2])
+        return result
 
-    def _keep(self, layer, path, names, taps, mask, logarithmic) -> None:
-        name = f"{path}/{self._count[path]}" if self._count[path] else path
-        self._count[path] += 1
-        ways = (layer.go_backwards, layer.return_sequences)
-        self.calls.append(Site(name, names, taps, mask, *ways, logarithmic))
+    def step(self, cell, path, call, inputs, states, *args, **kwargs):
+        """Take the place of `cell.call` where the model calls the cell itself: a sequence of one step."""
+        if is_inside_step() or not self._sees(path):
+            with inside_step():
+                return call(inputs, states, *args, **kwargs)
+        flat = [state for state in keras.tree.flatten(states) if is_float(state)]
+        taps = self._taps([tf.expand_dims(tf.zeros_like(state), 1) for state in flat])
+        step = TappedStep(cell, training=False)
+        each = [tap[:, 0] for tap in taps]
+        result = step.once(lambda x, s: call(x, s, *args, **kwargs), inputs, states, each)
+        self._keep(None, path, taps, None, step, states, [result[0], *keras.tree.flatten(result[1])])
+        return result
 
-    def _unseen(self, layer, path):
+    def called(self, path, call, *args, **kwargs):
+        """Take the place of a recurrent layer's `call`."""
+        if not is_unrecorded():
+            self._called[path] = None
+        return call(*args, **kwargs)
+
+    def slices(self, layer, call, *args, **kwargs):
+        """Take the place of `TimeDistributed.call` around `layer`, whose calls for the slices are one."""
+        frame = _Frame(next(self._numbers))
+        inner = layer.call
+
+        def each_slice(*inputs, **options):
+            frame.count.clear()
+            return inner(*inputs, **options)
+
+        self._frames.append(frame)
+        try:
+            with covered(layer, "call", each_slice):
+                return call(*args, **kwargs)
+        finally:
+            self._frames.pop()
+
+    def finish(self) -> None:
+        """Note the layers that were called, but took their steps without a loop or a cell of Keras'."""
+        seen = {site.name for site in self.calls}
+        for path in self._called:
+            if path not in seen and not any(note.startswith(f"layer {path} ") for note in self.notes):
+                self.notes.append(f"layer {path} takes its steps by neither Keras' loop nor its cell")
+
+    def _sees(self, path: str) -> bool:
+        """Whether a call is one of the model's, in sight of the tape."""
+        if is_unrecorded():
+            return False
+        if _graph() is self._graph and _recorded() and not _is_vectorized():
+            return True
         if self._strict:
             raise OutOfSightError(path)
-        _logger.warning("layer %s runs in a graph of its own, or unrecorded, and is not measured", path)
-        return _own_loop(layer)
+        note = f"layer {path} runs in a graph of its own, or unrecorded"
+        if note not in self.notes:
+            self.notes.append(note)
+        return False
+
+    def _taps(self, zeros: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        taps = tuple(next(self._values, zero) for zero in zeros)
+        self._tape.watch(taps)
+        self.opened += taps
+        return taps
+
+    def _keep(self, layer, path, taps, mask, step, initial, final) -> None:
+        slices = None
+        if self._frames:
+            count = self._frames[-1].count
+            slices = (self._frames[0].number, path, count[path])
+            count[path] += 1
+        ways = (False, False) if layer is None else (layer.go_backwards, layer.return_sequences)
+        ends = keras.tree.flatten(initial), keras.tree.flatten(final)
+        hands_on = layer is None or not layer.stateful
+        self.calls.append(Site(path, tuple(taps), mask, *ways, step, *ends, hands_on, slices))
+
+
+class _Frame:
+    """One call of a `TimeDistributed`: how often every path was met in the slice under way."""
+
+    def __init__(self, number: int):
+        self.number = number
+        self.count: collections.Counter[str] = collections.Counter()
 
 
 @contextlib.contextmanager
 def instrumented(model: keras.Model, sites: Sites) -> Iterator[None]:
     """Let the recurrent layers of `model` report their calls to `sites`.
 
-    Only attributes of the instances are covered, and uncovered on the way out: `inner_loop` of every
-    `keras.layers.RNN`; Bidirectional's fused kernels, which pass by it; rematerialisation, into which the
-    tape does not see; and TimeDistributed around a recurrent layer, which folds the outer steps into the
-    batch.
+    Only the instances are covered, and uncovered on the way out: Keras' loop, under whatever overrides
+    `inner_loop`, by a class between the layer's own and `keras.layers.RNN`; the cells, which a model may call
+    itself; fused kernels, which pass by the loop; rematerialisation, into which the tape does not see; and
+    TimeDistributed around a recurrent layer, whose calls for the slices are one.
     """
+    layers = list(layers_by_path(model))
+    owners = {id(layer.cell): path for path, layer in layers if isinstance(layer, keras.layers.RNN)}
     with contextlib.ExitStack() as covers:
-        for path, layer in [(model.name, model), *layers_by_path(model)]:
-            for name, value in _covers(layer, path, sites):
+        for path, layer in [(model.name, model), *layers]:
+            for name, value in _covers(layer, owners.get(id(layer), path), sites):
                 covers.enter_context(covered(layer, name, value))
+            if isinstance(layer, keras.layers.RNN):
+                covers.enter_context(_hooked(layer))
         yield
-
-
-def layers_by_path(layer: keras.layers.Layer, prefix: str = "") -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Yield every layer below `layer` with the names on the way to it, such as bidirectional/forward_lstm."""
-    yield from _walk(layer, prefix, set())
-
-
-def _walk(layer, prefix, seen):
-    for child in layer._layers:
-        if id(child) not in seen:
-            seen.add(id(child))
-            path = prefix + child.name
-            yield path, child
-            yield from _walk(child, f"{path}/", seen)
 
 
 def _covers(layer, path, sites: Sites) -> Iterator[tuple[str, Any]]:
     if layer._remat_mode is not None:
         yield "_remat_mode", None
     if isinstance(layer, keras.layers.RNN):
-        yield "inner_loop", functools.partial(sites.inner_loop, layer, path)
+        yield "call", functools.partial(sites.called, path, layer.call)
+        yield "_reported_loop", functools.partial(sites.loop, layer, path)
+        yield "_maybe_config_dropout_masks", _apart(layer._maybe_config_dropout_masks)
+        if "use_cudnn" in vars(layer):
+            yield "use_cudnn", False
+    if isinstance(layer, RNN):
+        if sites.moved:
+            yield "_obstacle", lambda _mask: "its states are moved"
+        yield "inner_loop", functools.partial(sites.scan, layer, path, layer.inner_loop)
     elif isinstance(layer, keras.layers.Bidirectional):
         for attempt in ("_can_attempt_fused_lstm", "_can_attempt_fused_gru"):
             yield attempt, _never
-    elif isinstance(layer, keras.layers.TimeDistributed) and _can_fold(layer.layer):
-        yield "call", functools.partial(_folded, layer.layer)
+    elif isinstance(layer, keras.layers.TimeDistributed) and _is_recurrent(layer.layer):
+        yield "call", functools.partial(sites.slices, layer.layer, layer.call)
+    elif hasattr(layer, "state_size") and not isinstance(layer, keras.layers.RNN):
+        yield "call", functools.partial(sites.step, layer, path, layer.call)
+
+
+@contextlib.contextmanager
+def _hooked(layer: keras.layers.RNN) -> Iterator[None]:
+    """Put a class before `keras.layers.RNN` where the layer looks its methods up."""
+    kind = type(layer)
+    bases = (_Hook,) if kind is keras.layers.RNN else (kind, _Hook)
+    object.__setattr__(layer, "__class__", type(kind.__name__, bases, {"__module__": kind.__module__}))
+    try:
+        yield
+    finally:
+        object.__setattr__(layer, "__class__", kind)
+
+
+class _Hook(keras.layers.RNN):
+    """What `super().inner_loop` of a layer comes to while it is instrumented."""
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Report the call."""
+        return self._reported_loop(sequences, initial_state, mask, training)
 
 
 def _never(*_args, **_kwargs) -> bool:
     return False
 
 
-def _can_fold(layer: keras.layers.Layer) -> bool:
-    inside = [each for each in layer._flatten_layers() if isinstance(each, keras.layers.RNN)]
-    return bool(inside) and not any(each.stateful for each in inside)
+def _apart(call: Callable) -> Callable:
+    def unseen(*args, **kwargs):
+        with unrecorded():
+            return call(*args, **kwargs)
+
+    return unseen
 
 
-def _folded(layer, inputs, training=None, mask=None):
-    """Call `layer` once on (B N, ...) instead of N times on (B, ...): slice n of sample b is row b N + n."""
-    batch_size, slices, *rest = ops.shape(inputs)
-    kwargs: dict[str, Any] = {}
-    if layer._call_has_mask_arg and mask is not None:
-        kwargs["mask"] = ops.reshape(mask, (batch_size * slices, *ops.shape(mask)[2:]))
-    if layer._call_has_training_arg:
-        kwargs["training"] = training
-    outputs = layer.call(ops.reshape(inputs, (batch_size * slices, *rest)), **kwargs)
-    return ops.reshape(outputs, (batch_size, slices, *ops.shape(outputs)[1:]))
-
-
-@contextlib.contextmanager
-def covered(instance: Any, name: str, value: Any) -> Iterator[None]:
-    """Let an attribute of one instance read `value`, past Keras' tracking of what is set."""
-    attributes = vars(instance)
-    own, before = name in attributes, attributes.get(name)
-    attributes[name] = value
-    try:
-        yield
-    finally:
-        if own:
-            attributes[name] = before
-        else:
-            attributes.pop(name, None)
-
-
-def _own_loop(layer):
-    return functools.partial(type(layer).inner_loop, layer)
+def _is_recurrent(layer: keras.layers.Layer) -> bool:
+    inside = [each for each in layers_of(layer) if hasattr(each, "state_size")]
+    return bool(inside) and not any(getattr(each, "stateful", False) for each in inside)
 
 
 def _recorded() -> bool:
@@ -186,6 +274,12 @@ def _recorded() -> bool:
         tape.watch(one)
         same = tf.identity(one)
     return tape.gradient(same, one) is not None
+
+
+def _is_vectorized() -> bool:
+    """Whether this is the body of `tf.vectorized_map`, where one call stands for all rows."""
+    scopes = "" if tf.executing_eagerly() else tf.compat.v1.get_default_graph().get_name_scope()
+    return any(scope.startswith("loop_body") for scope in scopes.split("/"))
 
 
 def _graph() -> tf.Graph | None:

@@ -1,13 +1,17 @@
 """A callback that looks at the gradient over time while a model trains."""
 
 import dataclasses
+import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
+from rnnexp.diagnosis.keras_models.data import Batch, first_batch
 from rnnexp.diagnosis.keras_models.gradient_flow import gradient_flow
 from rnnexp.diagnosis.keras_models.result import GradientFlow
+from rnnexp.diagnosis.keras_models.training_history import Recorder, TrainingHistory
 from rnnexp.diagnosis.keras_models.writers import Writer
 from rnnexp.runtime import checks
 
@@ -62,18 +66,23 @@ class GradientFlowMonitor(keras.callbacks.Callback):
     """Measure the gradient at every time step of a model at intervals during `fit`.
 
     The first look is taken before the first update. Training is the same to the bit with and without the
-    monitor: see `rnnexp.gradient_flow`, which also says what a look costs.
+    monitor: see `rnnexp.gradient_flow`, which also says what a look costs. Loss and global gradient norm of
+    every update are recorded too. A `fit` of another model starts anew.
 
     Args:
-        x: One batch of inputs, the same at every look.
+        x: One batch of inputs, the same at every look; or whatever `gradient_flow` takes as x;
+            of a data set the first batch, without its shuffling.
         y: Its targets.
         every: `Batches(n)` or `Epochs(n)`.
         writer: A `CsvWriter`, `TensorBoardWriter`, `MlflowWriter`, any object with their methods, or a list.
         loss: As for `gradient_flow`.
         training: As for `gradient_flow`.
+        sample_weight: As for `gradient_flow`.
+        class_weight: As for `gradient_flow`.
 
     Attributes:
-        history: The looks, each a `Look(step, epoch, flow)`, the first one first.
+        history: The looks at the model, each a `Look(step, epoch, flow)`, the first one first.
+        earlier: The histories of the models before it, the oldest first.
 
     Raises:
         ArgumentError: `every` is neither of the two, or a writer cannot write.
@@ -92,16 +101,21 @@ class GradientFlowMonitor(keras.callbacks.Callback):
     def __init__(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         every: Batches | Epochs = Epochs(1),
         writer: Writer | Sequence[Writer] = (),
         loss: Any = None,
         training: bool = False,
+        *,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
     ):
         super().__init__()
         if not isinstance(every, Batches | Epochs):
             raise checks.ArgumentError("every", "Batches(n) or Epochs(n)", every)
-        self._data = (x, y, loss, checks.boolean("training", training))
+        self._options = {"loss": loss, "training": checks.boolean("training", training)}
+        self._given = (x, y, sample_weight, class_weight)
+        self._batch: Batch | None = None
         self._every = every
         self._writers = list(writer) if isinstance(writer, Sequence) else [writer]
         for each in self._writers:
@@ -109,10 +123,38 @@ class GradientFlowMonitor(keras.callbacks.Callback):
                 raise checks.ArgumentError(
                     "writer", "an object with write and close, such as CsvWriter", each
                 )
+        self.earlier: list[list[Look]] = []
+        self._last: weakref.ref[keras.Model] | None = None
+        self._recorder: Recorder | None = None
+        self._records: list[TrainingHistory] = []
+        self._start()
+
+    def _start(self) -> None:
         self.history: list[Look] = []
-        self._step = 0
-        self._epoch = 0
-        self._epoch_start = 0
+        self._step = self._epoch = self._epoch_start = 0
+        self._records = []
+
+    def set_model(self, model: keras.Model) -> None:
+        """Start anew where the model is another one, and record its updates."""
+        super().set_model(model)
+        if self._last is not None and self._last() is not model:
+            self.earlier.append(self.history)
+            self._start()
+        self._last = weakref.ref(model)
+        if self._recorder is not None:  # of a `fit` that was broken off
+            self._recorder.stop()
+        self._recorder = Recorder(model) if model.compiled and model.optimizer is not None else None
+
+    @property
+    def training(self) -> TrainingHistory:
+        """Loss and global norm of every update of the model so far."""
+        records = [*self._records, *([] if self._recorder is None else [self._recorder.history])]
+        if not records:
+            return TrainingHistory(np.zeros(0), np.zeros(0))
+        return TrainingHistory(
+            np.concatenate([each.loss for each in records]),
+            np.concatenate([each.global_norm for each in records]),
+        )
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Look before the first update."""
@@ -126,6 +168,8 @@ class GradientFlowMonitor(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Count, and look where a multiple of n was passed."""
         before, self._step = self._step, self._epoch_start + batch + 1
+        if self._recorder is not None:
+            self._recorder.read(self._step)
         if isinstance(self._every, Batches) and self._step // self._every.n > before // self._every.n:
             self._look()
 
@@ -135,12 +179,27 @@ class GradientFlowMonitor(keras.callbacks.Callback):
             self._look()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Close the writers."""
+        """Close the writers, and let go of the optimizer."""
+        if self._recorder is not None:
+            self._recorder.stop()
+            self._records.append(self._recorder.history)
+            self._recorder = None
         for writer in self._writers:
             writer.close()
 
     def _look(self) -> None:
-        flow = gradient_flow(self.model, *self._data)
+        if self._recorder is not None:
+            self._recorder.read(0)
+        self._batch = first_batch(self.model, *self._given) if self._batch is None else self._batch
+        x, y, sample_weight = self._batch
+        flow = gradient_flow(self.model, x, y, sample_weight=sample_weight, **self._options)
+        flow = dataclasses.replace(flow, training=self.training)
         self.history.append(Look(self._step, self._epoch, flow))
         for writer in self._writers:
             writer.write(flow, self._step, self._epoch)
+
+    def __repr__(self) -> str:
+        if not self.history:
+            return "GradientFlowMonitor without looks"
+        flow = dataclasses.replace(self.history[-1].flow, training=self.training)
+        return f"After {self.history[-1].step} updates\n{flow}"

@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 from keras.src.trainers.compile_utils import CompileLoss
 
-from rnnexp.diagnosis.keras_models.instrumentation import covered
+from rnnexp.diagnosis.keras_models.data import Batch
+from rnnexp.nn.tapped_step import covered
 from rnnexp.runtime.checks import ArgumentError
 
 
@@ -22,24 +23,34 @@ class Objective(NamedTuple):
     samples: tf.Tensor
 
 
-def objective(model: keras.Model, loss: Any, x: Any, y: Any, prediction: Any, training: bool) -> Objective:
+def objective(model: keras.Model, loss: Any, batch: Batch, prediction: Any, training: bool) -> Objective:
     """Return the loss of a batch: `loss` where it is given, else what `model` was compiled with.
 
     The compiled loss is `model.compute_loss`, with several outputs, weights, added losses and an override of
     it, but through a copy of the compiled losses, so that the model's own are neither built nor updated.
+    Sample weights count as in `fit`: they are part of l_b.
 
     Raises:
         ArgumentError: `loss` is None and the model has none either.
     """
     if loss is not None:
         losses = CompileLoss(loss, output_names=getattr(model, "output_names", None))
-        value = losses(y, prediction)
+        value = losses(batch.y, prediction, batch.sample_weight)
     else:
         _check_loss(model)
         losses = _copy(model._compile_loss)
         with covered(model, "_compile_loss", losses):
-            value = model._compute_loss(x=x, y=y, y_pred=prediction, sample_weight=None, training=training)
-    batch_size = tf.shape(next(data for data in keras.tree.flatten(x) if data is not None))[0]
+            value = model._compute_loss(
+                x=batch.x,
+                y=batch.y,
+                y_pred=prediction,
+                sample_weight=batch.sample_weight,
+                training=training,
+            )
+    inputs = next(data for data in keras.tree.flatten(batch.x) if data is not None)
+    batch_size = tf.cast(
+        inputs.nrows() if isinstance(inputs, tf.RaggedTensor) else tf.shape(inputs)[0], tf.int32
+    )
     return Objective(tf.reduce_sum(value), tf.constant(1) if _is_sum(losses) else batch_size)
 
 

@@ -1,16 +1,24 @@
 """A model, and all that surrounds it, as it was before a forward pass."""
 
+import collections
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from tensorflow.python.eager import context
+from tensorflow.python.ops import stateful_random_ops
+
+from rnnexp.diagnosis.keras_models.reachable import GENERATORS, reachable
 
 _GENERATOR = "global_seed_generator"
 """Keras' name for the generator behind `keras.random` functions without a seed."""
+_SEED = 20_011
+"""Of TensorFlow's own random operations during a look: no sequence of the training's is used up."""
 
 
 @contextlib.contextmanager
@@ -18,28 +26,34 @@ def preserved(model: keras.Model, training: bool) -> Iterator[None]:
     """Put back on the way out, exception or not, what a forward pass and its loss may change.
 
     These are: variables that are no trainable weights (moving averages, seed generators, states of stateful
-    layers, metrics, a layer's own `tf.Variable`s) and, with `training`, the trainable weights, which some
-    wrappers normalise in training mode; the losses that layers keep of their last call; dropout masks that an
-    exception leaves in a cell; Keras' global seed generator, and Python's, which seeds the former.
+    layers, metrics, and every `tf.Variable` that is reachable from the model, wherever it is kept) and, with
+    `training`, the trainable weights, which some wrappers normalise in training mode; what layers and their
+    helper objects keep as attributes, and in lists, dictionaries and sets; the losses that layers keep of
+    their last call; dropout masks that an exception leaves in a cell; and the random generators of Keras,
+    TensorFlow, NumPy and Python, the global ones and those that the model holds.
     """
+    held = [each.value for each in reachable(model)]
     generator = seed_generator()
-    chance = random.getstate()
     # A tensor read from a variable shares its memory until the variable is written: this copies nothing.
-    values = [(variable, variable.value.read_value()) for variable in _variables(model, training, generator)]
-    values += [(variable, variable.read_value()) for variable in _raw_variables(model)]
-    losses = [(layer._losses, list(layer._losses)) for layer in model._flatten_layers()]
-    try:
-        yield
-    finally:
-        for variable, value in values:
-            variable.assign(value)
-        for kept, before in losses:
-            kept[:] = before
-        for layer in _recurrent(model):
-            layer._maybe_reset_dropout_masks(layer.cell)
-        if seed_generator() is not generator:
-            global_state.set_global_attribute(_GENERATOR, generator)
-        random.setstate(chance)
+    values = [(variable, _read(variable)) for variable in _variables(model, held, training, generator)]
+    attributes = _attributes(held)
+    layers = [each for each in held if isinstance(each, keras.layers.Layer)]
+    losses = [(layer._losses, list(layer._losses)) for layer in layers]
+    with chance_kept(held):
+        try:
+            yield
+        finally:
+            for variable, value in values:
+                variable.assign(value)
+            for kept, before in losses:
+                kept[:] = before
+            for layer in layers:
+                if isinstance(layer, keras.layers.RNN):
+                    layer._maybe_reset_dropout_masks(layer.cell)
+            for container, before in attributes:
+                _put_back(container, before)
+            if seed_generator() is not generator:
+                global_state.set_global_attribute(_GENERATOR, generator)
 
 
 def seed_generator() -> Any:
@@ -47,25 +61,105 @@ def seed_generator() -> Any:
     return global_state.get_global_attribute(_GENERATOR)
 
 
-def _variables(model: keras.Model, training: bool, generator: Any) -> list[keras.Variable]:
+def _read(variable: Any) -> tf.Tensor:
+    return (variable.value if isinstance(variable, keras.Variable) else variable).read_value()
+
+
+def _variables(model: keras.Model, held: list[Any], training: bool, generator: Any) -> list[Any]:
     own = [variable for variable in model.variables if training or not variable.trainable]
+    weights = {id(variable) for variable in model.trainable_variables} if not training else set()
+    weights |= {id(variable.value) for variable in model.variables}
+    kept = [each for each in held if isinstance(each, keras.Variable | tf.Variable)]
+    kept += [
+        each.state for each in held if isinstance(each, tf.random.Generator | keras.random.SeedGenerator)
+    ]
+    kept += [v for each in held if isinstance(each, keras.metrics.Metric) for v in each.variables]
     states = [
         variable
-        for layer in _recurrent(model)
-        if layer.stateful
+        for layer in held
+        if isinstance(layer, keras.layers.RNN) and layer.stateful
         for variable in keras.tree.flatten(layer.states)
         if variable is not None
     ]
     seeds = [] if generator is None else [generator.state]
-    return list({id(each): each for each in [*own, *states, *seeds, *model.metrics_variables]}.values())
+    all_of_them = [*own, *states, *seeds, *model.metrics_variables, *kept]
+    return [each for key, each in {id(each): each for each in all_of_them}.items() if key not in weights]
 
 
-def _raw_variables(model: keras.Model) -> list[tf.Variable]:
-    """The `tf.Variable`s that layers hold as attributes, `tf.random.Generator`s among them."""
-    held = [value for layer in model._flatten_layers() for value in vars(layer).values()]
-    generators = [value.state for value in held if isinstance(value, tf.random.Generator)]
-    return [*(value for value in held if isinstance(value, tf.Variable)), *generators]
+def _attributes(held: list[Any]) -> list[tuple[Any, Any]]:
+    """Every container of the model's, with a shallow copy of what it holds."""
+    containers = [each for each in held if isinstance(each, dict | list | set | collections.deque)]
+    containers += [vars(each) for each in held if _has_attributes(each)]
+    return [(container, _copy(container)) for container in containers]
 
 
-def _recurrent(model: keras.Model) -> list[keras.layers.RNN]:
-    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+def _has_attributes(value: Any) -> bool:
+    library = type(value).__module__.partition(".")[0] in ("keras", "tensorflow", "builtins", "functools")
+    return hasattr(value, "__dict__") and not (library or (callable(value) and hasattr(value, "__code__")))
+
+
+def _copy(container: Any) -> Any:
+    for kind in (dict, list, set):
+        if isinstance(container, kind):
+            return kind(container)
+    return list(container)
+
+
+def _put_back(container: Any, before: Any) -> None:
+    """Undo what changed in a container, past Keras' tracking of its own kinds of list and dictionary."""
+    if isinstance(container, dict):
+        for name in [name for name in container if name not in before]:
+            dict.__delitem__(container, name)
+        for name, value in before.items():
+            if container.get(name, container) is not value:
+                dict.__setitem__(container, name, value)
+    elif isinstance(container, list):
+        list.__setitem__(container, slice(None), before)
+    elif isinstance(container, set):
+        set.intersection_update(container, before)
+        set.update(container, before)
+    else:
+        container.clear()
+        container.extend(before)
+
+
+@contextlib.contextmanager
+def chance_kept(held: Sequence[Any] = ()) -> Iterator[None]:
+    """Put back on the way out the random generators outside Keras: global ones, and those a model holds."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    own = [(each, _state(each)) for each in held if isinstance(each, GENERATORS)]
+    shared = stateful_random_ops.global_generator
+    drawn = None if shared is None else shared.state.read_value()
+    eager = context.context()
+    seeds = {name: vars(eager)[name] for name in ("_seed", "_rng") if name in vars(eager)}
+    # An operation's generator lives in its kernel, which is found by the two seeds: others are other kernels.
+    eager._seed, eager._rng = _SEED, random.Random(_SEED)
+    try:
+        yield
+    finally:
+        del eager._rng
+        vars(eager).update(seeds)
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        for each, state in own:
+            _set_state(each, state)
+        stateful_random_ops.global_generator = shared
+        if shared is not None:
+            shared.state.assign(drawn)
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    return (
+        generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state()
+    )
+
+
+def _set_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, random.Random):
+        generator.setstate(state)
+    elif isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)

@@ -1,13 +1,19 @@
 """What a look at a model found: the gradient over time of every state, its rate and a verdict."""
 
+import base64
 import dataclasses
 import functools
+import html
+import io
 import math
 import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnexp.diagnosis.keras_models.recommendations import Setup, recommendations
+from rnnexp.diagnosis.keras_models.training_history import TrainingHistory
+from rnnexp.diagnosis.keras_models.verification import Checked
 from rnnexp.diagnosis.verdict import GradientVerdict, gradient_verdict
 from rnnexp.probes import GradientProfile, measure_gradient
 
@@ -40,6 +46,7 @@ class StateFlow:
         read_at_every_step: Whether the layer hands its output on at every step (`return_sequences`). If so,
             dl/dh_t is the sum of a direct term of step t and of what comes back from later steps: rate and
             verdict are of that sum, not of the recurrence alone.
+        read: Whether the loss depends on the state at all.
         decades: D of the verdict.
     """
 
@@ -49,6 +56,7 @@ class StateFlow:
     masked: np.ndarray
     go_backwards: bool
     read_at_every_step: bool = False
+    read: bool = True
     decades: float = 3.0
 
     def __post_init__(self):
@@ -109,7 +117,12 @@ class StateFlow:
 
     @functools.cached_property
     def verdict(self) -> GradientVerdict:
-        """The word of `rnnexp.diagnosis.verdict.gradient_verdict`."""
+        """The word of `rnnexp.diagnosis.verdict.gradient_verdict`.
+
+        A window of one step, as of a state that nobody reads, has none: not_measured.
+        """
+        if len(self.window) == 1 or not self.read:
+            return "not_measured"
         profile = self.profile
         low, high = profile.ratio_low, profile.ratio_high
         return gradient_verdict(low, high, profile.nonfinite_share, self.decades)
@@ -139,12 +152,21 @@ class GradientFlow:
         model: Name of the model.
         loss: L, as training would see it.
         layers: Layer name -> state name -> `StateFlow`, in the order in which the layers were called. A layer
-            called again has entries for every call: lstm, lstm/1, ...
+            called again has entries for every call: lstm, lstm/1, ...; calls that go on from each other's
+            states are one.
+        warnings: What is not measured, or not to be trusted, a sentence each.
+        checked: The comparisons with central differences that `verify=True` asks for.
+        setup: How the model's layers and optimizer are set up, which recommendations are made from.
+        training: Loss and gradient norm of every update before, in a look of the monitor.
     """
 
     model: str
     loss: float
     layers: dict[str, dict[str, StateFlow]]
+    warnings: tuple[str, ...] = ()
+    checked: tuple[Checked, ...] = ()
+    setup: Setup | None = None
+    training: TrainingHistory | None = None
 
     @property
     def states(self) -> list[StateFlow]:
@@ -162,6 +184,23 @@ class GradientFlow:
     def verdicts(self) -> dict[str, GradientVerdict]:
         """Return the verdicts of all states, under names such as lstm/h."""
         return {f"{flow.layer}/{flow.state}": flow.verdict for flow in self.states}
+
+    def recommendations(self) -> list[str]:
+        """Return what to change in the model, a sentence each, as far as the look and the history bear it."""
+        if self.setup is None:
+            return []
+        steps = {flow.layer: len(flow.window) for flow in self.states}
+        return recommendations(
+            [(s.layer, s.state, s.verdict) for s in self.states], steps, self.setup, self.training
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the table, and the figure beside it."""
+        buffer = io.BytesIO()
+        self.plot().savefig(buffer, format="png", dpi=100)
+        picture = base64.b64encode(buffer.getvalue()).decode()
+        image = f'<img src="data:image/png;base64,{picture}" alt="gradient flow">'
+        return f"<pre>{html.escape(repr(self))}</pre>{image}"
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a tidy table, one row a layer, state and step t = 1..T of the inputs' time.
@@ -199,6 +238,8 @@ class GradientFlow:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         notes = [_NOTE] if any(flow.read_at_every_step for flow in self.states) else []
+        notes += [f"! {warning}" for warning in self.warnings]
+        notes += [f"{number}. {text}" for number, text in enumerate(self.recommendations(), start=1)]
         return "\n".join([f"Gradient flow of {self.model}, loss {self.loss:.4g}", *lines, *notes])
 
 

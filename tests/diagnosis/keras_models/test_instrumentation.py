@@ -6,15 +6,11 @@ import pytest
 import tensorflow as tf
 from keras import layers as kl
 
-from rnnexp.diagnosis.keras_models.instrumentation import (
-    OutOfSightError,
-    Sites,
-    covered,
-    instrumented,
-    layers_by_path,
-)
+from rnnexp.diagnosis.keras_models.instrumentation import OutOfSightError, Sites, instrumented
+from rnnexp.diagnosis.keras_models.reachable import layers_by_path
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.recurrent import RNN
+from rnnexp.nn.tapped_step import covered
 
 B, T, F, H = 2, 5, 3, 4
 X = tf.constant(np.random.default_rng(0).normal(size=(B, T, F)), tf.float32)
@@ -70,7 +66,7 @@ def look(model, strict=True, x=X):
         sites = Sites(tape, strict)
         with instrumented(model, sites):
             output = model(x)
-        sites.check(model)
+        sites.finish()
         total = tf.reduce_sum(output)
     return sites.calls, output, tape.gradient(total, [list(site.taps) for site in sites.calls])
 
@@ -83,18 +79,20 @@ def test_a_site_says_what_was_called_and_how():
     )
     x = X * tf.constant([1.0, 1, 0, 1, 1])[:, None]
     (first, second), *_ = look(model, x=x)
-    assert (first.name, first.states, second.name, second.states) == ("first", ["h", "c"], "second", ["h"])
-    assert (first.go_backwards, first.read_at_every_step, first.logarithmic) == (False, True, False)
-    assert (second.go_backwards, second.read_at_every_step, second.logarithmic) == (True, False, False)
+    assert (first.name, first.step.names([False] * 2)) == ("first", (["h", "c"], [0]))
+    assert (second.name, second.step.names([False])) == ("second", (["h"], [0]))
+    assert (first.go_backwards, first.read_at_every_step, first.hands_on) == (False, True, True)
+    assert (second.go_backwards, second.read_at_every_step, second.hands_on) == (True, False, True)
+    assert (first.slices, second.slices) == (None, None)
     np.testing.assert_array_equal(first.mask, [[True, True, False, True, True]] * B)
     assert [tap.shape for tap in (*first.taps, *second.taps)] == [(B, T, F), (B, T, F), (B, T, H)]
 
 
-def test_calls_are_numbered_for_each_layer_in_their_order():
+def test_calls_are_noted_in_their_order():
     inputs = keras.Input((T, F))
     layer, other = (kl.SimpleRNN(F, return_sequences=True, name=name) for name in ("a", "b"))
     calls, *_ = look(keras.Model(inputs, layer(other(layer(layer(inputs))))))
-    assert [site.name for site in calls] == ["a", "a/1", "b", "a/2"]
+    assert [site.name for site in calls] == ["a", "a", "b", "a"]
 
 
 def test_taps_hold_the_adjoints_of_a_linear_recurrence():
@@ -108,7 +106,8 @@ def test_taps_hold_the_adjoints_of_a_linear_recurrence():
     np.testing.assert_allclose(of_plain, np.broadcast_to(expected[:, None], (B, T, H)), rtol=1e-6)
     norms = np.broadcast_to((np.sqrt(H) * expected)[:, None], (T, B))
     np.testing.assert_allclose(np.exp(of_scan), norms, rtol=1e-6)
-    assert (plain.logarithmic, logarithmic.logarithmic) == (False, True)
+    assert plain.step is not None
+    assert logarithmic.step is None
 
 
 MODELS = {
@@ -128,21 +127,19 @@ def test_values_are_the_same_within_and_no_attribute_is_left(name):
     before = [dict(vars(layer)) for layer in model._flatten_layers()]
     calls, output, _ = look(model)
     np.testing.assert_allclose(output, plain, rtol=1e-6, atol=1e-7)
-    assert len(calls) == (2 if name == "bidirectional" else 1)
+    assert len(calls) == {"bidirectional": 2, "time distributed": T}.get(name, 1)
     assert [set(vars(layer)) for layer in model._flatten_layers()] == [set(each) for each in before]
     with pytest.raises(KeyError), instrumented(model, Sites(tf.GradientTape(), strict=True)):
         raise KeyError
     assert [set(vars(layer)) for layer in model._flatten_layers()] == [set(each) for each in before]
 
 
-def test_time_distributed_folds_outer_steps_into_the_batch_row_b_n_plus_n():
-    model = MODELS["time distributed"]()
-    (site,), output, ((gradient,),) = look(model)
-    assert site.taps[0].shape == (B * T, F, H)
-    np.testing.assert_array_equal(gradient[:, -1], np.ones((B * T, H)))  # d sum / dh_T
-    inner = model.layers[-1].layer
-    row = tf.reshape(X, (B * T, F, 1))[T + 2 : T + 3]  # sample 1, slice 2
-    np.testing.assert_allclose(output[1, 2], inner(row)[0], rtol=1e-6)
+def test_the_slices_of_time_distributed_belong_together():
+    calls, _, gradients = look(MODELS["time distributed"]())
+    assert len({site.slices for site in calls}) == 1
+    for site, (gradient,) in zip(calls, gradients, strict=True):
+        assert site.taps[0].shape == (B, F, H)
+        np.testing.assert_array_equal(gradient[:, -1], np.ones((B, H)))  # d sum / dh_T
 
 
 def test_fused_kernels_of_both_directions_are_not_attempted():
@@ -162,25 +159,51 @@ def apart(layer, x, how):
 
 
 @pytest.mark.parametrize("how", ["graph", "unrecorded"])
-def test_a_call_out_of_sight_is_refused_or_left_out(how, caplog):
+def test_a_call_out_of_sight_is_refused_or_left_out(how):
     model = sequential(kl.SimpleRNN(H, name="layer"))
     layer, plain = model.layers[0], model(X)
     with tf.GradientTape() as tape:
         sites = Sites(tape, strict=True)
         with instrumented(model, sites), pytest.raises(OutOfSightError, match="layer"):
             apart(layer, X, how)
-    assert not caplog.text
     with tf.GradientTape() as tape:
         sites = Sites(tape, strict=False)
         with instrumented(model, sites):
             np.testing.assert_allclose(apart(layer, X, how), plain, rtol=1e-6)
     assert sites.calls == []
-    assert "layer layer runs in a graph of its own, or unrecorded, and is not measured" in caplog.text
+    assert sites.notes == ["layer layer runs in a graph of its own, or unrecorded"]
 
 
-def test_layers_that_never_reported_are_named_where_that_is_asked_for():
-    model = sequential(kl.SimpleRNN(H, return_sequences=True, name="b"), kl.GRU(H, name="a"), kl.Dense(1))
-    tape = tf.GradientTape()
-    with pytest.raises(OutOfSightError, match="^a, b$"):
-        Sites(tape, strict=True).check(model)
-    Sites(tape, strict=False).check(model)
+class Silent(kl.SimpleRNN):
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        return sequences[:, -1] @ self.cell.kernel
+
+
+def test_a_layer_that_was_called_and_did_not_report_is_noted():
+    model = sequential(kl.SimpleRNN(H, return_sequences=True), Silent(H, name="silent"))
+    with tf.GradientTape() as tape:
+        sites = Sites(tape, strict=True)
+        with instrumented(model, sites):
+            model(X)
+    sites.finish()
+    assert sites.notes == ["layer silent takes its steps by neither Keras' loop nor its cell"]
+
+
+def test_values_move_the_states_in_their_order():
+    model = sequential(kl.SimpleRNN(H, return_sequences=True), RNN(ElmanCell(H)))
+    plain = model(X)
+    outputs = []
+    for place in (0, 1):
+        values = [tf.ones((B, T, H)) if n == place else tf.zeros((B, T, H)) for n in (0, 1)]
+        with tf.GradientTape() as tape:
+            sites = Sites(tape, strict=True, values=values)
+            with instrumented(model, sites):
+                outputs.append(model(X))
+        assert len(sites.opened) == 2
+    layer = model.layers[1]
+    hidden = model.layers[0](X)
+    state = tf.zeros((B, H))
+    for t in range(T):
+        state = layer.cell(hidden[:, t], [state])[0] + 1.0
+    np.testing.assert_allclose(outputs[1], state, rtol=1e-5)
+    assert not np.allclose(outputs[0], plain)

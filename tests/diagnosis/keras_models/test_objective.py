@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers as kl
 
+from rnnexp.diagnosis.keras_models.data import Batch
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.runtime.checks import ArgumentError
 
@@ -27,8 +28,8 @@ def model():
     return keras.Sequential([keras.Input((OUT,)), kl.Dense(OUT)])
 
 
-def found(model, loss=None, x=X, y=Y, prediction=PREDICTION):
-    return objective(model, loss, x, y, prediction, training=False)
+def found(model, loss=None, x=X, y=Y, prediction=PREDICTION, sample_weight=None):
+    return objective(model, loss, Batch(x, y, sample_weight), prediction, training=False)
 
 
 MeanSquaredError = keras.losses.MeanSquaredError
@@ -105,3 +106,9 @@ def test_a_model_without_any_loss_is_refused(model, compiled):
     sentence = "a Keras loss or a callable, since the model is compiled with none, received None$"
     with pytest.raises(ArgumentError, match=f"^loss: expected {sentence}"):
         found(model)
+
+
+def test_sample_weights_are_part_of_the_loss_of_a_sample(model):
+    weights = np.array([1.0, 2.0, 0.0, 0.5], "float32")
+    loss, samples = found(model, "mse", sample_weight=tf.constant(weights))
+    assert float(loss) * int(samples) == pytest.approx(np.sum(weights * SQUARES), rel=RTOL)

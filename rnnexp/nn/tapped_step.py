@@ -1,0 +1,384 @@
+"""One step of any Keras cell, with a tap on each of its new states.
+
+A tap e_i on the state s_i gets
+
+    dl/de_i = dl/ds_i (later steps) + sum_r (dr/ds_i)^T dl/dr,   r: what the same step makes from s_i
+
+where r runs over the output and over the states of other cells of the step, and the other states of the same
+cell are held. Where the output *is* the state, that is one addition; else the derivatives inside the step are
+taken from its own graph. An output that is made out of sight of any tape (in a `tf.function`) counts as the
+state that it equals at every step.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from rnnexp.nn.taps import inside_step
+
+
+class Group(NamedTuple):
+    """The states of one cell of a step.
+
+    Attributes:
+        prefix: "" or the way to the cell in a stack, such as cell_0/.
+        places: Which of the floating states they are.
+        handed_on: Which of them is the cell's output; None where none is, or where that shows at run time.
+        names: What the cell calls them, if it has names (`state_names`).
+    """
+
+    prefix: str
+    places: list[int]
+    handed_on: int | None
+    names: list[str] | None
+
+
+class TappedStep:
+    """Calls a cell, or the cells of a stack one by one, and taps the new states.
+
+    Args:
+        cell: Any cell of a `keras.layers.RNN`.
+        training: Passed to the cell, where it asks for it.
+
+    Attributes:
+        groups: The cells of the last call, and whose output is which of their states.
+        linked: Whether every output is a state, or is made from states in sight of a tape.
+        additive: Whether the value of a tap is added to the state, so that a tap other than zero moves it.
+    """
+
+    def __init__(self, cell: Any, training: bool):
+        self.groups: list[Group] = []
+        self.linked = True
+        self.additive = True
+        self.same: tf.Tensor | None = None
+        self._cell = cell
+        self._training = training
+        self._flags: tf.Tensor | None = None
+
+    def __call__(self, inputs: Any, states: Sequence[Any], taps: Sequence[tf.Tensor | None]) -> tuple:
+        """Return the output, the new states and, as the last of these, the flags of `initial_flags`."""
+        *states, self._flags = states
+        self.groups, self.linked, self.additive = [], True, True
+        with inside_step():
+            output, new_states = self._call(self._cell, "", None, inputs, states, _Taps(taps))
+        if not keras.tree.is_nested(new_states):
+            new_states = [new_states]
+        return output, [*new_states, self._flags]
+
+    def once(self, call: Callable, inputs: Any, states: Any, taps: Sequence[tf.Tensor | None]) -> tuple:
+        """Take a single step through `call`, a function of inputs and states; return what it returns."""
+        self._flags = self.initial_flags(states)
+        with inside_step():
+            result = self._call(self._cell, "", call, inputs, states, _Taps(taps))
+        self.finish(self._flags)
+        return result
+
+    def initial_flags(self, states: Any) -> tf.Tensor:
+        """Return (B, N) ones: whether the output has been the state, for each of the N floating states."""
+        flat = keras.tree.flatten(states)
+        batch = flat[0].shape[0] or tf.shape(flat[0])[0]
+        return tf.ones((batch, sum(map(is_float, flat))), tf.float32)
+
+    def finish(self, flags: tf.Tensor) -> None:
+        """Take the flags after the last step."""
+        self.same = tf.reduce_all(flags > 0, axis=0)
+
+    def names(self, same: Sequence[bool]) -> tuple[list[str], list[int]]:
+        """Return the names of the floating states, and which are handed on.
+
+        A cell may name its states itself (`state_names`). Else its only state, and the one that is its
+        output, is h. The other one of two is c. All others are state_0, ... by their place in the cell.
+
+        Args:
+            same: The value of `same`, (N,).
+        """
+        names: dict[int, str] = {}
+        outputs = []
+        for group in self.groups:
+            handed_on = _handed_on(group, same) if group.handed_on is None else group.handed_on
+            names |= _names(group, handed_on)
+            outputs += [] if handed_on is None else [handed_on]
+        return [names[place] for place in sorted(names)], outputs
+
+    def _call(self, cell, prefix, call, inputs, states, taps: "_Taps"):
+        if call is None and _is_plain_stack(cell):
+            return self._call_stack(cell, prefix, inputs, states, taps)
+        asks = isinstance(cell, keras.layers.Layer) and cell._call_has_training_arg
+        given = {"training": self._training} if asks and call is None else {}
+        with tf.GradientTape(persistent=True) as tape, _calls_of_members(cell) as members:
+            tape.watch([each for each in keras.tree.flatten((inputs, states)) if is_float(each)])
+            output, new_states = (call or cell)(inputs, states, **given)
+        plain = keras.tree.flatten(new_states)
+        places, own_taps = taps.take([is_float(state) for state in plain])
+        floats = [state for state in plain if is_float(state)]
+        inner = _Inner(tape, output, floats, _cells_of(floats, members), _own_names(cell, plain))
+        output, tapped = self._tap(inner, prefix, places, own_taps)
+        remaining = iter(tapped)
+        merged = [next(remaining) if is_float(state) else state for state in plain]
+        return output, keras.tree.pack_sequence_as(new_states, merged)
+
+    def _call_stack(self, cell, prefix, inputs, states, taps):
+        """As Keras' stack does, but each state is tapped before the next cell reads it."""
+        new_states = []
+        for number, (member, state) in enumerate(zip(cell.cells, states, strict=True)):
+            state = list(state) if keras.tree.is_nested(state) else [state]
+            inputs, new_state = self._call(member, f"{prefix}cell_{number}/", None, inputs, state, taps)
+            new_states.append(new_state)
+        return inputs, new_states
+
+    def _tap(self, inner: "_Inner", prefix: str, places: list[int], taps: list[tf.Tensor | None]) -> tuple:
+        """Return the output and the states, tapped, and note who they are."""
+        direct = _index(inner.states, inner.output)
+        several = len(set(inner.cells)) > 1
+        for cell in sorted(set(inner.cells)):
+            mine = [place for place, each in enumerate(inner.cells) if each == cell]
+            handed_on = inner.handed_on(mine, direct)
+            name = f"{prefix}cell_{cell}/" if several else prefix
+            place = None if handed_on is None else places[handed_on]
+            names = None if inner.names is None else [inner.names[each] for each in mine]
+            self.groups.append(Group(name, [places[each] for each in mine], place, names))
+        if direct is not None and not several:
+            states = [_add(state, tap) for state, tap in zip(inner.states, taps, strict=True)]
+            return states[direct], states
+        self.additive = False
+        same = None if direct is not None or inner.is_linked() else self._compare(inner, places)
+        return inner.attached(taps, same)
+
+    def _compare(self, inner: "_Inner", places: list[int]) -> Callable[[int], tf.Tensor]:
+        """Note which states equal the output; return a function that tells it, once the loop is over."""
+        self.linked = False
+        flags = tf.unstack(self._flags, axis=1)
+        for place, state in zip(places, inner.states, strict=True):
+            flags[place] = flags[place] * _equal(inner.output, state)
+        self._flags = tf.stack(flags, axis=1)
+
+        def same(number: int) -> tf.Tensor:
+            """Whether the output was that state at all steps, and no earlier state of the cell."""
+            earlier = [tf.logical_not(self.same[place]) for place in places[:number]]
+            return tf.reduce_all(tf.stack([self.same[places[number]], *earlier]))
+
+        return same
+
+
+class _Taps:
+    """The taps of the floating states, handed out cell by cell."""
+
+    def __init__(self, taps: Sequence[tf.Tensor | None]):
+        self._taps = list(taps)
+        self._next = 0
+
+    def take(self, floating: Sequence[bool]) -> tuple[list[int], list[tf.Tensor | None]]:
+        """Return the places of the next states that are floating, and their taps."""
+        places = list(range(self._next, self._next + sum(floating)))
+        self._next += len(places)
+        return places, [self._taps[place] for place in places]
+
+
+class _Inner:
+    """What one call of a cell made, and how its parts depend on each other.
+
+    Args:
+        tape: A persistent tape over the call.
+        output: The output.
+        states: The new floating states.
+        cells: The number of the cell that made each of them.
+        names: What the cell calls them, if it does.
+    """
+
+    def __init__(
+        self,
+        tape: tf.GradientTape,
+        output: tf.Tensor,
+        states: list[tf.Tensor],
+        cells: list[int],
+        names: list[str] | None,
+    ):
+        self.tape, self.output, self.states, self.cells, self.names = tape, output, states, cells, names
+
+    def is_linked(self) -> bool:
+        """Whether the output is made from any of the states, in sight of the tape."""
+        return any(self._depends(self.output, state) for state in self.states)
+
+    def handed_on(self, mine: list[int], direct: int | None) -> int | None:
+        """Which of a cell's states is its output, or the only one that its output is made from directly."""
+        if direct is not None and len(set(self.cells)) == 1:
+            return direct
+        read = [place for place in mine if self._is_read(place)]
+        last = [
+            i for i in read if not any(j != i and self._depends(self.states[j], self.states[i]) for j in read)
+        ]
+        return last[0] if len(last) == 1 else None
+
+    def attached(self, taps: list[tf.Tensor | None], same: Callable[[int], tf.Tensor] | None) -> tuple:
+        """Return output and states, unchanged, so that the taps get the gradient of all that reads them."""
+        wanted = [place for place, tap in enumerate(taps) if tap is not None]
+        size = len(self.states)
+
+        @tf.custom_gradient
+        def attach(*values):
+            def adjoint(*upstream):
+                direct, *carried = upstream
+                found = _Adjoints(self, direct, carried)
+                gradients = [carried[place] + found.within(place) for place in wanted]
+                if same is not None:
+                    gradients = [
+                        g + tf.where(same(i), tf.cast(direct, g.dtype), tf.zeros_like(g))
+                        if g.shape.is_compatible_with(direct.shape)
+                        else g
+                        for i, g in zip(wanted, gradients, strict=True)
+                    ]
+                return (*upstream, *gradients)
+
+            return [tf.identity(value) for value in values[: size + 1]], adjoint
+
+        output, *states = attach(self.output, *self.states, *(taps[place] for place in wanted))
+        return output, states
+
+    def _is_read(self, place: int) -> bool:
+        others = [s for s, cell in zip(self.states, self.cells, strict=True) if cell != self.cells[place]]
+        return any(self._depends(target, self.states[place]) for target in [self.output, *others])
+
+    def _depends(self, target: tf.Tensor, source: tf.Tensor) -> bool:
+        return target is source or (is_float(target) and self.tape.gradient(target, source) is not None)
+
+
+class _Adjoints:
+    """The derivatives inside a step, for one gradient from outside."""
+
+    def __init__(self, inner: _Inner, direct: tf.Tensor, carried: list[tf.Tensor]):
+        self._inner, self._direct, self._carried = inner, direct, carried
+        self._found: dict[int, tf.Tensor] = {}
+
+    def within(self, place: int) -> tf.Tensor:
+        """sum_r (dr/ds)^T dl/dr over all that the step makes from s, the other states of its cell held.
+
+        The tape's derivative D counts the ways through the held states too. They are taken off again:
+
+            held_i = D_i [output and states of other cells] - sum_k (D_i s_k)^T held_k,   k: the held states
+        """
+        if place not in self._found:
+            inner, state = self._inner, self._inner.states[place]
+            others = [i for i, cell in enumerate(inner.cells) if cell != inner.cells[place]]
+            targets = [inner.output, *(inner.states[i] for i in others)]
+            seeds = [self._direct, *(self._carried[i] for i in others)]
+            total = inner.tape.gradient(targets, state, seeds, unconnected_gradients="zero")
+            for mate, cell in enumerate(inner.cells):
+                if mate != place and cell == inner.cells[place]:
+                    total = self._without(total, state, mate, place)
+            self._found[place] = total
+        return self._found[place]
+
+    def _without(self, total: tf.Tensor, state: tf.Tensor, mate: int, place: int) -> tf.Tensor:
+        held = self._inner.states[mate]
+        if held is state:  # one tensor under two names: the first gets it all
+            return total if place < mate else tf.zeros_like(total)
+        if not self._inner._depends(held, state):
+            return total
+        through = self._inner.tape.gradient(held, state, self.within(mate))
+        return total - through
+
+
+@contextlib.contextmanager
+def _calls_of_members(cell: Any) -> Iterator[list[list[tf.Tensor]]]:
+    """Note the new states of every cell inside `cell` that is called, in the order of the calls."""
+    noted: list[list[tf.Tensor]] = []
+    with contextlib.ExitStack() as covers:
+        for member in _members(cell):
+            covers.enter_context(covered(member, "call", _noting(member.call, noted)))
+        yield noted
+
+
+def _noting(call: Callable, noted: list[list[tf.Tensor]]) -> Callable:
+    def noting(*args, **kwargs):
+        result = call(*args, **kwargs)
+        if isinstance(result, tuple) and len(result) == 2:
+            noted.append([state for state in keras.tree.flatten(result[1]) if tf.is_tensor(state)])
+        return result
+
+    return noting
+
+
+def _members(cell: Any) -> list[keras.layers.Layer]:
+    inside = cell._flatten_layers(include_self=False) if isinstance(cell, keras.layers.Layer) else ()
+    return [each for each in inside if hasattr(each, "state_size") and not isinstance(each, keras.layers.RNN)]
+
+
+def _cells_of(states: list[tf.Tensor], members: list[list[tf.Tensor]]) -> list[int]:
+    """Return the number of the cell that each state comes from; a state of none comes from the outer cell."""
+    calls = [
+        next((n for n, made in enumerate(members) if _index(made, state) is not None), -1) for state in states
+    ]
+    order = sorted(set(calls) - {-1}) + ([-1] if -1 in calls else [])
+    return [order.index(call) for call in calls]
+
+
+@contextlib.contextmanager
+def covered(instance: Any, name: str, value: Any) -> Iterator[None]:
+    """Let an attribute of one instance read `value`, past Keras' tracking of what is set."""
+    attributes = vars(instance)
+    own, before = name in attributes, attributes.get(name)
+    attributes[name] = value
+    try:
+        yield
+    finally:
+        if own:
+            attributes[name] = before
+        else:
+            attributes.pop(name, None)
+
+
+def is_float(value: Any) -> bool:
+    """Whether a value is a tensor (or variable, or array) of real floating numbers."""
+    return hasattr(value, "dtype") and tf.as_dtype(value.dtype).is_floating
+
+
+def _is_plain_stack(cell: Any) -> bool:
+    stack = keras.layers.StackedRNNCells
+    return isinstance(cell, stack) and type(cell).call is stack.call
+
+
+def _index(tensors: Sequence[tf.Tensor], wanted: tf.Tensor) -> int | None:
+    return next((place for place, each in enumerate(tensors) if each is wanted), None)
+
+
+def _equal(output: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+    """Return 1 for every sample whose output is the state, (B,)."""
+    if not output.shape.is_compatible_with(state.shape) or output.shape.rank != state.shape.rank:
+        return tf.zeros(tf.shape(state)[:1])
+    alike = tf.equal(output, tf.cast(state, output.dtype))
+    return tf.cast(tf.reduce_all(alike, axis=list(range(1, alike.shape.rank))), tf.float32)
+
+
+def _add(state: tf.Tensor, tap: tf.Tensor | None) -> tf.Tensor:
+    if tap is None:
+        return state
+    tapped = state + tf.cast(tap, state.dtype)
+    tapped.set_shape(state.shape)
+    return tapped
+
+
+def _handed_on(group: Group, same: Sequence[bool]) -> int | None:
+    return next((place for place in group.places if same[place]), None)
+
+
+def _own_names(cell: Any, states: list[tf.Tensor]) -> list[str] | None:
+    names = getattr(cell, "state_names", None)
+    if names is None or len(names) != len(states):
+        return None
+    return [name for name, state in zip(names, states, strict=True) if is_float(state)]
+
+
+def _names(group: Group, handed_on: int | None) -> dict[int, str]:
+    if group.names is not None:
+        return {place: group.prefix + name for place, name in zip(group.places, group.names, strict=True)}
+    if len(group.places) == 1:
+        return {group.places[0]: f"{group.prefix}h"}
+    names = {place: f"{group.prefix}state_{number}" for number, place in enumerate(group.places)}
+    if handed_on is not None:
+        if len(group.places) == 2:
+            names = dict.fromkeys(group.places, f"{group.prefix}c")
+        names[handed_on] = f"{group.prefix}h"
+    return names

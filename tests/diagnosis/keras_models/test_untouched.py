@@ -1,0 +1,192 @@
+"""Whatever a model holds, wherever it holds it: a look leaves it, and training goes on as without."""
+
+import random
+import time
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as kl
+
+from rnnexp.diagnosis.keras_models import GradientFlowMonitor, gradient_flow
+
+B, T, F, H = 4, 6, 3, 5
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(size=(B, T, F)).astype("float32")
+Y = DRAW.normal(size=(B, H)).astype("float32")
+
+
+class Module(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.count = tf.Variable(0.0)
+
+
+class Helper:
+    def __init__(self):
+        self.inner = types.SimpleNamespace(count=tf.Variable(0.0))
+
+
+def closure():
+    count = tf.Variable(0.0)
+    return lambda: count
+
+
+PLACES = {
+    "dict": lambda: ({"n": tf.Variable(0.0)}, lambda held: held["n"]),
+    "nested list": lambda: ([[tf.Variable(0.0)]], lambda held: held[0][0]),
+    "tuple": lambda: ((tf.Variable(0.0),), lambda held: held[0]),
+    "helper object": lambda: (Helper(), lambda held: held.inner.count),
+    "module": lambda: (Module(), lambda held: held.count),
+    "closure": lambda: (closure(), lambda held: held()),
+    "keras variable": lambda: ({"n": keras.Variable(0.0, trainable=False)}, lambda held: held["n"]),
+}
+
+
+class Counting(kl.Layer):
+    def __init__(self, held, count):
+        super().__init__()
+        self.held, self.count = held, count
+
+    def call(self, x):
+        self.count(self.held).assign(self.count(self.held) + 1.0)
+        return x / tf.convert_to_tensor(self.count(self.held))
+
+
+def trained(layer, *callbacks, **compiling):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((T, F)), layer, kl.GRU(H)])
+    model.compile("sgd", "mse", **compiling)
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=callbacks)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_variable_is_put_back_wherever_it_is(place):
+    results = []
+    for monitored in (False, True):
+        layer = Counting(*PLACES[place]())
+        callbacks = [GradientFlowMonitor(X, Y)] if monitored else []
+        results.append((trained(layer, *callbacks), float(layer.count(layer.held))))
+    (plain, count), (watched, same) = results
+    assert count == same
+    keras.tree.map_structure(np.testing.assert_array_equal, watched, plain)
+
+
+class Noise(kl.Layer):
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+
+    def call(self, x, training=False):
+        return x + tf.cast(self.draw(x.shape), x.dtype) if training else x
+
+
+SOURCES = {
+    "tf": lambda: tf.random.normal,
+    "tf, seeded": lambda: lambda shape: tf.random.normal(shape, seed=3),
+    "tf, global generator": lambda: lambda shape: tf.random.get_global_generator().normal(shape),
+    "tf, own generator": lambda: Holding(tf.random.Generator.from_seed(1)).draw,
+    "numpy": lambda: lambda shape: np.random.randn(*shape),  # noqa: NPY002
+    "numpy, own": lambda: Holding(np.random.default_rng(0)).draw,
+    "python": lambda: lambda shape: random.gauss(0, 1),
+    "python, own": lambda: Holding(random.Random(0)).draw,
+    "keras": lambda: keras.random.normal,
+}
+
+
+class Holding:
+    def __init__(self, generator):
+        self.generator = generator
+
+    def draw(self, shape):
+        if isinstance(self.generator, random.Random):
+            return self.generator.gauss(0, 1)
+        size = {"size": shape} if isinstance(self.generator, np.random.Generator) else {"shape": shape}
+        return self.generator.normal(**size)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_random_number_is_used_up(source):
+    results = []
+    for callbacks in ([], [GradientFlowMonitor(X, Y, training=True)]):
+        tf.random.set_global_generator(tf.random.Generator.from_seed(5))
+        results.append(trained(Noise(SOURCES[source]()), *callbacks, run_eagerly=True))
+    keras.tree.map_structure(np.testing.assert_array_equal, *results)
+
+
+class Remembering(kl.Layer):
+    """Keeps Python numbers, and its last input."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.seen, self.last = 0, [], None
+
+    def call(self, x):
+        self.calls += 1
+        self.seen.append(self.calls)
+        self.last = x
+        return x
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_attributes_are_put_back(eager):
+    layer = Remembering()
+    model = keras.Sequential([keras.Input((T, F)), layer, kl.GRU(H)])
+    model.compile("sgd", "mse", run_eagerly=eager)
+    before = layer.calls, list(layer.seen), layer.last
+    gradient_flow(model, X, Y)
+    assert (layer.calls, list(layer.seen)) == before[:2]
+    assert layer.last is before[2]
+
+
+def test_training_under_every_setting_is_the_same_to_the_bit():
+    def train(*callbacks, **compiling):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([
+            keras.Input((T,)),
+            kl.Embedding(7, F, mask_zero=True),
+            kl.RNN([kl.GRUCell(H), kl.LSTMCell(H)], return_sequences=True),
+            kl.SimpleRNN(H, dropout=0.3),
+        ])  # fmt: skip
+        model.compile("adam", "mse", **compiling)
+        x = np.random.default_rng(1).integers(0, 7, size=(8, T))
+        model.fit(x, np.ones((8, H)), batch_size=2, epochs=2, verbose=0, callbacks=callbacks)
+        return [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]
+
+    for compiling in ({}, {"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}):
+        monitor = GradientFlowMonitor(np.ones((2, T), int), np.ones((2, H)), training=True)
+        plain = train(**compiling)
+        keras.tree.map_structure(np.testing.assert_array_equal, train(monitor, **compiling), plain)
+        assert len(monitor.training.global_norm) == 8
+
+
+class Spare(keras.Model):
+    def __init__(self, spare):
+        super().__init__()
+        self.rnn = kl.LSTM(16)
+        self.spare = kl.GRU(3) if spare else None
+
+    def call(self, x):
+        return self.rnn(x)
+
+
+def test_a_layer_that_is_held_and_not_called_costs_nothing():
+    x, y = np.ones((8, 50, 3), "float32"), np.ones((8, 16), "float32")
+    fastest = []
+    for spare in (False, True):
+        model = Spare(spare)
+        model.compile("sgd", "mse")
+        model.build((None, 50, 3))
+        if spare:
+            model.spare.build((None, 50, 3))
+        assert list(gradient_flow(model, x, y).layers) == ["lstm"] if not spare else True
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            gradient_flow(model, x, y)
+            times.append(time.perf_counter() - start)
+        fastest.append(min(times))
+    assert fastest[1] < 4 * fastest[0]  # it was 17 times; the machine may be busy
