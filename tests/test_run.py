@@ -171,7 +171,7 @@ def assert_complete(client, run):
     assert (
         data.params.items() >= {"task": "adding", "clip": "none", "units": "16", "init.gain": "1.0"}.items()
     )
-    assert 25 <= len(data.metrics) <= 47  # "about 40"
+    assert 25 <= len(data.metrics) <= 60  # a page that can still be read, and none per time step
     assert all(map(math.isfinite, data.metrics.values()))
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert names >= {
