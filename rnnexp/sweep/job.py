@@ -25,12 +25,16 @@ from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweep.folder import SweepFolder
 from rnnexp.sweep.outcome import Outcome, one_line
 from rnnexp.sweep.resources import cores, thread_limits
+from rnnexp.tracking.destination import sent
+from rnnexp.tracking.sync import load_model, sync
+from rnnexp.tracking.upload import awaits_upload
 
 CALL = "RNNEXP_SWEEP_CALL"
 """The environment variable that tells a job on another machine the call of the sweep that it works for."""
 
 _POLL = 0.25  # seconds
 _GRACE = 3.0  # seconds: to close the records of a job that is to end at once
+UNSENT = "its records are not in MLflow yet; the same command sends them"
 _TRIES = 2
 
 
@@ -118,14 +122,15 @@ class _Work:
         if self._outcome.status != "SKIPPED":
             # The run knows best: a signal may have come when it had finished.
             status = status if self._run is None else self._run.state()["status"]
-            self._note_down(status=status, note="" if status == "FINISHED" else note)
+            unsent = UNSENT if self._run is not None and awaits_upload(self._run.path) else ""
+            self._note_down(status=status, note=unsent if status == "FINISHED" else note)
         self._note_down(seconds=round(time.monotonic() - started, 3))
 
     def _begin(self, job: Job) -> None:
         self._note_down(name=job.name, config_hash=job.config_hash)
         found = earlier_in_sweep(job, self._folder.runs_of(job.hashes, job.output_dir))
         if found.folder is not None and found.next in ("skip", "busy"):
-            note = "another process is at work on it" if found.next == "busy" else ""
+            note = "another process is at work on it" if found.next == "busy" else late(job, found.folder)
             self._open(found.folder, status="SKIPPED", note=note)
         else:
             resumed = found.has_checkpoint
@@ -140,6 +145,18 @@ class _Work:
         if self._run is not None:
             self._outcome = self._outcome.of(self._run.state())
         self._folder.record(self._outcome)
+
+
+def late(job: Job, run: RunFolder) -> str:
+    """Send to MLflow what it did not take while the run was at work; return what is to be said of that."""
+    if not awaits_upload(run.path):
+        return ""
+    try:
+        sync(run.path, load_model, job.tracking.uri)
+        run.update(run_id=sent(run.path)["run_id"])
+    except Exception as error:  # of MLflow: the run has finished, and the next call tries again
+        return f"{UNSENT} ({one_line(error)})"
+    return "its records have been sent to MLflow now"
 
 
 @contextlib.contextmanager

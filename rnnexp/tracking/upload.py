@@ -96,6 +96,12 @@ class Upload:
             update(self._folder, model=written)
 
 
+def awaits_upload(folder: Path) -> bool:
+    """Return whether MLflow has not taken all records of a run that has ended and was meant for it."""
+    ended = StateFile(folder / STATUS).read().get("status") in STATUSES
+    return ended and "store" in sent(folder) and not is_sent(folder)
+
+
 def is_sent(folder: Path) -> bool:
     """Return whether MLflow has all records of a run that has ended."""
     status = StateFile(folder / STATUS).read().get("status")

@@ -10,8 +10,10 @@ from rnnexp.runs.job import Membership
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.job import close_records, do_job
+from rnnexp.sweep.job import UNSENT, close_records, do_job
 from rnnexp.sweep.outcome import Outcome
+from rnnexp.tracking import destination
+from rnnexp.tracking.client import connect
 
 TINY = ("seq_len=5", "units=4", "batch_size=4", "steps=2", "jit=false", "probe.bootstrap=100", "seed=3")
 
@@ -124,3 +126,23 @@ def test_without_a_run_there_is_nothing_to_close(folder):
     close_records(folder, made(folder), Outcome(0, ()), "FAILED", "gone")
     outcome = folder.outcome(0)
     assert (outcome.status, outcome.note) == ("FAILED", "gone")
+
+
+def test_records_that_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_uri, monkeypatch):
+    def gone(uri, experiment):
+        raise ConnectionError("the server has died")
+
+    address = ("tracking=mlflow", f"tracking.uri={tracking_uri}")
+    with monkeypatch.context() as away:
+        away.setattr(destination, "ensure_store", gone)
+        first = done(folder, *address)
+        folder.begin()
+        again = done(folder, *address)
+    assert (first.status, first.note) == ("FINISHED", UNSENT)
+    assert (again.status, again.note) == ("SKIPPED", f"{UNSENT} (ConnectionError: the server has died)")
+    folder.begin()
+    assert done(folder, *address).note == "its records have been sent to MLflow now"
+    folder.begin()
+    last = done(folder, *address)
+    assert (last.status, last.note) == ("SKIPPED", "")
+    assert connect(tracking_uri).get_run(last.run_id).info.status == "FINISHED"
