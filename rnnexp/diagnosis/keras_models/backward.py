@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -128,11 +129,11 @@ class BackwardPass:
         notes += [
             f"what reads the output of {path} at a step is not counted: it is no state" for path in unlinked
         ]
-        warnings = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
-        warnings += self._check_loss(way, float(loss), leaves)
+        doubts = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
+        doubts += self._check_loss(way, float(loss), leaves)
         checked = self._verified(way, leaves, calls, float(samples)) if verify else []
-        warnings += [_refuted(each) for each in checked if not each.agrees]
-        return Found(float(loss), readings(calls), tuple(warnings), tuple(checked))
+        doubts += [_refuted(each) for each in checked if not each.agrees]
+        return Found(float(loss), readings(calls), tuple(doubts), tuple(checked))
 
     def _check_loss(self, way: Way, loss: float, leaves: list[Any]) -> list[str]:
         """Compare with the loss of a pass that nothing of this package takes part in."""
@@ -199,7 +200,10 @@ class BackwardPass:
                 mode["mask"] = masks
             else:
                 keras.tree.map_structure(set_keras_mask, batch.x, masks)
-        prediction = model(batch.x, **mode)
+        with warnings.catch_warnings():
+            if self._padded:  # Keras warns of the mask that it has just used
+                warnings.filterwarnings("ignore", ".*was passed an input with a mask attached to it.*")
+            prediction = model(batch.x, **mode)
         return objective(model, self._loss, batch, prediction, self._training)
 
     def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
@@ -228,13 +232,13 @@ class BackwardPass:
             for site, each in zip(sites.calls, gradients, strict=True)
         ]
         masks = [masked(site, each[0]) for site, each in zip(sites.calls, norms, strict=True)]
-        same = [same(site) for site in sites.calls]
+        equal = [same(site) for site in sites.calls]
         return (
             loss,
             samples,
             norms,
             masks,
-            same,
+            equal,
             [continues(sites.calls, each) for each in self._headers],
         )
 

@@ -135,10 +135,11 @@ class _FlatCell:
             tf.reshape(new, tf.shape(old))
             for new, old in zip(keras.tree.flatten(new_states), states, strict=True)
         ]
-        for new, old in zip(flat, states, strict=True):
-            new.set_shape(old.shape)
         counts = inputs[:, -1:] > 0
-        return None, [tf.where(counts, new, old) for new, old in zip(flat, states, strict=True)]
+        chosen = [tf.where(counts, new, old) for new, old in zip(flat, states, strict=True)]
+        for new, old in zip(chosen, states, strict=True):
+            new.set_shape(old.shape)
+        return None, chosen
 
 
 def _jacobians(model: keras.Model, x: Any) -> Iterator[tuple[str, CellJacobians]]:
