@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from rnnexp.nn.tapped_step import TappedStep, is_float
+from rnnexp.nn.step_derivatives import is_float
+from rnnexp.nn.tapped_step import TappedStep
 from rnnexp.nn.taps import unrecorded
 
 

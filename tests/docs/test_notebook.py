@@ -17,7 +17,7 @@ def run(source: str, names: dict[str, Any]) -> list[dict[str, Any]]:
             value = compile(last, "cell", "eval")
         except SyntaxError:
             exec(compile(source, "cell", "exec"), names)
-            shown = None
+            shown: Any = None
         else:
             exec(compile("\n".join(statements), "cell", "exec"), names)
             shown = eval(value, names)

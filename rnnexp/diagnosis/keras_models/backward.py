@@ -1,11 +1,11 @@
 """One forward and one backward pass through a model, traced once: ln ||dl_b/dh_t|| of every state."""
 
 import contextlib
-import functools
 import logging
 import math
+import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -14,11 +14,21 @@ import tensorflow as tf
 from keras.src.backend import set_keras_mask
 
 from rnnexp.diagnosis.keras_models.data import Batch
-from rnnexp.diagnosis.keras_models.instrumentation import Site, Sites, instrumented
+from rnnexp.diagnosis.keras_models.instrumentation import Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
 from rnnexp.diagnosis.keras_models.readings import Call, Reading, readings
+from rnnexp.diagnosis.keras_models.site_values import (
+    Header,
+    calls_of,
+    continues,
+    header,
+    log_norms,
+    masked,
+    same,
+)
 from rnnexp.diagnosis.keras_models.verification import Checked, check_step, places
+from rnnexp.diagnosis.keras_models.ways import Way
 from rnnexp.runtime.checks import ArgumentError
 
 _logger = logging.getLogger(__name__)
@@ -40,15 +50,6 @@ class Found(NamedTuple):
     checked: tuple[Checked, ...]
 
 
-class _Header(NamedTuple):
-    """What is known of a site when the pass is traced."""
-
-    site: Site
-    previous: int | None
-    compared: int | None
-    read: list[bool]
-
-
 class BackwardPass:
     """The traced pass of one model, loss, mode and shape.
 
@@ -68,7 +69,7 @@ class BackwardPass:
         self._specs = keras.tree.map_structure(_spec, like)
         self._padded = False
         self._ways = self._open_ways(model)
-        self._headers: list[_Header] = []
+        self._headers: list[Header] = []
         self._notes: list[str] = []
         self._moved: list[tuple[int, int]] = []
         self._generator: Any = None
@@ -106,36 +107,35 @@ class BackwardPass:
         self._ways = [surest]
         return result
 
-    def _open_ways(self, model: keras.Model) -> list["_Way"]:
+    def _open_ways(self, model: keras.Model) -> list[Way]:
         """The ways to take the pass, the cheapest first: as `fit` would, without XLA, eagerly.
 
         A `tf.function` of the model's own is seen through where its Python code can be traced as it is.
         """
         if tf.config.functions_run_eagerly() or (model.compiled and model.run_eagerly):
-            return [_Way(self, jit_compile=False, inline=True, eager=True)]
+            return [Way(self, jit_compile=False, inline=True, eager=True)]
         ways = [
-            _Way(self, False, inline, eager)
-            for inline, eager in ((True, False), (False, False), (True, True))
+            Way(self, False, inline, eager) for inline, eager in ((True, False), (False, False), (True, True))
         ]
-        return [_Way(self, True, True, False), *ways] if model.compiled and model.jit_compile else ways
+        return [Way(self, True, True, False), *ways] if model.compiled and model.jit_compile else ways
 
-    def _take(self, way: "_Way", batch: Batch, verify: bool) -> Found:
+    def _take(self, way: Way, batch: Batch, verify: bool) -> Found:
         leaves = _leaves(batch)
         with self._preserved():
             loss, samples, *arrays = way.measured(*leaves)
         headers, notes = self._headers, list(self._notes)
         numbers = [keras.tree.map_structure(np.asarray, each) for each in arrays]
-        calls, unlinked = _calls(headers, *numbers)
+        calls, unlinked = calls_of(headers, *numbers)
         notes += [
             f"what reads the output of {path} at a step is not counted: it is no state" for path in unlinked
         ]
-        warnings = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
-        warnings += self._check_loss(way, float(loss), leaves)
+        doubts = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
+        doubts += self._check_loss(way, float(loss), leaves)
         checked = self._verified(way, leaves, calls, float(samples)) if verify else []
-        warnings += [_refuted(each) for each in checked if not each.agrees]
-        return Found(float(loss), readings(calls), tuple(warnings), tuple(checked))
+        doubts += [_refuted(each) for each in checked if not each.agrees]
+        return Found(float(loss), readings(calls), tuple(doubts), tuple(checked))
 
-    def _check_loss(self, way: "_Way", loss: float, leaves: list[Any]) -> list[str]:
+    def _check_loss(self, way: Way, loss: float, leaves: list[Any]) -> list[str]:
         """Compare with the loss of a pass that nothing of this package takes part in."""
         with self._preserved():
             plain = float(way.plain(*leaves))
@@ -149,7 +149,7 @@ class BackwardPass:
             f"the loss of the measured pass is {loss:.6g}, that of a plain one {plain:.6g}: trust neither"
         ]
 
-    def _verified(self, way: "_Way", leaves: list[Any], calls: list[Call], samples: float) -> list[Checked]:
+    def _verified(self, way: Way, leaves: list[Any], calls: list[Call], samples: float) -> list[Checked]:
         """Compare dL/dh_t of the states that a tap can move with central differences, at three steps each."""
         with self._preserved():
             gradients = [each.numpy() for each in way.gradients(*leaves)]
@@ -187,8 +187,7 @@ class BackwardPass:
     def batch(self, leaves: tuple) -> Batch:
         """Return the batch that the leaves came from."""
         remaining = iter(leaves)
-        packed = keras.tree.map_structure(lambda spec: None if spec is None else next(remaining), self._specs)
-        return packed
+        return keras.tree.map_structure(lambda spec: None if spec is None else next(remaining), self._specs)
 
     def forward(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """Return L and the factor between it and a sample's loss."""
@@ -201,7 +200,10 @@ class BackwardPass:
                 mode["mask"] = masks
             else:
                 keras.tree.map_structure(set_keras_mask, batch.x, masks)
-        prediction = model(batch.x, **mode)
+        with warnings.catch_warnings():
+            if self._padded:  # Keras warns of the mask that it has just used
+                warnings.filterwarnings("ignore", ".*was passed an input with a mask attached to it.*")
+            prediction = model(batch.x, **mode)
         return objective(model, self._loss, batch, prediction, self._training)
 
     def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
@@ -221,24 +223,28 @@ class BackwardPass:
         gradients = tape.gradient(scaled, [list(site.taps) for site in sites.calls])
         level = tf.math.log(tf.cast(samples, tf.float64)) - tf.math.log(tf.cast(scale, tf.float64))
         self._headers = [
-            _header(sites.calls, number, [g is not None for g in each])
+            header(sites.calls, number, [g is not None for g in each])
             for number, each in enumerate(gradients)
         ]
         self._notes = sites.notes
         norms = [
-            [level + _log_norms(site, tap, g) for tap, g in zip(site.taps, each, strict=True)]
+            [level + log_norms(site, tap, g) for tap, g in zip(site.taps, each, strict=True)]
             for site, each in zip(sites.calls, gradients, strict=True)
         ]
-        masks = [_masked(site, each[0]) for site, each in zip(sites.calls, norms, strict=True)]
-        same = [_same(site) for site in sites.calls]
+        masks = [masked(site, each[0]) for site, each in zip(sites.calls, norms, strict=True)]
+        equal = [same(site) for site in sites.calls]
         return (
             loss,
             samples,
             norms,
             masks,
-            same,
-            [_continues(sites.calls, header) for header in self._headers],
+            equal,
+            [continues(sites.calls, each) for each in self._headers],
         )
+
+    def plain(self, *leaves: tf.Tensor) -> tf.Tensor:
+        """Return L of a pass without instruments."""
+        return self.forward(self.batch(leaves))[0]
 
     def move(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
         """Return L where `values` are added to the states."""
@@ -266,63 +272,6 @@ class BackwardPass:
         return _leaves(self._specs)
 
 
-class _Way:
-    """One way to take a pass: traced (for XLA, or seeing through `tf.function`s), or eager.
-
-    Args:
-        owner: The pass.
-        jit_compile: Whether XLA compiles it.
-        inline: Whether the functions of the model run as Python code.
-        eager: Whether nothing is traced.
-    """
-
-    def __init__(self, owner: BackwardPass, jit_compile: bool, inline: bool, eager: bool):
-        self._owner = weakref.proxy(owner)
-        self._jit_compile, self._inline, self._eager = jit_compile, inline, eager
-        self._traced: dict[str, Callable] = {}
-
-    def measured(self, *leaves: tf.Tensor) -> tuple:
-        """As `BackwardPass.differentiate`."""
-        strict = not self._eager
-        return self._call("measured", functools.partial(self._owner.differentiate, strict=strict), leaves)
-
-    def plain(self, *leaves: tf.Tensor) -> tf.Tensor:
-        """Return L of a pass without instruments."""
-        return self._call("plain", lambda *given: self._owner.forward(self._owner.batch(given))[0], leaves)
-
-    def gradients(self, *leaves: tf.Tensor) -> list[tf.Tensor]:
-        """As `BackwardPass.gradients`."""
-        return self._call("gradients", self._owner.gradients, leaves)
-
-    def moved(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
-        """As `BackwardPass.move`."""
-        return self._call("moved", self._owner.move, leaves, values)
-
-    def _call(self, name: str, function: Callable, leaves: tuple, *before: Any) -> Any:
-        inline = self._inline and name != "plain"
-        if self._eager:
-            with _inlined(True):
-                return function(*before, *leaves)
-        if name not in self._traced:
-            # XLA would compile the plain pass for one number that is compared to rounding.
-            jit_compile = self._jit_compile and name == "measured"
-            traced = tf.function(function, autograph=False, jit_compile=jit_compile)
-            specs = [keras.tree.map_structure(_spec, each) for each in before]
-            with _inlined(inline):
-                self._traced[name] = traced.get_concrete_function(*specs, *self._owner.specs())
-        return self._traced[name](*before, *leaves)
-
-
-@contextlib.contextmanager
-def _inlined(wanted: bool) -> Iterator[None]:
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(wanted or before)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(before)
-
-
 def _spec(data: Any) -> Any:
     return None if data is None else tf.type_spec_from_value(data)
 
@@ -347,80 +296,6 @@ def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:
     one = tf.ones((), loss.dtype)
     optimizer = model.optimizer if model.compiled else None
     return one if optimizer is None else tf.cast(optimizer.scale_loss(one), loss.dtype)
-
-
-def _log_norms(site: Site, tap: tf.Tensor, gradient: tf.Tensor | None) -> tf.Tensor:
-    """Return ln ||.|| (T, B), in the order of the inputs' time; -inf where the loss does not depend on it."""
-    if site.step is None:
-        log_norms = (
-            tf.fill(tf.shape(tap), tf.constant(-math.inf, tf.float64)) if gradient is None else gradient
-        )
-        return tf.reverse(log_norms, [0]) if site.go_backwards else log_norms
-    gradient = tf.zeros_like(tap) if gradient is None else gradient
-    return tf.transpose(log_norm(gradient))
-
-
-def log_norm(gradient: tf.Tensor) -> tf.Tensor:
-    """Return ln ||g_bt|| = ln m + ln ||g_bt / m||, m = max |g_bt|, (B, T) of g (B, T, ...)."""
-    wide = tf.cast(gradient, tf.float64)
-    units = list(range(2, len(wide.shape)))
-    largest = tf.reduce_max(tf.abs(wide), axis=units, keepdims=True)
-    largest = tf.where(tf.math.is_finite(largest) & (largest > 0), largest, tf.ones_like(largest))
-    squares = tf.reduce_sum(tf.square(wide / largest), axis=units)
-    return tf.reshape(tf.math.log(largest), tf.shape(squares)) + 0.5 * tf.math.log(squares)
-
-
-def _masked(site: Site, log_norms: tf.Tensor) -> tf.Tensor:
-    """Return where `site` has no step, (T, B) as `log_norms`."""
-    if site.mask is None:
-        return tf.zeros_like(log_norms, tf.bool)
-    steps = tf.reshape(tf.cast(site.mask, tf.bool), tf.shape(site.mask)[:2])
-    return tf.logical_not(tf.transpose(steps))
-
-
-def _same(site: Site) -> tf.Tensor:
-    return tf.zeros(len(site.taps), tf.bool) if site.step is None else site.step.same
-
-
-def _header(sites: list[Site], number: int, read: list[bool]) -> _Header:
-    """Find the call that this one goes on from: by its tensors, or by values, as `_continues` tells."""
-    site = sites[number]
-    starts = {id(state) for state in site.initial}
-    earlier = [n for n in range(number) if sites[n].name == site.name and sites[n].hands_on]
-    known = next((n for n in reversed(earlier) if starts <= {id(state) for state in sites[n].final}), None)
-    compared = earlier[-1] if known is None and earlier and earlier[-1] == number - 1 else None
-    fits = compared is not None and _fits(sites[compared], site)
-    return _Header(site, known, compared if fits else None, read)
-
-
-def _fits(before: Site, after: Site) -> bool:
-    last = before.final[-len(after.initial) :]
-    return [(s.shape, s.dtype) for s in last] == [(s.shape, s.dtype) for s in after.initial]
-
-
-def _continues(sites: list[Site], header: _Header) -> tf.Tensor:
-    """Whether a call starts from the values that the one before ended with."""
-    if header.compared is None:
-        return tf.constant(header.previous is not None)
-    initial = header.site.initial
-    last = sites[header.compared].final[-len(initial) :]
-    return tf.reduce_all(
-        [tf.reduce_all(tf.equal(a, b)) for a, b in zip(last, initial, strict=True)]
-        + [tf.reduce_any([tf.reduce_any(tf.not_equal(a, tf.zeros_like(a))) for a in initial])]
-    )
-
-
-def _calls(headers: list[_Header], norms, masks, same, continues) -> tuple[list[Call], list[str]]:
-    """Return the calls in numbers, and the paths whose outputs are none of their states."""
-    calls, unlinked = [], []
-    for number, (site, previous, compared, read) in enumerate(headers):
-        names = ["h"] if site.step is None else site.step.names(same[number])[0]
-        if site.step is not None and not site.step.linked and not any(same[number]):
-            unlinked.append(site.name)
-        before = compared if previous is None and continues[number] else previous
-        ways = (site.go_backwards, site.read_at_every_step)
-        calls.append(Call(site.name, names, norms[number], masks[number], *ways, before, site.slices, read))
-    return calls, list(dict.fromkeys(unlinked))
 
 
 def _alike(loss: float, other: float, model: keras.Model) -> bool:

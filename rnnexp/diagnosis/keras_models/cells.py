@@ -10,7 +10,7 @@ import tensorflow as tf
 from rnnexp.diagnosis.keras_models.data import first_batch
 from rnnexp.diagnosis.keras_models.instrumentation import Sites, instrumented
 from rnnexp.diagnosis.keras_models.preservation import preserved
-from rnnexp.nn.tapped_step import is_float
+from rnnexp.nn.step_derivatives import is_float
 from rnnexp.probes import JacobianProducts, LyapunovSpectrum, measure_jacobian, measure_lyapunov
 from rnnexp.probes.autodiff_jacobians import CellDerivatives, CellJacobians
 from rnnexp.runtime.checks import ArgumentError
@@ -132,11 +132,14 @@ class _FlatCell:
         shaped = [tf.reshape(s, (-1, *shape)) for s, shape in zip(states, self._shapes, strict=True)]
         _, new_states = self._cell(x, keras.tree.pack_sequence_as(self._structure, shaped))
         flat = [
-            tf.ensure_shape(tf.reshape(new, tf.shape(old)), old.shape)
+            tf.reshape(new, tf.shape(old))
             for new, old in zip(keras.tree.flatten(new_states), states, strict=True)
         ]
         counts = inputs[:, -1:] > 0
-        return None, [tf.where(counts, new, old) for new, old in zip(flat, states, strict=True)]
+        chosen = [tf.where(counts, new, old) for new, old in zip(flat, states, strict=True)]
+        for new, old in zip(chosen, states, strict=True):
+            new.set_shape(old.shape)
+        return None, chosen
 
 
 def _jacobians(model: keras.Model, x: Any) -> Iterator[tuple[str, CellJacobians]]:

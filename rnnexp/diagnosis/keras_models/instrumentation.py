@@ -14,7 +14,8 @@ import tensorflow as tf
 from rnnexp.diagnosis.keras_models.reachable import layers_by_path, layers_of
 from rnnexp.nn.keras_loop import tapped_loop, zero_taps
 from rnnexp.nn.recurrent import RNN
-from rnnexp.nn.tapped_step import TappedStep, covered, is_float
+from rnnexp.nn.step_derivatives import is_float
+from rnnexp.nn.tapped_step import TappedStep, covered
 from rnnexp.nn.taps import inside_step, is_inside_step, is_unrecorded, recording, unrecorded
 
 _logger = logging.getLogger(__name__)

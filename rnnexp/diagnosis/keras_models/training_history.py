@@ -68,7 +68,7 @@ class TrainingHistory:
 
     @property
     def proposed(self) -> float:
-        """A `global_clipnorm`: what was usual before a spike, else what clips a tenth; nan without updates."""
+        """A `global_clipnorm`: what was usual before a spike, else what clips a tenth; nan if unknown."""
         return self.threshold() if self.spike is None else threshold_of(self.spike)
 
     def __repr__(self) -> str:

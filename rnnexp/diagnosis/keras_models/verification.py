@@ -52,7 +52,7 @@ def places(names: Sequence[tuple[str, int]]) -> list[Place]:
             (tap, step) for tap, (each, length) in enumerate(names) if each == name for step in range(length)
         ]
         chosen = sorted({round(each) for each in np.linspace(0, len(steps) - 1, _PLACES)})
-        found += [Place(*steps[each], f"{name}, step {each + 1}") for each in chosen]
+        found += [Place(steps[each][0], steps[each][1], f"{name}, step {each + 1}") for each in chosen]
     return found
 
 

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from keras import layers as kl
 
-from rnnexp.diagnosis.keras_models.backward import BackwardPass, log_norm
+from rnnexp.diagnosis.keras_models.backward import BackwardPass
 from rnnexp.diagnosis.keras_models.data import Batch
+from rnnexp.diagnosis.keras_models.site_values import log_norm
 from rnnexp.runtime.checks import ArgumentError
 
 B, T, F, H = 3, 6, 2, 4
