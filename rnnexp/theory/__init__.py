@@ -9,6 +9,7 @@ from rnnexp.theory.kernel_ensemble import rates_over_kernels
 from rnnexp.theory.linear import Sensitivity, glorot_growth, glorot_time_scale, sensitivity
 from rnnexp.theory.mean_field import MeanField, critical_gain, mean_field
 from rnnexp.theory.measured_statistics import exponent_of_slopes, rate_at_variance, rate_of_slopes
+from rnnexp.theory.receptive_field import effective_width
 
 __all__ = [
     "Conditions",
@@ -22,6 +23,7 @@ __all__ = [
     "decoupled_exponent",
     "decoupled_rate",
     "decoupled_rates",
+    "effective_width",
     "exponent_of_slopes",
     "free_field",
     "gaussian_mean",
