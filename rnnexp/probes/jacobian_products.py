@@ -55,13 +55,15 @@ class JacobianProbe(Probe[JacobianProducts]):
     name = "jacobian"
     page = "jacobian"
     metric_table: ClassVar = {
-        "jacobian/log10_sigma_max": Metric("largest singular value of dh_T/dh_1", "decades"),
-        "jacobian/log10_sigma_median": Metric("median singular value of dh_T/dh_1", "decades"),
+        "jacobian/log10_sigma_max": Metric(
+            "largest singular value of dh_T/dh_1, median of 4 sequences", "decades"
+        ),
+        "jacobian/log10_sigma_median": Metric("median singular value of dh_T/dh_1, of the same 4", "decades"),
     }
 
     def measure(self, trajectory: "Trajectory") -> JacobianProducts:
         """Return the singular values at the largest lag."""
-        # A full decomposition costs H^3 a step and sample; its spread over samples is small.
+        # A full decomposition costs H^3 a step and sample.
         return measure_jacobian(trajectory.first_jacobians(_SAMPLES), lags=[len(trajectory.x) - 1])
 
     def metrics(self, result: JacobianProducts) -> dict[str, float]:
