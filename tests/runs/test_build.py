@@ -69,6 +69,7 @@ def test_the_choices_of_the_groups_are_known():
         "init": "orthogonal",
         "clip": "norm",
         "optimizer": "adam",
+        "regularizer": "none",
         "tracking": "mlflow",
         "launcher": "basic",
         "experiment": "smoke",
