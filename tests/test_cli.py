@@ -73,7 +73,7 @@ REFUSED = [
         "cell._target_=os.system",
         "cell._target_: expected one of rnnexp.ElmanCell, keras.layers.LSTM",
     ),
-    ("~cell", "cell: expected one of elman, gru, leaky, lstm, received None"),
+    ("~cell", "cell: expected one of conv_elman, elman, gru, leaky, lstm, received None"),
     ("launcher=pbs", "launcher: expected one of basic, joblib, ray, submitit, received 'pbs'"),
     (
         "launcher=joblib launcher.address=a",

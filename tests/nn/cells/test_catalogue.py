@@ -57,14 +57,15 @@ def test_the_cell_is_of_that_size_activation_and_dtype(name, activation, dtype):
     assert {weight.dtype for weight in cell.weights} == {dtype}
 
 
-@each
+# The kernel of a convolution is made of taps: tests/nn/cells/test_conv_elman.py.
+@pytest.mark.parametrize("name", sorted(catalogue.CATALOGUE.keys() - {"conv_elman"}))
 def test_the_kernel_is_drawn_whole_and_every_block_of_the_recurrent_kernel_by_itself(name):
     made, initializer = catalogue.CATALOGUE[name](), Orthogonal(gain=0.9, seed=6)
     cell = build(made, recurrent=initializer)
     np.testing.assert_array_equal(cell.kernel, GlorotUniform(seed=5)(cell.kernel.shape, "float64"))
     blocks = np.split(cell.recurrent_kernel.numpy(), len(made.blocks), axis=1)
     for place, block in enumerate(blocks):
-        np.testing.assert_allclose(block @ block.T, 0.81 * np.eye(len(block)), atol=1e-12)
+        np.testing.assert_allclose(block @ block.T, 0.81 * np.eye(H), atol=1e-12)
         assert not any(np.allclose(block, other) for other in blocks[:place])
     candidate = blocks[made.blocks.index(made.candidate)]
     np.testing.assert_array_equal(candidate, initializer((H, H), "float64"))

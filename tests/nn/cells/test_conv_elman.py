@@ -75,6 +75,8 @@ def test_the_taps_together_hand_on_what_one_matrix_would():
     for tap in taps:
         np.testing.assert_allclose(tap @ tap.T, 0.09 * np.eye(4), atol=1e-12)
     assert len({tap.tobytes() for tap in taps}) == 9
+    # The centre's is what the initialiser draws alone, at a third of its gain.
+    np.testing.assert_allclose(taps[4], Orthogonal(gain=0.3, seed=2)((4, 4), "float64"), atol=1e-15)
 
 
 @pytest.mark.parametrize(("pixels", "shape"), [(64, (8, 8)), (12, (3, 4)), (7, (1, 7)), (1, (1, 1))])
