@@ -67,7 +67,7 @@ def test_the_tags_are_those_of_the_table(folder: Path) -> None:
 
 def test_the_parameters_are_those_of_the_table(folder: Path) -> None:
     params = json.loads((folder / "params.json").read_text(encoding="utf-8"))
-    check("Parameters", X)
+    check("Parameters", {re.sub(rf"^({'|'.join(GROUPS)})\..*", "<group>.<key>", name) for name in params})
 
 
 def test_the_files_are_those_of_the_table(folder: Path) -> None:
