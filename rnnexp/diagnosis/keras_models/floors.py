@@ -99,7 +99,7 @@ def floors(model: keras.Model, x: Any, y: Any, loss: str | None = None) -> Floor
     """
     kind, logits = _kind(model, loss)
     batch = first_batch(model, x, y)
-    targets = np.asarray(batch.y)
+    targets: Any = np.asarray(batch.y)
     predicted = _probabilities(kind, _predictions(model, batch.x), logits)
     targets = targets.reshape(predicted.shape[:-1] if kind == "tokens" else predicted.shape)
     own = _losses(kind, targets, predicted)

@@ -175,10 +175,19 @@ class Sites:
             count = self._frames[-1].count
             slices = (self._frames[0].number, path, count[path])
             count[path] += 1
-        ways = (False, False) if layer is None else (layer.go_backwards, layer.return_sequences)
-        ends = keras.tree.flatten(initial), keras.tree.flatten(final)
-        hands_on = layer is None or not layer.stateful
-        self.calls.append(Site(path, tuple(taps), mask, *ways, step, *ends, hands_on, slices))
+        site = Site(
+            path,
+            tuple(taps),
+            mask,
+            go_backwards=layer is not None and layer.go_backwards,
+            read_at_every_step=layer is not None and layer.return_sequences,
+            step=step,
+            initial=keras.tree.flatten(initial),
+            final=keras.tree.flatten(final),
+            hands_on=layer is None or not layer.stateful,
+            slices=slices,
+        )
+        self.calls.append(site)
 
 
 class _Frame:

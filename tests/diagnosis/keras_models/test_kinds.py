@@ -181,7 +181,7 @@ def test_any_stack_of_cells_is_a_stack(stack, skip):
     cells = [draw(kl.SimpleRNNCell(H)), draw(kl.GRUCell(H))]
     found = norms(measured(kl.RNN(stack(cells), return_sequences=True, name="r")).layers["r"])
     assert list(found) == ["cell_0/h", "cell_1/h"]
-    for got, expected in zip(found.values(), pair_by_hand(*cells, skip), strict=True):
+    for got, expected in zip(found.values(), pair_by_hand(cells[0], cells[1], skip), strict=True):
         np.testing.assert_allclose(got, expected, rtol=RTOL)
 
 
@@ -308,7 +308,7 @@ class WalksInAGraph(kl.Layer):
 def test_a_cell_that_is_called_step_by_step_is_one_sequence(kind):
     cell = draw(kl.SimpleRNNCell(H, name="cell"))
     if kind == "own call":
-        layer = OwnCall(H, return_sequences=True, name="r")
+        layer: kl.Layer = OwnCall(H, return_sequences=True, name="r")
         layer.build((B, T, F))
         layer.set_weights(cell.get_weights())
     else:

@@ -10,7 +10,7 @@ from rnnexp.diagnosis.keras_models import GradientFlowMonitor, gradient_flow
 from rnnexp.diagnosis.keras_models.recommendations import Setup, recommendations, setup_of
 from rnnexp.diagnosis.keras_models.training_history import TrainingHistory
 
-CELLS = {"lstm": ("LSTMCell",), "gru": ("GRUCell",), "rnn": ("SimpleRNNCell",)}
+CELLS: dict[str, tuple[str, ...]] = {"lstm": ("LSTMCell",), "gru": ("GRUCell",), "rnn": ("SimpleRNNCell",)}
 NORMS = np.r_[np.linspace(1, 2, 99), 500.0]
 HISTORY = TrainingHistory(np.ones(100), NORMS)
 
@@ -90,7 +90,9 @@ def test_norms_and_losses_are_those_of_every_update():
         model.optimizer.apply(gradients, model.trainable_variables)
     np.testing.assert_allclose(monitor.training.global_norm, norms, rtol=1e-4)
     np.testing.assert_allclose(monitor.training.loss, losses, rtol=1e-5)
-    assert monitor.history[-1].flow.training.global_norm.shape == (6,)
+    seen = monitor.history[-1].flow.training
+    assert seen is not None
+    assert seen.global_norm.shape == (6,)
     assert "apply" not in vars(monitor.model.optimizer)
 
 

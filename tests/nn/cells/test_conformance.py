@@ -12,8 +12,8 @@ import tensorflow as tf
 from rnnexp.diagnosis.measurement import Measurer
 from rnnexp.nn.cells.catalogue import CATALOGUE
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
-from rnnexp.nn.keras_loop import state_names
 from rnnexp.nn.network import RECURRENT, build_network
+from rnnexp.nn.tapped_step import TappedStep
 from rnnexp.probes.catalogue import PROBES
 from rnnexp.probes.lags import LagsProbe
 from rnnexp.probes.rollout import Rollout
@@ -107,8 +107,12 @@ def test_the_closed_form_is_what_differentiation_finds(name):
 def test_its_states_have_the_names_that_the_spec_gives(name):
     cell: Any = network(name).get_layer(RECURRENT).cell
     states = cell.get_initial_state(batch_size=B)
-    assert state_names(cell, states) == list(CATALOGUE[name].states)
     output, after = cell(np.zeros((B, TASK.input_size)), states)
+    step, flat = TappedStep(cell, training=False), keras.tree.flatten(states)
+    step(tf.ones((B, TASK.input_size)), [*flat, step.initial_flags(flat)], [None] * len(flat))
+    names, handed_on = step.names([False] * len(flat))
+    assert names == list(CATALOGUE[name].states)
+    assert handed_on == [0]
     np.testing.assert_array_equal(output, after[0])
 
 
