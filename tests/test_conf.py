@@ -140,7 +140,8 @@ def test_the_help_lists_groups_and_keys_and_its_examples_compose():
     examples = [
         line.split("  ")[0] for line in map(str.strip, template.splitlines()) if line.startswith("python")
     ]
-    checked = [line.split()[2:] for line in examples if "..." not in line]
+    # A folder of the user's own is not there; docs/extending.md has it in full.
+    checked = [line.split()[2:] for line in examples if "..." not in line and "--config-dir" not in line]
     assert len(checked) >= 5
     for arguments in checked:
         cli.check([*arguments, "tracking=none"])
