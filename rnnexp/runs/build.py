@@ -205,6 +205,9 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     nonzero = getattr(plan.initializer, "nonzero", 0)
     if nonzero > plan.units:
         raise ArgumentError("init.nonzero", f"at most {plan.units}, the units", nonzero)
+    if plan.regularizer.wants_adjoints and not plan.cell.scanned:
+        expected = "a cell on the scan, such as cell=elman, for a regularizer that wants adjoints"
+        raise ArgumentError("cell", expected, values["cell"])
     return plan
 
 
