@@ -180,6 +180,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
         regularizer=_build("regularizer", values),
+        phase=_build("phase", values),
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
@@ -208,6 +209,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     if plan.regularizer.wants_adjoints and not plan.cell.scanned:
         expected = "a cell on the scan, such as cell=elman, for a regularizer that wants adjoints"
         raise ArgumentError("cell", expected, values["cell"])
+    plan.phase.check(plan.task, plan.cell, plan.units)
     return plan
 
 
