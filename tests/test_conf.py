@@ -16,6 +16,7 @@ from rnnexp.runs import build, schema
 from rnnexp.runs.identity import identity
 from rnnexp.runtime import provenance
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
+from rnnexp.training import phases
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -25,6 +26,7 @@ CATALOGUES: dict[str, dict] = {
     "clip": clipping.CATALOGUE,
     "optimizer": optimizers.CATALOGUE,
     "regularizer": regularizers.CATALOGUE,
+    "phase": phases.CATALOGUE,
 }
 FROM_THE_TOP = {"seq_len", "seed"}
 """Constructor arguments that are top-level keys, swept most and shared by groups."""
@@ -83,7 +85,7 @@ def test_every_choice_composes_and_builds(group, name):
     job = composed("output_dir=x", f"{group}={name}", *length)
     assert job.choices[group] == name
     built: dict[str, object] = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
-    built |= {"optimizer": job.plan.optimizer, "regularizer": job.plan.regularizer}
+    built |= {"optimizer": job.plan.optimizer, "regularizer": job.plan.regularizer, "phase": job.plan.phase}
     if group in built:
         assert type(built[group]) is CATALOGUES[group][name]
 

@@ -87,11 +87,8 @@ class RNN(keras.layers.RNN):
 
     def _scan(self, x, initial_state) -> Scanned:
         """Run the scan over x (T, B, F), in segments where they are asked for and shorter than T."""
-        cell, record = self.cell, recording.current()
-        options = {
-            "return_states": self.return_sequences,
-            "tap": None if record is None else record.tap(self.name, _size(x, 0), _size(x, 1)),
-        }
+        cell = self.cell
+        options = {"return_states": self.return_sequences, "taps": self._taps(x)}
         recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
         if self.segment is None or (x.shape[0] is not None and x.shape[0] <= self.segment):
             return scan(self._projected(x), recurrent_kernel, initial_state, cell.activation, **options)
@@ -99,6 +96,18 @@ class RNN(keras.layers.RNN):
         bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
         weights = (kernel, bias, recurrent_kernel)
         return segmented_scan(x, *weights, initial_state, cell.activation, segment=self.segment, **options)
+
+    def _taps(self, x) -> list[tf.Tensor]:
+        """Open the taps that are asked for during the scan over x (T, B, F)."""
+        record = recording.current()
+        if record is None:
+            return []
+        sizes = _size(x, 0), _size(x, 1)
+        taps = (
+            record.tap(self.name, *sizes),
+            record.vector_tap(*sizes, self.cell.units, self.compute_dtype),
+        )
+        return [tap for tap in taps if tap is not None]
 
     def project(self, sequences):
         """Return p_t = W_xh^T x_t + b of all steps, in processing order, (T, B, H) from x (B, T, F)."""

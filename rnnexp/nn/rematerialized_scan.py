@@ -12,7 +12,7 @@ Where all states are returned, they fill (T, B, H) whether the scan keeps them o
 none is computed twice, and what segments save is dL/da_t of all steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -30,7 +30,7 @@ def segmented_scan(
     *,
     segment: int,
     return_states: bool = True,
-    tap: tf.Tensor | None = None,
+    taps: Sequence[tf.Tensor] = (),
 ) -> Scanned:
     """Run h_t = phi(W_xh^T x_t + b + W_hh^T h_{t-1}) over time, differentiable once.
 
@@ -43,15 +43,14 @@ def segmented_scan(
         activation: phi, elementwise.
         segment: K, at least 1. Where T is no multiple of it, the first segment is the shorter one.
         return_states: Whether all states are wanted.
-        tap: Where to send ln ||dL/dh_t||, (T,) or (T, B), as for `rnnexp.nn.scan.scan`.
+        taps: Where to send what the backward pass finds, as for `rnnexp.nn.scan.scan`.
 
     Returns:
-        A `Scanned`. Gradients exist for all inputs and for `tap`; they equal those of `scan` to rounding.
+        A `Scanned`. Gradients exist for all inputs and for `taps`; they equal those of `scan` to rounding.
 
     Source: Chen et al. 2016, Training deep nets with sublinear memory cost (https://arxiv.org/abs/1604.06174).
     """
     bias = tf.zeros_like(kernel[0]) if bias is None else bias
-    taps = () if tap is None else (tap,)
 
     @tf.custom_gradient
     def run(x, kernel, bias, recurrent_kernel, initial_state, *taps):

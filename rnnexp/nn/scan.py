@@ -37,7 +37,7 @@ def scan(
     activation: Callable[[tf.Tensor], tf.Tensor],
     *,
     return_states: bool = True,
-    tap: tf.Tensor | None = None,
+    taps: Sequence[tf.Tensor] = (),
 ) -> Scanned:
     """Run h_t = phi(p_t + W_hh^T h_{t-1}) over time, differentiable once.
 
@@ -47,18 +47,18 @@ def scan(
         initial_state: h_0, (B, H).
         activation: phi, elementwise.
         return_states: Whether all states are wanted. If not, the backward loop adds no direct terms.
-        tap: Where to send ln ||dL/dh_t||: float64 zeros (T,) for the norm over batch and units, or (T, B) for
-            the norm of every sample. The values do not enter the result; the "gradient" is the record, with
-            -inf for an exact zero. None records nothing.
+        taps: Where to send what the backward pass finds. Float64 zeros (T,) receive ln ||dL/dh_t|| over batch
+            and units, (T, B) that of every sample, with -inf for an exact zero; zeros (T, 2, B, H) receive
+            dL/dh_t and delta_t. The values do not enter the result; the "gradient" is the record.
 
     Returns:
-        A `Scanned`. Gradients exist for `projected`, `recurrent_kernel`, `initial_state` and `tap`.
+        A `Scanned`. Gradients exist for `projected`, `recurrent_kernel`, `initial_state` and `taps`.
 
     Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337).
     """
     steps = functools.partial(Recurrence, activation=activation)
     inputs = (projected, recurrent_kernel, initial_state)
-    return differentiable(steps, inputs, return_states=return_states, tap=tap)
+    return differentiable(steps, inputs, return_states=return_states, taps=taps)
 
 
 def differentiable(
@@ -66,7 +66,7 @@ def differentiable(
     inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
     *,
     return_states: bool = True,
-    tap: tf.Tensor | None = None,
+    taps: Sequence[tf.Tensor] = (),
 ) -> Scanned:
     """Run `recurrence(*inputs)` forward, and backward where somebody asks for a gradient.
 
@@ -74,9 +74,8 @@ def differentiable(
         recurrence: p, W_hh and h_0 -> the steps.
         inputs: Those three.
         return_states: As for `scan`.
-        tap: As for `scan`.
+        taps: As for `scan`.
     """
-    taps = () if tap is None else (tap,)
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, initial_state, *taps):
@@ -126,7 +125,7 @@ class Steps(Protocol):
             states: h_1 .. h_T, (T, B, H).
             direct: What the loss sends to every state by itself, (T, B, H); None: nothing.
             from_future: What it sends to h_T by later steps, (B, H).
-            taps: For each, the shape in which ln ||dL/dh_t|| is wanted.
+            taps: For each, the shape in which dL/dh_t is wanted, as for `scan`.
         """
 
 
@@ -168,8 +167,8 @@ class Recurrence(NamedTuple):
 
     def adjoint(self, states, direct, from_future, taps) -> Adjoint:
         """Go back from the last step to the first; arguments as `Steps.adjoint`."""
-        norms = [LogNorm.of(tap, states) for tap in taps]
-        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, norms)
+        recorders = [_recorder(tap, states) for tap in taps]
+        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders)
         deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
         return Adjoint(deltas, to_kernel(states, self.initial_state, deltas), to_initial, records)
 
@@ -190,32 +189,61 @@ def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
 
 
 class _Backward:
-    """The loop from t = T to 1: g_t, delta_t and what `norms` keep of g_t."""
+    """The loop from t = T to 1: g_t, delta_t and what `recorders` keep of them."""
 
-    def __init__(self, direct, slopes, recurrent_kernel, norms: "list[LogNorm]"):
+    def __init__(self, direct, slopes, recurrent_kernel, recorders: "list[LogNorm | Vectors]"):
         self.direct = direct
         self.slopes = slopes
         self.transposed = tf.transpose(recurrent_kernel)
-        self.norms = norms
+        self.recorders = recorders
 
     def run(self, from_future: tf.Tensor, steps) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        """Return deltas (T, B, H), dL/dh_0 (B, H) and one record for each of `norms`."""
+        """Return deltas (T, B, H), dL/dh_0 (B, H) and one record for each of `recorders`."""
         deltas = tf.TensorArray(from_future.dtype, size=steps, element_shape=from_future.shape)
-        kept = [norm.array(steps) for norm in self.norms]
+        kept = [recorder.array(steps) for recorder in self.recorders]
         _, to_initial, deltas, kept = tf.while_loop(
             lambda t, *_: t >= 0,
             self._step,
             (steps - 1, from_future, deltas, kept),
             maximum_iterations=steps,
         )
-        records = [norm.record(array.stack()) for norm, array in zip(self.norms, kept, strict=True)]
+        each = zip(self.recorders, kept, strict=True)
+        records = [recorder.record(array.stack()) for recorder, array in each]
         return deltas.stack(), to_initial, records
 
     def _step(self, t, from_future, deltas, kept):
         g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
         delta = self.slopes(t) * g
-        kept = [array.write(t, norm.partial(g)) for norm, array in zip(self.norms, kept, strict=True)]
+        each = zip(self.recorders, kept, strict=True)
+        kept = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
         return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), kept
+
+
+class Vectors(NamedTuple):
+    """g_t = dL/dh_t and delta_t = dL/da_t of every step of a loop, as they are.
+
+    Attributes:
+        like: A state, (B, H).
+    """
+
+    like: tf.Tensor
+
+    def array(self, steps) -> tf.TensorArray:
+        """An empty array for one `partial` a step."""
+        return tf.TensorArray(self.like.dtype, size=steps, element_shape=(2, *self.like.shape))
+
+    def partial(self, g: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
+        """Both, (2, B, H)."""
+        return tf.stack([g, delta])
+
+    def record(self, partials: tf.Tensor) -> tf.Tensor:
+        """Those of all steps, (T, 2, B, H)."""
+        return partials
+
+
+def _recorder(tap: tf.Tensor, states: tf.Tensor) -> "LogNorm | Vectors":
+    """What keeps of every step that which `tap` asks for by its shape."""
+    return Vectors(states[0]) if tap.shape.rank == 4 else LogNorm.of(tap, states)
 
 
 class LogNorm:
@@ -241,7 +269,7 @@ class LogNorm:
         """An empty array for one `partial` a step."""
         return tf.TensorArray(tf.float64, size=steps, element_shape=(self.size,))
 
-    def partial(self, g: tf.Tensor) -> tf.Tensor:
+    def partial(self, g: tf.Tensor, delta: tf.Tensor | None = None) -> tf.Tensor:
         """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""
         if self.wide:
             return 2 * log_norm(g, [self.axis])

@@ -32,22 +32,33 @@ class Record:
         tape: The tape that will be asked for the gradient.
         per_sample: Whether the norm of every sample is wanted, (T, B), or the norm over the batch, (T,).
         outputs_only: Whether only the state that a layer hands on is wanted: h of an LSTM, and not c.
+        vectors: Whether the adjoints themselves are wanted beside their norms; layers on the scan have them.
 
     Attributes:
         outputs_only: As given.
         taps: Name -> tap. The name is the layer's, with /1, /2, ... at a second, third, ... call; then, after
             a colon, that of a state that the layer does not hand on.
+        vectors: One tap for each call of a layer on the scan, in their order, where the vectors are wanted:
+            its gradient is dL/dh_t and delta_t = dL/da_t of every step, (T, 2, B, H).
 
     Only calls in the graph (or the eager mode) in which the record was made open taps: inside another graph,
     such as a nested `tf.function` or the scratch graph of Keras' shape inference, the tape sees nothing.
     """
 
-    def __init__(self, tape: tf.GradientTape, per_sample: bool = False, outputs_only: bool = False):
+    def __init__(
+        self,
+        tape: tf.GradientTape,
+        per_sample: bool = False,
+        outputs_only: bool = False,
+        vectors: bool = False,
+    ):
         self.taps: dict[str, tf.Tensor] = {}
+        self.vectors: list[tf.Tensor] = []
         self._calls: collections.Counter[str] = collections.Counter()
         self._tape = tape
         self._per_sample = per_sample
         self.outputs_only = outputs_only
+        self._wants_vectors = vectors
         self._graph = _graph()
 
     def tap(self, layer: str, steps: int | tf.Tensor, batch_size: int | tf.Tensor) -> tf.Tensor | None:
@@ -66,6 +77,17 @@ class Record:
         for tap in taps:
             self._tape.watch(tap)
         return taps
+
+    def vector_tap(
+        self, steps: int | tf.Tensor, batch_size: int | tf.Tensor, units: int, dtype: str
+    ) -> tf.Tensor | None:
+        """Open a tap for the adjoints of one call of a layer; None where unwanted or out of sight."""
+        if not self._wants_vectors or _graph() is not self._graph or is_unrecorded():
+            return None
+        tap = tf.zeros((steps, 2, batch_size, units), dtype)
+        self._tape.watch(tap)
+        self.vectors.append(tap)
+        return tap
 
     def keep(self, layer: str, states: Sequence[str], taps: Sequence[tf.Tensor | None]) -> None:
         """Name the taps of one call of `layer`, where there are any.
@@ -86,10 +108,10 @@ class Record:
 
 @contextlib.contextmanager
 def recording(
-    tape: tf.GradientTape, per_sample: bool = False, outputs_only: bool = False
+    tape: tf.GradientTape, per_sample: bool = False, outputs_only: bool = False, vectors: bool = False
 ) -> Iterator[Record]:
     """Let every `rnnexp.RNN` called inside open taps in the `Record` that this yields; arguments as there."""
-    record = Record(tape, per_sample, outputs_only)
+    record = Record(tape, per_sample, outputs_only, vectors)
     token = _current.set(record)
     try:
         yield record

@@ -1,14 +1,14 @@
 """Regularizers: terms that are added to the loss that is trained, and not to the loss of the task.
 
-    trained loss = mean_b l_b + R(weights, batch)
+    trained loss L = mean_b l_b + R(weights, batch),   gradient = dL/dw + G(weights, dL/dh_t, delta_t)
 
-A record, a validation and a floor keep mean_b l_b, the task's own loss.
+A record, a validation and a floor keep mean_b l_b, the task's own loss. G is of those that ask for adjoints:
+they hold the adjoints constant, so that what they add is the gradient of no loss. The clip comes after it.
 """
 
-import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rnnexp.runtime import checks
 
@@ -16,10 +16,28 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-class Regularizer(abc.ABC):
-    """A term R of the trained loss."""
+class Adjoints(NamedTuple):
+    """What the backward pass of L through time found, (T, B, H) each; L is a mean over the B samples.
 
-    @abc.abstractmethod
+    Attributes:
+        states: g_t = dL/dh_t, t = 1 .. T.
+        pre_activations: delta_t = dL/da_t = phi'(a_t) * g_t.
+    """
+
+    states: "tf.Tensor"
+    pre_activations: "tf.Tensor"
+
+
+class Regularizer:
+    """A term R of the trained loss, or terms G of its gradient.
+
+    Attributes:
+        wants_adjoints: Whether `gradient_terms` is called. The cell has to run on the scan then, which hands
+            them out (`rnnexp.nn.cells.spec.CellSpec.scanned`).
+    """
+
+    wants_adjoints: ClassVar[bool] = False
+
     def loss(self, weights: "Mapping[str, tf.Tensor]", x: "tf.Tensor", y: "tf.Tensor") -> "tf.Tensor | None":
         """Return R, a scalar of the weights' dtype, or None where there is none.
 
@@ -31,15 +49,25 @@ class Regularizer(abc.ABC):
             x: The batch, (B, T, F).
             y: What the network is to answer.
         """
+        return None
+
+    def gradient_terms(
+        self, weights: "Mapping[str, tf.Tensor]", adjoints: Adjoints
+    ) -> "Mapping[str, tf.Tensor]":
+        """Return G, what is added to the gradients of the weights at these paths.
+
+        It is called as `loss` is, after the backward pass.
+
+        Args:
+            weights: As for `loss`.
+            adjoints: Of the trained loss, by the steps of the recurrent layer.
+        """
+        return {}
 
 
 @dataclasses.dataclass(frozen=True)
 class NoRegularizer(Regularizer):
     """R = 0: the loss of the task is trained."""
-
-    def loss(self, weights: "Mapping[str, tf.Tensor]", x: "tf.Tensor", y: "tf.Tensor") -> "tf.Tensor | None":
-        """Return None."""
-        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +122,7 @@ class Orthogonal(_Weighted):
         """Return R."""
         import tensorflow as tf
 
-        (kernel,) = (weight for path, weight in weights.items() if path.endswith("/recurrent_kernel"))
+        kernel = weights[_recurrent_path(weights)]
         units, columns = kernel.shape
         blocks = tf.split(tf.convert_to_tensor(kernel), columns // units, axis=1)
         identity = tf.eye(units, dtype=blocks[0].dtype)
@@ -106,5 +134,68 @@ class Orthogonal(_Weighted):
         )
 
 
-CATALOGUE: dict[str, type[Regularizer]] = {"none": NoRegularizer, "l2": L2, "orthogonal": Orthogonal}
+@dataclasses.dataclass(frozen=True)
+class Omega(_Weighted):
+    """G = strength * dOmega/dW_hh: the recurrent kernel is to keep the norm of what flows back through it.
+
+        Omega = sum_t mean_b o_tb / sum_t mean_b l_tb,   o_tb = l_tb (||W_hh delta_tb||^2 / ||g_tb||^2 - 1)^2
+
+    with l_tb = 1 where ||g_tb||^2 >= 1e-20 and 0 elsewhere, g_t = dL/dh_t, t = 1 .. T. W_hh delta_t is what
+    step t sends to h_{t-1}. States and g_t are held constant, so that W_hh alone has a gradient:
+
+        dOmega/dW_hh = sum_tb 4 l_tb (||v_tb||^2 - 1) v_tb e_tb^T / sum_tb l_tb
+
+    with e = delta / ||g|| and v = W_hh e; 0 where no term is live.
+
+    Args:
+        strength: A finite number above 0.
+
+    Raises:
+        ArgumentError: `strength` is outside its domain.
+
+    Source: Pascanu, Mikolov and Bengio 2013, https://arxiv.org/abs/1211.5063, equations 9 and 10; the share
+    of live terms is that of their code.
+    """
+
+    wants_adjoints = True
+
+    strength: float = 2.0
+
+    def gradient_terms(
+        self, weights: "Mapping[str, tf.Tensor]", adjoints: Adjoints
+    ) -> "Mapping[str, tf.Tensor]":
+        """Return the term of W_hh."""
+        import tensorflow as tf
+
+        path = _recurrent_path(weights)
+        kernel = tf.convert_to_tensor(weights[path])
+        # The squares of a float32 fit into a float64.
+        squares = tf.reduce_sum(tf.square(tf.cast(adjoints.states, tf.float64)), axis=2, keepdims=True)
+        dead = squares < _LEAST_SQUARE  # so that nan is live, and shows
+        deltas = tf.cast(adjoints.pre_activations, tf.float64)
+        norms = tf.sqrt(tf.where(dead, tf.ones_like(squares), squares))
+        units = tf.cast(tf.where(dead, tf.zeros_like(deltas), deltas / norms), kernel.dtype)
+        sent = tf.tensordot(units, kernel, axes=[[2], [1]])
+        pulls = (tf.reduce_sum(tf.square(sent), axis=2, keepdims=True) - 1) * sent
+        live = tf.reduce_sum(tf.cast(tf.logical_not(dead), kernel.dtype))
+        gradient = tf.tensordot(pulls, units, axes=[[0, 1], [0, 1]])
+        return {path: 4 * self.strength * gradient / tf.maximum(live, 1)}
+
+
+_LEAST_SQUARE = 1e-20
+"""||dL/dh_t||^2 of a sample below which it is rounding."""
+
+
+def _recurrent_path(weights: "Mapping[str, tf.Tensor]") -> str:
+    """Return the path of W_hh."""
+    (path,) = (path for path in weights if path.endswith("/recurrent_kernel"))
+    return path
+
+
+CATALOGUE: dict[str, type[Regularizer]] = {
+    "none": NoRegularizer,
+    "l2": L2,
+    "orthogonal": Orthogonal,
+    "omega": Omega,
+}
 """The regularizers by their names in the configuration."""

@@ -180,6 +180,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
         regularizer=_build("regularizer", values),
+        phase=_build("phase", values),
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
@@ -205,6 +206,10 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     nonzero = getattr(plan.initializer, "nonzero", 0)
     if nonzero > plan.units:
         raise ArgumentError("init.nonzero", f"at most {plan.units}, the units", nonzero)
+    if plan.regularizer.wants_adjoints and not plan.cell.scanned:
+        expected = "a cell on the scan, such as cell=elman, for a regularizer that wants adjoints"
+        raise ArgumentError("cell", expected, values["cell"])
+    plan.phase.check(plan.task, plan.cell, plan.units)
     return plan
 
 

@@ -13,6 +13,7 @@ from rnnexp.optim import clipping, optimizers, regularizers
 from rnnexp.probes.probe import Probe
 from rnnexp.runs.permissions import within
 from rnnexp.runtime.checks import ArgumentError, nearest
+from rnnexp.training import phases
 
 
 class Kind(NamedTuple):
@@ -48,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "clip": Kind(clipping.Clip, clipping.CATALOGUE, "rnnexp.clipping"),
     "optimizer": Kind(optimizers.Optimizer, optimizers.CATALOGUE, "rnnexp.optim.optimizers"),
     "regularizer": Kind(regularizers.Regularizer, regularizers.CATALOGUE, "rnnexp.optim.regularizers"),
+    "phase": Kind(phases.PhaseSpec, phases.CATALOGUE, "rnnexp.training.phases"),
     "probes": Kind(Probe, {}, None),  # those of the package measure in every run
 }
 """Group -> what it constructs. A new kind of thing is a new line."""

@@ -14,7 +14,7 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 }
 """Group -> class name -> name in the catalogue."""
 
-_ADDED = frozenset({"regularizer"})
+_ADDED = frozenset({"regularizer", "phase"})
 """Groups that came when runs were recorded already: left at `none` they change no hash."""
 
 _OURS = ("rnnexp.", "keras.")

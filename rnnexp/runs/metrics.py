@@ -140,6 +140,7 @@ def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
         "time/train_seconds": history.seconds,
         "time/total_seconds": seconds,
         **result.clip_metrics,
+        **result.phase_metrics,
     }
 
 

@@ -32,6 +32,11 @@ def integer(name: str, value: object, minimum: int, maximum: int | None = None) 
     return number
 
 
+def finite(name: str, value: object) -> float:
+    """Return `value` as a float if it is a finite number; else raise ArgumentError."""
+    return _real(name, value, "a finite number", lambda _: True)
+
+
 def positive(name: str, value: object) -> float:
     """Return `value` as a float if it is a finite number above 0, else raise `ArgumentError`."""
     return _real(name, value, "a finite number above 0", lambda number: number > 0)

@@ -39,10 +39,13 @@ SCALARS = (
 )
 """The keys that hold one value, in the order in which a table shows them."""
 
-GROUPS = ("task", "cell", "init", "clip", "optimizer", "regularizer", "tracking", "launcher", "experiment")
+GROUPS = (
+    *("task", "cell", "init", "clip", "optimizer", "regularizer", "phase"),
+    *("tracking", "launcher", "experiment"),
+)
 """The folders of the menu: keys whose values are choices."""
 
-CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer", "regularizer")
+CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer", "regularizer", "phase")
 """The groups whose fields are checked by the constructor that they name."""
 
 COLLECTIONS = ("probes",)

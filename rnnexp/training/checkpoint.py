@@ -3,7 +3,10 @@
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,9 @@ _FIELDS = (
 )
 """What a checkpoint holds beside the variables."""
 
+_PHASE = "before_"
+"""What the names of a phase before the task begin with; a run without one has none."""
+
 _NONE = -1
 """What stands for None where a step number is stored."""
 
@@ -28,9 +34,16 @@ _DAMAGED = (
 
 
 def save(
-    path: Path, model: RecordingModel, history: History, validations: np.ndarray, spectra: np.ndarray
+    path: Path,
+    model: RecordingModel,
+    history: History,
+    validations: np.ndarray,
+    spectra: np.ndarray,
+    phase: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write weights, optimizer and clip state, step, history, and the tables of validations and spectra.
+
+    Where a phase comes before the task, its state is written with them.
 
     The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
     What the device recorded after the last `RecordingCallback.read` is not part of it.
@@ -50,6 +63,8 @@ def save(
         "diverged_at": np.array(_NONE if diverged_at is None else diverged_at),
         "validations": validations,
         "spectra": spectra,
+        # A slash would be a folder in the archive.
+        **{_PHASE + name.replace("/", "-"): np.asarray(value) for name, value in phase.items()},
     }
     beside = path.with_suffix(".partial")
     with beside.open("wb") as file:
@@ -85,6 +100,17 @@ def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.nda
         None if diverged_at == _NONE else diverged_at,
     )
     return history, arrays["validations"], arrays["spectra"]
+
+
+def load_phase(path: Path) -> dict[str, np.ndarray]:
+    """Return the state of the phase before the task, empty where there is none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ArgumentError: The file is damaged.
+    """
+    arrays = {name: value for name, value in _read(path).items() if name.startswith(_PHASE)}
+    return {name.removeprefix(_PHASE).replace("-", "/"): value for name, value in arrays.items()}
 
 
 def steps_in(path: Path) -> int:

@@ -7,9 +7,10 @@ from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
-from rnnexp.optim.regularizers import NoRegularizer, Regularizer
+from rnnexp.optim.regularizers import Regularizer
 from rnnexp.probes.probe import Probe
 from rnnexp.tasks import Task
+from rnnexp.training.phases import PhaseSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Plan:
         decades: D of the gradient verdict.
         probes: Of the user's own, beside those of `rnnexp.probes.catalogue`.
         regularizer: The term of the trained loss beside that of the task.
+        phase: What trains the network before the task does.
     """
 
     task: Task
@@ -69,5 +71,6 @@ class Plan:
     validation_sequences: int
     checkpoint_every: int
     decades: float
-    probes: tuple[Probe[Any], ...] = ()
-    regularizer: Regularizer = dataclasses.field(default_factory=NoRegularizer)
+    probes: tuple[Probe[Any], ...]
+    regularizer: Regularizer
+    phase: PhaseSpec

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from rnnexp.nn.losses import sequence_losses
-from rnnexp.nn.taps import recording
+from rnnexp.nn.taps import Record, recording
 from rnnexp.optim.clipping import Clip, Clipped
-from rnnexp.optim.regularizers import NoRegularizer, Regularizer
+from rnnexp.optim.regularizers import Adjoints, NoRegularizer, Regularizer
 from rnnexp.runtime import checks
 from rnnexp.training.data import Block
 from rnnexp.training.gradients import Differentiated, averaged
@@ -27,7 +27,8 @@ class RecordingModel(keras.Model):
     `network.losses` are what layers add of their own, regularizers of weights and of activities and what a
     layer gives to `add_loss`, as in `keras.Model.fit`; R is the term of the regularizer. They are part of
     what is differentiated and of the loss that `fit` reports; the record keeps mean_b l_b, the task's own
-    loss, which a floor is compared with.
+    loss, which a floor is compared with. What a regularizer makes of the adjoints is added to dL/dw, and the
+    clip sees the sum.
 
     One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` is fed with blocks of
     batches (`rnnexp.training.data`): what Keras takes for one step is a block, a loop over training steps on
@@ -166,14 +167,21 @@ class RecordingModel(keras.Model):
 
     def _backward_pass(self, x: tf.Tensor, y: tf.Tensor) -> Differentiated:
         weights = self.network.trainable_variables
-        with tf.GradientTape() as tape, self._taps(tape) as taps:
+        with tf.GradientTape() as tape, self._recording(tape) as record:
             loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, self.network(x, training=True)))
             # The network's own terms are known once it was called.
             terms = [tf.reduce_sum(tf.cast(term, loss.dtype)) for term in self.network.losses]
             by_path = {weight.path: weight for weight in weights}
             penalty = self._regularizer.loss(by_path, x, y)
             trained = tf.add_n([loss, *terms, *([] if penalty is None else [penalty])])
-        return Differentiated(loss, trained, *tape.gradient(trained, (weights, self._one(taps))))
+        sources = (weights, self._norm_taps(record), self._vector_taps(record))
+        gradients, log_norms, vectors = tape.gradient(trained, sources)
+        terms = self._terms(by_path, vectors)
+        gradients = [
+            gradient + terms[path] if path in terms else gradient
+            for path, gradient in zip(by_path, gradients, strict=True)
+        ]
+        return Differentiated(loss, trained, gradients, log_norms)
 
     def _update(self, parts: list[Differentiated], batch_size: int) -> tf.Tensor:
         whole = parts[0] if len(parts) == 1 else averaged(parts)
@@ -186,18 +194,37 @@ class RecordingModel(keras.Model):
         return whole.trained_loss
 
     @contextlib.contextmanager
-    def _taps(self, tape: tf.GradientTape) -> Iterator[dict[str, tf.Tensor]]:
-        """Yield the taps that recurrent layers open inside; none, at no cost, where nothing is recorded."""
-        if not self._record:
-            yield {}
+    def _recording(self, tape: tf.GradientTape) -> Iterator[Record | None]:
+        """Yield the record of the taps that recurrent layers open inside; None where nobody reads one."""
+        vectors = self._regularizer.wants_adjoints
+        if not self._record and not vectors:
+            yield None
             return
-        with recording(tape, outputs_only=True) as record:
-            yield record.taps
+        with recording(tape, outputs_only=True, vectors=vectors) as record:
+            yield record
 
-    def _one(self, taps: dict[str, tf.Tensor]) -> list[tf.Tensor]:
-        if self._record and len(taps) != 1:
-            raise ValueError(f"expected one recurrent layer that hands out its adjoint, found {len(taps)}")
-        return list(taps.values())
+    def _norm_taps(self, record: Record | None) -> list[tf.Tensor]:
+        if record is None or not self._record:
+            return []
+        if len(record.taps) != 1:
+            found = len(record.taps)
+            raise ValueError(f"expected one recurrent layer that hands out its adjoint, found {found}")
+        return list(record.taps.values())
+
+    def _vector_taps(self, record: Record | None) -> list[tf.Tensor]:
+        if record is None or not self._regularizer.wants_adjoints:
+            return []
+        if len(record.vectors) != 1:
+            found = len(record.vectors)
+            raise ValueError(f"expected one recurrent layer on the scan, for its adjoints, found {found}")
+        return record.vectors
+
+    def _terms(self, weights: Mapping[str, Any], vectors: list[tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        """Return what the regularizer adds to the gradients, by the paths of weights."""
+        if not vectors:
+            return {}
+        states, pre_activations = tf.unstack(vectors[0], axis=1)
+        return self._regularizer.gradient_terms(weights, Adjoints(states, pre_activations))
 
     def _write(self, loss: tf.Tensor, clipped: Clipped, log_norms: list[tf.Tensor], batch_size: int) -> None:
         row = self._taken % self.rows

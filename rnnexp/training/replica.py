@@ -21,6 +21,7 @@ from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
 from rnnexp.training.config import Plan
 from rnnexp.training.evaluation import Evaluator
 from rnnexp.training.model import RecordingModel
+from rnnexp.training.phases import PhaseRun
 from rnnexp.training.record import History, Recorded
 
 _BUFFER = 50  # steps: read back often enough for a lively display, seldom enough to cost nothing
@@ -66,6 +67,7 @@ class Result:
         diverged_at: The first step with a non-finite loss or gradient, or None.
         steps_taken: Updates. A run that diverged took a few more before that was noticed.
         clip_metrics: What the clip records of its state, by the names of metrics.
+        phase_metrics: What the phase before the task measured before and after it, likewise.
     """
 
     start: Measurement
@@ -76,6 +78,7 @@ class Result:
     diverged_at: int | None
     steps_taken: int
     clip_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    phase_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Replica:
@@ -91,6 +94,7 @@ class Replica:
         network: A plain Keras model.
         model: The model whose training steps record.
         callback: The callback with which it is trained; another one after `begin`.
+        phase: The phase before the task, or None.
     """
 
     def __init__(self, plan: Plan, state: Path, observer: Observer):
@@ -100,6 +104,8 @@ class Replica:
         self._observer = observer
         self.network = _network(plan, plan.dtype)
         self.model = _model(plan, self.network)
+        phase = plan.phase.build(self.network)
+        self.phase = phase and PhaseRun(phase, self.network, plan.task, plan.seed, plan.batch_size)
         self._measurer = _measurer(plan)
         # XLA takes 0.2 to 0.4 s to compile a forward pass. The scan is then a quarter faster, less than that
         # over the validations of a usual run; Keras' loop is twice as fast.
@@ -140,6 +146,7 @@ class Replica:
             diverged_at=self.callback.diverged_at,
             steps_taken=self.steps_taken,
             clip_metrics=self.plan.clip.metrics([value.numpy() for value in self.model.clip_state]),
+            phase_metrics={} if self.phase is None else self.phase.metrics(),
         )
 
     def begin(self, resume: bool) -> None:
@@ -172,10 +179,13 @@ class Replica:
             validations = np.array(rows, np.float64).reshape(-1, columns)
             spectra = self._spectra.table()
             self._observer.on_checkpoint()
-            checkpoint.save(self._state, self.model, self.callback.history, validations, spectra)
+            phase = {} if self.phase is None else self.phase.state()
+            checkpoint.save(self._state, self.model, self.callback.history, validations, spectra, phase)
 
     def _load(self) -> None:
         history, validations, spectra = checkpoint.load(self._state, self.model)
+        if self.phase is not None:
+            self.phase.restore(checkpoint.load_phase(self._state))
         self._spectra = SpectrumHistory.from_table(spectra)
         self._validations = [
             Validated(int(step), Validation(loss, half_width, error, bool(enough), *below))

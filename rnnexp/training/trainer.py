@@ -64,6 +64,8 @@ class Trainer:
         for replica, resumed in zip(self.replicas, resume, strict=True):
             replica.begin(resumed)
         try:
+            for replica in self.replicas:
+                self._prepare(replica)
             self._train(self._plan.steps)
             for replica in self.replicas:
                 replica.finish()
@@ -73,6 +75,18 @@ class Trainer:
                     replica.save()
             raise
         return [replica.result() for replica in self.replicas]
+
+    def _prepare(self, replica: Replica) -> None:
+        """Take what is left of the phase before the task; its checkpoints are as far apart as the task's."""
+        phase, every = replica.phase, self._plan.checkpoint_every
+        if phase is None or self._plan.steps == 0:
+            return
+        while not phase.ended:
+            with self._interruption.deferred():
+                phase.step()
+                if every > 0 and phase.steps_taken % every == 0:
+                    replica.save()
+            self._interruption.check()
 
     def _train(self, stop: int) -> None:
         """Train all that have not diverged up to step `stop`, the hindmost first."""

@@ -74,7 +74,7 @@ def differentiator(mode, activation, segment, return_states, tap, signature=None
         taps = [] if tap is None else [tf.zeros(shapes[tap], tf.float64)]
         with tf.GradientTape() as tape:
             tape.watch([*inputs, *taps])
-            result = run(*inputs, return_states=return_states, tap=taps[0] if taps else None)
+            result = run(*inputs, return_states=return_states, taps=taps)
             loss = tf.reduce_sum(last * result.last)
             if return_states:
                 loss += tf.reduce_sum(direct * result.states)

@@ -67,7 +67,7 @@ def differentiator(mode, activation, tap=None, return_states=True, signature=Non
         sources = [projected, kernel, initial, *taps]
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            options = {"return_states": return_states, "tap": taps[0] if taps else None}
+            options = {"return_states": return_states, "taps": taps}
             result = scan(projected, kernel, initial, activation, **options)
             loss = tf.reduce_sum(last * result.last)
             if result.states is not None:

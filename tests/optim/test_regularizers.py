@@ -10,7 +10,7 @@ from rnnexp.nn.initializers import GlorotUniform
 from rnnexp.nn.network import build_network
 from rnnexp.optim.clipping import NoClip
 from rnnexp.optim.optimizers import Sgd
-from rnnexp.optim.regularizers import CATALOGUE, L2, Orthogonal
+from rnnexp.optim.regularizers import CATALOGUE, L2, Orthogonal, Regularizer
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks import Adding
 from rnnexp.training.model import RecordingModel
@@ -73,6 +73,7 @@ def test_a_strength_outside_its_domain_is_refused(kind, strength):
 
 
 TASK = Adding(6)
+WITH_A_LOSS = [name for name, kind in CATALOGUE.items() if kind.loss is not Regularizer.loss]
 
 
 def one_step(cell, shards, regularizer=None):
@@ -92,7 +93,7 @@ def one_step(cell, shards, regularizer=None):
 
 
 @pytest.mark.parametrize("shards", [1, 2])
-@pytest.mark.parametrize("name", sorted(CATALOGUE.keys() - {"none"}))
+@pytest.mark.parametrize("name", WITH_A_LOSS)
 @pytest.mark.parametrize("cell", ["elman", "gru"])
 def test_its_gradient_is_trained_and_its_loss_is_not_the_tasks(cell, name, shards):
     regularizer = CATALOGUE[name]()

@@ -6,8 +6,10 @@ from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import Orthogonal
 from rnnexp.optim.clipping import NoClip
 from rnnexp.optim.optimizers import Adam
+from rnnexp.optim.regularizers import NoRegularizer
 from rnnexp.tasks import Adding
 from rnnexp.training.config import Plan
+from rnnexp.training.phases import NoPhase
 
 
 def small_plan(**changes: Any) -> Plan:
@@ -37,5 +39,8 @@ def small_plan(**changes: Any) -> Plan:
         "validation_sequences": 500,
         "checkpoint_every": 3,
         "decades": 3.0,
+        "probes": (),
+        "regularizer": NoRegularizer(),
+        "phase": NoPhase(),
     }
     return Plan(**fields | changes)

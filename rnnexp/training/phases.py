@@ -1,0 +1,201 @@
+"""Phases: what trains a network before the task does, each with an objective of its own.
+
+The training of the task is the last phase of every run, and of the usual run the only one. Importing this
+module does not import TensorFlow.
+"""
+
+import abc
+import dataclasses
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from rnnexp.nn.cells.spec import CellSpec
+from rnnexp.optim.optimizers import Adam, Optimizer
+from rnnexp.runtime import checks
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tasks import Task
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+class Objective(Protocol):
+    """What a phase minimises."""
+
+    def loss(self, x: "tf.Tensor") -> "tf.Tensor":
+        """Return a differentiable scalar of the network's weights.
+
+        Args:
+            x: Inputs of the task, (B, T, F).
+        """
+
+    def metrics(self, x: "tf.Tensor") -> "dict[str, tf.Tensor]":
+        """Return numbers that are recorded before and after the phase, as `phase/NAME_before`, `_after`."""
+
+
+class Phase(NamedTuple):
+    """A phase of training.
+
+    Attributes:
+        objective: What is minimised, of a network that is built.
+        optimizer: The update rule; its state is the phase's own.
+        stop: Updates after which it ends.
+    """
+
+    objective: Objective
+    optimizer: Optimizer
+    stop: int
+
+
+class PhaseSpec(abc.ABC):
+    """The arguments of a phase before the task, checked without TensorFlow."""
+
+    def check(self, task: Task, cell: CellSpec, units: int) -> None:
+        """Check that it fits the run.
+
+        Raises:
+            ArgumentError: It does not.
+        """
+        return
+
+    @abc.abstractmethod
+    def build(self, network: "keras.Model") -> Phase | None:
+        """Return the phase of a network of `rnnexp.nn.network.build_network`; None: there is none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NoPhase(PhaseSpec):
+    """The task is trained from the first update on."""
+
+    def build(self, network: "keras.Model") -> Phase | None:
+        """Return None."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Flossing(PhaseSpec):
+    """Gradient flossing: L = 1/k sum_i (lambda_i - target)^2 of the k largest Lyapunov exponents.
+
+    The exponents are those along the trajectories that the task's inputs drive; `rnnexp.training.flossing`
+    differentiates them. Kernel, recurrent kernel and bias are trained by Adam, the readout is left alone.
+
+    Args:
+        exponents: k, at most H.
+        target: Nats per step.
+        time_steps: Of a sequence that are looked at, the first ones, 2 to T; None: all T.
+        steps: Updates.
+        learning_rate: Of Adam.
+
+    Raises:
+        ArgumentError: An argument is outside its domain.
+
+    Source: Engelken 2023, https://arxiv.org/abs/2312.17306.
+    """
+
+    exponents: int = 4
+    target: float = 0.0
+    time_steps: int | None = None
+    steps: int = 50
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        checks.integer("exponents", self.exponents, minimum=1)
+        checks.finite("target", self.target)
+        if self.time_steps is not None:
+            checks.integer("time_steps", self.time_steps, minimum=2)
+        checks.integer("steps", self.steps, minimum=1)
+        checks.positive("learning_rate", self.learning_rate)
+
+    def check(self, task: Task, cell: CellSpec, units: int) -> None:
+        """Check k against H and the steps against T; the cell has to run on the scan, as an Elman cell."""
+        if not cell.scanned:
+            raise ArgumentError("cell", "elman, whose exponents phase=flossing differentiates", cell)
+        if self.exponents > units:
+            raise ArgumentError("phase.exponents", f"at most {units}, the units", self.exponents)
+        if self.time_steps is not None and self.time_steps > task.steps:
+            raise ArgumentError("phase.time_steps", f"at most {task.steps}, the sequence", self.time_steps)
+
+    def build(self, network: "keras.Model") -> Phase:
+        """Return the phase."""
+        from rnnexp.training.flossing import Exponents
+
+        objective = Exponents(network, self.exponents, float(self.target), self.time_steps)
+        return Phase(objective, Adam(learning_rate=self.learning_rate), self.steps)
+
+
+CATALOGUE: dict[str, type[PhaseSpec]] = {"none": NoPhase, "flossing": Flossing}
+"""The phases by their names in the configuration."""
+
+
+class PhaseRun:
+    """A phase that is under way: one update a step, its state for a checkpoint, its metrics.
+
+    Args:
+        phase: What to do.
+        network: What is trained.
+        task: Gives the inputs, those of the training stream.
+        seed: Of that stream.
+        batch_size: B.
+
+    Attributes:
+        steps_taken: Updates.
+    """
+
+    def __init__(self, phase: Phase, network: "keras.Model", task: Task, seed: int, batch_size: int):
+        import tensorflow as tf
+
+        self.steps_taken = 0
+        self._phase = phase
+        self._network = network
+        self._batch = lambda index: tf.constant(
+            task.batch(seed, "train", index, batch_size).x, network.inputs[0].dtype
+        )
+        self._optimizer = phase.optimizer.build()
+        self._optimizer.build(network.trainable_variables)
+        self._metrics: dict[str, float] = {}
+        self._update = tf.function(self._take, autograph=False)
+        self._measure = tf.function(phase.objective.metrics, autograph=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all updates were taken."""
+        return self.steps_taken >= self._phase.stop
+
+    def step(self) -> None:
+        """Take one update; the first and the last one also measure."""
+        if self.steps_taken == 0:
+            self._note("before")
+        self._update(self._batch(self.steps_taken))
+        self.steps_taken += 1
+        if self.ended:
+            self._note("after")
+
+    def metrics(self) -> dict[str, float]:
+        """Return what was measured so far, by the names of metrics."""
+        return dict(self._metrics)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` takes, arrays by name; the weights are not among them."""
+        variables = {f"variable_{i}": value.numpy() for i, value in enumerate(self._optimizer.variables)}
+        return {"steps_taken": self.steps_taken, **variables, **self._metrics}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned; the weights are restored by others."""
+        self.steps_taken = int(state["steps_taken"])
+        for i, variable in enumerate(self._optimizer.variables):
+            variable.assign(state[f"variable_{i}"])
+        self._metrics = {name: float(value) for name, value in state.items() if name.startswith("phase/")}
+
+    def _note(self, when: str) -> None:
+        found = self._measure(self._batch(0))
+        self._metrics |= {f"phase/{name}_{when}": float(value) for name, value in found.items()}
+
+    def _take(self, x: "tf.Tensor") -> None:
+        import tensorflow as tf
+
+        weights = self._network.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = self._phase.objective.loss(x)
+        gradients = tape.gradient(loss, weights)
+        pairs = [pair for pair in zip(gradients, weights, strict=True) if pair[0] is not None]
+        self._optimizer.apply_gradients(pairs)
