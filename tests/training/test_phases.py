@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from plans import small_plan
 
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.elman_cell import ElmanCell
@@ -21,7 +22,6 @@ from rnnexp.training.flossing import Exponents
 from rnnexp.training.phases import Flossing, PhaseRun
 from rnnexp.training.replica import Observer
 from rnnexp.training.trainer import Member, Trainer
-from tests.support.plans import small_plan
 
 TASK, H, K, B, TARGET = Adding(20), 5, 3, 4, -0.1
 
