@@ -176,9 +176,9 @@ class RecordingModel(keras.Model):
             trained = tf.add_n([loss, *terms, *([] if penalty is None else [penalty])])
         sources = (weights, self._norm_taps(record), self._vector_taps(record))
         gradients, log_norms, vectors = tape.gradient(trained, sources)
-        terms = self._terms(by_path, vectors)
+        added = self._terms(by_path, vectors)
         gradients = [
-            gradient + terms[path] if path in terms else gradient
+            gradient + added[path] if path in added else gradient
             for path, gradient in zip(by_path, gradients, strict=True)
         ]
         return Differentiated(loss, trained, gradients, log_norms)
