@@ -178,8 +178,8 @@ class RecordingModel(keras.Model):
         gradients, log_norms, vectors = tape.gradient(trained, sources)
         added = self._terms(by_path, vectors)
         gradients = [
-            gradient + added[path] if path in added else gradient
-            for path, gradient in zip(by_path, gradients, strict=True)
+            gradient + added[weight.path] if weight.path in added else gradient
+            for weight, gradient in zip(weights, gradients, strict=True)
         ]
         return Differentiated(loss, trained, gradients, log_norms)
 
