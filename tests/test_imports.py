@@ -54,6 +54,7 @@ LIGHT = (
 DIFFERENTIATE = (
     "rnnexp.probes.autodiff_jacobians",
     "rnnexp.probes.autodiff_lags",
+    "rnnexp.probes.receptive_field",
     "rnnexp.probes.rollout",
 )
 """What differentiates a cell and needs TensorFlow for it."""
