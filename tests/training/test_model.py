@@ -11,7 +11,7 @@ from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.network import build_network
 from rnnexp.nn.recurrent import RNN
 from rnnexp.optim import clipping, optimizers
-from rnnexp.optim.clipping import Clipped, GlobalNorm, NoClip
+from rnnexp.optim.clipping import Clip, Clipped, GlobalNorm, NoClip
 from rnnexp.tasks import Adding, Copying
 from rnnexp.training.data import stacked, training_data
 from rnnexp.training.model import RecordingModel
@@ -182,13 +182,14 @@ def test_the_optimizer_is_given_the_clipped_gradients(name, clip):
     variables = [keras.Variable(weight) for weight in model.network.get_weights()]
     x, y = task.batch(SEED, "train", 0, B)
     _, _, gradients = differentiate(task, model.network.get_weights(), x, y)
-    clipped = clip([tf.constant(gradient) for gradient in gradients])
+    gradients = [tf.constant(gradient) for gradient in gradients]
+    clipped, _ = clip.update(gradients, model.network.trainable_variables, clip.init(gradients))
     optimizer.build().apply(clipped.gradients, variables)
     take_steps(model, task, 1)
     for weight, variable in zip(model.network.get_weights(), variables, strict=True):
         np.testing.assert_allclose(weight, variable.numpy(), rtol=1e-9)
     _, *scalars = model.read(0).scalars[0]
-    np.testing.assert_allclose(scalars, [value.numpy() for value in clipped[1:]], rtol=1e-9)
+    np.testing.assert_allclose(scalars, [value.numpy() for value in clipped[1:4]], rtol=1e-9)
 
 
 @pytest.mark.parametrize("jit", [False, True])
@@ -211,13 +212,14 @@ def test_a_block_is_one_step_for_each_of_its_batches_and_none_for_what_follows_t
 def test_the_clip_is_called_once_a_step():
     calls = []
 
-    def ones(gradients):
-        calls.append(len(gradients))
-        kept = [tf.ones_like(gradient) for gradient in gradients]
-        return Clipped(kept, tf.constant(2.0), tf.constant(3.0), tf.constant(True))
+    class Ones(Clip):
+        def update(self, gradients, weights, state):
+            calls.append(len(gradients))
+            kept = [tf.ones_like(gradient) for gradient in gradients]
+            return Clipped(kept, tf.constant(2.0), tf.constant(3.0), tf.constant(True)), ()
 
     task = TASKS["last step"]
-    model = build(task, clip=ones)
+    model = build(task, clip=Ones())
     before = model.network.get_weights()
     take_steps(model, task, 2)
     assert calls == [5, 5]
