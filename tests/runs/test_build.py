@@ -70,6 +70,7 @@ def test_the_choices_of_the_groups_are_known():
         "clip": "norm",
         "optimizer": "adam",
         "regularizer": "none",
+        "phase": "none",
         "tracking": "mlflow",
         "launcher": "basic",
         "experiment": "smoke",
