@@ -90,7 +90,7 @@ def test_a_wrong_command_line_is_refused_before_anything_is_imported_or_made(
             ["--help"],
             [
                 "python run.py -m",
-                "task: adding, characters, copying",
+                "task: adding, characters, connected, copying",
                 "clip: global_norm, none",
                 "seq_len: 100",
             ],
@@ -258,7 +258,7 @@ def test_a_run_that_is_stopped_twice_and_resumed_twice_is_the_run_that_nothing_d
     with started(*arguments) as process:
         wait_for(process, lambda: saved_at() > 0)
         process.send_signal(signal.SIGSTOP)
-        held = asked(*LONG, "checkpoint.every=100", "tracking=none", "resume=true")
+        held = asked(*arguments, "resume=true")
         process.send_signal(signal.SIGCONT)
         assert ended(process, signal.SIGTERM) == (
             143,

@@ -127,8 +127,9 @@ def _print_failure(console: Console, outcome: Outcome, folder: SweepFolder, widt
 def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
     counts, total = ending.counts(), len(ending.outcomes)
     finished = sum(counts[verdict] for verdict in _VERDICTS)
-    of_them = ", ".join(f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in _VERDICTS)
-    yield "finished", f"{finished} of {total}: {of_them}"
+    found = [verdict for verdict in _VERDICTS if counts[verdict]]
+    of_them = ", ".join(f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in found)
+    yield "finished", f"{finished} of {total}{': ' if found else ''}{of_them}"
     if counts["skipped"]:
         yield "skipped", f"{counts['skipped']}, which had finished earlier or are at work elsewhere"
     renamed = sum(map(_has_another_name, ending.outcomes))
