@@ -62,7 +62,7 @@ def test_a_group_offers_what_its_catalogue_holds(group):
 
 
 @pytest.mark.parametrize(("group", "name"), [choice for choice in CHOICES if choice[0] in CATALOGUES])
-def test_the_keys_are_the_arguments_of_the_constructor_with_its_defaults(group, name):
+def test_config_keys_and_defaults_match_the_constructor(group, name):
     values = read(group, name)
     parameters = inspect.signature(constructor(values.pop("_target_"))).parameters
     assert values.keys() == parameters.keys() - FROM_THE_TOP
@@ -135,7 +135,7 @@ def test_what_is_swept_most_is_never_a_group():
     assert not {"activation", "seq_len"} & {path.name for path in CONF.iterdir()}
 
 
-def test_the_help_lists_groups_and_keys_and_its_examples_compose():
+def test_help_lists_groups_and_keys_and_its_examples_compose():
     template = DEFAULTS["hydra"]["help"]["template"]
     assert "$APP_CONFIG_GROUPS" in template
     assert "$CONFIG" in template
@@ -209,7 +209,7 @@ def test_another_value_is_known_for_every_key():
 
 
 @pytest.mark.parametrize("key", sorted(OTHER.keys() - {"replicas"}))  # those have a configuration each
-def test_a_key_changes_the_hash_if_and_only_if_it_can_change_a_number(key):
+def test_the_hash_changes_exactly_with_keys_that_change_numbers(key):
     changed = composed(f"{key}={OTHER[key]}")
     assert tracking.flatten(changed.config)[key] != tracking.flatten(composed().config)[key]
     scientific = key.partition(".")[0] not in NOT_SCIENTIFIC
@@ -219,7 +219,7 @@ def test_a_key_changes_the_hash_if_and_only_if_it_can_change_a_number(key):
 TASK = tasks.Adding(100)
 
 
-def test_replicas_have_the_hashes_of_the_single_runs_of_their_seeds():
+def test_replicas_have_the_hashes_of_their_single_runs():
     jobs = build.compose_jobs(["seed=3", f"replicas={OTHER['replicas']}"])
     singles = [composed(f"seed={seed}") for seed in (3, 4)]
     assert [job.config_hash for job in jobs] == [single.config_hash for single in singles]
@@ -238,7 +238,7 @@ def test_another_choice_changes_the_hash(group, name):
     assert same == (name == default)
 
 
-def test_the_launcher_and_where_it_is_kept_do_not_change_the_hash():
+def test_launcher_and_tracking_do_not_change_the_hash():
     for choice in ("launcher=joblib", "tracking=none"):
         assert composed(choice).config_hash == composed().config_hash
 

@@ -66,7 +66,7 @@ def test_base_image_is_an_argument_of_the_whole_build():
     assert BUILD[0] == Instruction("ARG", "BASE_IMAGE=python:3.11-slim-bookworm")
 
 
-def test_every_stage_starts_from_the_base_image_or_an_earlier_stage():
+def test_every_stage_starts_from_the_base_or_an_earlier_stage():
     allowed = {"${BASE_IMAGE}"}
     for start in values(BUILD, "FROM"):
         image, *alias = re.split(r"\s+AS\s+", start)

@@ -200,7 +200,7 @@ def test_a_run_has_a_section_of_charts_for_each_kind_of_metric(page, server, sto
     expect(page.get_by_text("global_norm_max", exact=True)).to_be_visible()
 
 
-def test_two_runs_are_compared_by_the_parameters_in_which_they_differ(page, server):
+def test_two_runs_are_compared_by_differing_parameters(page, server):
     compare(page, server, 0, len(LENGTHS) * 2 - 1)
     parameters = page.locator("table").filter(has_text="activation").first
     page.get_by_role("switch", name="Show diff only").first.check()
@@ -213,7 +213,7 @@ def test_a_comparison_opens_with_what_tells_its_runs_apart(page, numbers):
     expect(axes).to_have_text(["optimizer.learning_rate", "seq_len", "cfg/seq_len"])
 
 
-def test_parallel_coordinates_are_drawn_over_numbers_of_the_configuration(page, numbers, store):
+def test_parallel_coordinates_show_configuration_numbers(page, numbers, store):
     compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     page.get_by_role("button", name="Clear All").click()
     names = ["cfg/seq_len", "cfg/learning_rate", "grad/rate"]

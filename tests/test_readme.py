@@ -44,7 +44,7 @@ def test_there_are_commands():
     assert len(commands()) >= 5
 
 
-def test_the_defaults_in_its_table_are_those_of_the_configuration():
+def test_readme_defaults_are_those_of_the_configuration():
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = hydra.compose("config", return_hydra_config=True)
     row = re.search(r"\| `seq_len` `units` `batch_size` `steps` `seed` \| (.*) \|", README)

@@ -69,9 +69,7 @@ HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "pandas", "sklearn", "sq
         (["tracking.uri=http://127.0.0.1:1"], "tracking.uri: expected a running MLflow server "),
     ],
 )
-def test_a_wrong_command_line_is_refused_before_anything_is_imported_or_made(
-    tmp_path, monkeypatch, arguments, sentence
-):
+def test_a_wrong_command_is_refused_before_heavy_imports(tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.setenv("no_proxy", "*")
     answer = asked(*arguments)
     print(f"refused after {answer.seconds:.2f} s")
@@ -124,7 +122,7 @@ def assert_same_arrays(one, other):
         np.testing.assert_array_equal(one[name], other[name], err_msg=name, strict=True)
 
 
-def test_a_sweep_leaves_two_complete_runs_and_the_second_is_what_it_is_alone(tracking_uri, tmp_path):
+def test_a_sweep_leaves_complete_runs_equal_to_single_ones(tracking_uri, tmp_path):
     arguments = ("experiment=smoke", "steps=60", f"tracking.uri={tracking_uri}")
     answer = subprocess.run(
         command("-m", *arguments, "seed=0,1"), capture_output=True, text=True, timeout=SECONDS
@@ -251,7 +249,7 @@ def saved_at() -> int:
     return max((path.stat().st_mtime_ns for path in Path("outputs").glob("*/*/checkpoint.npz")), default=0)
 
 
-def test_a_run_that_is_stopped_twice_and_resumed_twice_is_the_run_that_nothing_disturbed(tracking_uri, capfd):
+def test_a_run_stopped_and_resumed_twice_equals_a_whole_one(tracking_uri, capfd):
     arguments = (*LONG, "checkpoint.every=100", f"tracking.uri={tracking_uri}")
     client = connect(tracking_uri)
 

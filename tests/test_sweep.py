@@ -34,7 +34,7 @@ if os.path.exists(os.environ["TROUBLE"]):
 RATES = [f"0.{number:03d}" for number in range(1, 40)] + ["1e30"]
 
 
-def test_of_forty_jobs_one_raises_one_is_killed_one_diverges_and_the_others_do_not_notice(tmp_path):
+def test_failing_jobs_do_not_disturb_the_others_of_forty(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(TROUBLE)
     (tmp_path / "trouble").touch()
@@ -84,7 +84,7 @@ LONG = (
 )
 
 
-def test_a_sweep_that_is_interrupted_goes_on_to_the_same_numbers(tracking_uri):
+def test_an_interrupted_sweep_resumes_to_the_same_numbers(tracking_uri):
     arguments = (*LONG, f"tracking.uri={tracking_uri}")
     with started(*arguments) as process:
         wait_for(lambda: list(Path("outputs").glob("*/*/checkpoint.npz")), process)
@@ -126,7 +126,7 @@ def test_a_sweep_that_is_interrupted_goes_on_to_the_same_numbers(tracking_uri):
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name, strict=True)
 
 
-def test_runs_started_by_hand_at_one_moment_share_a_fresh_folder_and_a_fresh_store(tmp_path):
+def test_simultaneous_runs_share_a_fresh_folder_and_store(tmp_path):
     uri = f"sqlite:///{tmp_path}/fresh/runs.db"
     alone = [argument for argument in TINY if argument != "tracking.model=false"]
     commands = [

@@ -102,9 +102,7 @@ def check_run(folder, other, client, other_client):
 
 
 @pytest.mark.parametrize(("seed", "launcher"), [(0, "joblib"), (1, "joblib"), (2, "basic")])
-def test_a_sweep_killed_again_and_again_ends_as_one_that_was_left_alone(
-    tmp_path, monkeypatch, seed, launcher
-):
+def test_a_repeatedly_killed_sweep_ends_as_an_undisturbed_one(tmp_path, monkeypatch, seed, launcher):
     alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
     for folder in (alone, disturbed):
         folder.mkdir()

@@ -137,7 +137,7 @@ def test_a_job_that_is_refused_does_not_take_the_others_down(main, capsys):
     assert "init.nonzero: expected at most 5, the units, received 15" in capsys.readouterr().err
 
 
-def test_replicas_that_came_into_a_sweep_by_another_way_are_refused(main, capsys):
+def test_replicas_in_a_sweep_are_refused_under_hydra_too(main, capsys):
     assert main(None, "-m", IN_PROCESS, "tracking=none", "replicas=2") == 1
     assert states() == []
     sentence = "replicas: expected 1 in a sweep, which lists its seeds (seed=range(0,2)), received 2"

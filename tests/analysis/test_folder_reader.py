@@ -46,7 +46,7 @@ def test_a_record_is_what_the_files_hold(written, tmp_path):
     assert record.errors == ((50, 0.4), (100, 0.25))
 
 
-def test_runs_of_any_depth_come_the_oldest_first_and_the_root_may_be_one(written, tmp_path):
+def test_folders_are_found_at_any_depth_oldest_first(written, tmp_path):
     written("a", 2)
     written("b", 3)
     shutil.move(written("c", 1), tmp_path / "outputs" / "c")
@@ -65,7 +65,7 @@ def test_the_newest_sweep_is_that_of_the_newest_run(written, tmp_path):
         read_folders(tmp_path, "none")
 
 
-def test_the_order_of_metrics_is_that_of_steps_and_then_of_lines(written, tmp_path):
+def test_metrics_are_ordered_by_step_then_by_line(written, tmp_path):
     folder = written("a", 1, tags={"verdict.learning": "solved"})
     (folder / "metrics.csv").write_text(
         "key,value,step,timestamp\nval/error,0.1,20,5\nval/error,0.5,10,6\nval/error,0.2,20,7\n"

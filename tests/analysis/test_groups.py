@@ -74,7 +74,7 @@ def test_means_are_of_the_runs_that_have_the_number(frame):
     assert group["clip_fraction_n"] == 0
 
 
-def test_groups_differ_in_more_than_the_seed_and_come_in_the_order_of_the_keys(frame):
+def test_groups_ignore_the_seed_and_follow_the_order_of_keys(frame):
     table = frame(
         *(
             {"activation": activation, "seq_len": seq_len, "seed": seed}
@@ -108,7 +108,7 @@ def test_one_run_is_a_group(frame):
     assert (group["label"], group["n"], group["rate"]) == ("all runs", 1, -0.5)
 
 
-def test_the_last_numbers_of_what_broke_down_are_not_those_of_its_end(frame):
+def test_numbers_of_diverged_runs_stay_out_of_the_means(frame):
     broken = {"verdict.learning": "diverged", "verdict.gradient": "non_finite", "grad/clip_fraction": 0.5}
     numbers = {"grad/rate": -0.5, "theory/rate": -0.4, "val/loss": 0.1, "val/error": 0.2}
     group = one_group(frame, {"seed": 0} | numbers, {"seed": 1} | numbers | broken)

@@ -17,7 +17,7 @@ def test_no_verdict_but_one_is_solved(verdict):
     assert not is_solved({})
 
 
-def test_a_record_is_not_changed_and_knows_no_validation_unless_told():
+def test_a_record_is_frozen_and_has_no_errors_by_default():
     record = RunRecord("id", "a", "RUNNING", 0, None, {}, {}, {}, "here", None)
     assert record.errors == ()
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -53,9 +53,7 @@ def test_folders_give_the_same_table_as_the_store(in_store, in_folder, tracking_
     assert folder["run_id"].tolist() == ["a", "b"]
 
 
-def test_runs_that_began_in_the_same_millisecond_are_in_the_order_of_their_folders(
-    in_folder, tmp_path, monkeypatch
-):
+def test_runs_of_the_same_millisecond_are_ordered_by_folder(in_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("rnnexp.tracking.file_tracker._now", lambda: 1_700_000_000_000)
     names = ["c", "a", "e", "b", "d"]
     for seed, name in enumerate(names):
@@ -64,7 +62,7 @@ def test_runs_that_began_in_the_same_millisecond_are_in_the_order_of_their_folde
     assert rnnexp.load_runs(tmp_path / "outputs")["run_id"].tolist() == sorted(names)
 
 
-def test_steps_to_solve_are_those_of_the_first_validation_under_the_criterion(in_store, tracking_uri):
+def test_steps_to_solve_is_the_first_step_under_the_criterion(in_store, tracking_uri):
     in_store("a", **SOLVED)
     in_store("b", config={"seed": 1}, errors=SOLVED["errors"])
     table = rnnexp.load_runs(tracking_uri).set_index("run_name")

@@ -34,7 +34,7 @@ def test_it_runs_as_often_as_it_is_asked(name):
 
 
 @pytest.mark.parametrize("name", [name for name in FIELD if name != "floor"])
-def test_every_step_that_is_asked_for_is_an_update_of_every_weight(name, monkeypatch):
+def test_every_training_step_updates_every_weight(name, monkeypatch):
     fitted = Mock(wraps=contestants._fit)
     monkeypatch.setattr(contestants, "_fit", fitted)
     train = FIELD[name]()

@@ -47,7 +47,7 @@ class Work:
             raise ZeroDivisionError
 
 
-def test_what_is_inside_another_part_counts_there_alone_whatever_becomes_of_it(monkeypatch):
+def test_a_nested_part_is_not_counted_in_the_outer_one(monkeypatch):
     clock = Clock()
     watch = Stopwatch(clock)
     for name in ("outer", "inner"):

@@ -19,7 +19,7 @@ def test_every_table_stands_on_a_page(name):
     assert any(f"<!-- {name} -->" in page.read_text(encoding="utf-8") for page in pages.PAGES)
 
 
-def test_what_stands_between_the_marks_is_replaced_and_nothing_else():
+def test_only_text_between_the_marks_is_replaced():
     text = "before\n<!-- goals -->\nold\n<!-- /goals -->\nafter\n"
     filled = pages.filled(text, RESULTS)
     assert filled.startswith("before\n<!-- goals -->\n| work |")

@@ -51,7 +51,7 @@ def test_the_table_shows_every_way(capsys):
     )
 
 
-def test_single_network_and_replicas_take_the_steps_that_are_asked_for(monkeypatch):
+def test_one_network_and_replicas_take_the_requested_steps(monkeypatch):
     monkeypatch.setattr(replicas, "T", 4)
     waited = []
     kept = replicas._fit

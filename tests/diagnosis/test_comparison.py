@@ -20,7 +20,7 @@ def test_the_difference_is_theory_less_measurement():
     assert found.outcome == "differs"
 
 
-def test_the_ends_of_a_gaussian_interval_are_one_half_width_away():
+def test_gaussian_interval_ends_are_one_half_width_away():
     error = 0.013
     for sign in (-1, 1):
         found = rate(-0.1 + sign * HALF * error, low=-0.1 - HALF * error, high=-0.1 + HALF * error)
@@ -39,7 +39,7 @@ def test_the_ends_of_a_gaussian_interval_are_one_half_width_away():
         (-0.2, -math.inf, -0.08, "agrees"),
     ],
 )
-def test_a_prediction_agrees_in_the_interval_or_at_the_resolution(predicted, low, high, outcome):
+def test_a_prediction_agrees_within_interval_or_resolution(predicted, low, high, outcome):
     assert rate(predicted, low=low, high=high).outcome == outcome
 
 
@@ -65,7 +65,7 @@ def test_a_bound_is_violated_by_a_whole_interval(bound, low, high, outcome):
     assert found.difference == pytest.approx(bound + 0.1)  # the slack
 
 
-def test_an_interval_without_width_is_infinitely_far_from_all_else():
+def test_distance_from_a_zero_width_interval_is_infinite():
     assert rate(0.3, 0.1, 0.1, 0.1).half_widths == math.inf
     assert rate(-0.3, 0.1, 0.1, 0.1).half_widths == -math.inf
     assert rate(0.1, 0.1, 0.1, 0.1).half_widths == 0

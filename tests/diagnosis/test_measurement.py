@@ -110,7 +110,7 @@ def test_the_jacobian_product_is_that_of_a_loop_over_steps(probe, task):
     assert metrics["jacobian/log10_sigma_median"] == pytest.approx(middle, abs=1e-6)
 
 
-def test_the_exponent_of_a_scaled_orthogonal_linear_network_is_the_logarithm_of_its_gain(probe):
+def test_scaled_orthogonal_linear_exponent_is_log_gain(probe):
     metrics = probe("linear").measure(draw(LAST, 0.9 * orthogonal()), 0).metrics()
     assert metrics["lyapunov/lambda_1"] == pytest.approx(math.log(0.9), abs=1e-9)
     assert metrics["jacobian/log10_sigma_max"] == pytest.approx(11 * math.log10(0.9), abs=1e-9)
@@ -166,7 +166,7 @@ def test_the_predicted_rate_is_that_of_the_networks_variances(probe, task, activ
 
 
 @pytest.mark.parametrize(("activation", "largest_slope"), [("tanh", 1), ("sigmoid", 0.25), ("linear", 1)])
-def test_the_bound_is_the_largest_singular_value_times_the_largest_slope(probe, activation, largest_slope):
+def test_rate_bound_is_log_of_sigma_max_times_largest_slope(probe, activation, largest_slope):
     weights = draw(LAST, scale=2.0)
     measured = probe(activation).measure(weights, 0)
     bound = math.log(np.linalg.norm(weights[1], 2) * largest_slope)
@@ -249,7 +249,7 @@ def test_theory_is_compared_with_the_states_that_were_measured(probe, activation
     assert predicted[laws.BOUND] == measured.predictions.rate_bound
 
 
-def test_the_growth_of_independent_entries_is_that_of_an_untrained_kernel():
+def test_glorot_law_is_reported_for_untrained_iid_kernels_only():
     for initializer, reported in ((Gaussian(seed=1), True), (Orthogonal(seed=1), False)):
         cell = ElmanCell(H, "linear", recurrent_initializer=initializer, dtype="float64")
         twin, batch = build_network(Adding(4), cell, seed=0), Adding(4).batch(0, "probe", 0, B)

@@ -115,7 +115,7 @@ def test_a_trained_kernel_is_none_of_an_initialiser():
     assert not trained & {laws.GLOROT, laws.OVER_KERNELS}
 
 
-def test_the_values_are_those_of_theory_beside_those_of_the_probes():
+def test_predictions_pair_theory_values_with_probe_values():
     seen = look()
     found = said(seen)
     states = seen.states

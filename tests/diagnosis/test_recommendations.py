@@ -35,7 +35,7 @@ def test_a_spike_that_the_clip_took_is_none():
     assert tried(**taken) == tried(clip="global_norm", clip_threshold=0.5)
 
 
-def test_divergence_after_steps_is_a_spike_and_at_once_an_overflow():
+def test_divergence_is_a_spike_later_and_an_overflow_at_once():
     later = tried(learning="diverged", gradient="non_finite", course=course(300, 300), diverged_at=300)
     assert later[0] == "clip=global_norm clip.threshold=0.5"
     at_once = {"learning": "diverged", "gradient": "non_finite", "gradient_start": "exploding"}
@@ -59,7 +59,7 @@ def test_a_network_whose_last_validation_is_its_best_goes_on():
     assert not any(each.startswith("steps") for each in tried(course=better))
 
 
-def test_a_gradient_that_vanishes_at_the_end_alone_comes_after_the_budget():
+def test_vanishing_only_at_the_end_is_advised_after_the_budget():
     late = {"gradient_start": "stable", "ratio_start_high": -1.0, "published_sequences": 74_000}
     assert tried(**late, train_steps=1000)[0] == "steps=2000"
     assert tried(**late, train_steps=1000)[1:] == tried()
@@ -94,7 +94,7 @@ def test_a_sigmoid_that_no_weights_can_mend_is_told_so():
     assert "activation=tanh init=orthogonal" not in tried(activation="sigmoid", rate_bound=0.1)
 
 
-def test_an_exploding_gradient_has_a_clip_and_the_gain_of_the_equation():
+def test_an_exploding_gradient_gets_a_clip_and_critical_gain():
     exploding = {"gradient": "exploding", "gradient_start": "exploding", "log10_ratio": 9.0, "rate": 0.1}
     assert tried(**exploding, gain=2.5) == ["clip=global_norm", "init.gain=1.5"]
     assert tried(**exploding, gain=2.5, clip="value") == ["init.gain=1.5"]

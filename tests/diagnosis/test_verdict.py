@@ -162,7 +162,7 @@ def test_the_highest_loss_takes_the_sharper_way():
     assert far.highest_loss(1 / 6) == pytest.approx(0.011)
 
 
-def test_a_paired_test_tells_a_small_gain_that_the_loss_does_not():
+def test_paired_test_detects_a_gain_the_loss_alone_misses():
     """A predictor that knows 1 % of the answer: told in most of 40 draws, by the loss alone in few."""
     task, paired, alone = Adding(20), 0, 0
     for seed in range(40):

@@ -90,7 +90,7 @@ def test_the_parts_of_the_rate_add_up():
         assert f"for {name}" in text
 
 
-def test_a_part_that_is_nothing_is_not_told_and_nothing_without_the_closure():
+def test_zero_parts_and_parts_without_closure_are_not_told():
     assert "variance as measured" not in said(**CHAIN | {"rate_measured_q": -0.16803})
     assert "The rms rate" not in said(**CHAIN | {"rate_closure": math.nan})
 
@@ -101,7 +101,7 @@ def test_slopes_that_keep_step_with_gradients_are_told():
     assert "the other is smaller than by chance" in said(**CHAIN | {"rate_closure": -0.1})
 
 
-def test_a_bound_below_0_is_told_and_one_that_is_exceeded_is_a_fault():
+def test_a_negative_bound_is_told_and_exceeding_it_is_a_fault():
     (most,) = re.findall(r"no step hands on more than ([\d.]+) of it", said(rate_bound=-0.05))
     assert math.log(float(most)) == pytest.approx(-0.05, abs=1e-3)
     for bound in (math.nan, 0.3, 0.0, -1e-16, math.inf):

@@ -98,7 +98,7 @@ def test_without_permission_a_command_of_the_page_is_refused(lab):
     assert not [name for name in sys.modules if name.partition(".")[0] == "mine"]
 
 
-def test_the_activation_of_the_page_has_the_slope_of_its_function(lab):
+def test_the_documented_activation_has_the_right_slope(lab):
     import tensorflow as tf
 
     phi = activations.by_name("mine.activations:snake")

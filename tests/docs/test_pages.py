@@ -129,7 +129,7 @@ def test_the_index_links_every_page() -> None:
     assert set(LINK.findall(PAGES["README"])) >= {f"{name}.md" for name in PAGES} - {"README.md"}
 
 
-def test_every_figure_is_drawn_by_a_page_or_shown_on_the_front_page() -> None:
+def test_every_docs_figure_is_drawn_or_shown_on_a_page() -> None:
     drawn = {figure for name in PAGES for figure in drawn_figures(name)}
     front = set(re.findall(r"docs/(\w+\.png)", (ROOT / "README.md").read_text(encoding="utf-8")))
     # A screenshot stands on a page without code.

@@ -18,7 +18,7 @@ def test_a_command_is_one_that_runs(command: str, working_folder: Path) -> None:
     cli.check([*command.split(), "tracking=none"])
 
 
-def test_there_are_seven_steps_each_with_equation_code_and_command() -> None:
+def test_seven_steps_each_have_equation_code_and_command() -> None:
     assert [number for number, _, _ in STEPS] == list("1234567")
     for number, words, code in STEPS:
         assert re.search(r"`[^`]* = [^`]*`", words), number

@@ -48,7 +48,7 @@ def test_the_readme_shows_the_errors_of_the_table(kind):
     assert shown(kind) == pytest.approx(means.loc[[1, 2, 4, 8]].tolist(), abs=0.00051)
 
 
-def test_a_stack_has_no_more_parameters_than_the_recurrent_network():
+def test_a_stack_has_at_most_as_many_parameters_as_an_rnn():
     parameters = RESULTS.groupby("kind")["parameters"]
     assert parameters.max()["stack"] <= parameters.min()["recurrent"]
 

@@ -48,7 +48,7 @@ def test_the_readme_shows_the_losses_of_few_sequences(weights, size):
     assert shown(f"{int(size):,} sequences", weights) == pytest.approx(expected, abs=0.00005001)
 
 
-def test_of_1024_sequences_of_16_steps_shared_weights_alone_learn():
+def test_only_shared_weights_learn_from_1024_sequences():
     rows = TABLE[(TABLE["training_set"] == "1024") & (TABLE["seq_len"] == 16)]
     learned = rows.groupby("weights")["sequences_needed"].count()
     assert learned.to_dict() == {"shared": 3, "own": 0}
@@ -63,7 +63,7 @@ def test_parameters_are_those_of_the_formula(weights):
         assert parameters == sets * (32**2 + 3 * 32) + 33
 
 
-def test_the_forward_pass_is_a_loop_with_the_weights_of_each_step():
+def test_forward_pass_uses_separate_weights_at_each_step():
     measure = loaded("measure")
     variables = measure.weight_sets(3, 2, 5, seeds=2)
     x = np.random.default_rng(0).normal(size=(2, 4, 3, 2)).astype(np.float32)
@@ -78,7 +78,7 @@ def test_the_forward_pass_is_a_loop_with_the_weights_of_each_step():
         np.testing.assert_allclose(measure.forward(variables, x)[seed], expected, atol=1e-5)
 
 
-def test_a_short_run_is_rows_of_the_table_that_are_not_done_again(tmp_path):
+def test_a_short_run_is_recorded_in_the_table_as_done(tmp_path):
     measure = loaded("measure")
     rows = measure.train(2, "own", seeds=2, steps=50, size=64)
     measure.append(tmp_path / "table.csv", rows)

@@ -173,7 +173,7 @@ def test_sparse_rows_and_radius(units, nonzero):
     assert np.abs(np.linalg.eigvals(rounded)).max() == pytest.approx(0.95, rel=1e-5)
 
 
-def test_sparse_entries_are_gaussian_up_to_scale_and_spread_evenly():
+def test_sparse_entries_are_gaussian_and_evenly_spread():
     weights = Sparse(15, seed=1)((200, 200), "float64")
     entries = weights[weights != 0]
     # The scale is common, so a sample standardised by its own root mean square tests the shape.

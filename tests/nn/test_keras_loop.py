@@ -76,7 +76,7 @@ def adjoint(layer, states, taps, direct):
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0])
-def test_states_and_gradients_are_those_of_the_recurrence_with_a_tap(size):
+def test_tapped_states_and_gradients_match_the_recurrence(size):
     layer, taps = simple(), size * TAPS
     (last, outputs, (state,)), (gradient,) = run(layer, taps=[tf.constant(taps)])
     expected = by_hand(layer, X, taps)
@@ -86,7 +86,7 @@ def test_states_and_gradients_are_those_of_the_recurrence_with_a_tap(size):
     np.testing.assert_allclose(gradient, adjoint(layer, expected, taps, READOUT), rtol=RTOL)
 
 
-def test_taps_are_in_the_order_of_the_inputs_where_the_layer_goes_backwards():
+def test_taps_of_a_backwards_layer_follow_the_input_order():
     layer = simple(go_backwards=True)
     (_, outputs, _), (gradient,) = run(layer, taps=[tf.constant(TAPS)])
     expected = by_hand(layer, X[:, ::-1], TAPS[:, ::-1])
@@ -96,7 +96,7 @@ def test_taps_are_in_the_order_of_the_inputs_where_the_layer_goes_backwards():
 
 
 @pytest.mark.parametrize("zero_output", [False, True])
-def test_a_masked_step_has_no_gradient_and_the_others_that_of_the_shorter_sequence(zero_output):
+def test_masked_steps_get_no_gradient_others_as_if_removed(zero_output):
     layer = simple(zero_output_for_mask=zero_output)
     (_, outputs, _), (gradient,) = run(layer, mask=MASK)
     assert not np.any(gradient.numpy()[~MASK])
@@ -135,7 +135,7 @@ def test_a_state_without_a_tap_is_as_it_was():
     assert not np.array_equal(of_h, of_c)
 
 
-def test_in_a_stack_the_next_cell_reads_the_tapped_state_of_the_same_step():
+def test_the_upper_cell_reads_the_tapped_state_of_its_step():
     cells = [kl.SimpleRNNCell(H, activation="linear", dtype="float64") for _ in range(2)]
     layer = kl.RNN(cells, return_sequences=True, dtype="float64")
     layer.build((B, T, F))
@@ -148,7 +148,7 @@ def test_in_a_stack_the_next_cell_reads_the_tapped_state_of_the_same_step():
     np.testing.assert_allclose(lower[:, 0], READOUT[:, 0] @ kernel.T, rtol=RTOL)
 
 
-def test_an_output_made_from_a_state_reads_it_and_whole_numbers_have_no_tap():
+def test_output_from_a_state_is_tapped_integer_states_are_not():
     layer = kl.RNN(Decay(dtype="float64"), return_sequences=True, dtype="float64")
     (_, outputs, (count, _)), (gradient,) = run(layer)
     np.testing.assert_array_equal(count, np.full((B, 1), T))
@@ -158,7 +158,7 @@ def test_an_output_made_from_a_state_reads_it_and_whole_numbers_have_no_tap():
     np.testing.assert_allclose(outputs[:, 1], 3 * (X[:, 0] / 2 + X[:, 1]), rtol=RTOL)
 
 
-def test_zero_taps_have_the_shape_and_type_of_their_states_as_far_as_is_known():
+def test_zero_taps_take_known_shape_and_dtype_of_states():
     @tf.function(
         input_signature=[tf.TensorSpec([None, T, F]), tf.TensorSpec([None, 2, H], tf.float16)],
         autograph=False,

@@ -7,7 +7,7 @@ from rnnexp.nn.log_norm import log_norm
 
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize(("dtype", "decades"), [("float32", 30), ("float64", 250)])
-def test_it_is_the_logarithm_of_the_norm_where_squares_overflow_or_vanish(dtype, decades, jit):
+def test_log_norm_is_exact_where_squares_overflow_or_vanish(dtype, decades, jit):
     plain = np.random.default_rng(0).standard_normal((3, 4, 5))
     exact = np.log(np.linalg.norm(plain, axis=2))
     of = tf.function(lambda g: log_norm(g, [2]), jit_compile=jit)

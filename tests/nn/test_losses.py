@@ -23,7 +23,7 @@ def classes(*shape):
 
 @each_dtype
 @pytest.mark.parametrize("outputs", [1, K])
-def test_squared_error_is_the_mean_over_outputs_in_the_predictions_dtype(dtype, outputs):
+def test_squared_error_is_the_output_mean_in_prediction_dtype(dtype, outputs):
     prediction, y = normal(B, outputs, dtype=dtype), np.float32(normal(B, outputs) ** 2)
     losses = sequence_losses("squared_error", y, prediction := tf.constant(prediction))
     assert losses.dtype == dtype
@@ -32,7 +32,7 @@ def test_squared_error_is_the_mean_over_outputs_in_the_predictions_dtype(dtype, 
 
 @each_dtype
 @pytest.mark.parametrize("steps", [(), (T,)])
-def test_cross_entropy_is_the_mean_over_steps_of_minus_ln_softmax(dtype, steps):
+def test_cross_entropy_is_the_step_mean_of_minus_ln_softmax(dtype, steps):
     logits, y = 3 * normal(B, *steps, K, dtype=dtype), classes(B, *steps)
     losses = sequence_losses("cross_entropy", y, tf.constant(logits))
     taken = -np.take_along_axis(log_softmax(logits, axis=-1), y[..., None], axis=-1)

@@ -48,7 +48,7 @@ def test_the_outputs_are_those_of_a_loop_in_numpy(task, dtype):
 
 @each_task
 @pytest.mark.parametrize("dtype", RTOL)
-def test_the_readout_is_glorot_uniform_under_the_seed_and_starts_without_bias(task, dtype):
+def test_readout_is_seeded_glorot_uniform_with_zero_bias(task, dtype):
     network = build(task, dtype)
     *_, kernel, bias = network.get_weights()
     np.testing.assert_array_equal(kernel, GlorotUniform(seed=7)((H, task.output_size), dtype))
@@ -58,7 +58,7 @@ def test_the_readout_is_glorot_uniform_under_the_seed_and_starts_without_bias(ta
 
 
 @each_task
-def test_the_recurrent_layer_is_found_by_name_and_hands_out_its_adjoint(task):
+def test_recurrent_layer_is_found_by_name_and_is_tapped(task):
     network = build(task)
     assert isinstance(network.get_layer(RECURRENT), RNN)
     with tf.GradientTape() as tape, taps.recording(tape) as record:
@@ -68,7 +68,7 @@ def test_the_recurrent_layer_is_found_by_name_and_hands_out_its_adjoint(task):
 
 @each_task
 @pytest.mark.parametrize("segment", [None, 5])
-def test_segments_are_those_of_the_recurrent_layer_and_change_no_number(task, segment):
+def test_segment_reaches_the_layer_and_changes_no_output(task, segment):
     network = build_network(task, ElmanCell(H, dtype="float64"), 7, segment=segment)
     assert network.get_layer(RECURRENT).segment == segment
     plain = build(task)

@@ -77,7 +77,7 @@ numpy.savez(sys.argv[4], loaded=model(x), weights=initial(x), **{
 """
 
 
-def test_a_saved_model_is_loaded_by_a_process_that_knows_the_package(tmp_path):
+def test_a_saved_model_loads_in_another_process(tmp_path):
     network = saved_network()
     paths = [str(tmp_path / name) for name in ("model.keras", "model.weights.h5", "x.npy", "results.npz")]
     network.save(paths[0])

@@ -192,7 +192,7 @@ def test_an_exact_zero_is_minus_infinity_across_borders():
     np.testing.assert_allclose(got.log_norms[-1], np.log(np.linalg.norm(dead.last)))
 
 
-def test_memory_of_a_compiled_step_does_not_grow_with_the_sequence():
+def test_segments_bound_the_memory_of_a_compiled_step():
     def longest(steps, segment):
         """Steps of the longest sequence of states that the program of one training step holds."""
         function = differentiator("xla", "tanh", segment, False, "total")

@@ -63,7 +63,7 @@ def test_a_tap_is_float64_zeros_whose_gradient_is_the_record(x, per_sample, shap
 
 @pytest.mark.parametrize("per_sample", [False, True])
 @pytest.mark.parametrize("go_backwards", [False, True])
-def test_two_layers_are_recorded_under_their_names_in_the_order_of_processing(x, per_sample, go_backwards):
+def test_two_layers_are_recorded_by_name_in_processing_order(x, per_sample, go_backwards):
     first, second = layer("a", return_sequences=True, go_backwards=go_backwards), layer("ab")
     got = record_of(lambda: second(first(x)), per_sample)
     order = -1 if go_backwards else 1
@@ -88,7 +88,7 @@ def test_every_call_of_a_layer_has_a_name(x):
         np.testing.assert_allclose(got[name], norms_of(gradients), rtol=1e-9, err_msg=name)
 
 
-def test_the_innermost_recording_is_current_and_the_outer_one_returns():
+def test_recordings_nest_and_the_innermost_is_current():
     assert taps.current() is None
     with tf.GradientTape() as tape, taps.recording(tape) as outer:
         with taps.recording(tape) as inner:

@@ -117,7 +117,7 @@ def test_nesterov_without_momentum_is_plain_descent():
     np.testing.assert_array_equal(textbook(Sgd(nesterov=True), gradients), textbook(Sgd(), gradients))
 
 
-def test_a_vanished_gradient_gives_rmsprop_a_vanished_step_and_adam_an_ordinary_one():
+def test_rmsprop_step_vanishes_with_the_gradient_adam_does_not():
     # Without memory, so that one update is the steady state: g / sqrt(g^2 + 1e-7) against g / (g + 1e-7).
     gradients = np.full((1, 1), 1e-6)
     rmsprop = updated_by_keras(RmsProp(RATE, rho=0.0), gradients, "float64") / RATE

@@ -47,7 +47,7 @@ def test_l2_is_the_sum_of_squares_of_all_matrices():
 
 
 @pytest.mark.parametrize("columns", [1, 4])
-def test_orthogonal_is_the_distance_of_each_block_from_an_orthogonal_matrix(columns):
+def test_orthogonal_penalizes_blocks_that_are_not_orthogonal(columns):
     variables, path = weights(columns), "recurrent/cell/recurrent_kernel"
     loss, gradients = differentiated(Orthogonal(0.3), variables)
     blocks = np.split(variables[path].numpy(), columns, axis=1)

@@ -24,7 +24,7 @@ def words(axes):
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_sizes_are_drawn_in_decades_without_the_zero_of_the_initial_state(draw, line):
+def test_lag_sizes_are_in_decades_without_the_zero_last_lag(draw, line):
     axes = draw(lag_contributions, geometric(-0.2, 1.0), geometric(0.1)).axes[0]
     lags, decades = line(axes, "before")
     np.testing.assert_array_equal(lags, np.arange(T - 1))

@@ -47,7 +47,7 @@ def test_the_first_non_finite_step():
     assert first_non_finite(np.array([5, 6, 7]), np.ones(3)) is None
 
 
-def test_non_finite_losses_are_left_out_and_the_divergence_is_marked(draw, line):
+def test_non_finite_losses_are_omitted_and_divergence_marked(draw, line):
     loss = np.where(STEPS < 600, 0.2, np.nan)
     axes = draw(loss_curve, STEPS, loss, 1 / 6).axes[0]
     assert line(axes, "training")[0].max() == 590
@@ -69,7 +69,7 @@ def test_a_given_step_of_divergence_wins(draw, line):
         (np.geomspace(1, 0.01, 100) - 0.01, None, "linear"),
     ],
 )
-def test_the_scale_is_logarithmic_where_values_are_positive_and_span_half_a_decade(draw, loss, floor, scale):
+def test_log_scale_needs_positive_values_and_half_a_decade(draw, loss, floor, scale):
     assert draw(loss_curve, STEPS, loss, floor).axes[0].get_yscale() == scale
 
 

@@ -116,7 +116,7 @@ def test_without_training_there_is_only_the_start(folder, tmp_path):
     assert all("before" in each and "after" not in each for each in text.values())
 
 
-def test_a_cell_without_a_recurrent_kernel_has_the_other_figures(folder):
+def test_no_recurrent_kernel_omits_only_the_spectrum_figures(folder):
     none = {"spectral_radius": np.zeros(0), "nonnormality": np.zeros(0), "singular_values": np.zeros((0, H))}
     run = folder(lacking=["start_eigenvalues", "end_eigenvalues"], spectrum_steps=np.zeros(0), **none)
     assert draw_run(run).lacking == {"spectrum": "start_eigenvalues", "spectrum_history": "singular_values"}

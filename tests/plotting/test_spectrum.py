@@ -11,7 +11,7 @@ def words(figure):
     return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
 
 
-def test_eigenvalues_are_drawn_hollow_at_the_start_and_filled_at_the_end(draw):
+def test_eigenvalues_are_hollow_at_start_and_filled_at_end(draw):
     axes = draw(spectrum, ROTATION, 2 * ROTATION).axes[0]
     start, end = [line for line in axes.get_lines() if line.get_marker() == "o"]
     np.testing.assert_array_equal(start.get_xdata() + 1j * start.get_ydata(), ROTATION)
@@ -37,7 +37,7 @@ def test_circles_have_their_radius_and_one_scale_on_both_axes(draw, line):
     assert axes.get_xlim() == axes.get_ylim() and axes.get_xlim()[1] > 1.5
 
 
-def test_a_far_larger_singular_value_does_not_shrink_the_spectrum(draw):
+def test_a_far_larger_sigma_max_is_noted_outside_the_axes(draw):
     figure = draw(spectrum, ROTATION, ROTATION, 100.0)
     assert figure.axes[0].get_xlim()[1] < 1.2
     assert r"$\sigma_\mathrm{max}$ = 100 (outside)" in words(figure)

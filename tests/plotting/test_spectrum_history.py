@@ -48,7 +48,7 @@ def test_predictions_that_are_not_known_are_not_drawn(draw, absent):
 
 
 @pytest.mark.parametrize(("factor", "scale"), [(1.0, "linear"), (100.0, "log")])
-def test_the_axis_is_logarithmic_where_the_largest_value_leaves_the_others_behind(draw, factor, scale):
+def test_axis_is_log_where_one_singular_value_dominates(draw, factor, scale):
     above = draw(spectrum_history, STEPS, RADIUS, SIGMA * [factor, 1, 1], NONNORMALITY).axes[0]
     assert above.get_yscale() == scale
 

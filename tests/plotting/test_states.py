@@ -56,7 +56,7 @@ def test_lines_and_bands_are_what_was_measured(draw, line):
     np.testing.assert_array_equal(line(axes[3], "participation")[1], found["participation_ratio"])
 
 
-def test_shares_have_the_whole_range_and_dimensions_start_at_zero(draw):
+def test_shares_span_0_to_1_and_dimensions_start_at_0(draw):
     axes = draw(hidden_states, states()).axes
     low, high = axes[2].get_ylim()
     assert low < 0 and high > 1

@@ -126,7 +126,7 @@ def test_a_png_is_pixel_by_pixel_what_matplotlib_writes(tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
-def test_the_suffix_decides_the_format_and_equal_arrays_give_equal_bytes(tmp_path, suffix, start):
+def test_figure_format_is_the_suffix_and_bytes_repeat(tmp_path, suffix, start):
     plot, args, kwargs = FIGURES["profile"]
     first, second = tmp_path / f"first.{suffix}", tmp_path / f"second.{suffix}"
     plot(first, *args, **kwargs)

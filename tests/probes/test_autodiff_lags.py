@@ -71,7 +71,7 @@ def gradients_step_by_step(cell, x, last):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_contributions_are_the_gradients_of_kernels_that_each_serve_one_step(name):
+def test_contributions_are_gradients_of_untied_step_kernels(name):
     cell = built(name)
     x, before = trajectory(cell)
     last = last_adjoint(cell)
@@ -86,7 +86,7 @@ def test_contributions_are_the_gradients_of_kernels_that_each_serve_one_step(nam
 
 
 @pytest.mark.parametrize("scale", [0.02, 1.0])
-def test_an_elman_cell_has_the_closed_form_far_below_the_range_of_a_float64(scale):
+def test_elman_lags_match_the_closed_form_below_float64_range(scale):
     cell = built("elman", scale)
     x, before = trajectory(cell, steps=300)
     kernel, recurrent_kernel, bias = cell.get_weights()
@@ -98,7 +98,7 @@ def test_an_elman_cell_has_the_closed_form_far_below_the_range_of_a_float64(scal
         assert lags.log_norm[-2] < -750
 
 
-def test_an_elman_cell_has_the_closed_form_far_above_the_range_of_a_float64():
+def test_elman_lags_match_the_closed_form_above_float64_range():
     cell = built("linear", 30.0)
     x, before = np.random.default_rng(1).standard_normal((2, 300, B, H))
     last = last_adjoint(cell)

@@ -67,7 +67,7 @@ SPECTRA = {
 
 
 @pytest.mark.parametrize("name", SPECTRA)
-def test_rows_of_an_orthogonal_matrix_have_their_scales_as_singular_values(name):
+def test_scaled_orthogonal_rows_give_scales_as_singular_values(name):
     log_sigma = SPECTRA[name]
     shuffled = np.random.default_rng(1).permutation(len(log_sigma))
     found = log_singular_values(of(log_sigma[shuffled], orthogonal(len(log_sigma))))

@@ -20,7 +20,7 @@ def noisy():
 
 
 @pytest.mark.parametrize("rate", [-0.3, 0.0, np.log(1.1)])
-def test_geometric_gradient_has_its_rate_and_an_interval_of_zero_width(rate):
+def test_geometric_gradient_has_its_rate_with_zero_width(rate):
     scales = np.array([0.5, 1.0, 3.0, 7.0])
     profile = measure_gradient(geometric(rate, 100, scales))
     assert [profile.rate, profile.rate_low, profile.rate_high] == pytest.approx([rate] * 3, abs=1e-12)
@@ -38,7 +38,7 @@ def test_log_norm_is_the_root_mean_square_over_samples(noisy):
     assert profile.log_typical == pytest.approx(noisy.mean(axis=1), abs=1e-13)
 
 
-def test_rate_is_the_mean_slope_and_rms_rate_the_slope_of_the_rms(noisy):
+def test_rate_is_the_mean_slope_and_rms_rate_that_of_the_rms(noisy):
     profile = measure_gradient(noisy)
     lines = np.array([np.polyfit(profile.lag, column, 1) for column in noisy.T])
     assert [profile.rate, profile.intercept] == pytest.approx(lines.mean(axis=0), abs=1e-12)
@@ -69,7 +69,7 @@ def test_rms_interval_agrees_with_a_loop_over_resamples():
     assert (profile.rate_rms_low, profile.rate_rms_high) == pytest.approx(expected, abs=1e-12)
 
 
-def test_effective_samples_count_those_that_rule_the_mean_square():
+def test_effective_samples_count_those_ruling_the_mean_square():
     flat = geometric(-0.1, 10, np.ones(16))
     assert measure_gradient(flat).effective_samples == pytest.approx(16, rel=1e-12)
     flat[:4, 3] += 20
@@ -82,7 +82,7 @@ def test_effective_samples_count_those_that_rule_the_mean_square():
     assert profile.effective_samples == pytest.approx(least, rel=1e-12)
 
 
-def test_rare_large_samples_rule_the_rms_and_not_the_typical_rate():
+def test_rare_large_samples_rule_the_rms_rate_only():
     log_norms = geometric(-0.1, 50, np.ones(64))
     log_norms[:, 0] = geometric(0.2, 50, [1.0])[:, 0]
     profile = measure_gradient(log_norms)

@@ -92,7 +92,7 @@ def test_short_products_agree_with_the_naive_decomposition(entry):
         assert error.max() < 1e-13 * naive[0]
 
 
-def test_a_singular_kernel_loses_its_null_space_at_the_first_step():
+def test_a_singular_kernel_loses_its_null_space_in_one_step():
     rng = np.random.default_rng(3)
     kernel = rng.normal(size=(10, 4)) @ rng.normal(size=(4, 10))
     measured = measure_jacobian(tanh_network(kernel / 10, 300, 2, rng), lags=[1, 2, 299])
@@ -100,7 +100,7 @@ def test_a_singular_kernel_loses_its_null_space_at_the_first_step():
     assert np.isneginf(measured.log_sigma[:, :, 4:]).all()
 
 
-def test_a_long_product_over_thousands_of_decades_has_its_known_singular_values():
+def test_a_long_product_keeps_its_known_singular_values():
     # J_t = U_t S_t U_{t-1}^T with orthogonal U: the product is U_T S_T ... S_1 U_0^T.
     rng = np.random.default_rng(4)
     steps, states = 1000, 24
@@ -127,7 +127,7 @@ def test_the_logarithms_add_up_to_the_determinants(gain, drive):
         assert found.sum(axis=1) == pytest.approx(expected, rel=1e-10, abs=1e-8)
 
 
-def test_the_smallest_singular_value_is_the_largest_of_the_inverse_product():
+def test_smallest_singular_value_follows_from_the_inverse():
     rng = np.random.default_rng(6)
     jacobians = tanh_network(rng.normal(size=(20, 20)) / math.sqrt(20), 400, 2, rng)
     measured = measure_jacobian(jacobians, lags=[399]).log_sigma[0]
@@ -152,7 +152,7 @@ def test_the_smallest_singular_value_is_the_largest_of_the_inverse_product():
         assert measured[sample, -1] == pytest.approx(-log_norm / 2, abs=1e-8)
 
 
-def test_the_two_largest_are_the_norm_of_the_second_exterior_power():
+def test_two_largest_match_the_norm_of_the_exterior_square():
     rng = np.random.default_rng(7)
     jacobians = tanh_network(rng.normal(size=(6, 6)), 30, 1, rng)
     pairs = list(itertools.combinations(range(6), 2))
@@ -164,7 +164,7 @@ def test_the_two_largest_are_the_norm_of_the_second_exterior_power():
     assert measured[:2].sum() == pytest.approx(math.log(np.linalg.norm(whole, 2)), abs=1e-9)
 
 
-def test_the_gradient_that_comes_back_lies_between_the_singular_values():
+def test_gradient_growth_lies_between_the_singular_values():
     rng = np.random.default_rng(8)
     jacobians = tanh_network(rng.normal(size=(10, 10)), 200, 1, rng)
     measured = measure_jacobian(jacobians, lags=range(1, 200))
@@ -178,7 +178,7 @@ def test_the_gradient_that_comes_back_lies_between_the_singular_values():
         assert log_sigma[-1] - 1e-9 <= log_norm <= log_sigma[0] + 1e-9
 
 
-def test_lags_are_sorted_and_counted_once_and_lag_0_is_the_identity():
+def test_lags_are_sorted_and_unique_and_lag_0_is_the_identity():
     jacobians = constant(2 * np.eye(3), 10, samples=2)
     measured = measure_jacobian(jacobians, lags=[9, 0, 4, 9])
     assert measured.lags.tolist() == [0, 4, 9]
@@ -198,7 +198,7 @@ def test_default_lags_are_spread_over_the_decades():
     assert np.all(np.diff(np.log(lags)) < math.log(2) + 1e-12)
 
 
-def test_a_sample_that_is_not_finite_is_nan_and_the_others_are_not():
+def test_only_the_non_finite_sample_becomes_nan():
     slopes = np.full((50, 3, 4), 0.5)
     slopes[20, 1, 2] = np.inf
     measured = measure_jacobian(ElmanJacobians(slopes, np.eye(4)))

@@ -94,7 +94,7 @@ def test_small_singular_values_agree_with_exact_arithmetic(saturation, seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_dead_units_leave_as_many_singular_values_as_the_exact_rank(seed):
+def test_dead_units_leave_singular_values_of_the_exact_rank(seed):
     rng = np.random.default_rng(seed)
     kernel = rng.integers(-8, 9, size=(8, 8)) / 8
     jacobians = ElmanJacobians((rng.random((6, 1, 8)) < 0.8) * 1.0, kernel)

@@ -55,7 +55,7 @@ def test_contributions_agree_with_a_loop_over_samples(samples, units):
     check(measure_lags(states, slopes, kernel, last), by_loop(states, slopes, kernel, last))
 
 
-def test_contributions_are_the_gradients_of_kernels_that_each_serve_one_step():
+def test_contributions_are_gradients_of_untied_step_kernels():
     projected, kernel, states, slopes, last = tanh_network()
     kernels = [tf.constant(kernel) for _ in range(T)]
     with tf.GradientTape() as tape:
@@ -121,7 +121,7 @@ def test_five_thousand_steps_neither_over_nor_underflow(gain):
     assert one.median_lag == (0 if gain < 1 else 4998)
 
 
-def test_shares_sum_to_one_and_are_negative_where_a_lag_works_against_the_whole():
+def test_shares_sum_to_one_and_opposing_lags_are_negative():
     # Two steps from h = 1: dL/dw = h_1 d_2 + h_0 d_1, with d_1 = w d_2 = -0.5.
     ones = np.ones((2, 1, 1))
     lags = measure_lags(ones, ones, np.array([[-0.5]]), np.ones((1, 1)), np.ones((1, 1)))
@@ -136,7 +136,7 @@ def test_chunks_change_nothing(monkeypatch):
     np.testing.assert_array_equal(measure_lags(states, slopes, kernel, last).log_norm, whole.log_norm)
 
 
-def test_a_sample_a_thousand_decades_below_another_is_not_lost_to_it():
+def test_a_far_smaller_sample_keeps_its_precision():
     slopes = np.ones((2000, 2, 2))
     slopes[:, 1] = [1e-6, 1.0]  # sample 1 falls by a million a step in its first unit
     last = np.array([[0.0, 0.0], [1.0, 0.0]])
@@ -146,7 +146,7 @@ def test_a_sample_a_thousand_decades_below_another_is_not_lost_to_it():
     np.testing.assert_allclose(lags.log_norm, expected, rtol=1e-12)
 
 
-def test_a_single_step_without_an_initial_state_has_nothing_to_give():
+def test_a_single_step_without_initial_state_has_no_lags():
     lags = measure_lags(np.ones((1, 2, 3)), np.ones((1, 2, 3)), np.eye(3), np.ones((2, 3)))
     assert np.isneginf(lags.log_norm).all() and np.isneginf(lags.log_total)
     assert np.isnan([*lags.share, *lags.cumulative, lags.median_lag, lags.lag_90]).all()

@@ -54,7 +54,7 @@ def test_a_diagonal_network_has_its_diagonal(diagonal):
     assert spectrum.exponents == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_non_normal_network_has_the_logarithms_of_its_eigenvalues():
+def test_non_normal_exponents_are_logs_of_eigenvalues():
     # Transient growth: both eigenvalues are below 1, and J^k reaches 37 before it decays.
     spectrum = measure_lyapunov(constant(np.array([[0.99, 1.0], [0.0, 0.98]]), 20_000), warm_up=10_000)
     assert spectrum.exponents == pytest.approx(np.log([0.99, 0.98]), abs=1e-10)
@@ -110,7 +110,7 @@ def test_lambda_1_is_the_rate_at_which_two_trajectories_part():
     assert combined < 0.01
 
 
-def test_the_largest_exponent_is_the_rate_of_the_jacobian_products():
+def test_exponents_are_the_rates_of_the_jacobian_products():
     jacobians = driven(random_kernel(1.0, 24, 7), 3000, 4, 8)
     spectrum = measure_lyapunov(jacobians, exponents=3)
     slopes = measure_jacobian(jacobians, lags=[500, 2500]).log_sigma
@@ -176,7 +176,7 @@ def test_networks_below_chaos_have_the_circular_law():
     assert np.abs(spectrum.exponents / above - 1)[: units // 4].min() > 0.3
 
 
-def test_a_network_below_chaos_dies_out_to_that_constant_jacobian():
+def test_below_chaos_exponents_are_logs_of_kernel_eigenvalues():
     kernel = random_kernel(0.5, 32, 12)
     spectrum = measure_lyapunov(autonomous_jacobians(kernel, *TANH, steps=3000, discard=200), warm_up=1000)
     eigenvalues = np.sort(np.log(np.abs(np.linalg.eigvals(kernel))))[::-1]
@@ -205,7 +205,7 @@ def test_dead_units_have_no_exponent():
     assert spectrum.exponents[:4] == pytest.approx(live, abs=0.02)
 
 
-def test_exponents_are_those_of_the_samples_that_keep_the_direction():
+def test_exponents_use_samples_that_keep_the_direction():
     slopes = np.full((200, 4, 3), 0.5)
     slopes[120, 1] = 0
     slopes[120, 2, 0] = 0

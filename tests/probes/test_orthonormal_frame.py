@@ -91,7 +91,7 @@ def test_uniform_growth_neither_overflows_nor_underflows(exponent):
     assert growth == pytest.approx(50 * exponent, rel=1e-13)
 
 
-def test_a_saturated_unit_keeps_its_digits_however_small_its_slope():
+def test_a_saturated_unit_keeps_its_precision():
     rng = np.random.default_rng(6)
     slopes = np.ones((60, 1, 5))
     slopes[::2, 0, 1] = 1e-40
@@ -112,7 +112,7 @@ def test_a_dead_unit_loses_one_vector_for_good():
     assert np.sum(~np.any(frame.vectors[0], axis=0)) == 1
 
 
-def test_a_vector_that_leads_and_dies_does_not_take_the_others_along():
+def test_a_leading_vector_that_dies_spares_the_others():
     # The leading vector settles on the first unit to within rounding; then that unit dies.
     rng = np.random.default_rng(8)
     matrices = np.broadcast_to(np.diag([1.0, 0.5, 0.25]), (200, 1, 3, 3)).copy()

@@ -142,7 +142,7 @@ def test_the_jacobian_product_is_that_of_a_loop_over_steps(spec, task):
 
 
 @each_spec
-def test_the_largest_exponent_is_that_of_all_samples_of_the_loop(spec):
+def test_rollout_exponent_is_that_of_all_samples(spec):
     expected = measure_lyapunov(GivenJacobians(unrolled(spec, LAST)[1]), exponents=1)
     assert measured(spec).lyapunov.lambda_1 == pytest.approx(expected.lambda_1, rel=1e-9)
 
@@ -212,7 +212,7 @@ def test_an_open_lstm_keeps_the_gradient_of_its_carry():
     assert found.results["jacobian"].log10_sigma_max == pytest.approx(math.log10(math.sqrt(1.25)), abs=1e-9)
 
 
-def test_two_steps_have_one_gradient_by_the_carry_and_so_no_rate():
+def test_two_steps_give_one_carry_gradient_and_no_rate():
     short = Adding(2)
     cell = Lstm().build(H, "tanh", GlorotUniform(seed=1), Orthogonal(seed=2), "float64")
     twin = build_network(short, cell, seed=3)

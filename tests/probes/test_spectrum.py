@@ -24,7 +24,7 @@ def test_rotation_has_complex_eigenvalues_of_modulus_one():
     assert spectrum.sigma_max == pytest.approx(1, abs=1e-14)
 
 
-def test_eigenvalues_solve_the_characteristic_equation_and_come_sorted():
+def test_eigenvalues_solve_the_characteristic_equation_sorted():
     kernel = np.random.default_rng(0).normal(size=(12, 12))
     spectrum = measure_spectrum(kernel)
     assert spectrum.eigenvalues.dtype == np.complex128
@@ -57,7 +57,7 @@ def test_both_sizes_agree_with_power_iteration():
 @pytest.mark.parametrize(
     ("a", "b", "c"), [(0.9, 4.0, 0.9), (0.5, -1e-9, 0.2), (0.0, 3.0, 0.0), (1e200, 7e200, 0)]
 )
-def test_the_departure_of_a_triangle_is_what_lies_above_its_diagonal(a, b, c):
+def test_departure_of_a_triangular_matrix_is_its_upper_entry(a, b, c):
     spectrum = measure_spectrum(np.array([[a, b], [0.0, c]]))
     assert spectrum.departure == pytest.approx(abs(b), rel=1e-15)
     assert spectrum.nonnormality == pytest.approx(abs(b) / np.hypot(np.hypot(a, b), c), rel=1e-14)
@@ -80,7 +80,7 @@ def test_normal_kernels_do_not_depart():
         assert measure_spectrum(kernel).nonnormality < 1e-13
 
 
-def test_the_departure_agrees_with_its_definition_for_complex_pairs():
+def test_departure_matches_its_definition_for_complex_pairs():
     for seed in range(5):
         kernel = np.random.default_rng(seed).normal(size=(20, 20))
         spectrum = measure_spectrum(kernel)

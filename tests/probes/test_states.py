@@ -42,7 +42,7 @@ def test_the_mean_square_is_that_of_the_pre_activations():
     np.testing.assert_allclose(measure_states(pre_activations, pre_activations).mean_square, total / (B * H))
 
 
-def test_dimensions_agree_with_the_eigenvalues_of_the_covariance():
+def test_dimensions_follow_from_the_covariance_eigenvalues():
     states = random_states() + 3.0
     measured = measure_states(states)
     for step in range(T):
@@ -102,7 +102,7 @@ def test_samples_that_differ_by_rounding_are_in_one_state():
     assert measure_states(states).final_effective_rank == 0
 
 
-def test_one_sample_has_no_dimension_to_measure_and_one_step_is_enough():
+def test_one_sample_has_no_dimension_but_has_quantiles():
     measured = measure_states(random_states((1, 1, 4)))
     assert np.isnan(measured.effective_rank).all() and np.isnan(measured.participation_ratio).all()
     assert np.isnan(measured.final_effective_rank)

@@ -48,7 +48,7 @@ def test_a_filter_and_all_reach_the_store(tracking_uri, tmp_path, monkeypatch, c
     assert main(["params.activation LIKE 'relu%'", *out]) == 2
 
 
-def test_a_part_of_a_sweep_does_not_take_the_place_of_its_report(tracking_uri, tmp_path, capsys):
+def test_a_report_on_part_of_a_sweep_is_not_kept_as_artifact(tracking_uri, tmp_path, capsys):
     experiment = ensure_store(tracking_uri, "study")
     parent = MlflowTracker(tracking_uri, experiment, "sweep")
     parent.end("FINISHED")

@@ -77,7 +77,7 @@ def test_the_choices_of_the_groups_are_known():
     }
 
 
-def test_a_run_has_the_name_that_it_is_given_or_that_of_what_was_typed():
+def test_a_run_is_named_as_given_or_after_its_overrides():
     assert composed("name=mine").name == "mine"
     assert composed("experiment=smoke", "activation=relu", "seed=3").name == "relu-T30-s3"
 

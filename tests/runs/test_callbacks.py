@@ -203,7 +203,7 @@ def test_a_part_that_raises_ends_it_failed():
     assert left.arrays()["steps"].tolist() == []
 
 
-def test_a_linear_network_with_an_orthogonal_matrix_keeps_the_gradient():
+def test_a_linear_orthogonal_network_keeps_the_gradient():
     left = ran("activation=linear", "init=orthogonal", "steps=0", "seq_len=200", "tracking=none")
     assert abs(left.last("recurrent/sigma_max") - 1) < 1e-5
     assert abs(left.last("recurrent/spectral_radius") - 1) < 1e-5
@@ -211,7 +211,7 @@ def test_a_linear_network_with_an_orthogonal_matrix_keeps_the_gradient():
     assert left.tags["verdict.gradient"] == "stable"
 
 
-def test_a_linear_network_with_a_shrunk_identity_loses_it_at_the_known_rate():
+def test_a_shrunk_identity_loses_the_gradient_at_its_known_rate():
     # Without training: after one step the identity is one no more.
     left = ran(
         "activation=linear", "init=identity", "init.gain=0.9", "steps=0", "seq_len=200", "tracking=none"

@@ -16,7 +16,7 @@ def test_each_key_has_its_values_in_the_order_typed():
     assert listed("clip=glob(n*)") == [["clip=none", "clip=norm"]]
 
 
-def test_of_a_key_that_comes_twice_the_last_counts_in_the_place_of_the_first():
+def test_a_repeated_key_takes_its_last_value_in_first_place():
     assert listed("seed=0,1,2", "units=4", "seed=7") == [["seed=7"], ["units=4"]]
 
 

@@ -127,7 +127,7 @@ def test_where_a_plugin_lies_is_no_part_of_the_run(harmless, tmp_path):
         sys.path.remove(str(tmp_path / "elsewhere"))
 
 
-def test_a_class_elsewhere_is_not_taken_for_one_of_the_same_name():
+def test_a_foreign_class_of_the_same_name_has_another_identity():
     ours, others = {"clip": dict(NORM)}, {"clip": NORM | {"_target_": "mine.Norm"}}
     assert identity(ours) != identity(others)
     assert former_identity(ours) != former_identity(others)

@@ -106,7 +106,7 @@ def assert_same(run, other, tolerance=0.0):
 
 
 @pytest.mark.parametrize("name", ["lstm"])
-def test_the_steps_of_an_execution_change_no_bit_and_compilation_the_rounding_only(name):
+def test_execution_steps_change_no_bit_and_xla_only_rounding(name):
     run = fitted(name, "float32", True)
     assert_same(fitted(name, "float32", True, execution=3), run)
     assert_same(fitted(name, "float32", False), run, 1e-4)
@@ -192,7 +192,7 @@ def test_a_whole_run_of_an_lstm_reads_well(capsys, caplog):
     assert isinstance(loaded.get_layer("recurrent").cell, keras.layers.LSTMCell)
 
 
-def test_a_gru_that_diverges_is_not_compared_with_a_theory_that_there_is_not(capsys):
+def test_a_diverged_gru_is_not_compared_with_a_theory(capsys):
     rate = "optimizer.learning_rate=1e30"
     run_job(build.compose_job([*SMALL, "cell=gru", "steps=10", "optimizer=sgd", rate]))
     _, _, summary = capsys.readouterr().out.partition("finished ")

@@ -10,7 +10,7 @@ MEASURED = [((200, 32, 32), 1.4e-3), ((400, 100, 16), 4.2e-3), ((200, 128, 128),
 
 
 @pytest.mark.parametrize(("shape", "seconds"), MEASURED)
-def test_the_rule_is_within_a_factor_of_one_and_a_half_of_what_was_measured(shape, seconds):
+def test_rule_of_thumb_is_within_1_5_times_the_measured_time(shape, seconds):
     seq_len, units, batch_size = shape
     start = heuristics.expected_seconds(seq_len, units, batch_size, steps=0)
     step = (heuristics.expected_seconds(seq_len, units, batch_size, steps=1000) - start) / 1000

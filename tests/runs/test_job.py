@@ -187,7 +187,7 @@ def test_a_signal_ends_it_killed(address, training, number):
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_one_that_was_killed_before_its_first_checkpoint_begins_again_in_its_folder(address, training, lost):
+def test_killed_before_its_first_checkpoint_it_begins_anew(address, training, lost):
     training.acts += [lambda folder, tracker, signals: None, trained]
     work = composed(*address)
     training.run(work)
@@ -276,7 +276,7 @@ def test_records_that_cannot_be_opened_leave_no_folder(monkeypatch, tmp_path, tr
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-def test_a_run_to_be_resumed_stays_when_its_records_cannot_be_opened(monkeypatch, training):
+def test_a_run_stays_resumable_when_its_records_fail_to_open(monkeypatch, training):
     training.acts.append(killed(signal.SIGTERM))
     with pytest.raises(Killed):
         training.run(composed("tracking=none"))

@@ -111,7 +111,7 @@ def test_the_plans_decades_are_the_border():
     assert metrics.judge(dataclasses.replace(PLAN, decades=5.0), result(end=-0.5)).gradient == "stable"
 
 
-def test_verdicts_are_tagged_under_the_names_of_the_measurement_contract():
+def test_verdict_tags_have_the_names_of_the_contract():
     assert metrics.judge(PLAN, result(end=-0.5)).tags() == {
         "verdict.gradient": "vanishing",
         "verdict.gradient_start": "stable",
@@ -146,7 +146,7 @@ def test_a_threshold_that_there_is_not_is_not_a_number():
     assert math.isnan(constants["cfg/clip_threshold"])
 
 
-def test_a_validation_has_bits_where_its_loss_is_in_nats_per_character():
+def test_bits_are_reported_for_losses_per_character_only():
     score = Validation(math.log(8), 0.1, 0.5, enough=True, below=0.2, below_half_width=0.1)
     plain = {
         "val/loss": math.log(8),
@@ -164,7 +164,7 @@ def test_a_validation_has_bits_where_its_loss_is_in_nats_per_character():
     assert found.items() <= plain.items()
 
 
-def test_a_validation_proves_a_horizon_at_the_upper_end_of_its_interval():
+def test_proven_horizon_uses_the_upper_end_of_the_interval():
     plan = dataclasses.replace(PLAN, task=Adding(200))
     score = Validation(0.079, 0.001, 0.16, enough=True, below=0.088, below_half_width=0.002)
     proven = metrics.validation_metrics(plan, score)["task/proven_horizon"]

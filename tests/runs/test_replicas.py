@@ -162,7 +162,7 @@ def test_a_fault_ends_those_failed_that_have_not_finished(address, training, cap
         assert client.get_run(folders()[0].state()["parent"]).info.status == "FAILED"
 
 
-def test_a_signal_while_the_records_are_opened_ends_all_that_are_open(address, training):
+def test_a_signal_during_opening_ends_all_open_records(address, training):
     def interrupted(folder):
         if len(folders()) == 2:
             signal.raise_signal(signal.SIGTERM)
@@ -182,7 +182,7 @@ def test_with_nothing_to_resume_all_begin_and_say_so(training, caplog):
         assert f"no unfinished run of tanh-T100-s{seed} in outputs: beginning anew" in caplog.messages
 
 
-def test_more_replicas_than_before_begin_beside_those_that_go_on(training, caplog):
+def test_added_replicas_begin_beside_those_that_resume(training, caplog):
     training.acts.append(at(0, signal.SIGTERM))
     with pytest.raises(Killed):
         training.run("tracking=none", "replicas=2")
@@ -198,7 +198,7 @@ def test_more_replicas_than_before_begin_beside_those_that_go_on(training, caplo
     } <= set(caplog.messages)
 
 
-def test_a_run_held_or_recorded_elsewhere_leaves_all_as_they_are(training, tracking_uri):
+def test_refused_resumption_leaves_all_replicas_unchanged(training, tracking_uri):
     training.acts.append(at(0, signal.SIGTERM))
     with pytest.raises(Killed):
         training.run("tracking=none", "replicas=2")
@@ -237,7 +237,7 @@ def words_of(folder):
     return re.sub(r"python run\.py .*?  \[", "[", (folder / "verdict.txt").read_text())
 
 
-def test_replicas_killed_and_resumed_are_the_single_runs_to_the_bit(capsys):
+def test_killed_and_resumed_replicas_equal_the_single_runs(capsys):
     typed = (*WHOLE, "replicas=2")
     with started(*typed) as process:
         deadline = time.monotonic() + 120

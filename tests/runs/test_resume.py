@@ -49,7 +49,7 @@ def test_what_was_interrupted_goes_on_from_its_checkpoint(made, status):
 
 
 @pytest.mark.parametrize("status", ["KILLED", "RUNNING"])
-def test_what_was_interrupted_before_its_first_checkpoint_has_no_second_folder(made, status):
+def test_a_run_interrupted_before_a_checkpoint_keeps_its_folder(made, status):
     made("KILLED", checkpoint=True)
     newest = made(status)
     found = decided()

@@ -6,7 +6,7 @@ from rnnexp.runs.run_context import log_file, said_in
 _logger = logging.getLogger("rnnexp.somewhere")
 
 
-def test_a_log_takes_what_is_said_until_it_is_closed_whichever_is_closed_first(tmp_path):
+def test_each_log_takes_messages_until_it_is_closed(tmp_path):
     package = logging.getLogger("rnnexp")
     level = package.level
     paths = [tmp_path / "first.log", tmp_path / "second.log"]

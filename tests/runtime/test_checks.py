@@ -13,7 +13,7 @@ def sentence(call, *arguments, **named):
     return str(caught.value)
 
 
-def test_argument_error_is_a_value_error_that_says_what_was_expected_and_what_came():
+def test_argument_error_names_the_expected_and_the_received():
     error = ArgumentError("threshold", "a finite number above 0", -1)
     assert isinstance(error, ValueError)
     assert str(error) == "threshold: expected a finite number above 0, received -1"

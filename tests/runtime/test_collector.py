@@ -19,7 +19,7 @@ class Loop:
         self.me = self
 
 
-def test_nothing_is_collected_inside_and_what_was_there_is_frozen():
+def test_garbage_collection_is_off_inside_and_objects_frozen():
     before = gc.get_freeze_count()
     with collector.kept_from("no_such_module"):
         assert not gc.isenabled()

@@ -22,7 +22,7 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path):
         pass
 
 
-def test_those_who_share_do_not_refuse_each_other_but_one_who_wants_it_alone(tmp_path):
+def test_shared_locks_coexist_but_refuse_an_exclusive_one(tmp_path):
     path = tmp_path / "lock"
     with lock.shared(path), lock.shared(path), pytest.raises(BlockingIOError), lock.held(path):
         pass

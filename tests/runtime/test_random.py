@@ -25,7 +25,7 @@ def philox(counter, key):
     ("seed", "stream", "number", "index"),
     [(0, "train", 0, 0), (7, "probe", 2, 123456), (2**62, "weights", 3, 1)],
 )
-def test_numbers_are_philox_of_key_seed_stream_and_counter_index(seed, stream, number, index):
+def test_numbers_are_philox_keyed_by_seed_and_stream(seed, stream, number, index):
     drawn = generator(seed, stream, index).bit_generator.random_raw(8).tolist()
     # NumPy steps the counter before it draws, so the first block is number 1.
     blocks = [philox((block, 0, index, 0), (seed, number)) for block in (1, 2)]

@@ -70,7 +70,7 @@ def test_after_one_was_raised_the_next_is_held_again():
                 signal.raise_signal(signal.SIGINT)
 
 
-def test_admitted_lets_signals_through_and_the_one_that_waits_first():
+def test_admitted_raises_new_and_waiting_signals():
     with interruption() as signals, signals.deferred():
         with pytest.raises(Killed), signals.admitted():
             signal.raise_signal(signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_blocks_inside_blocks():
         signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_signal_whose_exception_was_lost_is_found_by_the_check():
+def test_check_raises_a_signal_whose_exception_was_lost():
     with interruption() as signals:
         # As in a library that is interrupted while it imports something.
         with contextlib.suppress(BaseException):

@@ -7,7 +7,7 @@ def threads():
     return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
 
 
-def test_linear_algebra_has_one_thread_inside_and_what_it_had_outside():
+def test_one_blas_thread_inside_and_as_before_outside():
     before = threads()
     with one_blas_thread():
         assert set(threads()) == {1}

@@ -47,7 +47,7 @@ def test_the_wish_to_stop_counts_and_ends_with_the_attempt(folder):
     assert folder.stopping == 0
 
 
-def test_who_works_for_an_earlier_call_is_to_stop_and_stops_nobody_else(folder):
+def test_jobs_of_an_earlier_call_stop_and_stop_no_other(folder):
     folder.begin()
     earlier = SweepFolder(folder.path, folder.call)
     assert earlier.stopping == 0

@@ -128,7 +128,7 @@ def test_without_a_run_there_is_nothing_to_close(folder):
     assert (outcome.status, outcome.note) == ("FAILED", "gone")
 
 
-def test_records_that_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_uri, monkeypatch):
+def test_records_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_uri, monkeypatch):
     def gone(uri, experiment):
         raise ConnectionError("the server has died")
 

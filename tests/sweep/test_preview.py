@@ -64,7 +64,7 @@ def test_forced_it_runs_all():
     assert lines(asked("resume=false"))[-2] == "jobs   4: 4 to run"
 
 
-def test_the_time_is_shared_by_workers_but_no_shorter_than_the_longest():
+def test_time_is_split_among_workers_down_to_the_longest_job():
     cost = asked().costs()[0]
     for workers, seconds in ((1, 4 * cost), (2, 2 * cost), (64, cost)):
         found = re.fullmatch(r"time   about ([\d.]+) s on .* \(by rule\)", lines(asked(workers=workers))[-1])

@@ -115,7 +115,7 @@ def test_why_the_launcher_broke_is_said(folder):
     assert "launcher   it ended with code 1: no memory" in lines
 
 
-def test_a_verdict_of_a_run_that_did_not_end_well_does_not_count():
+def test_the_verdict_of_a_failed_run_does_not_count():
     assert result(outcome(0, "FAILED", "solved")) == "failed"
 
 

@@ -69,7 +69,7 @@ def test_each_mark_is_uniform_over_its_window(target, seq_len, first, second):
 
 
 @pytest.mark.parametrize("seq_len", [10, 24, 100])
-def test_hochreiter_marks_one_of_the_first_ten_and_one_other_of_the_first_half(seq_len):
+def test_hochreiter_marks_lie_in_first_ten_and_first_half(seq_len):
     marks = marked_steps(Adding(seq_len, "hochreiter").batch(0, "train", 0, 20_000).x)
     half = seq_len // 2
     expected = np.zeros((seq_len, seq_len))
@@ -117,7 +117,7 @@ def test_floors_are_the_integrals_over_both_values(target):
 
 
 @pytest.mark.parametrize(("target", "allowed"), [("sum", 0.4), ("mean", 0.2), ("hochreiter", 0.04)])
-def test_the_criterion_is_on_the_square_or_on_the_absolute_error(target, allowed):
+def test_criterion_is_on_the_squared_or_absolute_error(target, allowed):
     task = Adding(20, target)
     _, y = task.batch(0, "validation", 0, 4)
     distances = allowed * np.array([[-0.99], [0.99], [-1.01], [1.01]], dtype=np.float32)
@@ -131,7 +131,7 @@ def test_infinite_predictions_are_errors(target):
 
 
 @pytest.mark.parametrize(("target", "shortest"), [("sum", 2), ("mean", 10), ("hochreiter", 10)])
-def test_the_shortest_length_works_and_the_next_shorter_is_named(target, shortest):
+def test_shortest_length_works_and_a_shorter_one_is_refused(target, shortest):
     x, _ = Adding(shortest, target).batch(0, "train", 0, 200)
     np.testing.assert_array_equal(x[:, :, 1].sum(axis=1), 2)
     with pytest.raises(ArgumentError) as caught:

@@ -36,7 +36,7 @@ def test_digits_are_surprising_as_they_are_rare():
     np.testing.assert_allclose(task.baseline_losses(batch), expected, rtol=1e-12)
 
 
-def test_characters_are_measured_against_pairs_of_the_training_text(tmp_path):
+def test_characters_baseline_is_the_training_text_bigram(tmp_path):
     text = "abac" * 30 + "abcd" * 5
     (tmp_path / "text").write_text(text, encoding="utf-8")
     task = Characters(4, tmp_path / "text", held_out=0.1)
@@ -57,7 +57,7 @@ def test_characters_are_measured_against_pairs_of_the_training_text(tmp_path):
     np.testing.assert_allclose(task.baseline_losses(batch), expected, rtol=1e-12)
 
 
-def test_the_bigram_table_is_a_distribution_and_beats_the_constant():
+def test_bigram_rows_sum_to_one_and_beat_the_constant():
     task = Characters(50)
     shares = np.exp(-task._surprise)
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-12)

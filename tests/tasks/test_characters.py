@@ -28,7 +28,7 @@ def spelled(task, classes):
     return "".join((*task.alphabet, "?")[k] for k in classes)
 
 
-def test_the_alphabet_is_that_of_the_training_part_and_one_class_more(path):
+def test_the_alphabet_is_of_the_training_part_plus_one_class(path):
     task = Characters(5, path)
     assert task.alphabet == "".join(sorted(set(TEXT[:900])))
     assert task.input_size == task.output_size == len(task.alphabet) + 1
@@ -44,7 +44,7 @@ def test_targets_are_the_inputs_one_step_on(path):
 
 
 @pytest.mark.parametrize("stream", ["train", "validation", "probe"])
-def test_training_sequences_stand_in_the_training_part_and_all_others_in_the_held_out_part(path, stream):
+def test_only_training_sequences_come_from_the_training_part(path, stream):
     task = Characters(20, path)
     part = TEXT[:900] if stream == "train" else HELD_OUT
     x, y = task.batch(0, stream, 0, 500)
@@ -66,7 +66,7 @@ def test_training_sequences_start_everywhere(tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_validation_reads_the_held_out_part_from_its_start_in_windows(path, batch_size):
+def test_validation_reads_the_held_out_part_in_windows(path, batch_size):
     task = Characters(8, path)
     batches = list(task.validation(3, batch_size))
     shown = "".join(spelled(task, row) for batch in batches for row in batch.x.argmax(axis=2))
@@ -120,7 +120,7 @@ def test_without_a_path_the_text_is_pythons_own_reference():
     )  # English is near 2.9, the reference has more symbols
 
 
-def test_about_a_twelfth_of_the_held_out_reference_stands_in_its_training_part():
+def test_about_a_twelfth_of_the_held_out_text_is_in_training():
     """As the docstring says: the text repeats itself."""
     text = "".join(topics[name] for name in sorted(topics))
     boundary = len(text) - round(len(text) * 0.1)

@@ -64,7 +64,7 @@ def test_floors_are_what_a_predictor_without_memory_scores():
     assert errors.mean() == pytest.approx(task.floor_error, abs=4 * errors.std() / math.sqrt(len(y)))
 
 
-def test_one_wrong_symbol_makes_the_sequence_wrong_and_the_other_steps_do_not_count():
+def test_one_wrong_recalled_symbol_fails_the_sequence():
     task = Copying(5, symbols=3, recall=4)
     _, y = task.batch(0, "validation", 0, 10)
     for step in range(task.steps):

@@ -38,7 +38,7 @@ def test_an_image_is_read_from_left_to_right_and_top_to_bottom(data, seq_len, fe
         assert known[sequence.reshape(8, 8).tobytes()] == digit
 
 
-def test_training_and_held_out_images_are_the_data_set_cut_in_two(data):
+def test_training_and_held_out_images_partition_the_data_set(data):
     task = Digits(64)
     held_out = Counter(drawn(task.validation(0, 100)))
     train = Counter(drawn([task.batch(0, "train", 0, 1797 - held_out.total())]))
@@ -60,7 +60,7 @@ def test_the_split_is_stratified(share):
         assert 0 < count < available
 
 
-def test_validation_yields_the_held_out_images_once_and_alike_under_every_seed():
+def test_validation_yields_held_out_images_once_for_any_seed():
     task = Digits(64)
     batches = list(task.validation(0, 100))
     assert [len(batch.y) for batch in batches] == [100, 100, 100, 59]
@@ -69,7 +69,7 @@ def test_validation_yields_the_held_out_images_once_and_alike_under_every_seed()
     assert images == drawn(task.validation(7, 359))
 
 
-def test_the_probe_and_validation_streams_draw_from_the_held_out_images():
+def test_probe_and_validation_draw_held_out_images():
     task = Digits(64)
     held_out = set(drawn(task.validation(0, 359)))
     for stream in ("probe", "validation"):
@@ -77,7 +77,7 @@ def test_the_probe_and_validation_streams_draw_from_the_held_out_images():
 
 
 @pytest.mark.parametrize("batch_size", [64, 1438, 4000])
-def test_an_epoch_shows_every_training_image_once_whatever_the_batch_size(batch_size):
+def test_an_epoch_shows_every_training_image_once(batch_size):
     task = Digits(64)
     batches = [task.batch(2, "train", index, batch_size) for index in range(math.ceil(3 * 1438 / batch_size))]
     images = drawn(batches)
@@ -87,7 +87,7 @@ def test_an_epoch_shows_every_training_image_once_whatever_the_batch_size(batch_
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
-def test_floors_are_what_the_best_constant_scores_on_the_held_out_images():
+def test_floors_are_the_best_constant_on_held_out_images():
     task = Digits(64)
     y = np.concatenate([batch.y for batch in task.validation(0, 100)])
     constants = np.random.default_rng(0).dirichlet(np.full(10, 1000), size=2000)
@@ -106,7 +106,7 @@ def test_floors_are_near_those_of_ten_equal_classes(seq_len):
     assert task.floor_error == pytest.approx(0.9, abs=0.005)
 
 
-def test_the_training_shares_are_no_worse_a_constant_by_more_than_a_thousandth():
+def test_training_shares_are_within_a_thousandth_of_the_floor():
     task = Digits(64)
     y = np.concatenate([batch.y for batch in task.validation(0, 100)])
     shares = np.bincount(task.batch(0, "train", 0, 1438).y) / 1438
@@ -138,7 +138,7 @@ def test_padding_follows_the_image_and_is_standard_normal():
     assert (padded.batch(3, "train", 3, 50).x[:, 64:] != x[:, 64:]).all()
 
 
-def test_padding_and_order_change_no_floor_and_no_held_out_image():
+def test_padding_and_order_change_no_floor_or_held_out_image():
     plain, changed = Digits(64), Digits(64, pad=20, permute=True)
     assert (changed.floor_loss, changed.floor_error) == (plain.floor_loss, plain.floor_error)
     answers = [np.concatenate([batch.y for batch in task.validation(0, 50)]) for task in (plain, changed)]

@@ -28,7 +28,7 @@ def test_the_last_value_is_the_one_before_the_first_target():
 
 
 @pytest.mark.parametrize(("season", "places"), [(2, [10, 11, 10]), (3, [9, 10, 11]), (1, [11, 11, 11])])
-def test_the_seasonal_value_is_a_whole_number_of_seasons_back_and_known(season, places):
+def test_seasonal_forecast_is_a_known_value_whole_seasons_back(season, places):
     np.testing.assert_array_equal(seasonal(SERIES, TARGETS, season)[0], SERIES[places])
 
 
@@ -71,7 +71,7 @@ def test_a_straight_line_has_no_season():
     assert season_of(np.arange(50.0)) is None
 
 
-def test_the_interval_of_independent_differences_is_the_usual_one():
+def test_interval_of_independent_differences_is_the_usual_one():
     difference = np.random.default_rng(0).normal(0.3, 1.0, size=20_000)
     mean, half_width = paired_interval(difference, ahead=1)
     assert mean == pytest.approx(difference.mean(), abs=1e-12)
@@ -79,7 +79,7 @@ def test_the_interval_of_independent_differences_is_the_usual_one():
     assert half_width == pytest.approx(1.96 / np.sqrt(20_000), rel=0.08)
 
 
-def test_the_interval_covers_where_differences_depend_on_each_other():
+def test_interval_covers_the_mean_of_dependent_differences():
     """Of a process with known mean, 0: the share of 400 intervals that hold it."""
     covered, usual = [], []
     for seed in range(400):

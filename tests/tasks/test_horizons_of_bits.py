@@ -57,13 +57,13 @@ def test_a_loss_proves_no_more_than_the_best_predictor_uses(task, answers):
         (Digits(64, pad=30), 31),
     ],
 )
-def test_what_lies_before_the_noise_needs_more_steps_than_the_noise(task, needed):
+def test_any_loss_below_the_floor_proves_the_shortest_horizon(task, needed):
     assert task.proven_horizon(task.floor_loss) == 0
     assert task.proven_horizon(0.99 * task.floor_loss) == needed
     assert math.isnan(task.proven_horizon(math.nan))
 
 
-def test_the_steps_before_a_window_hold_the_answer_and_the_window_nothing():
+def test_a_window_shorter_than_the_horizon_holds_no_answer():
     """The window that is one step shorter than the proven one is the same for both answers."""
     x, y = Latch(20, shown=3, noise=0).batch(0, "train", 0, 50)
     assert not x[:, 20 - 17 :].any()

@@ -26,7 +26,7 @@ def perfect(task, y):
     return y if task.loss == "squared_error" else one_hot(y, task.output_size)
 
 
-def test_the_catalogue_lists_every_exported_task_under_its_modules_name():
+def test_catalogue_lists_every_task_under_its_module_name():
     exported = [getattr(tasks, name) for name in tasks.__all__]
     classes = {one for one in exported if isinstance(one, type) and issubclass(one, Task)} - {Task}
     assert set(tasks.CATALOGUE.values()) == classes
@@ -132,7 +132,7 @@ def test_errors_are_shares_of_their_own_sequence(task):
     assert 0 <= errors.min() and errors.max() <= 1
 
 
-def test_no_constant_fitted_to_the_validation_sequences_beats_the_floor(task):
+def test_no_constant_fitted_to_validation_beats_the_floor(task):
     y = np.concatenate([batch.y for batch in task.validation(0, 1000)])
     if task.loss == "squared_error":
         prediction = np.broadcast_to(y.mean(axis=0), y.shape)

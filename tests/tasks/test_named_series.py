@@ -9,7 +9,7 @@ def test_sunspots_are_those_of_statsmodels():
     np.testing.assert_array_equal(sunspots(), datasets.sunspots.load_pandas().data["SUNACTIVITY"])
 
 
-def test_co2_is_that_of_statsmodels_with_its_gaps_on_straight_lines():
+def test_co2_is_from_statsmodels_with_gaps_interpolated():
     expected = datasets.co2.load_pandas().data["co2"]
     assert expected.isna().sum() == 59
     np.testing.assert_allclose(co2(), expected.interpolate("linear"), rtol=1e-12)
@@ -37,7 +37,7 @@ def test_the_simulation_is_that_of_euler_in_the_limit():
     np.testing.assert_allclose(mackey_glass(60, delay=5.0), euler, atol=0.01)
 
 
-def test_mackey_glass_converges_with_the_step_before_chaos_sets_in():
+def test_mackey_glass_converges_at_second_order_before_chaos():
     def errors(substeps):
         return np.abs(
             mackey_glass(30, delay=5.0, substeps=substeps) - mackey_glass(30, delay=5.0, substeps=80)

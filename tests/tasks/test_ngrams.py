@@ -34,7 +34,7 @@ def test_the_probabilities_of_a_bigram_sum_to_one():
         assert chances.sum() == pytest.approx(1, abs=1e-14)
 
 
-def test_a_chain_of_pairs_is_found_with_little_smoothing_and_noise_with_much():
+def test_bigram_fits_a_chain_and_smooths_noise():
     rng = np.random.default_rng(0)
     chain = np.tile(np.arange(10), 300)
     before, words = chain[:-1], chain[1:]

@@ -53,7 +53,7 @@ def test_targets_are_what_follows_the_inputs(path, horizon):
 
 
 @pytest.mark.parametrize("horizon", [1, 4])
-def test_validation_asks_for_every_held_out_window_once_in_order(path, horizon):
+def test_validation_asks_each_held_out_window_once_in_order(path, horizon):
     task = Series(6, path=path, horizon=horizon)
     _, y = validation(task)
     expected = np.lib.stride_tricks.sliding_window_view(VALUES[80:], horizon)
@@ -73,7 +73,7 @@ def test_floors_are_what_the_best_constant_scores(arguments):
     assert errors.mean() == pytest.approx(task.floor_error, abs=1e-12)
 
 
-def test_a_column_of_ones_own_file_may_be_as_short_as_two_windows(tmp_path):
+def test_a_file_column_may_be_as_short_as_two_windows(tmp_path):
     (tmp_path / "short.csv").write_text("v\n" + "".join(f"{value}\n" for value in VALUES[:10]))
     task = Series(7, path=tmp_path / "short.csv")
     assert [batch.x.shape for batch in task.validation(0, 9)] == [(2, 7, 1)]
@@ -156,7 +156,7 @@ def test_who_repeats_a_week_looks_seven_steps_back(tmp_path):
 
 
 @pytest.mark.parametrize("seq_len", [5, 40])
-def test_the_autoregression_is_better_than_the_last_value_on_sunspots(seq_len):
+def test_autoregression_beats_the_last_value_on_sunspots(seq_len):
     metrics = Series(seq_len).report(last).metrics
     assert -metrics["val/loss_below_autoregression"] > metrics["val/loss_below_autoregression_half_width"]
     assert math.isfinite(metrics["task/autoregression_loss"])

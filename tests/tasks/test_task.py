@@ -28,7 +28,7 @@ def test_a_task_needs_a_length_batches_and_errors():
 @pytest.mark.parametrize(
     ("batch_size", "batches"), [(1000, 10), (64, 157), (9999, 2), (10000, 1), (20000, 1)]
 )
-def test_validation_is_at_least_10000_sequences_of_the_validation_stream(batch_size, batches):
+def test_validation_draws_at_least_10000_sequences(batch_size, batches):
     drawn = list(Echo().validation(5, batch_size))
     assert len(drawn) == batches
     assert sum(len(batch.x) for batch in drawn) >= 10_000 > sum(len(batch.x) for batch in drawn[:-1])
@@ -67,7 +67,7 @@ def test_infinite_logits_are_compared_as_numbers():
     np.testing.assert_array_equal(misclassified(logits, np.array([2, 1])), [False, False])
 
 
-def test_class_floor_is_the_least_cross_entropy_and_error_of_any_constant():
+def test_class_floor_is_the_minimum_over_constants():
     rng = np.random.default_rng(0)
     counts = np.array([3, 0, 11, 6])
     y = np.repeat(np.arange(4), counts)

@@ -30,7 +30,7 @@ def test_words_are_lower_case_and_signs_are_words(path):
     assert spelled(task, x) == [word if word in WORDS else UNKNOWN for word in expected]
 
 
-def test_the_vocabulary_is_the_most_frequent_words_of_the_training_part(path):
+def test_vocabulary_is_the_most_frequent_training_words(path):
     task = Words(5, path, vocabulary=2)
     assert task.words[0] == "the"
     assert task.input_size == task.output_size == 3

@@ -70,7 +70,7 @@ def test_a_state_that_phi_itself_keeps_alive():
     assert field.q == pytest.approx(mean, rel=1e-8)
 
 
-def test_the_largest_exponent_of_the_circular_law_is_that_of_the_free_field():
+def test_circular_law_exponent_matches_the_free_field():
     assert subcritical_exponents(0.7, 10_000)[0] == pytest.approx(chaotic_exponent(0.7, *TANH), abs=1e-4)
 
 

@@ -41,7 +41,7 @@ def test_slopes_that_all_samples_share_are_exact(kernel):
     assert closure_rate(kernel, slopes, last) == pytest.approx(measured.rate_rms, abs=1e-12)
 
 
-def test_one_step_is_exact_where_slopes_and_gradients_are_all_combined(kernel):
+def test_one_step_is_exact_over_all_slope_gradient_pairs(kernel):
     """Every slope vector meets every gradient once, so that the mean of products is the product of means."""
     rng = np.random.default_rng(3)
     slopes, last = rng.uniform(size=(5, H)), rng.normal(size=(4, H))

@@ -28,7 +28,7 @@ def test_the_fit_is_that_of_the_measurement():
     assert fitted_rate(profile) == pytest.approx(measure_gradient(profile[::-1, None], 1).rate, rel=1e-12)
 
 
-def test_the_fit_is_a_mean_of_the_gains_with_a_parabola_as_weight():
+def test_fitted_rate_is_a_parabola_weighted_mean_of_gains():
     log_gains = gains()
     steps = len(log_gains) + 1
     lag = np.arange(1, steps)

@@ -82,7 +82,7 @@ def test_glorot_growth_is_the_sum_over_all_pairings(steps, units):
     assert glorot_growth(steps, units) == pytest.approx(float(expected), rel=1e-12)
 
 
-def test_glorot_growth_counts_the_cycles_of_products_of_two_cycles():
+def test_glorot_growth_matches_a_count_of_permutation_cycles():
     # The same sum by group theory: over all (t+1)-cycles c, H to the number of cycles of (1 2 ... t+1) c.
     steps, units = 6, 5
     size, total = steps + 1, 0
@@ -107,7 +107,7 @@ def test_glorot_growth_is_what_complex_gaussian_kernels_do(steps, tolerance):
     assert growth.std() / math.sqrt(kernels) < tolerance * growth.mean()
 
 
-def test_real_gaussian_kernels_leave_the_infinite_width_on_the_same_scale():
+def test_real_gaussian_kernels_leave_infinite_width_at_root_h():
     rng = np.random.default_rng(2)
     means = {}
     for units in (25, 100):

@@ -46,7 +46,7 @@ def test_softplus_without_a_fixed_point_behaves_as_relu():
 
 
 @pytest.mark.parametrize("gain", [0.3, 0.9, 1.4])
-def test_tanh_without_input_stays_at_zero_where_chi_is_gain_squared(gain):
+def test_tanh_without_input_has_zero_q_and_chi_gain_squared(gain):
     field = mean_field(*TANH, gain**2, 0.0)
     assert field.q == 0
     assert field.chi == pytest.approx(gain**2, rel=1e-12)

@@ -58,7 +58,7 @@ def test_a_wide_random_network_has_the_rate_of_its_slopes(pair, make, gain):
         assert at_variance == pytest.approx(measured.rate_rms, abs=half_width + 0.006)
 
 
-def test_an_offset_breaks_the_gaussian_of_mean_zero_and_not_the_slopes():
+def test_an_offset_breaks_the_variance_rate_not_the_slope_rate():
     rng = np.random.default_rng(1)
     kernel = orthogonal(512, rng)
     before, log_norms = network(RELU, kernel, rng, offset=1.0)

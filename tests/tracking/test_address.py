@@ -4,7 +4,7 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import is_server, resolve, sqlite_path, without_login
 
 
-def test_the_command_line_comes_before_the_variable_and_the_variable_before_the_default(tmp_path):
+def test_command_line_overrides_variable_overrides_default(tmp_path):
     environ = {"MLFLOW_TRACKING_URI": "http://variable:5000"}
     assert resolve("http://option:5000", environ, tmp_path) == "http://option:5000"
     assert resolve(None, environ, tmp_path) == "http://variable:5000"
@@ -37,7 +37,7 @@ def test_an_encoded_path_is_decoded_as_sqlalchemy_does(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a%b", "a%20b", "what?"])
-def test_a_path_on_which_mlflow_disagrees_with_itself_is_refused(name, tmp_path):
+def test_a_database_path_with_percent_or_question_is_refused(name, tmp_path):
     with pytest.raises(
         ArgumentError, match=r"tracking\.uri: expected a database whose path holds neither % nor \?"
     ):

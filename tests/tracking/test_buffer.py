@@ -75,7 +75,7 @@ def test_steps_of_this_attempt_may_come_in_any_order(sent):
     assert buffer.last_step("a") == 5
 
 
-def test_what_could_not_be_written_is_written_next_time_with_its_first_time():
+def test_a_failed_write_is_repeated_with_its_timestamp():
     batches, broken = [], [True]
 
     def send(batch):

@@ -55,9 +55,7 @@ def test_the_model_is_read_where_the_project_is_not_installed(logged, network, x
     np.testing.assert_array_equal(np.load(tmp_path / "loaded.npy"), network.predict(x, verbose=0))
 
 
-def test_a_model_that_is_uploaded_is_the_one_that_is_written_in_its_place(
-    logged, network, x, tracking_uri, monkeypatch
-):
+def test_an_uploaded_model_has_the_files_of_a_local_one(logged, network, x, tracking_uri, monkeypatch):
     client, uploads = connect(tracking_uri), []
     upload = type(client).log_model_artifacts
     monkeypatch.setattr(type(client), "log_model_artifacts", lambda *given: uploads.append(upload(*given)))

@@ -22,7 +22,7 @@ sys.stdout.buffer.write(packed_source.archive())
 """
 
 
-def test_it_imports_where_the_package_is_not_installed_and_is_packed_again_as_it_is(tmp_path):
+def test_packed_source_imports_alone_and_repacks_identically(tmp_path):
     package = packed_source.write(tmp_path)
     assert sorted(path.name for path in package.iterdir()) == ["__init__.py", "source.zip"]
     command = [sys.executable, "-I", "-c", READER, str(tmp_path)]

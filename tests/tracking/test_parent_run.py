@@ -94,7 +94,7 @@ class Client:
         self.taken.append((run, path, folder))
 
 
-def test_every_file_is_an_artifact_of_the_parent_and_replaces_the_one_before(tracking_uri, tmp_path):
+def test_each_file_replaces_its_artifact_on_the_parent_run(tracking_uri, tmp_path):
     run = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "sweep").run_id
     files = [tmp_path / "report.html", tmp_path / "runs.csv"]
     for content in ("first", "second"):

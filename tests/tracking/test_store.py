@@ -28,7 +28,7 @@ tracker.end("FINISHED")
 """
 
 
-def test_four_processes_open_a_fresh_store_at_once_and_say_nothing(tmp_path):
+def test_four_processes_open_a_fresh_store_silently(tmp_path):
     uri = f"sqlite:///{tmp_path}/new folder/mlflow.db"
     with contextlib.ExitStack() as stack:
         jobs = [
@@ -80,7 +80,7 @@ def test_what_a_killed_creator_left_is_no_obstacle(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
 
 
-def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(tracking_uri):
+def test_a_deleted_experiment_is_refused_with_restore_command(tracking_uri):
     identity = ensure_store(tracking_uri, "gone")
     connect(tracking_uri).delete_experiment(identity)
     expected = (
@@ -95,7 +95,7 @@ def test_a_new_experiment_has_the_view(tracking_uri):
     assert view_tags().items() <= experiment.tags.items()
 
 
-def test_the_filter_of_the_view_finds_the_runs_with_a_verdict_in_its_order(tracking_uri):
+def test_the_view_filters_runs_with_a_verdict_in_order(tracking_uri):
     client, experiment = connect(tracking_uri), ensure_store(tracking_uri, "new")
     client.create_run(experiment, run_name="parent")
     for name, rate in (("later", 0.1), ("first", -0.1)):

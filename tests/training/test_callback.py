@@ -67,7 +67,7 @@ def drive(callback, device, stop, execution=1):
 
 
 @pytest.mark.parametrize(("every", "execution"), list(itertools.product([1, 2, 3, 5, 7, 40], [1, 3, 10])))
-def test_hooks_are_due_at_the_first_return_after_a_multiple_of_their_interval(every, execution):
+def test_hooks_run_at_the_first_return_after_their_interval(every, execution):
     stop = 23
     returns = [*range(execution, stop, execution), stop]
     spans = [range(before + 1, end + 1) for before, end in itertools.pairwise([0, *returns])]
@@ -148,7 +148,7 @@ BAD = {
 @pytest.mark.parametrize("values", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("execution", [1, 3])
 @pytest.mark.parametrize("rows", [6, 30])
-def test_a_divergence_is_found_at_its_step_however_late_it_is_noticed(values, execution, rows):
+def test_divergence_is_found_at_its_step_however_late_noticed(values, execution, rows):
     device = Device(rows, bad={7: values, 8: values, 12: values}, clipped=(6, 7, 8, 9))
     log = Log()
     callback = recording(device, log.hooks, execution, Intervals(1, 0, 0, 20))

@@ -14,7 +14,7 @@ def test_every_field_is_documented_in_its_place():
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_no_field_has_a_default_that_a_configuration_could_forget(name):
+def test_no_plan_field_has_a_default(name):
     others = {other: value for other, value in FIELDS.items() if other != name}
     with pytest.raises(TypeError, match=f"'{name}'"):
         Plan(**others)

@@ -31,7 +31,7 @@ def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(stop, execution, 
 @pytest.mark.parametrize(
     ("steps", "execution", "blocks"), [(1, 1, 1), (1, 10, 1), (10, 10, 1), (11, 10, 2), (4999, 10, 500)]
 )
-def test_the_last_block_may_be_a_short_one_and_the_data_know_how_many_they_are(steps, execution, blocks):
+def test_the_last_block_may_be_short_and_blocks_are_counted(steps, execution, blocks):
     data = training_data(Adding(5), SEED, B, 0, steps, "float32", execution)
     assert data.cardinality() == blocks
     assert sum(1 for _ in data) == blocks
@@ -42,7 +42,7 @@ def test_all_blocks_of_a_run_have_one_shape_for_the_graph():
     assert [spec.shape for spec in data.element_spec] == [(10, B, 12, 2), (10, B, 1), ()]
 
 
-def test_a_block_holds_its_batches_in_order_and_nothing_behind_them():
+def test_a_block_holds_its_batches_in_order_and_then_zeros():
     batches = [Batch(np.full((2, 3, 1), value), np.full((2, 1), -value)) for value in (1.5, 2.5)]
     block = stacked(batches, 3, "float32")
     assert (block.x.dtype, block.y.dtype) == ("float32", "float64")
@@ -58,7 +58,7 @@ def graph_of(data):
     ).numpy()
 
 
-def test_no_generator_is_at_work_whose_memory_patch_slows_every_step_down():
+def test_training_data_does_not_use_a_generator_dataset():
     one = tf.TensorSpec((), tf.int32)
     generated = tf.data.Dataset.from_generator(lambda: iter([1]), output_signature=one)
     assert b"GeneratorDataset" in graph_of(generated)

@@ -89,7 +89,7 @@ def test_the_score_is_that_of_a_loop_in_numpy(name, dtype, jit):
     assert 0 < score.error < 1 or name == "copying"
 
 
-def test_a_part_of_the_sequences_is_whole_batches_from_the_first_on():
+def test_a_partial_evaluation_takes_whole_first_batches():
     network, evaluate = evaluator("adding")
     network.set_weights(weights := draw("adding"))
     for asked, scored in [(2, BATCH), (BATCH, BATCH), (BATCH + 1, 2 * BATCH), (10**6, VALIDATION_SEQUENCES)]:
@@ -102,7 +102,7 @@ def test_a_part_of_the_sequences_is_whole_batches_from_the_first_on():
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_the_held_out_digits_are_scored_once_also_where_the_last_batch_is_short(jit, monkeypatch):
+def test_held_out_digits_are_scored_once_with_a_short_batch(jit, monkeypatch):
     network, evaluate = evaluator("digits", "float32", jit)
     network.set_weights(weights := draw("digits"))
     losses, errors = scores("digits", weights, DIGITS.validation(SEED, 10_000))

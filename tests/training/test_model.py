@@ -193,7 +193,7 @@ def test_the_optimizer_is_given_the_clipped_gradients(name, clip):
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_a_block_is_one_step_for_each_of_its_batches_and_none_for_what_follows_them(jit):
+def test_a_block_takes_one_step_per_batch_and_skips_padding(jit):
     task = TASKS["last step"]
     model, other = build(task), build(task)
     block = stacked([task.batch(SEED, "train", index, B) for index in range(2)], 4, "float64")

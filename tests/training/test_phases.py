@@ -88,7 +88,7 @@ def test_the_gradient_is_that_of_central_differences():
     assert gradients[3:] == [None, None]  # the readout
 
 
-def test_afterwards_the_probe_finds_the_exponents_nearer_the_target():
+def test_flossing_moves_the_exponents_nearer_the_target():
     task = Adding(30)
     made = network(task, 8)
     rollout = Rollout(network(task, 8), Elman(), "tanh", task.loss, task.batch(0, "probe", 0, 16), 20)

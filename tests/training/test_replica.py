@@ -31,7 +31,7 @@ def test_nothing_is_found_before_the_first_look(tmp_path):
         one.result()
 
 
-def test_it_begins_with_a_look_and_ends_with_look_and_validation(tmp_path):
+def test_a_replica_starts_with_a_look_and_ends_with_validation(tmp_path):
     told = Told()
     one = replica(tmp_path, told)
     one.begin(resume=False)

@@ -138,7 +138,7 @@ def first_step(watcher):
     return min(steps[0] for kind, steps in watcher.told if kind == "block")
 
 
-def test_those_behind_catch_up_and_all_find_what_nothing_has_disturbed(tmp_path):
+def test_replicas_behind_catch_up_to_the_undisturbed_results(tmp_path):
     """One has an older checkpoint, as after a kill between two of them, and one has none."""
     plans, interruption = PLANS["float32"], SignalAfter(5)
     states = [tmp_path / f"{place}.npz" for place in range(len(plans))]

@@ -143,7 +143,7 @@ def assert_only_the_second_diverged(runs):
 
 
 @pytest.mark.parametrize("clip", STATELESS)
-def test_with_every_clip_one_that_diverges_is_recorded_as_alone_and_touches_no_other(clip):
+def test_a_diverging_replica_is_recorded_and_touches_no_other(clip):
     runs = assert_single_runs(Setting(clip=clip), ONE_DIVERGES)
     assert_only_the_second_diverged(runs)
     clipped = runs[0].history.clipped + runs[2].history.clipped
@@ -229,7 +229,7 @@ def test_every_seed_has_its_own_stream():
                 np.testing.assert_array_equal(y[place], batch.y)
 
 
-def test_there_is_a_model_a_batch_and_a_steering_for_every_replica():
+def test_model_batch_and_callback_are_required_per_replica():
     with pytest.raises(ArgumentError, match="replicas"):
         ReplicatedModel([])
     models = [build(Setting(), member) for member in MEMBERS]

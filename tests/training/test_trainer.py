@@ -228,7 +228,7 @@ def test_a_run_that_was_killed_twice_goes_on_to_the_bit(whole, tmp_path):
     ("event", "taken"),
     [(("validation", 1), 4), (("validation", 3), 12)],
 )
-def test_a_signal_during_a_hook_waits_for_it_and_between_them_for_nothing(event, taken, whole, tmp_path):
+def test_a_signal_waits_for_a_running_hook_only(event, taken, whole, tmp_path):
     interruption = Interruption()
     watcher = Watcher({event: lambda: interruption.receive(signal.SIGTERM)})
     trainer = run_killed(PLAN, tmp_path, watcher=watcher, interruption=interruption)
@@ -237,7 +237,7 @@ def test_a_signal_during_a_hook_waits_for_it_and_between_them_for_nothing(event,
     assert_same(run(PLAN, tmp_path, resume=True), whole[3])
 
 
-def test_all_that_a_checkpoint_leaves_behind_was_told_before_it_is_written(tmp_path, monkeypatch):
+def test_everything_is_reported_before_a_checkpoint_is_saved(tmp_path, monkeypatch):
     watcher, save = Watcher(), checkpoint.save
 
     def checked(path, model, *rest):
@@ -252,7 +252,7 @@ def test_all_that_a_checkpoint_leaves_behind_was_told_before_it_is_written(tmp_p
     assert len(written) > 1
 
 
-def test_a_run_whose_process_died_goes_on_from_its_last_checkpoint(whole, tmp_path):
+def test_a_run_resumes_from_its_last_checkpoint_after_a_crash(whole, tmp_path):
     def die():
         raise MemoryError
 
@@ -354,7 +354,7 @@ def test_a_run_that_diverges_stops_and_says_at_which_step(diverged):
     assert np.isfinite(list(result.start.metrics().values())).all()
 
 
-def test_a_run_that_diverged_unnoticed_and_was_killed_ends_in_the_same_place(diverged, tmp_path):
+def test_a_diverged_run_killed_unnoticed_ends_at_the_same_step(diverged, tmp_path):
     plan, expected = diverged
     assert run_killed(plan, tmp_path, interruption=SignalAt(7)).replicas[0].steps_taken == 14
     result = start(plan, tmp_path).run([True])[0]

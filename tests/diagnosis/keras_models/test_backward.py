@@ -22,7 +22,7 @@ GAIN = -0.5
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.float32, tf.float64])
-def test_a_log_norm_is_that_of_numpy_over_all_axes_but_the_first_two(dtype):
+def test_log_norm_equals_numpy_over_the_feature_axes(dtype):
     gradient = tf.cast(DRAW.normal(size=(B, T, F, H)), dtype)
     found = log_norm(gradient)
     wide = gradient.numpy().astype("float64").reshape(B, T, F * H)
@@ -135,7 +135,7 @@ def test_the_cheapest_way_that_works_is_kept_to(refuse, compiling, first, later)
     assert not tf.config.functions_run_eagerly()
 
 
-def test_what_no_way_can_take_is_raised_as_it_is_eagerly_and_no_way_is_given_up():
+def test_an_error_in_every_mode_is_raised_as_in_eager_mode():
     model = reading("graph")
     batch = Batch(X, Y, None)
     once = BackwardPass(model, lambda y, prediction: y @ prediction, False, batch)

@@ -43,7 +43,7 @@ def test_series_have_the_best_constant_and_the_last_value(loss, best, cost):
     )
 
 
-def test_tokens_have_frequencies_and_a_bigram_that_leaves_the_sequence_out():
+def test_tokens_get_unigram_and_leave_one_out_bigram_floors():
     y = DRAW.integers(0, C, size=(B, T))
     x = DRAW.dirichlet(np.ones(C), size=(B, T))
     model = echo((T, C), loss="sparse_categorical_crossentropy")
@@ -79,7 +79,7 @@ def test_binary_targets_of_one_axis():
     assert found.floors[0].loss == pytest.approx(entropy, rel=1e-6)
 
 
-def test_a_model_that_predicts_the_mean_is_no_better_and_a_perfect_one_is():
+def test_a_perfect_model_beats_the_floor_and_the_mean_does_not():
     y = np.tile([[1.0], [-1.0]], (B // 2, C))
     constant = floors(echo((C,)), np.tile(y.mean(axis=0), (B, 1)), y, loss="mse")
     perfect = floors(echo((C,)), y, y, loss="mse")

@@ -115,7 +115,7 @@ def test_the_like_is_not_traced_again(model, traces):
     assert len(traces) == 1
 
 
-def test_another_shape_loss_or_mode_is_traced_anew_and_the_first_is_kept(model, traces):
+def test_new_shape_loss_or_mode_retraces_and_keeps_old_traces(model, traces):
     model.compile("sgd", "mse")
     calls = [
         lambda: gradient_flow(model, X, Y),
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_said_in_one_sentence(model, change, text):
         gradient_flow(**{"model": model, "x": X, "y": Y, "loss": "mse", **change(model)})
 
 
-def test_a_model_compiled_without_loss_and_one_without_recurrence_are_refused(model):
+def test_no_loss_or_no_recurrent_layer_is_refused(model):
     model.compile("sgd")
     with pytest.raises(ArgumentError, match="compiled with none"):
         gradient_flow(model, X, Y)
@@ -230,7 +230,7 @@ def test_a_model_compiled_without_loss_and_one_without_recurrence_are_refused(mo
         gradient_flow(dense, X, Y, loss="mse")
 
 
-def test_gradients_that_keras_recomputes_are_measured_without_that():
+def test_remat_scope_does_not_change_the_log_norms():
     with keras.RematScope(mode="full"):
         model = keras.Sequential([keras.Input((T, F)), kl.GRU(3, name="rnn"), kl.Dense(1)])
     twin = keras.Sequential([keras.Input((T, F)), kl.GRU(3, name="rnn"), kl.Dense(1)])
@@ -239,7 +239,7 @@ def test_gradients_that_keras_recomputes_are_measured_without_that():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_a_layer_whose_gradients_somebody_else_recomputes_is_out_of_sight():
+def test_a_layer_under_recompute_grad_is_refused():
     class Recomputing(keras.Model):
         def __init__(self):
             super().__init__()

@@ -42,7 +42,7 @@ def test_a_cover_that_was_taken_off_already_is_no_fault():
     assert thing.kind == "of the class"
 
 
-def test_every_layer_is_found_once_by_the_names_on_the_way_to_it():
+def test_every_layer_is_listed_once_by_its_path():
     shared = kl.Dense(F, name="shared")
     inner = keras.Sequential([shared, kl.Bidirectional(kl.GRU(2, name="gru"), name="both")], name="inner")
     model = keras.Sequential([keras.Input((T, F)), shared, inner])

@@ -135,7 +135,7 @@ def test_tensorboard_files_hold_the_scalars_and_the_verdicts(model, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["active", "given", "ended"])
-def test_an_mlflow_run_gets_metrics_and_verdicts_and_stays_as_open_as_it_was(model, tracking_uri, how):
+def test_mlflow_run_gets_metrics_and_keeps_its_status(model, tracking_uri, how):
     import mlflow
 
     client = connect(tracking_uri)

@@ -56,7 +56,7 @@ def test_the_loss_and_its_factor_are_those_of_the_samples(model, name, compiled)
 
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum"])
-def test_the_gradient_times_the_factor_is_that_of_each_samples_own_loss(model, reduction):
+def test_gradient_times_samples_is_that_of_the_sample_loss(model, reduction):
     with tf.GradientTape() as tape:
         tape.watch(PREDICTION)
         loss, samples = found(model, MeanSquaredError(reduction=reduction))
@@ -70,7 +70,7 @@ def test_a_given_loss_takes_the_place_of_the_compiled_one(model):
     assert float(found(model, "mse").loss) == pytest.approx(np.mean(SQUARES), rel=RTOL)
 
 
-def test_outputs_weights_and_added_losses_count_and_the_models_own_losses_are_left_alone():
+def test_loss_weights_and_added_losses_count_in_the_objective():
     inputs = keras.Input((OUT,))
     outputs = {name: kl.Dense(OUT, name=name, use_bias=False)(inputs) for name in "ab"}
     model = keras.Model(inputs, outputs)

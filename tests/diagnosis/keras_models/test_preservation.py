@@ -98,13 +98,13 @@ def test_an_exception_leaves_the_model_as_it_was(restless):
     assert len(gradient_flow(restless, X, Y).states) == 1
 
 
-def test_randomness_is_drawn_alike_at_every_call_and_not_used_up(restless):
+def test_random_layers_draw_the_same_numbers_at_every_call(restless):
     first, second = (gradient_flow(restless, X, Y, training=True).states[0] for _ in range(2))
     np.testing.assert_array_equal(first.log_norms, second.log_norms)
     assert not np.array_equal(first.log_norms, gradient_flow(restless, X, Y).states[0].log_norms)
 
 
-def test_a_global_seed_generator_that_was_not_there_is_gone_again():
+def test_an_absent_global_seed_generator_stays_absent():
     model = keras.Sequential([keras.Input((T, F)), kl.SimpleRNN(3), Counting(), kl.Dense(1)])
     before = seed_generator()
     try:

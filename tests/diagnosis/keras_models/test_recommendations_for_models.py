@@ -35,7 +35,7 @@ def test_a_gradient_that_vanishes_asks_for_a_memory(layer, part):
     assert ("ln(T - 1) = 4.6" in text) == (layer != "rnn")
 
 
-def test_an_explosion_asks_for_a_global_clip_with_the_number_of_the_history():
+def test_an_explosion_gets_a_global_clipnorm_recommendation():
     text = said("rnn", "exploding", HISTORY)
     assert "keras.optimizers.Adam(..., global_clipnorm=2)" in text  # the median before, to one digit
     assert "1% of 100 updates" in text
@@ -110,7 +110,7 @@ def test_a_fit_of_another_model_starts_anew():
     assert monitor.earlier[0][0].flow.loss != monitor.history[0].flow.loss
 
 
-def test_the_setup_is_read_from_the_model_and_a_notebook_gets_a_picture():
+def test_setup_comes_from_the_model_and_html_has_a_figure():
     model = keras.Sequential([keras.Input((6, 3)), kl.LSTM(5, name="lstm"), kl.Dense(1)])
     model.compile(keras.optimizers.RMSprop(clipnorm=1.0), "mse")
     setup = setup_of(model)

@@ -77,7 +77,7 @@ def test_the_window_is_the_largest_rectangle(lengths, shape):
     np.testing.assert_array_equal(found[-1], steps - 1)
 
 
-def test_padding_after_the_sequence_or_within_it_changes_no_window(geometric):
+def test_padding_does_not_change_the_window(geometric):
     short = geometric[:, :1]
     holes = np.zeros((T + 5, 1), bool)
     holes[[0, 7, 8, T + 3, T + 4]] = True
@@ -98,7 +98,7 @@ def test_steps_that_the_loss_does_not_read_are_left_out(geometric):
     )
 
 
-def test_a_sample_too_short_for_any_step_that_is_read_is_left_out(geometric):
+def test_samples_too_short_for_the_window_are_left_out(geometric):
     unread, masked = geometric.copy(), np.zeros((T, B), bool)
     unread[-1] = -np.inf
     masked[: T - 1, :2] = True

@@ -105,7 +105,7 @@ def test_central_differences_give_the_same_norms(kind):
             np.testing.assert_allclose(got[at, 0], np.linalg.norm(slopes), rtol=1e-7, atol=1e-10)
 
 
-def test_the_scan_hands_out_the_same_norms_as_its_own_tap_and_as_keras_loop():
+def test_scan_taps_and_keras_loop_give_the_same_norms():
     layer = RNN(ElmanCell(H), name="layer", go_backwards=True)
     model = regressor(layer)
     with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
@@ -119,7 +119,7 @@ def test_the_scan_hands_out_the_same_norms_as_its_own_tap_and_as_keras_loop():
 
 
 @pytest.mark.parametrize("kind", [kl.LSTM, RNN])
-def test_a_layer_that_goes_backwards_is_read_in_the_order_of_its_inputs(kind):
+def test_a_backwards_layer_is_read_in_input_order(kind):
     make = (
         (lambda **options: RNN(ElmanCell(H), **options))
         if kind is RNN
@@ -175,7 +175,7 @@ def test_slices_of_time_distributed_are_samples():
         np.testing.assert_allclose(folded[name][:, 1::2], calls["inner/1"][name], rtol=RTOL)
 
 
-def test_masked_steps_have_no_gradient_and_the_others_that_of_the_shorter_sequence():
+def test_masked_steps_are_nan_and_the_rest_as_if_removed():
     model = regressor(
         kl.Masking(),
         kl.LSTM(H, name="layer", return_sequences=True),

@@ -177,7 +177,7 @@ class Spare(keras.Model):
         return self.rnn(x)
 
 
-def test_a_layer_that_is_held_and_not_called_is_no_reason_to_run_eagerly():
+def test_an_uncalled_layer_does_not_force_eager_execution():
     model = Spare()
     model(X)
     RUNS.clear()

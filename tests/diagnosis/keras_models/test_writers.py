@@ -28,7 +28,7 @@ def rows(path):
         return list(csv.reader(file))
 
 
-def test_the_first_look_of_a_csv_writer_replaces_the_file_and_later_ones_append(tmp_path):
+def test_csv_writer_replaces_the_file_first_and_then_appends(tmp_path):
     path = tmp_path / "new" / "flow.csv"
     for rates in (-0.5, -0.25, 0.125), (-3.0,):
         writer = CsvWriter(path)
@@ -71,7 +71,7 @@ def events(folder):
     }
 
 
-def test_tensorboard_gets_numbers_and_verdicts_at_their_steps_and_no_file_before(tmp_path):
+def test_tensorboard_gets_numbers_and_verdicts_at_each_step(tmp_path):
     folder = tmp_path / "board"
     writer = TensorBoardWriter(folder)
     writer.close()
@@ -104,7 +104,7 @@ def points(uri, run, key):
     return [(point.step, point.value) for point in connect(uri).get_metric_history(run, key)]
 
 
-def test_mlflow_gets_names_that_it_takes_and_no_point_that_is_not_finite(tracking_uri, run):
+def test_mlflow_gets_valid_names_and_finite_points_only(tracking_uri, run):
     writer = MlflowWriter(run, tracking_uri)
     writer.write(look(np.nan, layer="my layer(1)é"), 0, 0)
     writer.write(look(-2.0, layer="my layer(1)é"), 5, 0)
@@ -116,7 +116,7 @@ def test_mlflow_gets_names_that_it_takes_and_no_point_that_is_not_finite(trackin
     assert (step, value) == (5, pytest.approx(-2.0, rel=1e-12))
 
 
-def test_a_run_that_is_monitored_again_takes_later_steps_only_and_ends_as_it_had(tracking_uri, run):
+def test_a_run_monitored_again_gets_only_later_steps(tracking_uri, run):
     client = connect(tracking_uri)
     client.set_terminated(run, "FAILED")
     for shift in (0, 4):

@@ -59,7 +59,7 @@ def test_the_cell_is_of_that_size_activation_and_dtype(name, activation, dtype):
 
 # The kernel of a convolution is made of taps: tests/nn/cells/test_conv_elman.py.
 @pytest.mark.parametrize("name", sorted(catalogue.CATALOGUE.keys() - {"conv_elman"}))
-def test_the_kernel_is_drawn_whole_and_every_block_of_the_recurrent_kernel_by_itself(name):
+def test_recurrent_kernel_is_drawn_block_by_block(name):
     made, initializer = catalogue.CATALOGUE[name](), Orthogonal(gain=0.9, seed=6)
     cell = build(made, recurrent=initializer)
     np.testing.assert_array_equal(cell.kernel, GlorotUniform(seed=5)(cell.kernel.shape, "float64"))
@@ -71,7 +71,7 @@ def test_the_kernel_is_drawn_whole_and_every_block_of_the_recurrent_kernel_by_it
     np.testing.assert_array_equal(candidate, initializer((H, H), "float64"))
 
 
-def test_a_gain_of_one_over_root_n_is_like_keras_own_orthogonal_kernel():
+def test_gain_one_over_root_n_matches_keras_orthogonal():
     """Mean square of a block's singular values: 1 / n of Keras' (H, nH), whose rows are orthonormal."""
     theirs = np.asarray(keras.initializers.Orthogonal(seed=0)((H, 4 * H)))
     np.testing.assert_allclose(theirs @ theirs.T, np.eye(H), atol=1e-6)

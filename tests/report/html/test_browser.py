@@ -76,7 +76,7 @@ def test_it_fits_the_window(page):
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_charts_are_drawn_when_they_come_near_and_tell_their_numbers(page):
+def test_charts_are_drawn_on_scroll_and_tell_numbers_on_hover(page):
     assert drawn(page).count() < PLOTS
     plot = page.locator(".plot").first
     plot.scroll_into_view_if_needed()

@@ -49,7 +49,7 @@ def test_the_range_over_seeds_goes_with_the_median(table, arrays):
     assert "customdata" not in traces(alone)["end"]
 
 
-def test_groups_of_one_row_share_their_axis_and_small_changes_look_small(table, arrays):
+def test_groups_of_a_row_share_an_axis_of_a_minimum_range(table, arrays):
     groups = table(*({"activation": a, "seq_len": n} for a in ("tanh", "relu") for n in (10, 100)))
     rates = {0: -0.2, 1: -0.9, 2: -0.001, 3: 0.001}
     curves = {
@@ -71,7 +71,7 @@ def test_a_group_without_a_finite_rate_says_so(table, arrays):
     assert traces(chart)["end"]["y"] == [None] * 10
 
 
-def test_the_loss_has_its_floor_its_validations_and_its_clipping(table, arrays):
+def test_loss_chart_shows_floor_validations_and_clipping(table, arrays):
     groups = table({"learning": 2, "loss": 0.2, "floor_loss": 0.5})
     (chart,) = loss_charts(groups, {0: group_curves([arrays(0.1, 5, clipped=0.5)], [None])})
     drawn = traces(chart)

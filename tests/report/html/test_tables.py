@@ -67,7 +67,7 @@ def test_a_kind_of_failure_has_a_column_only_where_there_is_one(groups, name):
     assert [cells(listing, row)[name].value for row in (0, 1)] == [0, 2]
 
 
-def test_every_group_and_every_run_has_a_row_in_the_order_that_came(groups, runs):
+def test_every_group_and_run_has_a_row_in_the_given_order(groups, runs):
     assert [row[0].value for row in list_groups(groups, ["seq_len"]).rows] == [10, 200]
     assert [row[0].text for row in list_runs(runs, []).rows] == runs["run_name"].tolist()
 
@@ -86,7 +86,7 @@ def test_a_run_is_shown_by_words_and_leads_to_its_page():
     assert [row[name].value for name in ("rate", "loss", "error", "seconds")] == [-0.25, 0.5, 0.125, 2.25]
 
 
-def test_a_run_that_was_killed_early_has_signs_for_what_it_lacks():
+def test_a_run_killed_early_shows_signs_for_missing_values():
     lacks = ["link", "run_folder", "verdict.learning", "verdict.gradient", "seconds", "activation"]
     killed = RUN | {"status": "KILLED"} | dict.fromkeys(lacks, math.nan)
     columns = [name for name in killed if "/" not in name]

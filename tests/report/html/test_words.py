@@ -23,7 +23,7 @@ def test_a_number_reads_back_and_its_minus_is_no_hyphen(form, value):
 
 
 @pytest.mark.parametrize("thousandths", [0, 1, 4, 9, 10, 14, 16, 500, 996, 1000])
-def test_a_share_reads_back_to_half_a_per_cent_and_a_small_one_to_two_digits(thousandths):
+def test_percentages_round_to_half_a_percent_or_two_digits(thousandths):
     share = thousandths / 1000
     number, unit = words.percent(share).split(" ")
     assert unit == "%"

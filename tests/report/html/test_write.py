@@ -44,7 +44,7 @@ def test_the_page_and_the_tables_are_all_that_is_written(few, tmp_path):
     assert text.endswith("</html>")
 
 
-def test_the_tables_hold_the_runs_and_the_groups_that_are_returned(few, page):
+def test_the_written_tables_hold_the_returned_runs_and_groups(few, page):
     report = write_report(few, page)
     assert report.keys == varying(few) == ["activation"]
     expected = group_runs(few).sort_values("group_hash", ignore_index=True)

@@ -11,7 +11,7 @@ VERDICTS = {*get_args(GradientVerdict), *get_args(LearningVerdict)}
 ENDS = {status.lower() for status in ENDED} - {"skipped"}  # a job that was skipped has the result of another
 
 
-def test_every_verdict_and_every_end_has_a_colour_and_nothing_else():
+def test_only_verdicts_and_ends_have_a_colour():
     assert set(COLOURS) == VERDICTS | ENDS
 
 

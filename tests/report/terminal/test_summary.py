@@ -115,7 +115,7 @@ def test_an_rms_that_few_samples_rule_has_no_interval():
     assert "rms rate" not in shown(VANISHING)
 
 
-def test_a_theory_that_says_the_same_as_the_one_above_is_left_out():
+def test_a_theory_equal_to_the_one_above_is_left_out():
     same = Comparison(laws.AT_VARIANCE, -0.25991, *RATE)
     found = (COMPARED.comparisons[0], same, *COMPARED.comparisons[2:])
     text = shown(dataclasses.replace(COMPARED, comparisons=found))
@@ -130,7 +130,7 @@ def test_mean_field_is_compared_with_the_rate_over_kernels():
     assert row(text, "  mean field") == "-0.3500 off by -0.0200 agrees"
 
 
-def test_a_bound_that_is_the_prediction_above_it_is_shown_all_the_same():
+def test_a_bound_equal_to_the_prediction_above_is_still_shown():
     found = (Comparison(laws.MEAN_FIELD, 0.0, *RATE), Comparison(laws.BOUND, 0.0, *RATE))
     assert "upper bound" in shown(dataclasses.replace(COMPARED, comparisons=found))
 
