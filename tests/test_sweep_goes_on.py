@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 from whole_sweeps import ROOT, TINY, arrays, asked, jobs, kill_all, run_folders, started, state, wait_for
 
 from rnnexp.tracking.client import connect
@@ -65,7 +64,6 @@ def test_a_sweep_goes_on_after_kills_to_the_same_bytes(tracking_uri):
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name, strict=True)
 
 
-@pytest.mark.sweep
 def test_a_second_signal_ends_a_sweep_at_once():
     with started(*JOB, *LOCAL, "steps=100000", "tracking=none") as process:
         folder = wait_for(lambda: at_work(0, 1), process)
