@@ -1,5 +1,6 @@
 """A small sweep of which one process is killed, then all of them, and the same command after each."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -75,3 +76,17 @@ def test_a_second_signal_ends_a_sweep_at_once():
     assert process.returncode == 128 + signal.SIGINT
     assert "the same command does" in out
     assert state(folder)["status"] == "KILLED"
+
+
+def test_a_signal_that_another_thread_receives_stops_a_sweep():
+    with started(*JOB, *LOCAL, "steps=100000", "tracking=none") as process:
+        folder = wait_for(lambda: at_work(0, 1), process)
+        threads = {int(path.name) for path in Path(f"/proc/{process.pid}/task").iterdir()}
+        other = max(threads - {process.pid})
+        begun = time.monotonic()
+        assert ctypes.CDLL(None).tgkill(process.pid, other, signal.SIGINT) == 0
+        out, _ = process.communicate()
+    assert time.monotonic() - begun < 30
+    assert process.returncode == 128 + signal.SIGINT
+    assert "the same command does" in out
+    assert (folder / "checkpoint.npz").is_file()

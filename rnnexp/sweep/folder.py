@@ -145,7 +145,9 @@ class SweepFolder:
 
     def stop(self, urgency: int) -> None:
         """Ask everything in the sweep to stop; `urgency` is how often that was asked."""
-        self._stop.write_text(str(urgency), encoding="utf-8")
+        # Unbuffered: the handler of a second signal may interrupt this one, which must not write later.
+        with self._stop.open("wb", buffering=0) as file:
+            file.write(str(urgency).encode())
 
     @property
     def stopping(self) -> int:

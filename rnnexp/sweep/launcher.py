@@ -43,6 +43,7 @@ _PRELOADED_FOR_MLFLOW = [
 ]
 _ROOT = Path(__file__).parents[2]
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
+_POLL = 0.25  # seconds
 _TRIES = 3  # processes that end before their job begins
 _SPARE = 1  # a process that is there for the next job, while that of the last one ends
 
@@ -121,7 +122,8 @@ class _Jobs:
     def settle(self, below: int) -> None:
         """Wait until fewer jobs are at work, and write down what became of those whose process was killed."""
         while len(self._at_work) >= below:
-            for future in wait(self._at_work, return_when=FIRST_COMPLETED).done:
+            # A signal may reach another thread, but Python handles it in this one, which must wake for it.
+            for future in wait(self._at_work, _POLL, return_when=FIRST_COMPLETED).done:
                 begun, error = self._at_work.pop(future), future.exception()
                 if isinstance(error, BrokenProcessPool) and begun.tries < _TRIES:
                     self._schedule(begun._replace(tries=begun.tries + 1))  # another process was killed
