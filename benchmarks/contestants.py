@@ -33,7 +33,7 @@ def rnnexp_fit(shape: Shape, *, record: bool, jit: bool = True, parts: int | Non
     task = tasks.Adding(shape.steps)
     network = build_network(task, ElmanCell(shape.units), seed=0)
     parts = parts_of(shape) if parts is None else parts
-    model = RecordingModel(network, task.loss, NoClip(), steps=shape.steps, record=record, shards=parts)
+    model = RecordingModel(network, task.loss, NoClip(), time_steps=shape.steps, record=record, shards=parts)
     model.compile(optimizer="adam", jit_compile=jit)
     return _fit(model, stacked([batch_of(shape)] * _EXECUTION, _EXECUTION, "float32"), _EXECUTION)
 

@@ -128,7 +128,7 @@ def _rnnexp(case: Case):
 
     layers = [RNN(ElmanCell(case.units), segment=case.segment), keras.layers.Dense(1)]
     network = keras.Sequential([keras.Input((case.steps, 2)), *layers])
-    model = RecordingModel(network, "squared_error", NoClip(), steps=case.steps, rows=10)
+    model = RecordingModel(network, "squared_error", NoClip(), time_steps=case.steps, rows=10)
     model.compile(optimizer="adam", jit_compile=case.jit)
     return model
 

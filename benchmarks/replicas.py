@@ -97,7 +97,7 @@ def _model(h: int, seed: int) -> "RecordingModel":
     task = tasks.Adding(T)
     network = build_network(task, ElmanCell(h), seed)
     parts = heuristics.parts_of_batch(B, h)  # as every run of this size
-    model = RecordingModel(network, task.loss, GlobalNorm(1.0), steps=T, shards=parts)
+    model = RecordingModel(network, task.loss, GlobalNorm(1.0), time_steps=T, shards=parts)
     model.compile(optimizer="adam", jit_compile=True)
     return model
 

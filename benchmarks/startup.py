@@ -33,7 +33,7 @@ from rnnexp.training.data import stacked
 import tensorflow as tf
 task = tasks.Adding(200)
 network = build_network(task, ElmanCell(64, activation="relu"), seed=0)
-model = RecordingModel(network, task.loss, NoClip(), steps=200, shards=2)
+model = RecordingModel(network, task.loss, NoClip(), time_steps=200, shards=2)
 model.compile(optimizer="adam", jit_compile=True)
 block = stacked([tasks.Batch(np.zeros((64, 200, 2)), np.zeros((64, 1), "float32"))], 10, "float32")
 model.fit(tf.data.Dataset.from_tensors(block), verbose=0)

@@ -108,9 +108,9 @@ def stack(task: Connected, seed: int) -> keras.Model:
 
 
 def _stacked(task: Connected, channels: int) -> keras.Model:
-    inputs = keras.Input((task.steps, task.input_size))
+    inputs = keras.Input((task.time_steps, task.input_size))
     image = hidden = keras.layers.Reshape((SIDE, SIDE, 1))(inputs[:, 0])
-    for _ in range(task.steps):
+    for _ in range(task.time_steps):
         # Every layer sees the image, as every step of the recurrent network does.
         seen = keras.layers.Concatenate()([hidden, image])
         hidden = keras.layers.Conv2D(

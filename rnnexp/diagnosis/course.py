@@ -37,12 +37,12 @@ class Fall(NamedTuple):
     Attributes:
         share: Mean loss of its second half less that of its first half, over the latter; negative: it fell.
         half_width: Half of the 95 % interval of `share`.
-        steps: Training steps from the middle of the first half to that of the second.
+        train_steps: Training steps from the middle of the first half to that of the second.
     """
 
     share: float
     half_width: float
-    steps: float
+    train_steps: float
 
     @property
     def falling(self) -> bool:
@@ -55,7 +55,7 @@ class Course:
     """What was recorded of a training, one entry a recorded step.
 
     Attributes:
-        steps: The training steps, (N,).
+        train_steps: The training steps, (N,).
         losses: Training loss, (N,).
         norms: Global norm of the gradient before clipping, (N,).
         floor_loss: Loss of the best constant predictor.
@@ -63,7 +63,7 @@ class Course:
         below: By how much every validation was below the baseline, in the order of steps, (M,).
     """
 
-    steps: np.ndarray
+    train_steps: np.ndarray
     losses: np.ndarray
     norms: np.ndarray
     floor_loss: float
@@ -95,7 +95,7 @@ class Course:
         A norm of more than 100 medians of all norms, a loss of more than ten floors after one that was lower,
         or a number that is not finite after at least one step. The step is that of the largest norm.
         """
-        if len(self.steps) < 2:
+        if len(self.train_steps) < 2:
             return None
         norms = self._norms
         losses = np.where(np.isnan(self.losses), np.inf, self.losses)
@@ -105,7 +105,7 @@ class Course:
         if place == 0 or not (norms[place] > _SPIKE * self.usual_norm or wrecked):
             return None
         return Spike(
-            int(self.steps[place]), float(self.norms[place]), float(np.median(norms[:place])), wrecked
+            int(self.train_steps[place]), float(self.norms[place]), float(np.median(norms[:place])), wrecked
         )
 
     def fall(self) -> Fall | None:
@@ -121,7 +121,7 @@ class Course:
         (first, first_half), (second, second_half) = mean_interval(before), mean_interval(after)
         if first <= 0:
             return None
-        apart = float(self.steps[-1] - self.steps[-len(last)]) / 2
+        apart = float(self.train_steps[-1] - self.train_steps[-len(last)]) / 2
         return Fall((second - first) / first, math.hypot(first_half, second_half) / first, apart)
 
     def steps_to(self, loss: float, most: float) -> int | None:
@@ -133,21 +133,21 @@ class Course:
         fall = self.fall()
         if fall is None or not fall.falling:
             return None
-        taken = int(self.steps[-1]) + 1
+        taken = int(self.train_steps[-1]) + 1
         last = float(np.mean(self.losses[-max(len(self.losses) // (2 * _PARTS), 1) :]))
-        rate = -math.log1p(max(fall.share, -0.999)) / fall.steps
+        rate = -math.log1p(max(fall.share, -0.999)) / fall.train_steps
         needed = taken + max(math.log(last / loss), 0.0) / rate if loss > 0 else math.inf
         return rounded_up(min(max(needed, 2.0 * taken), most * taken))
 
 
-def rounded_up(steps: float) -> int:
+def rounded_up(train_steps: float) -> int:
     """Return a number of steps rounded up to one digit.
 
     >>> rounded_up(1234.0), rounded_up(5000.0)
     (2000, 5000)
     """
-    digit = 10 ** math.floor(math.log10(steps)) if steps >= 1 else 1
-    return math.ceil(steps / digit - 1e-9) * digit
+    digit = 10 ** math.floor(math.log10(train_steps)) if train_steps >= 1 else 1
+    return math.ceil(train_steps / digit - 1e-9) * digit
 
 
 def threshold_of(spike: Spike) -> float:

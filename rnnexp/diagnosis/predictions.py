@@ -229,7 +229,7 @@ def comparisons(
         *(_of_ratio(states) if untrained and states.independent else ()),
         *([(OVER_KERNELS, states.mean_field_rate)] if RATE_KERNELS in measured else []),
         *_of_rate(states, spectrum),
-        *_of_exponent(states, lyapunov.steps, spectrum),
+        *_of_exponent(states, lyapunov.time_steps, spectrum),
     ]
     found = [
         Comparison(law, predicted, *measured[law.quantity])
@@ -282,11 +282,14 @@ def _of_rate(states: Observed, spectrum: Spectrum) -> Iterator[tuple[Law, float]
     yield BOUND, states.rate_bound
 
 
-def _of_exponent(states: Observed, steps: int, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
+def _of_exponent(states: Observed, time_steps: int, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
     if states.gain is None:
-        yield EXPONENT_OF_SLOPES, theory.exponent_of_slopes(states.weight_variance, states.slopes[-steps:])
+        yield (
+            EXPONENT_OF_SLOPES,
+            theory.exponent_of_slopes(states.weight_variance, states.slopes[-time_steps:]),
+        )
     else:
-        warm_up = len(states.slopes) - steps
+        warm_up = len(states.slopes) - time_steps
         yield DECOUPLED_EXPONENT, theory.decoupled_exponent(states.gain, states.slopes, warm_up)
     if states.activation == "linear" and not states.short:
         yield SPECTRAL_RADIUS_EXPONENT, ln(spectrum.spectral_radius)

@@ -116,8 +116,8 @@ def _falling(e: Evidence) -> Iterator[Recommendation]:
         yield Recommendation(f"{text}: go on.", (f"steps={needed}",), ("train/loss",))
     elif e.learning == "learning" and e.course.best_is_last:
         text = "The network has begun to learn, and its last validation is its best"
-        steps = rounded_up(_LONGER * e.train_steps)
-        yield Recommendation(f"{text}: go on.", (f"steps={steps}",), ("val/loss_below_floor",))
+        train_steps = rounded_up(_LONGER * e.train_steps)
+        yield Recommendation(f"{text}: go on.", (f"steps={train_steps}",), ("val/loss_below_floor",))
 
 
 def _vanishing(e: Evidence) -> Iterator[Recommendation]:
@@ -196,9 +196,9 @@ def _below_the_published(e: Evidence) -> Iterator[Recommendation]:
     seen = e.train_steps * e.batch_size
     if e.published_sequences is None or seen >= e.published_sequences or e.diverged_at is not None:
         return
-    steps = rounded_up(e.published_sequences / e.batch_size)
+    train_steps = rounded_up(e.published_sequences / e.batch_size)
     text = f"The network has seen {seen:,} sequences; success is published after {e.published_sequences:,}"
-    yield Recommendation(f"{text}.", (f"steps={steps}",), ("val/loss",))
+    yield Recommendation(f"{text}.", (f"steps={train_steps}",), ("val/loss",))
 
 
 def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Recommendation:

@@ -33,5 +33,5 @@ def build_network(task: Task, cell: keras.layers.Layer, seed: int, segment: int 
     readout = keras.layers.Dense(
         task.output_size, kernel_initializer=kernel_initializer, name=READOUT, dtype=dtype
     )
-    inputs = keras.Input((task.steps, task.input_size), dtype=dtype)
+    inputs = keras.Input((task.time_steps, task.input_size), dtype=dtype)
     return keras.Model(inputs, readout(recurrent(inputs)), name="network")

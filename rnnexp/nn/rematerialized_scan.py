@@ -77,10 +77,10 @@ class _Segments(NamedTuple):
     rest: int | tf.Tensor
 
     @classmethod
-    def of(cls, steps: int | tf.Tensor, length: int) -> "_Segments":
-        shorter = min(steps, length) if isinstance(steps, int) else tf.minimum(steps, length)
-        first = (steps - 1) % shorter + 1
-        return cls(shorter, first, (steps - first) // shorter)
+    def of(cls, time_steps: int | tf.Tensor, length: int) -> "_Segments":
+        shorter = min(time_steps, length) if isinstance(time_steps, int) else tf.minimum(time_steps, length)
+        first = (time_steps - 1) % shorter + 1
+        return cls(shorter, first, (time_steps - first) // shorter)
 
     def bounds(self, k) -> tuple:
         """First step and number of steps of segment k = 1 .. rest; segment 0 is (0, first)."""

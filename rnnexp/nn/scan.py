@@ -79,12 +79,12 @@ def differentiable(
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, initial_state, *taps):
-        steps = recurrence(projected, recurrent_kernel, initial_state)
-        states = steps.states()
+        recurrent = recurrence(projected, recurrent_kernel, initial_state)
+        states = recurrent.states()
 
         def adjoint(*upstream):
             direct = upstream[0] if return_states else None
-            back = steps.adjoint(states, direct, upstream[-1], taps)
+            back = recurrent.adjoint(states, direct, upstream[-1], taps)
             return back.deltas, back.to_kernel, back.to_initial, *back.records
 
         return ((states, states[-1]) if return_states else states[-1]), adjoint
@@ -152,8 +152,8 @@ class Recurrence(NamedTuple):
 
     def states(self) -> tf.Tensor:
         """Return h_1 .. h_T, (T, B, H)."""
-        steps = steps_of(self.projected)
-        states = tf.TensorArray(self.projected.dtype, size=steps, element_shape=self.projected.shape[1:])
+        time_steps = steps_of(self.projected)
+        states = tf.TensorArray(self.projected.dtype, size=time_steps, element_shape=self.projected.shape[1:])
 
         def step(t, state, states):
             p = tf.gather(self.projected, t)
@@ -161,7 +161,7 @@ class Recurrence(NamedTuple):
             return t + 1, state, states.write(t, state)
 
         *_, states = tf.while_loop(
-            lambda t, *_: t < steps, step, (0, self.initial_state, states), maximum_iterations=steps
+            lambda t, *_: t < time_steps, step, (0, self.initial_state, states), maximum_iterations=time_steps
         )
         return tf.ensure_shape(states.stack(), self.projected.shape)
 
@@ -197,15 +197,15 @@ class _Backward:
         self.transposed = tf.transpose(recurrent_kernel)
         self.recorders = recorders
 
-    def run(self, from_future: tf.Tensor, steps) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    def run(self, from_future: tf.Tensor, time_steps) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Return deltas (T, B, H), dL/dh_0 (B, H) and one record for each of `recorders`."""
-        deltas = tf.TensorArray(from_future.dtype, size=steps, element_shape=from_future.shape)
-        kept = [recorder.array(steps) for recorder in self.recorders]
+        deltas = tf.TensorArray(from_future.dtype, size=time_steps, element_shape=from_future.shape)
+        kept = [recorder.array(time_steps) for recorder in self.recorders]
         _, to_initial, deltas, kept = tf.while_loop(
             lambda t, *_: t >= 0,
             self._step,
-            (steps - 1, from_future, deltas, kept),
-            maximum_iterations=steps,
+            (time_steps - 1, from_future, deltas, kept),
+            maximum_iterations=time_steps,
         )
         each = zip(self.recorders, kept, strict=True)
         records = [recorder.record(array.stack()) for recorder, array in each]
@@ -228,9 +228,9 @@ class Vectors(NamedTuple):
 
     like: tf.Tensor
 
-    def array(self, steps) -> tf.TensorArray:
+    def array(self, time_steps) -> tf.TensorArray:
         """An empty array for one `partial` a step."""
-        return tf.TensorArray(self.like.dtype, size=steps, element_shape=(2, *self.like.shape))
+        return tf.TensorArray(self.like.dtype, size=time_steps, element_shape=(2, *self.like.shape))
 
     def partial(self, g: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
         """Both, (2, B, H)."""
@@ -265,9 +265,9 @@ class LogNorm:
         per_sample = tap.shape.rank == 2
         return cls(axis=1 if per_sample else 0, size=states.shape[1 if per_sample else 2], dtype=states.dtype)
 
-    def array(self, steps) -> tf.TensorArray:
+    def array(self, time_steps) -> tf.TensorArray:
         """An empty array for one `partial` a step."""
-        return tf.TensorArray(tf.float64, size=steps, element_shape=(self.size,))
+        return tf.TensorArray(tf.float64, size=time_steps, element_shape=(self.size,))
 
     def partial(self, g: tf.Tensor, delta: tf.Tensor | None = None) -> tf.Tensor:
         """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""

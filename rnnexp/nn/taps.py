@@ -61,30 +61,30 @@ class Record:
         self._wants_vectors = vectors
         self._graph = _graph()
 
-    def tap(self, layer: str, steps: int | tf.Tensor, batch_size: int | tf.Tensor) -> tf.Tensor | None:
+    def tap(self, layer: str, time_steps: int | tf.Tensor, batch_size: int | tf.Tensor) -> tf.Tensor | None:
         """Open a tap for one call of `layer`: float64 zeros, (T,) or (T, B); None in a graph out of sight."""
-        taps = self.open(steps, batch_size, 1)
+        taps = self.open(time_steps, batch_size, 1)
         self.keep(layer, [OUTPUT], taps)
         return taps[0]
 
     def open(
-        self, steps: int | tf.Tensor, batch_size: int | tf.Tensor, states: int
+        self, time_steps: int | tf.Tensor, batch_size: int | tf.Tensor, states: int
     ) -> list[tf.Tensor | None]:
         """Return a tap for each of a number of states, which `keep` names; None in a graph out of sight."""
         if _graph() is not self._graph or is_unrecorded():
             return [None] * states
-        taps = [tf.zeros((steps, batch_size)[: 1 + self._per_sample], tf.float64) for _ in range(states)]
+        taps = [tf.zeros((time_steps, batch_size)[: 1 + self._per_sample], tf.float64) for _ in range(states)]
         for tap in taps:
             self._tape.watch(tap)
         return taps
 
     def vector_tap(
-        self, steps: int | tf.Tensor, batch_size: int | tf.Tensor, units: int, dtype: str
+        self, time_steps: int | tf.Tensor, batch_size: int | tf.Tensor, units: int, dtype: str
     ) -> tf.Tensor | None:
         """Open a tap for the adjoints of one call of a layer; None where unwanted or out of sight."""
         if not self._wants_vectors or _graph() is not self._graph or is_unrecorded():
             return None
-        tap = tf.zeros((steps, 2, batch_size, units), dtype)
+        tap = tf.zeros((time_steps, 2, batch_size, units), dtype)
         self._tape.watch(tap)
         self.vectors.append(tap)
         return tap

@@ -43,9 +43,9 @@ def _draw_forecasts(axes: Axes, arrays: Arrays) -> None:
     style.legend_above(axes, columns=5)
 
 
-def _draw_visible(axes: Axes, steps: np.ndarray, losses: np.ndarray) -> None:
+def _draw_visible(axes: Axes, time_steps: np.ndarray, losses: np.ndarray) -> None:
     axes.axhline(losses[-1], color=style.BLACK, linestyle="--", linewidth=1.0)
-    axes.plot(steps, losses, "o-", color=style.BLUE)
+    axes.plot(time_steps, losses, "o-", color=style.BLUE)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("visible steps: all before repeat the first of them")
     axes.set_ylabel("squared error")

@@ -89,16 +89,24 @@ def _draw(axes: Axes, panel: Panel) -> None:
     log_norms = style.array("log_norms", panel.log_norms, 2) * _NATS_TO_DECADES
     rms = style.array("log_norm", panel.log_norm, 1) * _NATS_TO_DECADES
     fitted = style.array("fitted", panel.fitted, 1) * _NATS_TO_DECADES
-    steps = np.arange(1, len(log_norms) + 1)
-    if len(rms) != len(steps) or len(fitted) != len(steps):
-        raise ArgumentError("panels", f"{len(steps)} steps in every array of a panel", panel.label)
+    time_steps = np.arange(1, len(log_norms) + 1)
+    if len(rms) != len(time_steps) or len(fitted) != len(time_steps):
+        raise ArgumentError("panels", f"{len(time_steps)} steps in every array of a panel", panel.label)
     low, high = _band(log_norms)
-    axes.fill_between(steps, low, high, color=style.SKY, alpha=0.35, linewidth=0, label="10-90 % of samples")
+    axes.fill_between(
+        time_steps, low, high, color=style.SKY, alpha=0.35, linewidth=0, label="10-90 % of samples"
+    )
     shown = np.where(np.isfinite(rms), rms, np.nan)
-    axes.plot(steps, shown, color=style.BLUE, label="rms over samples", marker="o" if len(steps) < 3 else "")
-    axes.plot(steps, fitted, color=style.BLACK, linewidth=1.0, linestyle="--", label="fit")
-    _mark(axes, steps[np.isneginf(rms)], 0.03, "v", "zero")
-    _mark(axes, steps[np.isposinf(rms)], 0.97, "^", "not finite")
+    axes.plot(
+        time_steps,
+        shown,
+        color=style.BLUE,
+        label="rms over samples",
+        marker="o" if len(time_steps) < 3 else "",
+    )
+    axes.plot(time_steps, fitted, color=style.BLACK, linewidth=1.0, linestyle="--", label="fit")
+    _mark(axes, time_steps[np.isneginf(rms)], 0.03, "v", "zero")
+    _mark(axes, time_steps[np.isposinf(rms)], 0.97, "^", "not finite")
     _frame(axes, panel, np.concatenate([low, high, shown]))
 
 
@@ -112,9 +120,9 @@ def _band(log_norms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return result[0], result[1]
 
 
-def _mark(axes: Axes, steps: np.ndarray, height: float, marker: str, label: str) -> None:
-    if steps.size:
-        shown = steps[:: max(1, steps.size // _EDGE_MARKS)]
+def _mark(axes: Axes, time_steps: np.ndarray, height: float, marker: str, label: str) -> None:
+    if time_steps.size:
+        shown = time_steps[:: max(1, time_steps.size // _EDGE_MARKS)]
         heights = np.full(shown.size, height)
         where = axes.get_xaxis_transform()
         axes.plot(shown, heights, marker, color=style.VERMILLION, transform=where, label=label)

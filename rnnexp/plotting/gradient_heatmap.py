@@ -26,7 +26,7 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
 
 
 def gradient_heatmap(
-    path: str | os.PathLike, steps: np.ndarray, log10_norm: np.ndarray, *, title: str = ""
+    path: str | os.PathLike, train_steps: np.ndarray, log10_norm: np.ndarray, *, title: str = ""
 ) -> None:
     """Draw log10 ||dl/dh_t|| over training step (x) and time step t (y, h_1 at the bottom).
 
@@ -37,7 +37,7 @@ def gradient_heatmap(
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        steps: Training-step numbers (N,), strictly increasing.
+        train_steps: Training-step numbers (N,), strictly increasing.
         log10_norm: log10 rms_b ||dl_b/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are
             non-finite.
         title: Text over the figure.
@@ -46,11 +46,11 @@ def gradient_heatmap(
         ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
     """
     log10_norm = style.array("log10_norm", log10_norm, 2)
-    steps = style.training_steps("steps", steps, len(log10_norm))
+    train_steps = style.training_steps("steps", train_steps, len(log10_norm))
     cells = pooled(pooled(log10_norm).T).T
     with style.paper_figure(path, (4.8, 3.4), title, "Gradient at every time step, over training") as figure:
         axes = figure.add_subplot()
-        x, y = cell_edges(steps), cell_edges(np.arange(1, log10_norm.shape[1] + 1))
+        x, y = cell_edges(train_steps), cell_edges(np.arange(1, log10_norm.shape[1] + 1))
         mesh = _draw_levels(axes, x, y, cells)
         _draw_marks(axes, x, y, cells)
         _label(figure, axes, mesh, cells)
@@ -84,18 +84,18 @@ def colour_range(cells: np.ndarray) -> tuple[float, float]:
     return float(low - missing), float(high + missing)
 
 
-def time_ticks(steps: int) -> list[int]:
+def time_ticks(time_steps: int) -> list[int]:
     """Return round time steps between 1 and T, both included.
 
     >>> time_ticks(100)
     [1, 20, 40, 60, 80, 100]
     """
-    if steps <= 10:
-        return list(range(1, steps + 1))
-    round_ticks = MaxNLocator(nbins=6, steps=style.ROUND, integer=True).tick_values(0, steps)
+    if time_steps <= 10:
+        return list(range(1, time_steps + 1))
+    round_ticks = MaxNLocator(nbins=6, steps=style.ROUND, integer=True).tick_values(0, time_steps)
     clearance = 0.45 * (round_ticks[1] - round_ticks[0])
-    inner = [int(tick) for tick in round_ticks if 1 + clearance < tick < steps - clearance]
-    return sorted({1, *inner, steps})
+    inner = [int(tick) for tick in round_ticks if 1 + clearance < tick < time_steps - clearance]
+    return sorted({1, *inner, time_steps})
 
 
 def _without_infinity(block: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
 
 def loss_curve(
     path: str | os.PathLike,
-    steps: np.ndarray,
+    train_steps: np.ndarray,
     loss: np.ndarray,
     floor: float | None = None,
     *,
@@ -56,7 +56,7 @@ def loss_curve(
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        steps: Training-step numbers (N,), strictly increasing.
+        train_steps: Training-step numbers (N,), strictly increasing.
         loss: Training loss (N,).
         floor: Loss of the best constant predictor. None or nan: not drawn.
         validation: Step numbers (M,) and losses (M,), or None.
@@ -70,64 +70,66 @@ def loss_curve(
         ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
     """
     loss = style.array("loss", loss, 1).astype(np.float64)
-    steps = style.training_steps("steps", steps, len(loss))
+    train_steps = style.training_steps("steps", train_steps, len(loss))
     panels = 1 if gradient_norms is None else 2
     heading = "Loss over training" if panels == 1 else "Loss and gradient norm over training"
     with style.paper_figure(path, (4.8, 3.2 if panels == 1 else 4.8), title, heading) as figure:
         rows = figure.subplots(panels, 1, sharex=True, squeeze=False, height_ratios=[1.5, 1][:panels])[:, 0]
-        _draw_loss(rows[0], steps, loss, validation, floor)
-        _mark_divergence(rows, first_non_finite(steps, loss) if diverged_at is None else diverged_at)
+        _draw_loss(rows[0], train_steps, loss, validation, floor)
+        _mark_divergence(rows, first_non_finite(train_steps, loss) if diverged_at is None else diverged_at)
         rows[0].set_ylabel(f"loss ({unit})" if unit else "loss")
         style.legend_above(rows[0], columns=2)
         if gradient_norms is not None:
-            _draw_norms(rows[1], steps, gradient_norms, clip_threshold)
+            _draw_norms(rows[1], train_steps, gradient_norms, clip_threshold)
         style.training_axis(rows[-1])
-        reached = steps if validation is None else np.concatenate([steps, np.asarray(validation[0])])
+        reached = (
+            train_steps if validation is None else np.concatenate([train_steps, np.asarray(validation[0])])
+        )
         _show_steps(rows[-1], reached)
 
 
-def _show_steps(axes: Axes, steps: np.ndarray) -> None:
-    first, last = float(steps.min()), float(steps.max())
+def _show_steps(axes: Axes, train_steps: np.ndarray) -> None:
+    first, last = float(train_steps.min()), float(train_steps.max())
     margin = 0.02 * (last - first) if last > first else 0.5
     axes.set_xlim(first - margin, last + margin)
 
 
-def outline(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def outline(train_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the points of a curve that show: the lowest and highest of each of at most 1000 blocks."""
     if len(values) <= 2 * _BINS:
-        return steps, values
+        return train_steps, values
     blocks = np.array_split(np.arange(len(values)), _BINS)
     kept = np.unique([[b[values[b].argmin()], b[values[b].argmax()]] for b in blocks])
-    return steps[kept], values[kept]
+    return train_steps[kept], values[kept]
 
 
-def running_median(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def running_median(train_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a centred running median over a fiftieth of the values, at no more than 400 points."""
     half = len(values) // (2 * _MEDIAN_WINDOWS)
     centres = np.unique(np.linspace(0, len(values) - 1, _MEDIAN_POINTS).astype(int))
     medians = [np.median(values[max(0, centre - half) : centre + half + 1]) for centre in centres]
-    return steps[centres], np.array(medians)
+    return train_steps[centres], np.array(medians)
 
 
-def first_non_finite(steps: np.ndarray, values: np.ndarray) -> int | None:
+def first_non_finite(train_steps: np.ndarray, values: np.ndarray) -> int | None:
     """Return the step of the first value that is nan or infinite, or None."""
     bad = ~np.isfinite(values)
-    return int(steps[bad.argmax()]) if bad.any() else None
+    return int(train_steps[bad.argmax()]) if bad.any() else None
 
 
-def _finite(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _finite(train_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kept = np.isfinite(values)
-    return steps[kept], values[kept]
+    return train_steps[kept], values[kept]
 
 
 def _draw_loss(
     axes: Axes,
-    steps: np.ndarray,
+    train_steps: np.ndarray,
     loss: np.ndarray,
     validation: tuple[np.ndarray, np.ndarray] | None,
     floor: float | None,
 ) -> None:
-    drawn = [_draw_training(axes, *_finite(steps, loss))]
+    drawn = [_draw_training(axes, *_finite(train_steps, loss))]
     if validation is not None:
         drawn.append(_draw_validation(axes, *validation))
     if style.is_number(floor):
@@ -137,23 +139,25 @@ def _draw_loss(
     _scale(axes, np.concatenate(drawn))
 
 
-def _draw_training(axes: Axes, steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
+def _draw_training(axes: Axes, train_steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
     if loss.size:
         marker = "o" if loss.size == 1 else None  # a line of one point is invisible
-        axes.plot(*outline(steps, loss), marker=marker, color=style.SKY, linewidth=0.7, label="training")
-        axes.plot(*running_median(steps, loss), color=style.BLUE, label="running median")
+        axes.plot(
+            *outline(train_steps, loss), marker=marker, color=style.SKY, linewidth=0.7, label="training"
+        )
+        axes.plot(*running_median(train_steps, loss), color=style.BLUE, label="running median")
     return loss
 
 
-def _draw_validation(axes: Axes, steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
+def _draw_validation(axes: Axes, train_steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
     loss = np.asarray(loss, np.float64)
-    if np.shape(steps) != loss.shape:
-        shapes = f"shapes {np.shape(steps)} and {loss.shape}"
+    if np.shape(train_steps) != loss.shape:
+        shapes = f"shapes {np.shape(train_steps)} and {loss.shape}"
         raise ArgumentError("validation", "as many losses as steps", shapes)
-    steps, loss = _finite(np.asarray(steps), loss)
+    train_steps, loss = _finite(np.asarray(train_steps), loss)
     if loss.size:
         edge: dict[str, Any] = {"markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
-        axes.plot(steps, loss, "D", color=style.ORANGE, label="validation", **edge)
+        axes.plot(train_steps, loss, "D", color=style.ORANGE, label="validation", **edge)
     return loss
 
 
@@ -174,14 +178,14 @@ def _mark_divergence(rows: np.ndarray, step: int | None) -> None:
 
 
 def _draw_norms(
-    axes: Axes, steps: np.ndarray, norms: tuple[np.ndarray, np.ndarray], threshold: float | None
+    axes: Axes, train_steps: np.ndarray, norms: tuple[np.ndarray, np.ndarray], threshold: float | None
 ) -> None:
-    before, after = (_norm(values, steps.shape) for values in norms)
+    before, after = (_norm(values, train_steps.shape) for values in norms)
     if np.array_equal(before, after, equal_nan=True):
-        _draw_norm(axes, steps, before, style.BLUE, "never clipped")
+        _draw_norm(axes, train_steps, before, style.BLUE, "never clipped")
     else:
-        _draw_norm(axes, steps, before, style.SKY, "before clipping")
-        _draw_norm(axes, steps, after, style.BLUE, "after clipping")
+        _draw_norm(axes, train_steps, before, style.SKY, "before clipping")
+        _draw_norm(axes, train_steps, after, style.BLUE, "after clipping")
     if style.is_number(threshold):
         label = f"threshold {style.number(threshold)}"
         axes.axhline(threshold, color=style.BLACK, linestyle="--", linewidth=1.0, label=label)
@@ -198,5 +202,5 @@ def _norm(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.where(values > 0, values, np.nan)
 
 
-def _draw_norm(axes: Axes, steps: np.ndarray, norm: np.ndarray, colour: str, label: str) -> None:
-    axes.plot(*outline(*_finite(steps, norm)), color=colour, linewidth=0.7, label=label)
+def _draw_norm(axes: Axes, train_steps: np.ndarray, norm: np.ndarray, colour: str, label: str) -> None:
+    axes.plot(*outline(*_finite(train_steps, norm)), color=colour, linewidth=0.7, label=label)

@@ -39,7 +39,7 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
 
 def spectrum_history(
     path: str | os.PathLike,
-    steps: np.ndarray,
+    train_steps: np.ndarray,
     spectral_radius: np.ndarray,
     singular_values: np.ndarray,
     nonnormality: np.ndarray,
@@ -57,7 +57,7 @@ def spectrum_history(
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        steps: Training steps of the looks, (N,), strictly increasing.
+        train_steps: Training steps of the looks, (N,), strictly increasing.
         spectral_radius: max |lambda|, (N,).
         singular_values: (N, H), the largest first.
         nonnormality: From 0 to 1, (N,).
@@ -69,35 +69,37 @@ def spectrum_history(
         ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
     """
     sigma = style.array("singular_values", singular_values, 2)
-    steps = style.training_steps("steps", steps, len(sigma))
-    radius = _curve("spectral_radius", spectral_radius, steps)
-    nonnormality = _curve("nonnormality", nonnormality, steps)
+    train_steps = style.training_steps("steps", train_steps, len(sigma))
+    radius = _curve("spectral_radius", spectral_radius, train_steps)
+    nonnormality = _curve("nonnormality", nonnormality, train_steps)
     with style.paper_figure(path, (4.8, 4.8), title, "Size of the recurrent kernel over training") as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.8, 1])
-        look: dict[str, Any] = {"marker": "o" if len(steps) <= _FEW else ""}
-        above.plot(steps, sigma[:, 0], color=style.BLUE, label=r"$\sigma_\mathrm{max}$", **look)
-        above.plot(steps, radius, color=style.VERMILLION, label=r"spectral radius $\rho$", **look)
-        _draw_bands(above, steps, sigma)
+        look: dict[str, Any] = {"marker": "o" if len(train_steps) <= _FEW else ""}
+        above.plot(train_steps, sigma[:, 0], color=style.BLUE, label=r"$\sigma_\mathrm{max}$", **look)
+        above.plot(train_steps, radius, color=style.VERMILLION, label=r"spectral radius $\rho$", **look)
+        _draw_bands(above, train_steps, sigma)
         above.axhline(1.0, color=style.BLACK, linestyle="--", linewidth=1.0, label="1")
         # The larger mark first, so that both are seen where they agree.
-        _mark_prediction(above, steps[0], predicted_sigma_max, "s", 8.0, style.BLUE, r"$\sigma_\mathrm{max}$")
-        _mark_prediction(above, steps[0], predicted_radius, "o", 5.0, style.VERMILLION, r"$\rho$")
-        below.plot(steps, nonnormality, color=style.PURPLE, **look)
-        _mark_lost(above, steps[~np.isfinite(sigma).all(axis=1)])
+        _mark_prediction(
+            above, train_steps[0], predicted_sigma_max, "s", 8.0, style.BLUE, r"$\sigma_\mathrm{max}$"
+        )
+        _mark_prediction(above, train_steps[0], predicted_radius, "o", 5.0, style.VERMILLION, r"$\rho$")
+        below.plot(train_steps, nonnormality, color=style.PURPLE, **look)
+        _mark_lost(above, train_steps[~np.isfinite(sigma).all(axis=1)])
         _label(above, below, sigma)
 
 
-def _curve(name: str, values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def _curve(name: str, values: np.ndarray, train_steps: np.ndarray) -> np.ndarray:
     curve = style.array(name, values, 1)
-    if curve.shape != steps.shape:
-        raise ArgumentError(name, f"an array of shape {steps.shape}", f"shape {curve.shape}")
+    if curve.shape != train_steps.shape:
+        raise ArgumentError(name, f"an array of shape {train_steps.shape}", f"shape {curve.shape}")
     return curve
 
 
-def _draw_bands(axes: Axes, steps: np.ndarray, sigma: np.ndarray) -> None:
+def _draw_bands(axes: Axes, train_steps: np.ndarray, sigma: np.ndarray) -> None:
     for name, low, high, alpha in _BANDS:
         edges = np.percentile(sigma, [low, high], axis=1)
-        axes.fill_between(steps, *edges, color=style.SKY, alpha=alpha, linewidth=0, label=name)
+        axes.fill_between(train_steps, *edges, color=style.SKY, alpha=alpha, linewidth=0, label=name)
 
 
 def _mark_prediction(
@@ -109,10 +111,10 @@ def _mark_prediction(
         axes.plot([step], [value], marker, color=colour, label=label, clip_on=False, zorder=3, **look)
 
 
-def _mark_lost(axes: Axes, steps: np.ndarray) -> None:
+def _mark_lost(axes: Axes, train_steps: np.ndarray) -> None:
     """Mark the looks at weights that are not finite at the upper edge."""
-    if steps.size:
-        shown = steps[:: max(1, steps.size // _FEW)]
+    if train_steps.size:
+        shown = train_steps[:: max(1, train_steps.size // _FEW)]
         mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}
         axes.plot(shown, np.full(shown.size, 0.96), "^", label="not finite", **mark)
 

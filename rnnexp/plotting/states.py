@@ -134,24 +134,24 @@ def _known(row: _Row, states: _Curves) -> bool:
 
 def _draw(axes: Axes, row: _Row, look: _Look) -> None:
     values = row.values(look.states)
-    steps = np.arange(1, len(values[0]) + 1)
-    look_of_lines: dict[str, Any] = {"color": look.colour, "marker": "o" if len(steps) == 1 else ""}
+    time_steps = np.arange(1, len(values[0]) + 1)
+    look_of_lines: dict[str, Any] = {"color": look.colour, "marker": "o" if len(time_steps) == 1 else ""}
     if row.names:
         for name, curve, dashes in zip(row.names, values, ("-", (0, (3, 1.5))), strict=True):
-            axes.plot(steps, curve, linestyle=dashes, label=name, **look_of_lines)
+            axes.plot(time_steps, curve, linestyle=dashes, label=name, **look_of_lines)
     else:
-        _draw_quantiles(axes, steps, values[0], look_of_lines)
+        _draw_quantiles(axes, time_steps, values[0], look_of_lines)
     axes.margins(x=0.02)
     axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
 
 
-def _draw_quantiles(axes: Axes, steps: np.ndarray, quantiles: np.ndarray, look: dict[str, Any]) -> None:
+def _draw_quantiles(axes: Axes, time_steps: np.ndarray, quantiles: np.ndarray, look: dict[str, Any]) -> None:
     if np.isfinite(quantiles).any():
-        axes.plot(steps, quantiles[:, _MEDIAN], label="median", **look)
+        axes.plot(time_steps, quantiles[:, _MEDIAN], label="median", **look)
         for name, low, high, alpha in reversed(_BANDS):
             edges = quantiles[:, low], quantiles[:, high]
-            axes.fill_between(steps, *edges, color=look["color"], alpha=alpha, linewidth=0, label=name)
-    lost = steps[np.isnan(quantiles).any(axis=1)]
+            axes.fill_between(time_steps, *edges, color=look["color"], alpha=alpha, linewidth=0, label=name)
+    lost = time_steps[np.isnan(quantiles).any(axis=1)]
     if lost.size:
         shown = lost[:: max(1, lost.size // _MARKERS)]
         mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}

@@ -222,7 +222,7 @@ def array(name: str, value: object, dimensions: int) -> np.ndarray:
 
 def training_steps(name: str, value: object, length: int) -> np.ndarray:
     """Return `value` as `length` strictly increasing step numbers, else raise `ArgumentError`."""
-    steps = array(name, value, 1)
-    if len(steps) != length or np.any(np.diff(steps) <= 0):
-        raise ArgumentError(name, f"{length} strictly increasing step numbers", f"shape {steps.shape}")
-    return steps
+    train_steps = array(name, value, 1)
+    if len(train_steps) != length or np.any(np.diff(train_steps) <= 0):
+        raise ArgumentError(name, f"{length} strictly increasing step numbers", f"shape {train_steps.shape}")
+    return train_steps

@@ -87,10 +87,10 @@ class CellLags:
 
         m_t and M are logarithms of the largest length met: ln max_b ||g_{t,b}||, and max_t m_t.
         """
-        steps = tf.shape(x)[0]
+        time_steps = tf.shape(x)[0]
         samples = tf.cast(tf.shape(x)[1], x.dtype)
         shapes = (before.shape[1:], (), ())
-        records = [tf.TensorArray(x.dtype, steps, element_shape=shape) for shape in shapes]
+        records = [tf.TensorArray(x.dtype, time_steps, element_shape=shape) for shape in shapes]
 
         def body(t, unit, log_norm, total, highest, records):
             scale = _finite_or_zero(tf.reduce_max(log_norm))
@@ -105,7 +105,7 @@ class CellLags:
 
         unit, log_norm = _unit_vectors(last)
         start = _finite_or_zero(tf.reduce_max(log_norm))
-        state = (steps - 1, unit, log_norm, tf.zeros_like(self._kernel), start, records)
+        state = (time_steps - 1, unit, log_norm, tf.zeros_like(self._kernel), start, records)
         *_, total, highest, records = tf.while_loop(lambda t, *_: t >= 0, body, state)
         return *(record.stack() for record in records), total, highest
 

@@ -12,7 +12,7 @@ def autonomous_jacobians(
     recurrent_kernel: np.ndarray,
     phi: Elementwise,
     slope: Elementwise,
-    steps: int,
+    time_steps: int,
     samples: int = 1,
     discard: int = 100,
     seed: int = 0,
@@ -25,7 +25,7 @@ def autonomous_jacobians(
         recurrent_kernel: W_hh, (H, H).
         phi: The activation.
         slope: Its derivative.
-        steps: T.
+        time_steps: T.
         samples: B trajectories of the one kernel.
         discard: Steps before the first that is kept, in which the trajectories reach their attractor.
         seed: Seed of h_0.
@@ -36,11 +36,11 @@ def autonomous_jacobians(
     kernel = np.asarray(recurrent_kernel, dtype=np.float64)
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.size == 0:
         raise ArgumentError("recurrent_kernel", "a non-empty array (H, H)", kernel.shape)
-    steps, samples = integer("steps", steps, 1), integer("samples", samples, 1)
+    time_steps, samples = integer("steps", time_steps, 1), integer("samples", samples, 1)
     discard = integer("discard", discard, 0)
     state = generator(integer("seed", seed, 0), "probe").normal(size=(samples, len(kernel)))
-    slopes = np.empty((steps, *state.shape))
-    for step in range(-discard, steps):
+    slopes = np.empty((time_steps, *state.shape))
+    for step in range(-discard, time_steps):
         pre_activation = state @ kernel
         state = phi(pre_activation)
         if step >= 0:

@@ -180,8 +180,8 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
     )
 
 
-def _lags(steps: int) -> np.ndarray:
-    return np.arange(steps - 1, -1, -1, dtype=np.float64)
+def _lags(time_steps: int) -> np.ndarray:
+    return np.arange(time_steps - 1, -1, -1, dtype=np.float64)
 
 
 def _typical(log_norms: np.ndarray, log_norm: np.ndarray) -> np.ndarray:

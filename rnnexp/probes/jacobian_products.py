@@ -102,8 +102,8 @@ def measure_jacobian(jacobians: Jacobians, lags: Sequence[int] | None = None) ->
     >>> measure_jacobian(halves, lags=[5000]).log_sigma.round(3)
     array([[[ 3465.736, -3465.736]]])
     """
-    steps, samples, states = jacobians.shape
-    chosen = _default_lags(steps) if lags is None else _checked(lags, steps)
+    time_steps, samples, states = jacobians.shape
+    chosen = _default_lags(time_steps) if lags is None else _checked(lags, time_steps)
     product = GradedMatrix.identity(samples, states)
     frame = Frame(jacobians.backward(), product.rows)
     log_sigma = []
@@ -127,14 +127,14 @@ def _graded(frame: Frame, product: GradedMatrix) -> GradedMatrix:
     return product.reordered(order)
 
 
-def _checked(lags: Sequence[int], steps: int) -> list[int]:
-    chosen = sorted({integer("lags", lag, 0, steps - 1) for lag in lags})
+def _checked(lags: Sequence[int], time_steps: int) -> list[int]:
+    chosen = sorted({integer("lags", lag, 0, time_steps - 1) for lag in lags})
     if not chosen:
         raise ArgumentError("lags", "at least one lag", lags)
     return chosen
 
 
-def _default_lags(steps: int) -> list[int]:
-    if steps == 1:
+def _default_lags(time_steps: int) -> list[int]:
+    if time_steps == 1:
         return [0]
-    return sorted({round(lag) for lag in np.geomspace(1, steps - 1, _DEFAULT_LAGS)})
+    return sorted({round(lag) for lag in np.geomspace(1, time_steps - 1, _DEFAULT_LAGS)})

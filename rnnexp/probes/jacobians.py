@@ -29,11 +29,11 @@ class Chain:
     """A product of Jacobians, (F_n ... F_1)_last ... (F_n ... F_1)_first, that is applied to vectors.
 
     Attributes:
-        steps: Number of Jacobians, in the order in which vectors pass them.
+        time_steps: Number of Jacobians, in the order in which vectors pass them.
         factors: F_1 ... F_n, the first that a vector meets first.
     """
 
-    steps: int
+    time_steps: int
     factors: tuple[Factor, ...]
 
     def apply(self, start: int, stop: int, vectors: np.ndarray) -> np.ndarray:

@@ -140,8 +140,8 @@ def measure_lags(
     states = np.asarray(states, dtype=np.float64)
     if states.ndim != 3 or states.size == 0:
         raise ArgumentError("states", "a non-empty array (T, B, H)", states.shape)
-    steps, samples, units = states.shape
-    slopes = _shaped("slopes", slopes, (steps, samples, units))
+    time_steps, samples, units = states.shape
+    slopes = _shaped("slopes", slopes, (time_steps, samples, units))
     kernel = _shaped("recurrent_kernel", recurrent_kernel, (units, units))
     last = _shaped("last_adjoint", last_adjoint, (samples, units))
     initial = np.zeros_like(last) if initial_state is None else initial_state
@@ -188,7 +188,7 @@ def _adjoints(slopes: np.ndarray, kernel: np.ndarray, last: np.ndarray) -> _Vect
 
 def _contributions(before: _Vectors, deltas: _Vectors) -> LagContributions:
     """Measure G_t = (1/B) sum_b before_{t,b} deltas_{t,b}^T of every step."""
-    steps, samples, units = before.directions.shape
+    time_steps, samples, units = before.directions.shape
     log_sizes = before.log_norms + deltas.log_norms - np.log(samples)
     # G_t = e^shift_t sum_b u_b v_b^T, with u_b a unit vector and the longest v_b of length 1.
     shift = log_sizes.max(axis=1)
@@ -202,14 +202,14 @@ def _contributions(before: _Vectors, deltas: _Vectors) -> LagContributions:
     size = float(np.linalg.norm(total))
     products = np.einsum("tbh,tbh->t", (flat @ total).reshape(weighted.shape), weighted)
     with np.errstate(divide="ignore"):
-        share = scales * products / size**2 if size > 0 else np.full(steps, np.nan)
+        share = scales * products / size**2 if size > 0 else np.full(time_steps, np.nan)
         return LagContributions(log_norm[::-1], share[::-1], float(highest + np.log(size)))
 
 
 def _log_norms_of_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """ln ||sum_b left_b right_b^T||_F of every step, (T,)."""
-    steps, _, units = left.shape
-    chunks = np.array_split(np.arange(steps), -(-steps * units**2 // _CHUNK))
+    time_steps, _, units = left.shape
+    chunks = np.array_split(np.arange(time_steps), -(-time_steps * units**2 // _CHUNK))
     norms = [np.linalg.norm(left[chunk].swapaxes(1, 2) @ right[chunk], axis=(1, 2)) for chunk in chunks]
     with np.errstate(divide="ignore"):
         return np.log(np.concatenate(norms))

@@ -33,14 +33,14 @@ class LyapunovSpectrum:
             window and one sample. It says nothing of other kernels.
         lost_share: Share of the samples in which a step maps the direction to exactly 0, (K,).
         states: H, the number of exponents that there are.
-        steps: Steps after the warm-up, over which the means go.
+        time_steps: Steps after the warm-up, over which the means go.
     """
 
     exponents: np.ndarray
     standard_error: np.ndarray
     lost_share: np.ndarray
     states: int
-    steps: int
+    time_steps: int
 
     @property
     def lambda_1(self) -> float:
@@ -114,11 +114,13 @@ def measure_lyapunov(
     >>> measure_lyapunov(halved).exponents.round(6)
     array([-0.693147, -0.693147, -0.693147])
     """
-    steps, samples, states = jacobians.shape
+    time_steps, samples, states = jacobians.shape
     count = states if exponents is None else integer("exponents", exponents, 1, states)
-    warm_up = int(_WARM_UP * steps) if warm_up is None else integer("warm_up", warm_up, 0, steps - 1)
+    warm_up = (
+        int(_WARM_UP * time_steps) if warm_up is None else integer("warm_up", warm_up, 0, time_steps - 1)
+    )
     random = generator(integer("seed", seed, 0), "probe").normal(size=(samples, states, count))
-    edges = np.linspace(warm_up, steps, min(_WINDOWS, steps - warm_up) + 1).round().astype(int)
+    edges = np.linspace(warm_up, time_steps, min(_WINDOWS, time_steps - warm_up) + 1).round().astype(int)
     with one_blas_thread():
         frame = Frame(jacobians.forward(), np.linalg.qr(random)[0])
         growth = _growth(frame, edges, (samples, count))
@@ -128,7 +130,7 @@ def measure_lyapunov(
         mean, error = np.full(count, np.nan), np.full(count, np.nan)
     order = np.argsort(-mean, kind="stable")
     lost_share = 1 - alive.mean(axis=0)
-    return LyapunovSpectrum(mean[order], error[order], lost_share[order], states, steps - warm_up)
+    return LyapunovSpectrum(mean[order], error[order], lost_share[order], states, time_steps - warm_up)
 
 
 def kaplan_yorke_dimension(exponents: np.ndarray, states: int) -> float:

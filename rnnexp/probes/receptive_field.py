@@ -8,7 +8,7 @@ import tensorflow as tf
 from rnnexp.runtime import checks
 
 
-def receptive_fields(cell: Any, image: np.ndarray, steps: int) -> np.ndarray:
+def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarray:
     """Return the mean square of dh_T[centre]/dx_1 by every pixel, for T = 1 .. `steps`.
 
         f_T[p] = sum_c (dh_T[centre, c] / dx_1[p])^2,    x_t = image at every step
@@ -16,13 +16,13 @@ def receptive_fields(cell: Any, image: np.ndarray, steps: int) -> np.ndarray:
     Args:
         cell: A built `rnnexp.nn.conv_elman_cell.ConvElmanCell` with C channels.
         image: (F,), of the cell's shape (height, width).
-        steps: The largest T, at least 1.
+        time_steps: The largest T, at least 1.
 
     Returns:
         f, (`steps`, height, width). The first step's image has passed T convolutions, of W_xh and T - 1 times
         of W_hh.
     """
-    count = checks.integer("steps", steps, minimum=1)
+    count = checks.integer("steps", time_steps, minimum=1)
     still = tf.constant(image[None], cell.compute_dtype)
     first, fields = tf.identity(still), []
     with tf.GradientTape(persistent=True) as tape:

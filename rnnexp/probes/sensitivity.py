@@ -103,14 +103,14 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
     """
     if samples < 1:
         raise ArgumentError("samples", "an integer of at least 1", samples)
-    steps, batch, states = trajectory.before.shape
+    time_steps, batch, states = trajectory.before.shape
     readout = trajectory.readout_kernel.T
     vectors = np.zeros((min(samples, batch), len(readout), states))
     vectors[:, :, : readout.shape[1]] = readout
-    log_scale, found = np.zeros(len(vectors)), np.empty((steps, len(vectors)))
+    log_scale, found = np.zeros(len(vectors)), np.empty((time_steps, len(vectors)))
     with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for lag in range(steps):
-            by_state, by_input = trajectory.pull_back(steps - 1 - lag, vectors)
+        for lag in range(time_steps):
+            by_state, by_input = trajectory.pull_back(time_steps - 1 - lag, vectors)
             found[lag] = log_scale + _scaled(by_input)[1]
             vectors, growth = _scaled(by_state)
             log_scale = log_scale + growth

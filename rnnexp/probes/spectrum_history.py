@@ -12,13 +12,13 @@ class SpectrumHistory:
     """What training did to the sizes of W_hh; nan where a look found weights that are not finite.
 
     Attributes:
-        steps: Updates before each look, rising, int64 (N,).
+        train_steps: Updates before each look, rising, int64 (N,).
         spectral_radius: max |eigenvalue|, (N,).
         nonnormality: The departure from normality as a share of ||W_hh||_F, (N,).
         singular_values: (N, H), the largest first.
     """
 
-    steps: np.ndarray
+    train_steps: np.ndarray
     spectral_radius: np.ndarray
     nonnormality: np.ndarray
     singular_values: np.ndarray
@@ -30,14 +30,16 @@ class SpectrumHistory:
 
     def extended(self, step: int, spectrum: Spectrum) -> "SpectrumHistory":
         """Return the history with one more look; a look at the same step again changes nothing."""
-        if step in self.steps:
+        if step in self.train_steps:
             return self
         row = [step, spectrum.spectral_radius, spectrum.nonnormality, *spectrum.singular_values]
         return self.from_table(np.vstack([self.table(), row]))
 
     def table(self) -> np.ndarray:
         """Return all of it as float64 (N, 3 + H)."""
-        return np.column_stack([self.steps, self.spectral_radius, self.nonnormality, self.singular_values])
+        return np.column_stack(
+            [self.train_steps, self.spectral_radius, self.nonnormality, self.singular_values]
+        )
 
     @classmethod
     def from_table(cls, table: np.ndarray) -> "SpectrumHistory":

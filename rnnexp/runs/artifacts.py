@@ -30,13 +30,13 @@ def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
     """Return what the training steps and the validations left, and what a loss is compared with."""
     kept, spectra, validations = result.history.kept, result.spectra, result.validations
     return {
-        "steps": kept.steps,
+        "steps": kept.train_steps,
         "log_norms": kept.log_norms,
         "loss": kept.series("loss"),
         "global_norm": kept.series("global_norm"),
         "clipped_norm": kept.series("clipped_norm"),
         "clipped": kept.series("clipped").astype(bool),
-        "spectrum_steps": spectra.steps,
+        "spectrum_steps": spectra.train_steps,
         "spectral_radius": spectra.spectral_radius,
         "nonnormality": spectra.nonnormality,
         "singular_values": spectra.singular_values,

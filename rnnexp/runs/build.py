@@ -184,13 +184,13 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
-        steps=values["steps"],
+        train_steps=values["steps"],
         seed=seed,
         dtype=values["dtype"],
         device=values["device"],
         jit=values["jit"],
         shards=_shards(values),
-        segment=_segment(values, task.steps),
+        segment=_segment(values, task.time_steps),
         steps_per_execution=values["steps_per_execution"],
         record_every=values["record"]["every"],
         probe_every=values["probe"]["every"],
@@ -228,11 +228,11 @@ def _shards(values: Mapping[str, Any]) -> int:
     return asked
 
 
-def _segment(values: Mapping[str, Any], steps: int) -> int | None:
+def _segment(values: Mapping[str, Any], time_steps: int) -> int | None:
     """Return the segment asked for, else the one that the shape calls for."""
     if values["segment"] is not None:
         return values["segment"]
-    return heuristics.segment_length(steps, values["batch_size"], values["units"], values["dtype"])
+    return heuristics.segment_length(time_steps, values["batch_size"], values["units"], values["dtype"])
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:

@@ -51,7 +51,7 @@ def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> lis
 def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Replica], Sequence[Result]]:
     start = min(checkpoint.steps_in(run.folder.checkpoint) if run.resumed else 0 for run in runs)
     of = f"median of {len(runs)}: " if len(runs) > 1 else ""
-    with terminal.progress(runs[0].job.plan.steps, start=start, of=of) as progress:
+    with terminal.progress(runs[0].job.plan.train_steps, start=start, of=of) as progress:
         medians = terminal.Medians(progress)
         members = [_member(run, medians.of(place)) for place, run in enumerate(runs)]
         trainer = Trainer(members, signals, on_return=medians.show)
@@ -88,7 +88,7 @@ def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observe
 
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
-        progress.update(int(block.steps[-1]) + 1, float(loss[-1]), float(norm[-1]))
+        progress.update(int(block.train_steps[-1]) + 1, float(loss[-1]), float(norm[-1]))
         tracker.metrics(_curve_points(block.every(job.tracking.every)))
 
     def on_measurement(measurement: Measurement) -> None:
@@ -113,5 +113,5 @@ def _curve_points(block: Recorded) -> list[Point]:
     return [
         Point(key, float(value), int(step))
         for key, values in series.items()
-        for step, value in zip(block.steps, values, strict=True)
+        for step, value in zip(block.train_steps, values, strict=True)
     ]

@@ -33,7 +33,7 @@ def gather(plan: Plan, choices: Mapping[str, str], result: Result, verdicts: met
         learning_rate=getattr(plan.optimizer, "learning_rate", math.nan),
         dtype=plan.dtype,
         seq_len=plan.task.seq_len,
-        time_steps=plan.task.steps,
+        time_steps=plan.task.time_steps,
         train_steps=result.steps_taken,
         batch_size=plan.batch_size,
         units=plan.units,

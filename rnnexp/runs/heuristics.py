@@ -10,17 +10,17 @@ _PER_UNIT = 3e-9
 _PER_WEIGHT = 2.8e-8 / 1000
 
 
-def expected_seconds(seq_len: int, units: int, batch_size: int, steps: int) -> float:
+def expected_seconds(seq_len: int, units: int, batch_size: int, train_steps: int) -> float:
     """4 + steps T (5 + 0.003 B H + 0.000028 B H^2) 1e-6 seconds: a rule for a plain cell on two cores.
 
     The first term is what compiling, probing and drawing take; the others are the loop over time, the
     elementwise work and the product with W_hh.
 
-    >>> round(expected_seconds(seq_len=200, units=64, batch_size=64, steps=5000))
+    >>> round(expected_seconds(seq_len=200, units=64, batch_size=64, train_steps=5000))
     29
     """
     step = _PER_STEP_OF_TIME + _PER_UNIT * batch_size * units + _PER_WEIGHT * batch_size * units**2
-    return _START + steps * seq_len * step
+    return _START + train_steps * seq_len * step
 
 
 _SMALLEST_WORK = 64 * 64 * 32  # H^2 B from which one time step outlasts starting a second part
@@ -41,15 +41,15 @@ _LARGEST = 256 * 2**20  # bytes that the plain scan may hold
 _ITEM = {"float32": 4, "float64": 8}  # bytes of a number
 
 
-def segment_length(steps: int, batch_size: int, units: int, dtype: str) -> int | None:
+def segment_length(time_steps: int, batch_size: int, units: int, dtype: str) -> int | None:
     """Return K = ceil(sqrt(T)) where 3 T B H numbers take more than 256 MiB, else None: the plain scan.
 
     The plain scan holds projection, states and adjoints of all steps, (T, B, H) each; segments hold about
     T / K + 4 K steps, least near sqrt(T). The rule looks at the shape and not at the machine, so that a run
     gives the same bytes wherever there is memory for it.
 
-    >>> segment_length(steps=100_000, batch_size=4, units=64, dtype="float32")
+    >>> segment_length(time_steps=100_000, batch_size=4, units=64, dtype="float32")
     317
     """
-    held = 3 * steps * batch_size * units * _ITEM[dtype]
-    return math.isqrt(steps - 1) + 1 if held > _LARGEST else None
+    held = 3 * time_steps * batch_size * units * _ITEM[dtype]
+    return math.isqrt(time_steps - 1) + 1 if held > _LARGEST else None

@@ -107,7 +107,7 @@ def course_of(plan: Plan, result: Result) -> Course:
     """Return the course of a run's training."""
     kept = result.history.kept
     return Course(
-        kept.steps,
+        kept.train_steps,
         kept.series("loss"),
         kept.series("global_norm"),
         plan.task.floor_loss,
@@ -124,19 +124,19 @@ def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
         result: Of the run.
         seconds: Time of the whole run.
     """
-    history, steps = result.history, result.steps_taken
+    history, train_steps = result.history, result.steps_taken
     # What was taken before the divergence was noticed is no update of anything.
-    counted = steps if result.diverged_at is None else result.diverged_at + 1
+    counted = train_steps if result.diverged_at is None else result.diverged_at + 1
     course = course_of(plan, result)
     spike = course.spike()
     return {
         "train/loss_min": _extreme(np.min, history.kept.series("loss")),
         "grad/global_norm_max": _extreme(np.max, history.kept.series("global_norm")),
         "grad/global_norm_median": course.usual_norm,
-        "grad/spikes": course.spikes if steps else math.nan,
+        "grad/spikes": course.spikes if train_steps else math.nan,
         "grad/spike_step": math.nan if spike is None else spike.step,
         "grad/clip_fraction": history.clipped / counted if counted else math.nan,
-        "time/steps_per_second": steps / history.seconds if history.seconds else math.nan,
+        "time/steps_per_second": train_steps / history.seconds if history.seconds else math.nan,
         "time/train_seconds": history.seconds,
         "time/total_seconds": seconds,
         **result.clip_metrics,

@@ -69,10 +69,12 @@ class Adding(Task):
 
     def __init__(self, seq_len: int, target: str = "sum"):
         self._variant = _VARIANTS[checks.choice("target", target, list(_VARIANTS))]
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=self._variant.shortest)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=self._variant.shortest)
         self.target = target
         self.criterion_published = target == "mean"
-        self.published_sequences = next((n for length, n in _LSTM_1997.items() if self.steps <= length), None)
+        self.published_sequences = next(
+            (n for length, n in _LSTM_1997.items() if self.time_steps <= length), None
+        )
         self.floor_loss = self._variant.half_width**2 / 6
         self.floor_error = (1 - self._variant.tolerance / self._variant.half_width) ** 2
 
@@ -80,10 +82,10 @@ class Adding(Task):
         """Return `x` (B, T, 2) and `y` (B, 1) of batch `index`."""
         rng = generator(seed, stream, index)
         low, scale, offset = map(np.float32, self._variant.coefficients)
-        values = low + (1 - low) * rng.random((batch_size, self.steps), dtype=np.float32)
-        first, second = self._variant.marks(rng, self.steps, batch_size)
+        values = low + (1 - low) * rng.random((batch_size, self.time_steps), dtype=np.float32)
+        first, second = self._variant.marks(rng, self.time_steps, batch_size)
         rows = np.arange(batch_size)
-        x = np.zeros((batch_size, self.steps, 2), dtype=np.float32)
+        x = np.zeros((batch_size, self.time_steps, 2), dtype=np.float32)
         x[:, :, 0] = values
         x[rows, first, 1] = x[rows, second, 1] = 1
         y = offset + scale * (values[rows, first] + values[rows, second])
@@ -96,7 +98,7 @@ class Adding(Task):
 
     def proven_horizon(self, loss: float) -> float:
         """Return the steps that a predictor must have seen to have this loss, from 0 to T."""
-        first, second = self._variant.places(self.steps)
+        first, second = self._variant.places(self.time_steps)
         share = (unseen(first) + unseen(second)) / 2
         return shortest_window(self.floor_loss * share, loss)
 
@@ -107,34 +109,36 @@ class Adding(Task):
         return (~right).astype(np.float64)
 
 
-def _halves(rng: np.random.Generator, steps: int, batch_size: int) -> Marks:
-    return rng.integers(0, steps // 2, batch_size), rng.integers(steps // 2, steps, batch_size)
+def _halves(rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
+    return rng.integers(0, time_steps // 2, batch_size), rng.integers(time_steps // 2, time_steps, batch_size)
 
 
-def _tenth_and_half(rng: np.random.Generator, steps: int, batch_size: int) -> Marks:
-    return rng.integers(0, steps // 10, batch_size), rng.integers(steps // 10, steps // 2, batch_size)
+def _tenth_and_half(rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
+    return rng.integers(0, time_steps // 10, batch_size), rng.integers(
+        time_steps // 10, time_steps // 2, batch_size
+    )
 
 
-def _first_ten_and_half(rng: np.random.Generator, steps: int, batch_size: int) -> Marks:
+def _first_ten_and_half(rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
     first = rng.integers(0, 10, batch_size)
-    other = rng.integers(0, steps // 2 - 1, batch_size)
+    other = rng.integers(0, time_steps // 2 - 1, batch_size)
     # Counting the steps that are still unmarked means to step over the marked one.
     return first, other + (other >= first)
 
 
-def _places_of_halves(steps: int) -> Marks:
-    return window(steps, 0, steps // 2), window(steps, steps // 2, steps)
+def _places_of_halves(time_steps: int) -> Marks:
+    return window(time_steps, 0, time_steps // 2), window(time_steps, time_steps // 2, time_steps)
 
 
-def _places_of_tenth_and_half(steps: int) -> Marks:
-    return window(steps, 0, steps // 10), window(steps, steps // 10, steps // 2)
+def _places_of_tenth_and_half(time_steps: int) -> Marks:
+    return window(time_steps, 0, time_steps // 10), window(time_steps, time_steps // 10, time_steps // 2)
 
 
-def _places_of_first_ten_and_half(steps: int) -> Marks:
+def _places_of_first_ten_and_half(time_steps: int) -> Marks:
     # The second is uniform over the T/2 - 1 steps that the first leaves.
-    first = window(steps, 0, 10)
-    others = window(steps, 0, steps // 2) > 0
-    return first, np.where(others, 1 - first, 0.0) / (steps // 2 - 1)
+    first = window(time_steps, 0, 10)
+    others = window(time_steps, 0, time_steps // 2) > 0
+    return first, np.where(others, 1 - first, 0.0) / (time_steps // 2 - 1)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Characters(Task):
     baseline = "bigram table of the training text"
 
     def __init__(self, seq_len: int, path: str | os.PathLike[str] | None = None, held_out: float = 0.1):
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
         self.path = path
         self.held_out = held_out_share(held_out)
         codes = _codes(text_of(path))
@@ -80,15 +80,15 @@ class Characters(Task):
         self.alphabet, classes = _classify(codes, boundary)
         self.input_size = self.output_size = len(self.alphabet) + 1
         self._train, self._held_out = classes[:boundary], classes[boundary:]
-        self._windows = min((len(self._held_out) - 1) // self.steps, VALIDATION_SEQUENCES)
-        scored = self._held_out[1 : 1 + self._windows * self.steps]
+        self._windows = min((len(self._held_out) - 1) // self.time_steps, VALIDATION_SEQUENCES)
+        scored = self._held_out[1 : 1 + self._windows * self.time_steps]
         self.floor_loss, self.floor_error = class_floor(np.bincount(scored))
         self._surprise = _bigram_surprise(self._train, self.input_size)
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, V) and `y` (B, T) of batch `index`."""
         text = self._train if stream == "train" else self._held_out
-        starts = generator(seed, stream, index).integers(len(text) - self.steps, size=batch_size)
+        starts = generator(seed, stream, index).integers(len(text) - self.time_steps, size=batch_size)
         return self._cut(text, starts)
 
     def validation(self, seed: int, batch_size: int) -> Iterator[Batch]:
@@ -98,7 +98,7 @@ class Characters(Task):
         """
         for first in range(0, self._windows, batch_size):
             windows = np.arange(first, min(first + batch_size, self._windows))
-            yield self._cut(self._held_out, windows * self.steps)
+            yield self._cut(self._held_out, windows * self.time_steps)
 
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the mean of -ln p(c_{t+1} | c_t) over the steps of every sequence, (B,), nats."""
@@ -109,13 +109,13 @@ class Characters(Task):
         return misclassified(prediction, y).mean(axis=1)
 
     def _cut(self, text: np.ndarray, starts: np.ndarray) -> Batch:
-        classes = text[starts[:, None] + np.arange(self.steps + 1)]
+        classes = text[starts[:, None] + np.arange(self.time_steps + 1)]
         return Batch(one_hot(classes[:, :-1], self.input_size), np.ascontiguousarray(classes[:, 1:]))
 
     def _check_length(self, shorter: int) -> None:
         if shorter < 2:
             raise checks.ArgumentError("path", "a text with two characters or more in both parts", self.path)
-        if self.steps >= shorter:
+        if self.time_steps >= shorter:
             expected = f"at most {shorter - 1}, since the shorter part of the text has {shorter} characters"
             raise checks.ArgumentError("seq_len", expected, self.seq_len)
 

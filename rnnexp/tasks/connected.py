@@ -48,7 +48,7 @@ class Connected(Task):
     floor_error = 0.5
 
     def __init__(self, seq_len: int, side: int = 8):
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
         self.side = checks.integer("side", side, minimum=3)
         self.input_size = self.side**2
 
@@ -59,7 +59,7 @@ class Connected(Task):
         images = np.empty((batch_size, self.input_size), np.float32)
         for answer in (0, 1):
             images[y == answer] = _images(rng, int(np.sum(y == answer)), self.side, answer)
-        return Batch(np.repeat(images[:, None], self.steps, axis=1), y)
+        return Batch(np.repeat(images[:, None], self.time_steps, axis=1), y)
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the larger of the logits (B, 2) is not that of class `y` (B,), else 0."""

@@ -51,17 +51,17 @@ class Copying(Task):
         self.seq_len = checks.integer("seq_len", seq_len, minimum=1)
         self.symbols = checks.integer("symbols", symbols, minimum=2)
         self.recall = checks.integer("recall", recall, minimum=1)
-        self.steps = self.seq_len + 2 * self.recall
+        self.time_steps = self.seq_len + 2 * self.recall
         self.input_size = self.symbols + 2
         self.output_size = self.symbols + 1
-        self.floor_loss = self.recall * math.log(self.symbols) / self.steps
+        self.floor_loss = self.recall * math.log(self.symbols) / self.time_steps
         self.floor_error = 1 - float(self.symbols) ** -self.recall
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, F) and `y` (B, T) of batch `index`."""
         listed = generator(seed, stream, index).integers(self.symbols, size=(batch_size, self.recall))
         blank, delimiter = self.symbols, self.symbols + 1
-        x = np.full((batch_size, self.steps), blank, dtype=np.int32)
+        x = np.full((batch_size, self.time_steps), blank, dtype=np.int32)
         y = x.copy()
         x[:, : self.recall] = y[:, -self.recall :] = listed
         x[:, self.recall + self.seq_len - 1] = delimiter

@@ -46,22 +46,22 @@ class DelayedXor(Task):
         self.delay = checks.integer("delay", delay, minimum=2)
         if self.delay % 2:
             raise ArgumentError("delay", "an even number of steps", delay)
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
-        if self.steps <= self.delay:
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
+        if self.time_steps <= self.delay:
             raise ArgumentError("seq_len", f"more than {self.delay}, the delay", seq_len)
-        scored = 1 - self.delay / 2 / self.steps
+        scored = 1 - self.delay / 2 / self.time_steps
         self.floor_loss, self.floor_error = scored * math.log(2), scored / 2
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, 1) and `y` (B, T) of batch `index`."""
-        bits = generator(seed, stream, index).integers(2, size=(batch_size, self.steps), dtype=np.int32)
+        bits = generator(seed, stream, index).integers(2, size=(batch_size, self.time_steps), dtype=np.int32)
         y = _later(bits, self.delay) ^ _later(bits, self.delay // 2)
         return Batch((2 * bits - 1).astype(np.float32)[:, :, None], y)
 
     def proven_horizon(self, loss: float) -> float:
         """Return the steps that a predictor must have seen to have this loss, from 0 to d + 1."""
-        floors = np.zeros(self.steps + 1)
-        floors[: self.delay + 1] = (1 - self.delay / self.steps) * math.log(2)
+        floors = np.zeros(self.time_steps + 1)
+        floors[: self.delay + 1] = (1 - self.delay / self.time_steps) * math.log(2)
         floors[: self.delay // 2 + 1] = self.floor_loss
         return float(np.ceil(shortest_window(floors, loss)))
 
@@ -70,6 +70,6 @@ class DelayedXor(Task):
         return misclassified(prediction, y).mean(axis=1)
 
 
-def _later(bits: np.ndarray, steps: int) -> np.ndarray:
+def _later(bits: np.ndarray, time_steps: int) -> np.ndarray:
     """Return the bits (B, T) `steps` later, zeros before the first."""
-    return np.pad(bits, ((0, 0), (steps, 0)))[:, : bits.shape[1]]
+    return np.pad(bits, ((0, 0), (time_steps, 0)))[:, : bits.shape[1]]

@@ -71,7 +71,7 @@ class Digits(Task):
         self.pad: int = checks.integer("pad", pad, minimum=0)
         self.permute: bool = checks.boolean("permute", permute)
         self.seq_len = int(seq_len)
-        self.steps = self.seq_len + self.pad
+        self.time_steps = self.seq_len + self.pad
         self.input_size = _FEATURES[self.seq_len]
         self.held_out = held_out_share(held_out)
         self._counts: list[int] = [round(self.held_out * count) for count in IMAGES_PER_DIGIT]
@@ -104,7 +104,7 @@ class Digits(Task):
         """Return the steps that a predictor must have seen to have this loss; nan without padding."""
         if self.pad == 0:
             return math.nan
-        floors = np.zeros(self.steps + 1)
+        floors = np.zeros(self.time_steps + 1)
         floors[: self.pad + 1] = self.floor_loss
         return float(np.ceil(shortest_window(floors, loss)))
 

@@ -47,24 +47,24 @@ class Latch(Task):
     def __init__(self, seq_len: int, shown: int = 3, noise: float = 0.2):
         self.shown = checks.integer("shown", shown, minimum=1)
         self.noise = checks.non_negative("noise", noise)
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
-        if self.steps <= self.shown:
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
+        if self.time_steps <= self.shown:
             raise ArgumentError("seq_len", f"more than {self.shown}, the steps that show the class", seq_len)
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, 2) and `y` (B,) of batch `index`."""
         rng = generator(seed, stream, index)
         y = rng.integers(2, size=batch_size, dtype=np.int32)
-        x = np.zeros((batch_size, self.steps, 2), np.float32)
+        x = np.zeros((batch_size, self.time_steps, 2), np.float32)
         x[:, : self.shown, 0] = 2 * y[:, None] - 1
-        after = (batch_size, self.steps - self.shown)
+        after = (batch_size, self.time_steps - self.shown)
         x[:, self.shown :, 1] = self.noise * rng.standard_normal(after, dtype=np.float32)
         return Batch(x, y)
 
     def proven_horizon(self, loss: float) -> float:
         """Return the steps that a predictor must have seen to have this loss, from 0 to T - L + 1."""
-        floors = np.full(self.steps + 1, math.log(2))
-        floors[self.steps - self.shown + 1 :] = 0
+        floors = np.full(self.time_steps + 1, math.log(2))
+        floors[self.time_steps - self.shown + 1 :] = 0
         return float(np.ceil(shortest_window(floors, loss)))
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:

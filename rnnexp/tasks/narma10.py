@@ -43,12 +43,12 @@ class Narma10(Task):
     output_size = 1
 
     def __init__(self, seq_len: int):
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
-        self.floor_loss, self.floor_error = _floor(self.steps)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
+        self.floor_loss, self.floor_error = _floor(self.time_steps)
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, 1) and `y` (B, 1) of batch `index`."""
-        drive = generator(seed, stream, index).random((batch_size, self.steps), dtype=np.float32) / 2
+        drive = generator(seed, stream, index).random((batch_size, self.time_steps), dtype=np.float32) / 2
         return Batch(drive[:, :, None], narma10(drive)[:, None].astype(np.float32))
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -69,8 +69,8 @@ def narma10(drive: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def _floor(steps: int) -> tuple[float, float]:
+def _floor(time_steps: int) -> tuple[float, float]:
     # The system forgets its start within some thirty steps: more of them only take longer.
-    drive = generator(0, "weights").random((50_000, min(steps, 60))) / 2
+    drive = generator(0, "weights").random((50_000, min(time_steps, 60))) / 2
     y = narma10(drive)
     return float(y.var()), float(np.mean(np.abs(y - y.mean()) > _TOLERANCE))

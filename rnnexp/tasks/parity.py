@@ -44,16 +44,16 @@ class Parity(Task):
     floor_error = 0.5
 
     def __init__(self, seq_len: int):
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, 1) and `y` (B, T) of batch `index`."""
-        bits = generator(seed, stream, index).integers(2, size=(batch_size, self.steps), dtype=np.int32)
+        bits = generator(seed, stream, index).integers(2, size=(batch_size, self.time_steps), dtype=np.int32)
         return Batch((2 * bits - 1).astype(np.float32)[:, :, None], bits.cumsum(axis=1, dtype=np.int32) % 2)
 
     def proven_horizon(self, loss: float) -> float:
         """Return T (1 - loss / ln 2), the steps that a predictor must have seen to have this loss."""
-        return shortest_window(np.linspace(math.log(2), 0, self.steps + 1), loss)
+        return shortest_window(np.linspace(math.log(2), 0, self.time_steps + 1), loss)
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the T steps that `prediction` (B, T, 2) has wrong."""

@@ -44,19 +44,19 @@ class RecallReal(Task):
     floor_error = 1 - _TOLERANCE
 
     def __init__(self, seq_len: int, lag: int | None = None):
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
-        last = self.steps - 1
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
+        last = self.time_steps - 1
         self.lag = last if lag is None else checks.integer("lag", lag, minimum=0, maximum=last)
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, 1) and `y` (B, 1) of batch `index`."""
         rng = generator(seed, stream, index)
-        x = 2 * rng.random((batch_size, self.steps, 1), dtype=np.float32) - 1
-        return Batch(x, x[:, self.steps - 1 - self.lag].copy())
+        x = 2 * rng.random((batch_size, self.time_steps, 1), dtype=np.float32) - 1
+        return Batch(x, x[:, self.time_steps - 1 - self.lag].copy())
 
     def proven_horizon(self, loss: float) -> float:
         """Return the steps that a predictor must have seen to have this loss, from 0 to lag + 1."""
-        floors = np.zeros(self.steps + 1)
+        floors = np.zeros(self.time_steps + 1)
         floors[: self.lag + 1] = self.floor_loss
         return float(np.ceil(shortest_window(floors, loss)))
 

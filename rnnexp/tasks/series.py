@@ -73,7 +73,7 @@ class Series(Task):
         season: int | None = None,
         held_out: float = 0.2,
     ):
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
         self.output_size = self.horizon = checks.integer("horizon", horizon, minimum=1)
         self.held_out = held_out_share(held_out)
         self.source, self.path, self.column = checks.choice("source", source, list(SERIES)), path, column
@@ -131,19 +131,19 @@ class Series(Task):
                 half_width,
             )
             sentences.append(_compared(words, float(losses.mean()), float(other.mean()), below, half_width))
-        steps, by_steps = self._loss_by_visible_steps(predict)
-        metrics["val/visible_steps"] = float(_enough(steps, by_steps))
+        time_steps, by_steps = self._loss_by_visible_steps(predict)
+        metrics["val/visible_steps"] = float(_enough(time_steps, by_steps))
         sentences.append(
             f"It looks {metrics['val/visible_steps']:.0f} steps back: with the values before hidden its loss "
             "is within 5 % of what it is with all."
         )
         arrays = {name: self._in_units(forecast) for name, (_, forecast) in plain.items()}
         arrays |= {"truth": self._in_units(y), "network": self._in_units(own), "place": self._targets()}
-        arrays |= {"visible_steps": steps, "visible_loss": by_steps}
+        arrays |= {"visible_steps": time_steps, "visible_loss": by_steps}
         return Report(tuple(sentences), metrics, arrays, "forecast")
 
     def _check_length(self, length: int) -> None:
-        name, needed = "seq_len", self.steps + self.horizon
+        name, needed = "seq_len", self.time_steps + self.horizon
         if self._boundary < needed:
             most = self._boundary - self.horizon
             expected = f"at most {most}, since {self._boundary} of the {length} values are for training"
@@ -163,12 +163,12 @@ class Series(Task):
     def _starts(self, stream: Stream) -> tuple[int, int]:
         """The first and the last place where a window of the stream begins."""
         if stream == "train":
-            return 0, self._boundary - self.steps - self.horizon
-        return self._boundary - self.steps, len(self._z) - self.steps - self.horizon
+            return 0, self._boundary - self.time_steps - self.horizon
+        return self._boundary - self.time_steps, len(self._z) - self.time_steps - self.horizon
 
     def _cut(self, starts: np.ndarray) -> Batch:
-        x = self._z[starts[:, None] + np.arange(self.steps)]
-        y = self._z[starts[:, None] + self.steps + np.arange(self.horizon)]
+        x = self._z[starts[:, None] + np.arange(self.time_steps)]
+        y = self._z[starts[:, None] + self.time_steps + np.arange(self.horizon)]
         return Batch(x.astype(np.float32)[:, :, None], y.astype(np.float32))
 
     def _all(self) -> Batch:
@@ -178,7 +178,7 @@ class Series(Task):
     def _targets(self) -> np.ndarray:
         """The places of all held-out targets, (n, horizon)."""
         first, last = self._starts("validation")
-        return np.arange(first, last + 1)[:, None] + self.steps + np.arange(self.horizon)
+        return np.arange(first, last + 1)[:, None] + self.time_steps + np.arange(self.horizon)
 
     def _in_units(self, z: np.ndarray) -> np.ndarray:
         return z.astype(np.float64) * self.std + self.mean
@@ -191,7 +191,7 @@ class Series(Task):
         if season is not None:
             words = f"the value of {season} steps ago"
             found["seasonal"] = (words, forecasts.seasonal(self._z, targets, season))
-        model = forecasts.fit_autoregression(train, self.steps)
+        model = forecasts.fit_autoregression(train, self.time_steps)
         words = f"an autoregression of {len(model.coefficients)} lags"
         found["autoregression"] = (words, forecasts.autoregressive(self._z, targets, model))
         return found
@@ -201,19 +201,19 @@ class Series(Task):
         x, y = self._all()
         kept = slice(None, None, -(-len(x) // _WINDOWS))
         x, y = x[kept], y[kept]
-        steps = np.unique(np.geomspace(1, self.steps, 24).astype(int))
+        time_steps = np.unique(np.geomspace(1, self.time_steps, 24).astype(int))
         losses = []
-        for visible in steps:
+        for visible in time_steps:
             hidden = x.copy()
-            hidden[:, : self.steps - visible] = x[:, [self.steps - visible]]
+            hidden[:, : self.time_steps - visible] = x[:, [self.time_steps - visible]]
             losses.append(np.mean((predict(hidden) - y) ** 2))
-        return steps, np.array(losses)
+        return time_steps, np.array(losses)
 
 
-def _enough(steps: np.ndarray, losses: np.ndarray) -> int:
+def _enough(time_steps: np.ndarray, losses: np.ndarray) -> int:
     """Return the least of `steps` from which on the loss is within 5 % of the last one."""
     too_much = np.flatnonzero(~(losses <= 1.05 * losses[-1]))
-    return int(steps[0] if not too_much.size else steps[min(too_much[-1] + 1, len(steps) - 1)])
+    return int(time_steps[0] if not too_much.size else time_steps[min(too_much[-1] + 1, len(time_steps) - 1)])
 
 
 def _compared(words: str, own: float, other: float, below: float, half_width: float) -> str:

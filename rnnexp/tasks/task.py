@@ -59,7 +59,7 @@ class Task(abc.ABC):
 
     Attributes:
         seq_len: The length that the user asked for (what it counts is the task's own definition).
-        steps: T, the time steps of an input sequence.
+        time_steps: T, the time steps of an input sequence.
         input_size: F, the input features a step.
         output_size: O, the outputs of the readout.
         scores_every_step: Whether there is a target at every step (else at the last one only).
@@ -84,7 +84,7 @@ class Task(abc.ABC):
     baseline: ClassVar[str] = "best constant"
 
     seq_len: int
-    steps: int
+    time_steps: int
     input_size: int
     output_size: int
     floor_loss: float
@@ -203,8 +203,8 @@ def unseen(places: np.ndarray) -> np.ndarray:
 
 def window(time_steps: int, start: int, stop: int) -> np.ndarray:
     """Return the probability of every step, (T,), where all from `start` to `stop` - 1 are equally likely."""
-    steps = np.arange(time_steps)
-    return ((start <= steps) & (steps < stop)) / (stop - start)
+    places = np.arange(time_steps)
+    return ((start <= places) & (places < stop)) / (stop - start)
 
 
 def held_out_share(value: object) -> float:

@@ -61,10 +61,12 @@ class TemporalOrder(Task):
     def __init__(self, seq_len: int, signals: int = 2):
         if not isinstance(signals, numbers.Integral) or signals not in _STARTS:
             raise checks.ArgumentError("signals", "2 or 3", signals)
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=10)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=10)
         self.signals: int = int(signals)
         self.output_size = 2**self.signals
-        self.published_sequences = _PASCANU_2013 if self.signals == 2 and 50 <= self.steps <= 200 else None
+        self.published_sequences = (
+            _PASCANU_2013 if self.signals == 2 and 50 <= self.time_steps <= 200 else None
+        )
         self.floor_loss = self.signals * math.log(2)
         self.floor_error = 1 - 2.0**-self.signals
 
@@ -72,18 +74,18 @@ class TemporalOrder(Task):
         """Return `x` (B, T, 6) and `y` (B,) of batch `index`."""
         rng = generator(seed, stream, index)
         size = (batch_size, self.signals)
-        starts = np.array([self.steps * start // 100 for start in _STARTS[self.signals]])
-        places = starts + rng.integers(self.steps // 10, size=size)
+        starts = np.array([self.time_steps * start // 100 for start in _STARTS[self.signals]])
+        places = starts + rng.integers(self.time_steps // 10, size=size)
         shown = rng.integers(2, size=size, dtype=np.int8)
-        x = rng.integers(*_NOISE, size=(batch_size, self.steps), dtype=np.int8)
+        x = rng.integers(*_NOISE, size=(batch_size, self.time_steps), dtype=np.int8)
         np.put_along_axis(x, places, shown, axis=1)
         powers = 2 ** np.arange(self.signals, dtype=np.int32)[::-1]
         return Batch(one_hot(x, self.input_size), shown @ powers)
 
     def proven_horizon(self, loss: float) -> float:
         """Return the steps that a predictor must have seen to have this loss, from 0 to T."""
-        starts = [self.steps * start // 100 for start in _STARTS[self.signals]]
-        places = [window(self.steps, start, start + self.steps // 10) for start in starts]
+        starts = [self.time_steps * start // 100 for start in _STARTS[self.signals]]
+        places = [window(self.time_steps, start, start + self.time_steps // 10) for start in starts]
         return shortest_window(math.log(2) * np.sum([unseen(each) for each in places], axis=0), loss)
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -81,7 +81,7 @@ class Words(Task):
         vocabulary: int = 1000,
         held_out: float = 0.1,
     ):
-        self.seq_len = self.steps = checks.integer("seq_len", seq_len, minimum=1)
+        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
         self.vocabulary = checks.integer("vocabulary", vocabulary, minimum=1)
         self.path, self.held_out = path, held_out_share(held_out)
         text = _WORD.findall(text_of(path).lower())
@@ -93,22 +93,22 @@ class Words(Task):
         class_of = {word: place for place, word in enumerate(self.words)}
         classes = np.array([class_of.get(word, len(self.words)) for word in text], np.int32)
         self._train, self._held_out = classes[:boundary], classes[boundary:]
-        self._windows = min((len(self._held_out) - 1) // self.steps, VALIDATION_SEQUENCES)
-        scored = self._held_out[1 : 1 + self._windows * self.steps]
+        self._windows = min((len(self._held_out) - 1) // self.time_steps, VALIDATION_SEQUENCES)
+        scored = self._held_out[1 : 1 + self._windows * self.time_steps]
         self.floor_loss, self.floor_error = class_floor(np.bincount(scored))
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, V) and `y` (B, T) of batch `index`."""
         text = self._train if stream == "train" else self._held_out
         return self._cut(
-            text, generator(seed, stream, index).integers(len(text) - self.steps, size=batch_size)
+            text, generator(seed, stream, index).integers(len(text) - self.time_steps, size=batch_size)
         )
 
     def validation(self, seed: int, batch_size: int) -> Iterator[Batch]:
         """Yield the held-out text in consecutive windows, at most 10,000; the same under every `seed`."""
         for first in range(0, self._windows, batch_size):
             windows = np.arange(first, min(first + batch_size, self._windows))
-            yield self._cut(self._held_out, windows * self.steps)
+            yield self._cut(self._held_out, windows * self.time_steps)
 
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the mean of the bigram's -ln p(w_{t+1} | w_t) over every sequence, (B,), nats."""
@@ -148,7 +148,7 @@ class Words(Task):
     def _guesses(self, predict: Predict) -> list[str]:
         """Five beginnings of held-out sentences, the likeliest next words, and the next word of the text."""
         places = self._beginnings()
-        x, y = self._cut(self._held_out, places - self.steps)
+        x, y = self._cut(self._held_out, places - self.time_steps)
         chances = _probabilities(predict(x)[:, -1])
         sentences = []
         for row, place, truth in zip(chances, places, y[:, -1], strict=True):
@@ -162,21 +162,21 @@ class Words(Task):
         last = len(self._held_out) - 1
         ends = [place for place, word in enumerate(self.words) if word in _ENDS]
         after = np.flatnonzero(np.isin(self._held_out, ends)) + 1 + _SHOWN
-        after = after[(after >= self.steps) & (after <= last)]
-        places = after if len(after) >= _SENTENCES else np.arange(self.steps, last + 1)
+        after = after[(after >= self.time_steps) & (after <= last)]
+        places = after if len(after) >= _SENTENCES else np.arange(self.time_steps, last + 1)
         return np.unique(places[np.linspace(0, len(places) - 1, _SENTENCES).astype(int)])
 
     def _word(self, place: int) -> str:
         return (*self.words, UNKNOWN)[place]
 
     def _cut(self, text: np.ndarray, starts: np.ndarray) -> Batch:
-        classes = text[starts[:, None] + np.arange(self.steps + 1)]
+        classes = text[starts[:, None] + np.arange(self.time_steps + 1)]
         return Batch(one_hot(classes[:, :-1], self.input_size), np.ascontiguousarray(classes[:, 1:]))
 
     def _check_length(self, shorter: int) -> None:
         if shorter < 2:
             raise checks.ArgumentError("path", "a text with two words or more in both parts", self.path)
-        if self.steps >= shorter:
+        if self.time_steps >= shorter:
             expected = f"at most {shorter - 1}, since the shorter part of the text has {shorter} words"
             raise checks.ArgumentError("seq_len", expected, self.seq_len)
 

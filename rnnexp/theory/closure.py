@@ -39,19 +39,19 @@ def closure_profile(kernel: np.ndarray, slopes: np.ndarray, last_adjoint: np.nda
     array([ 0.   , -0.693, -1.386])
     """
     kernel, slopes, last_adjoint = _checked(kernel, slopes, last_adjoint)
-    steps, samples, _ = slopes.shape
-    profile = np.full(steps, -np.inf)
+    time_steps, samples, _ = slopes.shape
+    profile = np.full(time_steps, -np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
         largest = np.abs(last_adjoint).max()
         scaled = last_adjoint / (largest or 1.0)
         moments, log_scale = scaled.T @ scaled / samples, np.log(largest or 1.0)
-        for lag in range(steps):
+        for lag in range(time_steps):
             trace = float(np.trace(moments))
             if trace == 0:
                 break
             log_scale += 0.5 * np.log(trace)
             profile[lag] = log_scale
-            passed = slopes[steps - 1 - lag]
+            passed = slopes[time_steps - 1 - lag]
             correlated = passed.T @ passed * (moments / trace) / samples
             moments = kernel @ correlated @ kernel.T
     return profile

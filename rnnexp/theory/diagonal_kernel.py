@@ -81,12 +81,13 @@ def decoupled_exponent(gain: float, slopes: np.ndarray, warm_up: int) -> float:
     -0.693
     """
     log_gains = _log_gains(gain, slopes)
-    steps = len(log_gains) - integer("warm_up", warm_up, 0, len(log_gains) - 1)
+    time_steps = len(log_gains) - integer("warm_up", warm_up, 0, len(log_gains) - 1)
     ends = [
-        logsumexp(2 * part.sum(axis=0), axis=1) for part in (log_gains, log_gains[: len(log_gains) - steps])
+        logsumexp(2 * part.sum(axis=0), axis=1)
+        for part in (log_gains, log_gains[: len(log_gains) - time_steps])
     ]
     with np.errstate(invalid="ignore"):
-        of_samples = (ends[0] - ends[1]) / 2 / steps
+        of_samples = (ends[0] - ends[1]) / 2 / time_steps
     alive = of_samples[~np.isneginf(ends[0])]
     return float(alive.mean()) if alive.size else -np.inf
 

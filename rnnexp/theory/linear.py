@@ -67,7 +67,7 @@ def glorot_time_scale(units: int) -> float:
     return math.sqrt(integer("units", units, 1))
 
 
-def glorot_growth(steps: int, units: int) -> float:
+def glorot_growth(time_steps: int, units: int) -> float:
     """Return the mean growth of a vector in a linear recurrence of finite width, without input.
 
         E ||W^t v||^2 / ||v||^2 = (H^(t+2, rising) - H^(t+2, falling)) / ((t+1) (t+2) H^(t+1))
@@ -84,7 +84,7 @@ def glorot_growth(steps: int, units: int) -> float:
     1.05, 1.26, 1.87. The median over kernels grows later: 1.02, 1.10, 1.27 for real entries.
 
     Args:
-        steps: t.
+        time_steps: t.
         units: H.
 
     Raises:
@@ -93,10 +93,10 @@ def glorot_growth(steps: int, units: int) -> float:
     >>> round(glorot_growth(1, 8), 12), round(glorot_growth(2, 2), 12)
     (1.0, 1.25)
     """
-    steps, units = integer("steps", steps, 0), integer("units", units, 1)
-    ratios = np.arange(steps + 2) / units
+    time_steps, units = integer("steps", time_steps, 0), integer("units", units, 1)
+    ratios = np.arange(time_steps + 2) / units
     # Both powers over H^(t+2), by their logarithms: their difference is far below either where t^2 << H.
     with np.errstate(divide="ignore", over="ignore"):
         rising, falling = np.log1p(ratios).sum(), np.log1p(-np.minimum(ratios, 1)).sum()
         difference = -np.exp(rising) * np.expm1(falling - rising)
-    return float(units * difference / ((steps + 1) * (steps + 2)))
+    return float(units * difference / ((time_steps + 1) * (time_steps + 2)))

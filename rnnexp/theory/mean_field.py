@@ -28,7 +28,11 @@ class MeanField(NamedTuple):
 
 
 def mean_field(
-    phi: Elementwise, slope: Elementwise, weight_variance: float, input_variance: float, steps: int = 1000
+    phi: Elementwise,
+    slope: Elementwise,
+    weight_variance: float,
+    input_variance: float,
+    time_steps: int = 1000,
 ) -> MeanField:
     """Predict the growth rate of the back-propagated gradient of a wide random layer.
 
@@ -55,7 +59,7 @@ def mean_field(
         slope: Its derivative.
         weight_variance: sigma_w^2 = H Var(W_ij) of the recurrent kernel.
         input_variance: sigma_in^2, mean square over units, steps and samples of W_xh^T x_t + b.
-        steps: T, the length of the sequence.
+        time_steps: T, the length of the sequence.
 
     Raises:
         ArgumentError: A variance is negative, or `steps` is below 1. A variance of nan gives nan.
@@ -68,7 +72,7 @@ def mean_field(
         if variance < 0:
             raise ArgumentError(name, "a number of at least 0", variance)
     q = float(input_variance)
-    for _ in range(integer("steps", steps, 1) - 1):
+    for _ in range(integer("steps", time_steps, 1) - 1):
         before, q = q, weight_variance * gaussian_mean(lambda a: phi(a) ** 2, q) + input_variance
         if q > _DIVERGED or abs(q - before) <= 1e-14 * q:
             break
@@ -77,7 +81,7 @@ def mean_field(
 
 
 def critical_gain(
-    phi: Elementwise, slope: Elementwise, unit_variance: float, input_variance: float, steps: int = 1000
+    phi: Elementwise, slope: Elementwise, unit_variance: float, input_variance: float, time_steps: int = 1000
 ) -> float:
     """Return the gain at which the gradient of a wide random layer neither grows nor vanishes.
 
@@ -92,7 +96,7 @@ def critical_gain(
         slope: Its derivative.
         unit_variance: H Var(W_ij) of the recurrent kernel at gain 1.
         input_variance: As `mean_field`.
-        steps: T.
+        time_steps: T.
 
     Returns:
         The gain; nan where none is found.
@@ -107,7 +111,7 @@ def critical_gain(
 
     def rate(log_gain: float) -> float:
         variance = math.exp(2 * log_gain) * unit_variance
-        return max(mean_field(phi, slope, variance, input_variance, steps).rate, -1e9)
+        return max(mean_field(phi, slope, variance, input_variance, time_steps).rate, -1e9)
 
     grid = [math.log(0.01) + step * math.log(1e4) / _GRID for step in range(_GRID + 1)]
     for low, high in itertools.pairwise(grid):

@@ -5,7 +5,7 @@ import math
 from rnnexp.runtime import checks
 
 
-def effective_width(steps: int, size: int) -> float:
+def effective_width(time_steps: int, size: int) -> float:
     """Return the standard deviation, in pixels, of the effective receptive field along one side of an image.
 
         sigma = sqrt(n (K^2 - 1) / 12)
@@ -16,8 +16,8 @@ def effective_width(steps: int, size: int) -> float:
     and its width as sqrt(n) only (Luo et al. 2016, https://arxiv.org/abs/1701.04128).
 
     Args:
-        steps: n, convolutions in a row, at least 1.
+        time_steps: n, convolutions in a row, at least 1.
         size: K, taps along each side, odd.
     """
-    n, taps = checks.integer("steps", steps, 1), checks.integer("size", size, 1)
+    n, taps = checks.integer("steps", time_steps, 1), checks.integer("size", size, 1)
     return math.sqrt(n * (taps**2 - 1) / 12)

@@ -116,12 +116,12 @@ class RecordingCallback(keras.callbacks.Callback):
     def read(self) -> None:
         """Take what the device has recorded since the last time."""
         block = self._recorded.read(self._read_until)
-        self._read_until += len(block.steps)
-        if len(block.steps) == 0 or self._diverged_at is not None:
+        self._read_until += len(block.train_steps)
+        if len(block.train_steps) == 0 or self._diverged_at is not None:
             return
         self._diverged_at = _first_non_finite(block)
         if self._diverged_at is not None:
-            block = block.where(block.steps <= self._diverged_at)
+            block = block.where(block.train_steps <= self._diverged_at)
         self._clipped += int(np.count_nonzero(block.series("clipped")))
         self._kept.append(block.every(self._intervals.record))
         self._hooks.on_block(block)
@@ -134,10 +134,14 @@ class RecordingCallback(keras.callbacks.Callback):
             (every.probe, hooks.on_probe),
             (every.checkpoint, hooks.on_checkpoint),
         )
-        return [hook for steps, hook in pairs if steps > 0 and taken // steps > self._step_before // steps]
+        return [
+            hook
+            for train_steps, hook in pairs
+            if train_steps > 0 and taken // train_steps > self._step_before // train_steps
+        ]
 
 
 def _first_non_finite(block: Recorded) -> int | None:
     finite = np.isfinite(block.series("loss")) & np.isfinite(block.series("global_norm"))
     harmless = finite | (block.series("clipped") == SKIPPED)
-    return None if harmless.all() else int(block.steps[harmless.argmin()])
+    return None if harmless.all() else int(block.train_steps[harmless.argmin()])

@@ -55,7 +55,7 @@ def save(
     arrays = {
         **{f"variable_{i}": np.asarray(value) for i, value in enumerate(_variables(model))},
         "steps_taken": np.array(model.steps_taken),
-        "steps": kept.steps,
+        "steps": kept.train_steps,
         "log_norms": kept.log_norms,
         "scalars": kept.scalars,
         "clipped": np.array(history.clipped),

@@ -26,7 +26,7 @@ class Plan:
         activation: Name of phi.
         units: H.
         batch_size: B.
-        steps: Training steps; 0 measures the start only.
+        train_steps: Training steps; 0 measures the start only.
         seed: Of weights and data.
         dtype: `"float32"` or `"float64"`.
         device: `"auto"`, `"cpu"` or `"gpu"`.
@@ -55,7 +55,7 @@ class Plan:
     activation: str
     units: int
     batch_size: int
-    steps: int
+    train_steps: int
     seed: int
     dtype: str
     device: str

@@ -54,10 +54,10 @@ class Exponents:
     def exponents(self, x: tf.Tensor) -> tf.Tensor:
         """Return lambda_1 .. lambda_k, (k,), nats per step, from x (B, T, F)."""
         projected = self._layer.project(x)[: self._time_steps]
-        steps, samples = projected.shape[0], projected.shape[1]
+        time_steps, samples = projected.shape[0], projected.shape[1]
         kernel = tf.convert_to_tensor(self._layer.cell.recurrent_kernel)
         activation = self._layer.cell.activation
-        warm_up = int(_WARM_UP * steps)
+        warm_up = int(_WARM_UP * time_steps)
 
         def step(t, state, frame, growth):
             pre_activation = projected[t] + tf.matmul(state, kernel)
@@ -71,5 +71,5 @@ class Exponents:
         frame = tf.tile(tf.constant(self._start, kernel.dtype)[tf.newaxis], (samples, 1, 1))
         zeros = tf.zeros((samples, frame.shape[2]), kernel.dtype)
         start = (0, tf.zeros_like(projected[0]), frame, zeros)
-        *_, growth = tf.while_loop(lambda t, *_: t < steps, step, start, maximum_iterations=steps)
-        return tf.reduce_mean(growth, axis=0) / (steps - warm_up)
+        *_, growth = tf.while_loop(lambda t, *_: t < time_steps, step, start, maximum_iterations=time_steps)
+        return tf.reduce_mean(growth, axis=0) / (time_steps - warm_up)

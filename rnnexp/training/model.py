@@ -41,7 +41,7 @@ class RecordingModel(keras.Model):
             nothing is recorded.
         loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
         clip: From `rnnexp.clipping`; its state is this model's. The optimizer should clip nothing.
-        steps: T, the time steps that the recurrent layer takes.
+        time_steps: T, the time steps that the recurrent layer takes.
         rows: Training steps that the buffer holds; it has to be read before more were taken.
         record: Whether to record the norms. If not, `log_norms` are (N, 0).
         shards: Equal parts of the batch that are differentiated side by side, one on each core. The result
@@ -64,7 +64,7 @@ class RecordingModel(keras.Model):
         loss_kind: str,
         clip: Clip,
         *,
-        steps: int,
+        time_steps: int,
         rows: int = 100,
         record: bool = True,
         shards: int = 1,
@@ -82,7 +82,7 @@ class RecordingModel(keras.Model):
         self._shards = checks.integer("shards", shards, minimum=1)
         self._differentiate, self._take = self._backward_pass, self._update
         self.rows = rows
-        self.time_steps = steps if record else 0
+        self.time_steps = time_steps if record else 0
         self._taken = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._log_norms = tf.Variable(tf.zeros((rows, self.time_steps)), trainable=False)
         self._scalars = tf.Variable(tf.zeros((rows, len(SCALARS)), tf.float64), trainable=False)
@@ -251,11 +251,11 @@ class RecordingModel(keras.Model):
         Raises:
             ValueError: The buffer no longer holds `first`.
         """
-        steps = np.arange(first, self.steps_taken, dtype=np.int64)
-        if len(steps) > self.rows:
-            raise ValueError(f"the buffer holds {self.rows} steps, {len(steps)} were asked for")
-        rows = steps % self.rows
-        return Recorded(steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
+        train_steps = np.arange(first, self.steps_taken, dtype=np.int64)
+        if len(train_steps) > self.rows:
+            raise ValueError(f"the buffer holds {self.rows} steps, {len(train_steps)} were asked for")
+        rows = train_steps % self.rows
+        return Recorded(train_steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
 
 
 def _flag(clipped: Clipped) -> tf.Tensor:

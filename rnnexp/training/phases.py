@@ -112,8 +112,10 @@ class Flossing(PhaseSpec):
             raise ArgumentError("cell", "elman, whose exponents phase=flossing differentiates", cell)
         if self.exponents > units:
             raise ArgumentError("phase.exponents", f"at most {units}, the units", self.exponents)
-        if self.time_steps is not None and self.time_steps > task.steps:
-            raise ArgumentError("phase.time_steps", f"at most {task.steps}, the sequence", self.time_steps)
+        if self.time_steps is not None and self.time_steps > task.time_steps:
+            raise ArgumentError(
+                "phase.time_steps", f"at most {task.time_steps}, the sequence", self.time_steps
+            )
 
     def build(self, network: "keras.Model") -> Phase:
         """Return the phase."""

@@ -17,12 +17,12 @@ class Recorded:
     """What training steps left behind, in their order.
 
     Attributes:
-        steps: Training-step numbers, int64 (N,). Step n is the update that has n updates before it.
+        train_steps: Training-step numbers, int64 (N,). Step n is the update that has n updates before it.
         log_norms: ln rms_b ||dl_b/dh_t||, nats, float32 (N, T), first h_1; l_b is the loss of sample b.
         scalars: float64 (N, 4), in the order of `SCALARS`.
     """
 
-    steps: np.ndarray
+    train_steps: np.ndarray
     log_norms: np.ndarray
     scalars: np.ndarray
 
@@ -36,17 +36,17 @@ class Recorded:
 
     def where(self, wanted: np.ndarray) -> "Recorded":
         """Return the steps at which `wanted` (N,) is true."""
-        return Recorded(self.steps[wanted], self.log_norms[wanted], self.scalars[wanted])
+        return Recorded(self.train_steps[wanted], self.log_norms[wanted], self.scalars[wanted])
 
     def every(self, interval: int) -> "Recorded":
         """Return the steps that are multiples of `interval`, at least 1."""
-        return self.where(self.steps % interval == 0)
+        return self.where(self.train_steps % interval == 0)
 
     @classmethod
     def joined(cls, parts: Sequence["Recorded"]) -> "Recorded":
         """Return one record of all `parts`, of which there is at least one, in their order."""
         return cls(
-            np.concatenate([part.steps for part in parts]),
+            np.concatenate([part.train_steps for part in parts]),
             np.concatenate([part.log_norms for part in parts]),
             np.concatenate([part.scalars for part in parts]),
         )

@@ -172,7 +172,7 @@ class Replica:
 
     def save(self) -> None:
         """Write the checkpoint, where the plan has any."""
-        if self.plan.checkpoint_every > 0 and self.plan.steps > 0:
+        if self.plan.checkpoint_every > 0 and self.plan.train_steps > 0:
             self.callback.read()
             rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
             columns = 1 + len(dataclasses.fields(Validation))
@@ -208,7 +208,7 @@ class Replica:
 
     def _before_the_end(self, look: Callable[[], None]) -> Callable[[int], None]:
         """What is due after the last step is done by `finish`."""
-        return lambda step: look() if step < self.plan.steps else None
+        return lambda step: look() if step < self.plan.train_steps else None
 
     def _measure(self) -> None:
         measurement = self._measurer.measure(self.network.get_weights(), self.steps_taken)
@@ -236,7 +236,7 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
         network,
         plan.task.loss,
         plan.clip,
-        steps=plan.task.steps,
+        time_steps=plan.task.time_steps,
         rows=rows,
         shards=plan.shards,
         regularizer=plan.regularizer,

@@ -66,7 +66,7 @@ class Trainer:
         try:
             for replica in self.replicas:
                 self._prepare(replica)
-            self._train(self._plan.steps)
+            self._train(self._plan.train_steps)
             for replica in self.replicas:
                 replica.finish()
         except Killed:
@@ -79,7 +79,7 @@ class Trainer:
     def _prepare(self, replica: Replica) -> None:
         """Take what is left of the phase before the task; its checkpoints are as far apart as the task's."""
         phase, every = replica.phase, self._plan.checkpoint_every
-        if phase is None or self._plan.steps == 0:
+        if phase is None or self._plan.train_steps == 0:
             return
         while not phase.ended:
             with self._interruption.deferred():

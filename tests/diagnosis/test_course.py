@@ -68,7 +68,7 @@ def test_the_fall_is_welchs_interval_of_the_two_halves():
     width = (found.high - found.low) / 2 / before.mean()
     assert fall.half_width == pytest.approx(width, rel=0.02)  # each half has its own degrees of freedom
     assert fall.falling
-    assert fall.steps == pytest.approx(100, abs=1)
+    assert fall.train_steps == pytest.approx(100, abs=1)
 
 
 def test_a_flat_loss_is_seldom_taken_for_a_falling_one():

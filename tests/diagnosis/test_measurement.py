@@ -63,7 +63,7 @@ def numpy_twin(task, activation, weights):
     kernel, recurrent_kernel, bias, readout, readout_bias = weights
     x, y = task.batch(0, "probe", 0, B)
     h, pre_activations = np.zeros((B, H)), []
-    for t in range(task.steps):
+    for t in range(task.time_steps):
         pre_activations.append(x[:, t] @ kernel + h @ recurrent_kernel + bias)
         h = phi(pre_activations[-1])
     prediction = h @ readout + readout_bias
@@ -100,7 +100,7 @@ def test_the_jacobian_product_is_that_of_a_loop_over_steps(probe, task):
     sigma = []
     for sample in range(4):
         product = np.eye(H)
-        for t in range(1, task.steps):
+        for t in range(1, task.time_steps):
             product = slopes[t, sample][:, None] * weights[1].T @ product
         sigma.append(np.linalg.svd(product, compute_uv=False))
     metrics = probe("tanh", task).measure(weights, 0).metrics()
@@ -160,7 +160,7 @@ def test_the_predicted_rate_is_that_of_the_networks_variances(probe, task, activ
     x, _ = task.batch(0, "probe", 0, B)
     weight_variance = H * np.mean(recurrent_kernel**2)
     input_variance = np.mean((np.einsum("btf,fh->bth", x, kernel) + bias) ** 2)
-    expected = theory.mean_field(*PAIRS[activation], weight_variance, input_variance, task.steps)
+    expected = theory.mean_field(*PAIRS[activation], weight_variance, input_variance, task.time_steps)
     measured = probe(activation, task).measure(weights, 0)
     assert measured.predictions.rate == pytest.approx(expected.rate, rel=1e-9)
 

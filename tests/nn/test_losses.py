@@ -78,7 +78,7 @@ def test_the_kinds_are_those_of_the_tasks():
 def test_every_task_has_one_loss_a_sequence(name):
     task = tasks.CATALOGUE[name](64)
     _, y = task.batch(0, "train", 0, B)
-    steps = (task.steps,) if task.scores_every_step else ()
+    steps = (task.time_steps,) if task.scores_every_step else ()
     prediction = tf.zeros((B, *steps, task.output_size))
     losses = sequence_losses(task.loss, y, prediction)
     assert losses.shape == (B,)

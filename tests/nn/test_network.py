@@ -25,7 +25,7 @@ def forward(task, weights, x):
     """h_t and y_t as loops over steps."""
     kernel, recurrent_kernel, bias, readout, readout_bias = weights
     h, outputs = np.zeros((len(x), H), kernel.dtype), []
-    for t in range(task.steps):
+    for t in range(task.time_steps):
         h = np.tanh(x[:, t] @ kernel + h @ recurrent_kernel + bias)
         outputs.append(h @ readout + readout_bias)
     return np.stack(outputs, axis=1) if task.scores_every_step else outputs[-1]
@@ -39,7 +39,7 @@ def test_the_outputs_are_those_of_a_loop_in_numpy(task, dtype):
     weights = [generator.standard_normal(weight.shape).astype(dtype) for weight in network.get_weights()]
     network.set_weights(weights)
     # Not representable in float32, so that a float64 network has to take them as they come.
-    x = generator.random((B, task.steps, task.input_size)).astype(dtype)
+    x = generator.random((B, task.time_steps, task.input_size)).astype(dtype)
     outputs = network(x)
     assert outputs.dtype == dtype
     expected = forward(task, weights, x)
@@ -80,7 +80,7 @@ def test_segment_reaches_the_layer_and_changes_no_output(task, segment):
 @each_task
 def test_it_is_a_plain_keras_model_that_can_be_saved(task, tmp_path):
     network = build(task)
-    assert network.input_shape == (None, task.steps, task.input_size)
+    assert network.input_shape == (None, task.time_steps, task.input_size)
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras")
     x = task.batch(0, "train", 0, B).x

@@ -93,7 +93,7 @@ def one_step(regularizer, clip=None, *, activation="tanh", segment=None, jit=Fal
     keras.utils.set_random_seed(0)
     network = build_network(TASK, ElmanCell(H, activation, dtype="float64"), seed=2, segment=segment)
     clip = NoClip() if clip is None else clip
-    options = {"steps": TASK.steps, "record": record, "regularizer": regularizer}
+    options = {"time_steps": TASK.time_steps, "record": record, "regularizer": regularizer}
     model = RecordingModel(network, TASK.loss, clip, **options)
     model.compile(optimizer=Sgd(learning_rate=RATE).build())
     before = [weight.numpy() for weight in network.trainable_variables]
@@ -107,7 +107,7 @@ def adjoints(weights):
     kernel, recurrent, bias, readout, offset = weights
     x, y = TASK.batch(0, "train", 0, B)
     states = [np.zeros((B, H))]
-    for t in range(TASK.steps):
+    for t in range(TASK.time_steps):
         states.append(np.tanh(x[:, t] @ kernel + states[-1] @ recurrent + bias))
     g = (2 / B) * (states[-1] @ readout + offset - y) @ readout.T
     found = []

@@ -82,7 +82,7 @@ def one_step(cell, shards, regularizer=None):
     made = CELLS[cell]().build(H, "tanh", GlorotUniform(seed=0), GlorotUniform(seed=1), "float64")
     network = build_network(TASK, made, seed=2)
     model = RecordingModel(
-        network, TASK.loss, NoClip(), steps=TASK.steps, shards=shards, regularizer=regularizer
+        network, TASK.loss, NoClip(), time_steps=TASK.time_steps, shards=shards, regularizer=regularizer
     )
     model.compile(optimizer=Sgd(learning_rate=RATE).build())
     before = {weight.path: weight.numpy() for weight in network.trainable_variables}

@@ -100,7 +100,7 @@ class KilledAt(Interruption):
             raise Killed(15)
 
 
-PLAN = small_plan(clip=ZClip(decay=0.5, z=0.1, warm_up=3), optimizer=Adam(learning_rate=0.3), steps=14)
+PLAN = small_plan(clip=ZClip(decay=0.5, z=0.1, warm_up=3), optimizer=Adam(learning_rate=0.3), train_steps=14)
 
 
 def trained(folder, resume=False, at=0):

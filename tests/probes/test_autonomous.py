@@ -9,8 +9,8 @@ TANH = (np.tanh, lambda a: np.cosh(a) ** -2.0)
 
 def test_the_trajectory_is_that_of_a_loop():
     kernel = np.random.default_rng(0).normal(size=(5, 5))
-    every = autonomous_jacobians(kernel, *TANH, steps=12, samples=3, discard=0, seed=4)
-    late = autonomous_jacobians(kernel, *TANH, steps=2, samples=3, discard=10, seed=4)
+    every = autonomous_jacobians(kernel, *TANH, time_steps=12, samples=3, discard=0, seed=4)
+    late = autonomous_jacobians(kernel, *TANH, time_steps=2, samples=3, discard=10, seed=4)
     assert every.shape == (12, 3, 5)
     for step in range(2):
         assert np.array_equal(late.step(step), every.step(10 + step))
@@ -25,16 +25,16 @@ def test_the_trajectory_is_that_of_a_loop():
 
 def test_samples_and_seeds_differ():
     kernel = 2 * np.eye(4)
-    first = autonomous_jacobians(kernel, *TANH, steps=1, samples=2, discard=0, seed=0)
+    first = autonomous_jacobians(kernel, *TANH, time_steps=1, samples=2, discard=0, seed=0)
     assert not np.array_equal(first.step(0)[0], first.step(0)[1])
-    other = autonomous_jacobians(kernel, *TANH, steps=1, samples=2, discard=0, seed=1)
+    other = autonomous_jacobians(kernel, *TANH, time_steps=1, samples=2, discard=0, seed=1)
     assert not np.array_equal(first.step(0), other.step(0))
-    again = autonomous_jacobians(kernel, *TANH, steps=1, samples=2, discard=0, seed=0)
+    again = autonomous_jacobians(kernel, *TANH, time_steps=1, samples=2, discard=0, seed=0)
     assert np.array_equal(first.step(0), again.step(0))
 
 
 def test_a_contracting_network_forgets_its_state():
-    jacobians = autonomous_jacobians(0.5 * np.eye(3), *TANH, steps=2, discard=60)
+    jacobians = autonomous_jacobians(0.5 * np.eye(3), *TANH, time_steps=2, discard=60)
     assert jacobians.step(1)[0] == pytest.approx(0.5 * np.eye(3), abs=1e-15)
 
 
@@ -50,4 +50,4 @@ def test_other_kernels_are_refused(shape):
     with pytest.raises(
         ArgumentError, match=r"recurrent_kernel: expected a non-empty array \(H, H\), received"
     ):
-        autonomous_jacobians(np.zeros(shape), *TANH, steps=3)
+        autonomous_jacobians(np.zeros(shape), *TANH, time_steps=3)

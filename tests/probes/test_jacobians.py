@@ -42,7 +42,7 @@ def test_the_chains_carry_vectors_forward_and_gradients_back(kind):
     back = steps[1].swapaxes(1, 2) @ steps[2].swapaxes(1, 2) @ steps[3].swapaxes(1, 2) @ vectors
     assert jacobians.backward().apply(0, 3, vectors) == pytest.approx(back, abs=1e-14)
     assert jacobians.forward().apply(2, 2, vectors) is vectors
-    assert jacobians.forward().steps == jacobians.backward().steps == 4
+    assert jacobians.forward().time_steps == jacobians.backward().time_steps == 4
 
 
 @pytest.mark.parametrize("scale", [1e-160, 1.0, 1e90])

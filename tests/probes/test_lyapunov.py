@@ -37,7 +37,7 @@ def test_an_orthogonal_linear_network_has_exponents_0():
     spectrum = measure_lyapunov(ElmanJacobians(np.ones((5000, 2, 32)), kernel))
     assert spectrum.exponents == pytest.approx(np.zeros(32), abs=1e-14)
     assert spectrum.standard_error == pytest.approx(np.zeros(32), abs=1e-14)
-    assert (spectrum.states, spectrum.steps, spectrum.dimension) == (32, 4500, 32.0)
+    assert (spectrum.states, spectrum.time_steps, spectrum.dimension) == (32, 4500, 32.0)
 
 
 @pytest.mark.parametrize("gain", [1e-3, 0.9, 1.3, 50.0])
@@ -93,7 +93,7 @@ def test_the_standard_error_is_the_scatter_of_repetitions():
 
 def test_lambda_1_is_the_rate_at_which_two_trajectories_part():
     kernel = random_kernel(3.0, 48, 5)
-    spectrum = measure_lyapunov(autonomous_jacobians(kernel, *TANH, steps=3000, samples=4), exponents=1)
+    spectrum = measure_lyapunov(autonomous_jacobians(kernel, *TANH, time_steps=3000, samples=4), exponents=1)
     rng = np.random.default_rng(6)
     state = rng.normal(size=(4, 48))
     gap = 1e-8 * rng.normal(size=(4, 48))
@@ -130,7 +130,7 @@ def test_the_first_exponents_do_not_need_the_others():
 def test_chaotic_networks_obey_the_mean_field_law(gain):
     # Finite-size allowance: 5 / H nats. Over kernels lambda_1 - law is (-2 to -3.6) / H at H = 64 to 512.
     units = 256
-    jacobians = autonomous_jacobians(random_kernel(gain, units, 11), *TANH, steps=1000, samples=4)
+    jacobians = autonomous_jacobians(random_kernel(gain, units, 11), *TANH, time_steps=1000, samples=4)
     spectrum = measure_lyapunov(jacobians, exponents=1)
     allowance = 3 * float(spectrum.standard_error[0]) + 5 / units
     assert spectrum.lambda_1 == pytest.approx(chaotic_exponent(gain, *TANH), abs=allowance)
@@ -142,7 +142,7 @@ def test_weak_chaos_obeys_the_law_in_the_mean_over_kernels():
     # At gain 1.5 a single kernel of H = 256 scatters by 0.016, some falling into quasi-periodic motion.
     found = [
         measure_lyapunov(
-            autonomous_jacobians(random_kernel(1.5, 256, seed), *TANH, steps=600, samples=2), 1
+            autonomous_jacobians(random_kernel(1.5, 256, seed), *TANH, time_steps=600, samples=2), 1
         ).lambda_1
         for seed in range(6)
     ]
@@ -178,7 +178,9 @@ def test_networks_below_chaos_have_the_circular_law():
 
 def test_below_chaos_exponents_are_logs_of_kernel_eigenvalues():
     kernel = random_kernel(0.5, 32, 12)
-    spectrum = measure_lyapunov(autonomous_jacobians(kernel, *TANH, steps=3000, discard=200), warm_up=1000)
+    spectrum = measure_lyapunov(
+        autonomous_jacobians(kernel, *TANH, time_steps=3000, discard=200), warm_up=1000
+    )
     eigenvalues = np.sort(np.log(np.abs(np.linalg.eigvals(kernel))))[::-1]
     assert spectrum.exponents == pytest.approx(eigenvalues, abs=2e-3)
     assert spectrum.dimension == 0

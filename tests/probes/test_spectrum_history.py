@@ -16,7 +16,7 @@ def history():
 
 def test_every_look_is_a_row():
     found = history()
-    assert found.steps.tolist() == list(KERNELS) and found.steps.dtype == np.int64
+    assert found.train_steps.tolist() == list(KERNELS) and found.train_steps.dtype == np.int64
     for row, kernel in enumerate(KERNELS.values()):
         sigma = np.linalg.svd(kernel, compute_uv=False)
         eigenvalues = np.linalg.eigvals(kernel)
@@ -35,11 +35,11 @@ def test_the_table_holds_everything():
     found = history()
     again = SpectrumHistory.from_table(found.table())
     np.testing.assert_array_equal(again.table(), found.table())
-    assert again.steps.tolist() == found.steps.tolist()
+    assert again.train_steps.tolist() == found.train_steps.tolist()
     assert SpectrumHistory.empty(H).table().shape == (0, 3 + H)
 
 
 def test_weights_that_are_lost_are_nan():
     found = SpectrumHistory.empty(H).extended(7, measure_spectrum(np.full((H, H), np.inf)))
-    assert found.steps.tolist() == [7]
+    assert found.train_steps.tolist() == [7]
     assert np.isnan(found.table()[0, 1:]).all()

@@ -58,7 +58,7 @@ def record(count=N, steps=T):
 def result(kept, validations=(10, 20, N), diverged_at=None, lost=False, steps=T):
     scores = [Validated(step, Validation(1 / step, 0.1, 0.5, step == N, 0.0, 0.1)) for step in validations]
     history = History(kept, clipped=3, seconds=1.0, diverged_at=diverged_at)
-    taken = len(kept.steps)
+    taken = len(kept.train_steps)
     start = measurement(0, steps=steps)
     end = measurement(taken - 1, lost, steps) if taken else start
     spectra = SpectrumHistory.empty(H).extended(0, start.spectrum).extended(end.step, end.spectrum)

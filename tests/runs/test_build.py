@@ -32,7 +32,7 @@ def test_a_configuration_becomes_the_plan_that_it_describes():
     assert plan.initializer == initializers.Identity(gain=0.9, seed=1)
     assert plan.clip == clipping.Norm(2)
     assert plan.optimizer == optimizers.Sgd(0.01, momentum=0.5)
-    assert (plan.activation, plan.units, plan.steps, plan.batch_size) == ("relu", 5, 0, 3)
+    assert (plan.activation, plan.units, plan.train_steps, plan.batch_size) == ("relu", 5, 0, 3)
     assert (plan.dtype, plan.jit, plan.cell.use_bias, plan.decades) == ("float64", False, False, 2.0)
 
 

@@ -145,7 +145,7 @@ def interrupt_at(monkeypatch, step, end):
         hooks = observer(*arguments)
 
         def on_block(block):
-            if step in block.steps:
+            if step in block.train_steps:
                 end()
             hooks.on_block(block)
 

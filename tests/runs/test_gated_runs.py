@@ -45,7 +45,7 @@ def network(name, dtype):
 @functools.cache
 def fitted(name, dtype, jit=False, execution=1, record=True):
     """What `STEPS` recorded steps left: the record and the weights."""
-    model = RecordingModel(network(name, dtype), TASK.loss, NoClip(), steps=T, record=record)
+    model = RecordingModel(network(name, dtype), TASK.loss, NoClip(), time_steps=T, record=record)
     model.compile(optimizer=Adam(0.01).build(), jit_compile=jit)
     data = training_data(TASK, SEED, B, 0, STEPS, dtype, execution)
     model.fit(data, epochs=1, verbose=0, shuffle=False)
@@ -134,7 +134,9 @@ class SignalAt(Interruption):
 
 
 def plan(name):
-    return small_plan(task=TASK, cell=RECIPES[name], units=H, batch_size=B, steps=STEPS, checkpoint_every=2)
+    return small_plan(
+        task=TASK, cell=RECIPES[name], units=H, batch_size=B, train_steps=STEPS, checkpoint_every=2
+    )
 
 
 def run(plan, folder, resume=False, interruption=None):

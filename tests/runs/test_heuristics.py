@@ -12,8 +12,8 @@ MEASURED = [((200, 32, 32), 1.4e-3), ((400, 100, 16), 4.2e-3), ((200, 128, 128),
 @pytest.mark.parametrize(("shape", "seconds"), MEASURED)
 def test_rule_of_thumb_is_within_1_5_times_the_measured_time(shape, seconds):
     seq_len, units, batch_size = shape
-    start = heuristics.expected_seconds(seq_len, units, batch_size, steps=0)
-    step = (heuristics.expected_seconds(seq_len, units, batch_size, steps=1000) - start) / 1000
+    start = heuristics.expected_seconds(seq_len, units, batch_size, train_steps=0)
+    step = (heuristics.expected_seconds(seq_len, units, batch_size, train_steps=1000) - start) / 1000
     assert 1 / 1.5 < step / seconds < 1.5
 
 

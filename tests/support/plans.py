@@ -23,7 +23,7 @@ def small_plan(**changes: Any) -> Plan:
         "activation": "tanh",
         "units": 6,
         "batch_size": 4,
-        "steps": 12,
+        "train_steps": 12,
         "seed": 0,
         "dtype": "float32",
         "device": "auto",

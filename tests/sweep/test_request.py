@@ -44,7 +44,7 @@ def test_runs_that_are_no_sweep_are_called_after_the_first(request_, count, name
 def test_the_cost_of_a_job_is_that_of_its_plan(request_):
     plans = [build.compose_job(job).plan for job in JOBS]
     expected = [
-        heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.steps)
+        heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.train_steps)
         for plan in plans
     ]
     assert request_.costs() == expected

@@ -13,13 +13,13 @@ SHAPES = [(100, 8, 10), (1, 2, 1), (5, 3, 4)]
 @pytest.mark.parametrize(("seq_len", "symbols", "recall"), SHAPES)
 def test_sizes(seq_len, symbols, recall):
     task = Copying(seq_len, symbols, recall)
-    assert task.steps == seq_len + 2 * recall
+    assert task.time_steps == seq_len + 2 * recall
     assert (task.input_size, task.output_size) == (symbols + 2, symbols + 1)
 
 
 def test_the_defaults_are_those_of_the_literature():
     task = Copying(100)
-    assert (task.steps, task.input_size, task.output_size) == (120, 10, 9)
+    assert (task.time_steps, task.input_size, task.output_size) == (120, 10, 9)
 
 
 @pytest.mark.parametrize(("seq_len", "symbols", "recall"), SHAPES)
@@ -67,11 +67,11 @@ def test_floors_are_what_a_predictor_without_memory_scores():
 def test_one_wrong_recalled_symbol_fails_the_sequence():
     task = Copying(5, symbols=3, recall=4)
     _, y = task.batch(0, "validation", 0, 10)
-    for step in range(task.steps):
+    for step in range(task.time_steps):
         told = y.copy()
         told[3, step] = (told[3, step] + 1) % task.output_size
         errors = task.errors(one_hot(told, task.output_size), y)
-        assert errors.tolist() == [float(step >= task.steps - 4 and row == 3) for row in range(10)]
+        assert errors.tolist() == [float(step >= task.time_steps - 4 and row == 3) for row in range(10)]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_the_images_are_those_counted(data):
 @pytest.mark.parametrize(("seq_len", "features"), [(64, 1), (8, 8)])
 def test_an_image_is_read_from_left_to_right_and_top_to_bottom(data, seq_len, features):
     task = Digits(seq_len)
-    assert (task.steps, task.input_size, task.output_size) == (seq_len, features, 10)
+    assert (task.time_steps, task.input_size, task.output_size) == (seq_len, features, 10)
     known = {
         image.astype(np.float32).tobytes(): digit
         for image, digit in zip(data.images / 16, data.target, strict=True)
@@ -127,7 +127,7 @@ def test_a_bad_share_is_named():
 
 def test_padding_follows_the_image_and_is_standard_normal():
     plain, padded = Digits(64), Digits(64, pad=100)
-    assert padded.steps == 164
+    assert padded.time_steps == 164
     x, y = padded.batch(3, "train", 2, 50)
     expected = plain.batch(3, "train", 2, 50)
     np.testing.assert_array_equal(x[:, :64], expected.x)

@@ -18,7 +18,7 @@ def best_of_window(task, k):
     """
     x, y = task.batch(0, "validation", 0, B)
     low, scale, offset = task._variant.coefficients
-    values, marks = x[:, task.steps - k :, 0].astype(float), x[:, task.steps - k :, 1]
+    values, marks = x[:, task.time_steps - k :, 0].astype(float), x[:, task.time_steps - k :, 1]
     seen = marks.sum(axis=1)
     known = (values * marks).sum(axis=1) + (2 - seen) * (1 + low) / 2
     loss, constant = (np.mean((offset + scale * each - y[:, 0]) ** 2) for each in (known, 1 + low))
@@ -78,7 +78,7 @@ def test_copying_needs_the_whole_delay_for_anything():
     task = Copying(30, symbols=4, recall=3)
     x, y = task.batch(0, "validation", 0, 200)
     for k in (task.seq_len + task.recall, task.seq_len + task.recall + 1):
-        for place in range(task.steps - task.recall, task.steps):
+        for place in range(task.time_steps - task.recall, task.time_steps):
             in_window = x[:, place - k + 1 : place + 1].argmax(axis=2)
             found = (in_window == y[:, [place]]).any(axis=1)
             shown_first = (in_window[:, 0] == y[:, place]).all()

@@ -48,7 +48,9 @@ def test_a_task_says_what_it_is(task):
     assert task.seq_len == SEQ_LEN
     assert task.loss in ("squared_error", "cross_entropy")
     assert task.loss_unit in ("squared error", "nats per step", "nats", "nats per character", "nats per word")
-    assert all(type(size) is int and size > 0 for size in (task.steps, task.input_size, task.output_size))
+    assert all(
+        type(size) is int and size > 0 for size in (task.time_steps, task.input_size, task.output_size)
+    )
     assert type(task.floor_loss) is float and 0 < task.floor_loss < np.inf
     assert type(task.floor_error) is float and 0 < task.floor_error < 1
     assert task.criterion is None or 0 < task.criterion < task.floor_error
@@ -59,7 +61,7 @@ def test_a_task_says_what_it_is(task):
 def test_batches_have_the_shapes_and_types_of_the_contract(task, stream, batch_size):
     for index in range(3):
         x, y = task.batch(0, stream, index, batch_size)
-        assert x.shape == (batch_size, task.steps, task.input_size)
+        assert x.shape == (batch_size, task.time_steps, task.input_size)
         assert x.dtype == np.float32
         assert np.isfinite(x).all()
         if task.loss == "squared_error":
@@ -67,7 +69,7 @@ def test_batches_have_the_shapes_and_types_of_the_contract(task, stream, batch_s
             assert y.dtype == np.float32
             assert np.isfinite(y).all()
         else:
-            assert y.shape == ((batch_size, task.steps) if task.scores_every_step else (batch_size,))
+            assert y.shape == ((batch_size, task.time_steps) if task.scores_every_step else (batch_size,))
             assert y.dtype == np.int32
             assert 0 <= y.min() and y.max() < task.output_size
 

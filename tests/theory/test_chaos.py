@@ -29,7 +29,7 @@ def test_the_free_field_solves_its_equation(gain):
 
 
 def test_it_is_where_a_faint_input_leads_after_many_steps():
-    driven = mean_field(*TANH, 4.0, 1e-10, steps=2000)
+    driven = mean_field(*TANH, 4.0, 1e-10, time_steps=2000)
     free = free_field(*TANH, 4.0)
     assert (driven.q, driven.chi) == (pytest.approx(free.q, rel=1e-9), pytest.approx(free.chi, rel=1e-9))
 

@@ -22,7 +22,7 @@ def expectation(function, variance):
 
 @pytest.mark.parametrize("gain", [0.5, 0.99, 1.0, 1.5])
 def test_linear_rate_is_ln_gain(gain):
-    field = mean_field(*LINEAR, gain**2, 0.1, steps=50)
+    field = mean_field(*LINEAR, gain**2, 0.1, time_steps=50)
     assert field.rate == pytest.approx(math.log(gain), abs=1e-13)
     # The geometric series of what every step put in.
     assert field.q == pytest.approx(0.1 * sum(gain ** (2 * t) for t in range(50)), rel=1e-12)
@@ -40,7 +40,7 @@ def test_relu_settles_at_its_fixed_point():
 
 
 def test_softplus_without_a_fixed_point_behaves_as_relu():
-    field = mean_field(*SMOOTH["softplus"], 3.0, 0.1, steps=10_000)
+    field = mean_field(*SMOOTH["softplus"], 3.0, 0.1, time_steps=10_000)
     assert field.q == math.inf
     assert field.chi == pytest.approx(1.5, rel=1e-6)
 
@@ -68,11 +68,11 @@ def test_fixed_point_solves_its_equation(name):
 
 
 def test_steps_count_from_the_first_pre_activation():
-    assert mean_field(*ERF, 2.0, 0.3, steps=1).q == 0.3
+    assert mean_field(*ERF, 2.0, 0.3, time_steps=1).q == 0.3
     second = 2.0 * 2 / math.pi * math.asin(0.6 / 1.6) + 0.3
-    assert mean_field(*ERF, 2.0, 0.3, steps=2).q == pytest.approx(second, rel=1e-12)
+    assert mean_field(*ERF, 2.0, 0.3, time_steps=2).q == pytest.approx(second, rel=1e-12)
     # sigmoid(0) is not 0, but the first state is: h_0 = 0.
-    assert mean_field(*SMOOTH["sigmoid"], 2.0, 0.3, steps=1).q == 0.3
+    assert mean_field(*SMOOTH["sigmoid"], 2.0, 0.3, time_steps=1).q == 0.3
 
 
 def test_a_dead_layer_and_a_lost_one():
@@ -88,7 +88,7 @@ def test_mean_field_arguments_are_checked():
     with pytest.raises(ArgumentError, match="input_variance: expected a number of at least 0, received -1"):
         mean_field(*TANH, 1.0, -1.0)
     with pytest.raises(ArgumentError, match="steps: expected an integer of at least 1, received 0"):
-        mean_field(*TANH, 1.0, 0.0, steps=0)
+        mean_field(*TANH, 1.0, 0.0, time_steps=0)
 
 
 def random_network(pair, kernel, input_deviation, steps, samples, rng):
@@ -129,7 +129,7 @@ def test_a_wide_random_network_agrees_with_mean_field(pair, make, gain, units, q
     rng = np.random.default_rng(0)
     kernel = make(gain, units, rng)
     log_norms, q = random_network(pair, kernel, 0.5, steps=40, samples=8, rng=rng)
-    field = mean_field(phi, slope, units * kernel.var(), 0.25, steps=40)
+    field = mean_field(phi, slope, units * kernel.var(), 0.25, time_steps=40)
     # Over kernels the rate deviates by 0.005 for tanh and by 0.015 for relu, q by 5 % and by 20 %: the states
     # of relu have a mean, which the one kernel maps to the same place at every step.
     assert measure_gradient(log_norms, bootstrap=1).rate_rms == pytest.approx(field.rate, abs=0.02)

@@ -142,7 +142,7 @@ def test_a_wide_random_network_has_the_exponent_of_its_slopes(gain):
     before, _ = network(TANH, kernel, rng, steps=60)
     slopes = TANH[1](before)
     measured = measure_lyapunov(ElmanJacobians(slopes, kernel), exponents=1)
-    predicted = exponent_of_slopes(square(kernel), slopes[60 - measured.steps :])
+    predicted = exponent_of_slopes(square(kernel), slopes[60 - measured.time_steps :])
     assert predicted == pytest.approx(measured.lambda_1, abs=1.96 * measured.standard_error[0] + 0.006)
 
 

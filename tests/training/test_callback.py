@@ -94,7 +94,7 @@ def test_hooks_find_everything_before_them_read():
     device, seen = Device(), []
 
     def look(step):
-        seen.append((step, len(callback.history.kept.steps)))
+        seen.append((step, len(callback.history.kept.train_steps)))
 
     hooks = Hooks(lambda block: None, look, look, look)
     callback = recording(device, hooks, 3, Intervals(1, 0, 0, 6))
@@ -112,11 +112,13 @@ def test_the_history_is_complete_and_in_order(rows, execution, record, intervals
     callback = recording(device, log.hooks, execution, intervals)
     drive(callback, device, stop, execution)
     callback.read()
-    np.testing.assert_array_equal(np.concatenate([block.steps for block in log.blocks]), np.arange(stop))
+    np.testing.assert_array_equal(
+        np.concatenate([block.train_steps for block in log.blocks]), np.arange(stop)
+    )
     kept = callback.history.kept
-    np.testing.assert_array_equal(kept.steps, np.arange(0, stop, record))
-    np.testing.assert_array_equal(kept.series("loss"), kept.steps)
-    np.testing.assert_array_equal(kept.log_norms, np.tile(kept.steps[:, None], T))
+    np.testing.assert_array_equal(kept.train_steps, np.arange(0, stop, record))
+    np.testing.assert_array_equal(kept.series("loss"), kept.train_steps)
+    np.testing.assert_array_equal(kept.log_norms, np.tile(kept.train_steps[:, None], T))
     assert callback.history.clipped == 4
     assert callback.diverged_at is None
 
@@ -134,7 +136,7 @@ def test_there_is_nothing_to_read_twice():
     drive(callback, device, 3)
     callback.read()
     callback.read()
-    assert [len(block.steps) for block in log.blocks] == [3]
+    assert [len(block.train_steps) for block in log.blocks] == [3]
 
 
 BAD = {
@@ -156,8 +158,8 @@ def test_divergence_is_found_at_its_step_however_late_noticed(values, execution,
     assert callback.diverged_at == callback.history.diverged_at == 7
     assert device.stop_training
     assert device.steps_taken <= 7 + rows + execution
-    np.testing.assert_array_equal(callback.history.kept.steps, np.arange(8))
-    assert int(log.blocks[-1].steps[-1]) == 7
+    np.testing.assert_array_equal(callback.history.kept.train_steps, np.arange(8))
+    assert int(log.blocks[-1].train_steps[-1]) == 7
     assert callback.history.clipped == 2
 
 
@@ -197,10 +199,10 @@ def test_a_run_goes_on_with_its_history():
     second.steps_taken = 5
     log = Log()
     later = recording(second, log.hooks, intervals=Intervals(2, 4, 0, 0), history=before)
-    np.testing.assert_array_equal(later.history.kept.steps, [0, 2, 4])
+    np.testing.assert_array_equal(later.history.kept.train_steps, [0, 2, 4])
     drive(later, second, 10)
     later.read()
-    np.testing.assert_array_equal(later.history.kept.steps, [0, 2, 4, 6, 8])
+    np.testing.assert_array_equal(later.history.kept.train_steps, [0, 2, 4, 6, 8])
     assert later.history.clipped == 6
     assert later.history.seconds > before.seconds > 0
     assert log.steps("probe") == [8]

@@ -31,7 +31,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 def build(seed=0, optimizer=None, units=H, dtype="float32", steps=T):
     task = Adding(steps)
     network = build_network(task, ElmanCell(units, dtype=dtype), seed)
-    model = RecordingModel(network, TASK.loss, NoClip(), steps=steps)
+    model = RecordingModel(network, TASK.loss, NoClip(), time_steps=steps)
     model.compile(optimizer=(optimizer or Adam()).build())
     return model
 
@@ -98,8 +98,8 @@ def test_history_and_tables_come_back(written):
     history, validations, spectra = checkpoint.load(path, build(1))
     expected = record(model)
     assert_same(
-        [history.kept.steps, history.kept.log_norms, history.kept.scalars, validations, spectra],
-        [expected.steps, expected.log_norms, expected.scalars, VALIDATIONS, SPECTRA],
+        [history.kept.train_steps, history.kept.log_norms, history.kept.scalars, validations, spectra],
+        [expected.train_steps, expected.log_norms, expected.scalars, VALIDATIONS, SPECTRA],
     )
     assert (history.clipped, history.seconds, history.diverged_at) == (2, 1.5, 2)
     assert checkpoint.steps_in(path) == 3
@@ -175,7 +175,7 @@ def refused(path, model):
     except ArgumentError as error:
         assert str(error).startswith("resume: expected a ") and str(error).endswith(f"received {str(path)!r}")
         return None
-    return [*state(model), history.kept.steps, history.kept.log_norms, history.kept.scalars, *tables]
+    return [*state(model), history.kept.train_steps, history.kept.log_norms, history.kept.scalars, *tables]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
@@ -229,4 +229,4 @@ def test_a_checkpoint_holds_what_was_read_so_far(tmp_path):
     take_steps(model, 0, 3)
     checkpoint.save(tmp_path / "state.npz", model, History(Recorded.empty(T), 0, 0.0), VALIDATIONS, SPECTRA)
     history, *_ = checkpoint.load(tmp_path / "state.npz", model)
-    assert len(history.kept.steps) == 0
+    assert len(history.kept.train_steps) == 0

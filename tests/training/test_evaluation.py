@@ -39,7 +39,7 @@ def draw(name, seed=0):
 def forward(task, weights, x):
     kernel, recurrent_kernel, bias, readout, readout_bias = weights
     h, outputs = np.zeros((len(x), H)), []
-    for t in range(task.steps):
+    for t in range(task.time_steps):
         h = np.tanh(x[:, t] @ kernel + h @ recurrent_kernel + bias)
         outputs.append(h @ readout + readout_bias)
     return np.stack(outputs, axis=1) if task.scores_every_step else outputs[-1]

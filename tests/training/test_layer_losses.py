@@ -40,7 +40,7 @@ TERMS = {
 
 def build(kernel=None, activity=None, own=False):
     """A network with these terms on its layers, from weights that are always alike."""
-    inputs = keras.Input((TASK.steps, TASK.input_size), dtype="float32")
+    inputs = keras.Input((TASK.time_steps, TASK.input_size), dtype="float32")
     cell = ElmanCell(H, dtype="float32")
     states = RNN(cell, activity_regularizer=activity, dtype="float32")(inputs)
     if own:
@@ -56,7 +56,7 @@ def build(kernel=None, activity=None, own=False):
 def recorded(terms, shards=1, jit=False):
     """Weights, the losses that `fit` hands to callbacks, and the record of a run with these terms."""
     network = build(**TERMS[terms])
-    model = RecordingModel(network, TASK.loss, NoClip(), steps=TASK.steps, shards=shards)
+    model = RecordingModel(network, TASK.loss, NoClip(), time_steps=TASK.time_steps, shards=shards)
     model.compile(optimizer=keras.optimizers.SGD(RATE), jit_compile=jit)
     losses = []
     note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))

@@ -34,7 +34,7 @@ def build(task, dtype="float64", clip=None, optimizer=None, **arguments):
     network = build_network(task, ElmanCell(H, dtype=dtype), SEED)
     generator = np.random.default_rng(0)
     network.set_weights([0.4 * generator.standard_normal(weight.shape) for weight in network.get_weights()])
-    model = RecordingModel(network, task.loss, clip or NoClip(), steps=task.steps, **arguments)
+    model = RecordingModel(network, task.loss, clip or NoClip(), time_steps=task.time_steps, **arguments)
     model.compile(optimizer=(optimizer or optimizers.Sgd(LEARNING_RATE)).build())
     return model
 
@@ -110,8 +110,8 @@ VARIANTS = [("last step", "float64", False), ("every step", "float64", False), (
 def test_a_run_equals_a_loop_that_differentiates_automatically(kind, dtype, jit, shards):
     got, expected = fitted(kind, dtype, jit, shards=shards), reference(kind, dtype)
     tolerance = {"float32": 1e-5, "float64": 1e-9}[dtype]
-    np.testing.assert_array_equal(got.recorded.steps, np.arange(STEPS))
-    assert got.recorded.log_norms.shape == (STEPS, TASKS[kind].steps)
+    np.testing.assert_array_equal(got.recorded.train_steps, np.arange(STEPS))
+    assert got.recorded.log_norms.shape == (STEPS, TASKS[kind].time_steps)
     np.testing.assert_allclose(
         got.recorded.log_norms, expected.recorded.log_norms, rtol=0, atol=max(tolerance, SINGLE)
     )
@@ -122,7 +122,7 @@ def test_a_run_equals_a_loop_that_differentiates_automatically(kind, dtype, jit,
 
 
 def assert_same(run, other, tolerance=0.0):
-    np.testing.assert_array_equal(run.recorded.steps, other.recorded.steps)
+    np.testing.assert_array_equal(run.recorded.train_steps, other.recorded.train_steps)
     arrays = [run.recorded.log_norms, run.recorded.scalars, *run.weights]
     others = [other.recorded.log_norms, other.recorded.scalars, *other.weights]
     for array, expected in zip(arrays, others, strict=True):
@@ -165,7 +165,7 @@ def test_every_task_is_trained_in_its_dtype(name, dtype):
     before = model.network.get_weights()
     take_steps(model, task, 1)
     recorded = model.read(0)
-    assert recorded.log_norms.shape == (1, task.steps)
+    assert recorded.log_norms.shape == (1, task.time_steps)
     assert np.isfinite(recorded.log_norms).all() and np.isfinite(recorded.scalars).all()
     for weight, other in zip(model.network.get_weights(), before, strict=True):
         assert weight.dtype == dtype
@@ -233,7 +233,7 @@ def test_a_gradient_of_1e20_is_recorded_and_clipped_in_float32():
     task = TASKS["last step"]
     network = build_network(task, ElmanCell(H, activation="linear", dtype="float32"), SEED)
     network.set_weights([np.zeros((2, H)), 100 * np.eye(H), np.zeros(H), np.ones((H, 1)), np.zeros(1)])
-    model = RecordingModel(network, task.loss, GlobalNorm(1.0), steps=task.steps)
+    model = RecordingModel(network, task.loss, GlobalNorm(1.0), time_steps=task.time_steps)
     model.compile(optimizer=optimizers.Sgd(LEARNING_RATE).build())
     take_steps(model, task, 1)
     recorded = model.read(0)
@@ -256,7 +256,7 @@ def test_a_buffer_that_is_read_in_time_loses_nothing():
         take_steps(ring, task, stop, start)
         blocks.append(ring.read(start))
     joined = Recorded.joined(blocks)
-    assert [len(block.steps) for block in blocks] == [4, 0, 3, 1, 3]
+    assert [len(block.train_steps) for block in blocks] == [4, 0, 3, 1, 3]
     for name in ("steps", "log_norms", "scalars"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(whole.read(0), name))
 
@@ -265,7 +265,7 @@ def test_a_buffer_that_is_read_too_late_says_so():
     task = TASKS["last step"]
     model = build(task, rows=4)
     take_steps(model, task, 5)
-    assert list(model.read(1).steps) == [1, 2, 3, 4]
+    assert list(model.read(1).train_steps) == [1, 2, 3, 4]
     with pytest.raises(ValueError, match="^the buffer holds 4 steps, 5 were asked for$"):
         model.read(0)
 
@@ -293,7 +293,7 @@ def test_norms_need_exactly_one_layer_that_hands_them_out(layers, found):
     task = TASKS["last step"]
     text = f"^expected one recurrent layer that hands out its adjoint, found {found}$"
     for record in (True, False):
-        model = RecordingModel(network, task.loss, NoClip(), steps=12, record=record)
+        model = RecordingModel(network, task.loss, NoClip(), time_steps=12, record=record)
         model.compile(optimizer="sgd")
         if record:
             with pytest.raises(ValueError, match=text):

@@ -38,7 +38,7 @@ class Watcher:
 
     def observer(self):
         return Observer(
-            lambda block: self.told.append(("block", tuple(block.steps.tolist()))),
+            lambda block: self.told.append(("block", tuple(block.train_steps.tolist()))),
             lambda measurement: self.told.append(("measurement", measurement.step)),
             lambda validated: self.told.append(("validation", validated.step)),
             lambda: self.told.append(("checkpoint", None)),
@@ -51,7 +51,7 @@ def left(replica, result):
     variables = [*replica.network.get_weights(), *map(np.asarray, replica.model.optimizer.variables)]
     return {
         **{f"variable {place}": value for place, value in enumerate(variables)},
-        "record": np.column_stack([kept.steps, kept.log_norms, kept.scalars]),
+        "record": np.column_stack([kept.train_steps, kept.log_norms, kept.scalars]),
         "clipped": result.history.clipped,
         "diverged at": result.diverged_at,
         "taken": result.steps_taken,

@@ -68,7 +68,9 @@ def build(setting, member):
     network.set_weights([member.scale * draw for draw in draws])
     kind = clipping.CATALOGUE[setting.clip]
     clip = kind() if setting.clip == "none" else kind(0.3)  # type: ignore[call-arg]
-    model = RecordingModel(network, task.loss, clip, steps=task.steps, rows=6, shards=setting.shards)
+    model = RecordingModel(
+        network, task.loss, clip, time_steps=task.time_steps, rows=6, shards=setting.shards
+    )
     model.compile(
         optimizer=optimizers.CATALOGUE[setting.optimizer](learning_rate=member.rate).build(),
         jit_compile=setting.jit,
@@ -78,7 +80,7 @@ def build(setting, member):
 
 def recording(model, blocks, before=None):
     def note(block):
-        blocks.extend(block.steps)
+        blocks.extend(block.train_steps)
 
     def nothing(step):
         pass
@@ -120,7 +122,7 @@ def assert_same(run, single, tolerance=TOLERANCE):
     assert (run.taken, run.blocks) == (single.taken, single.blocks)
     assert run.history.diverged_at == single.history.diverged_at
     assert run.history.clipped == single.history.clipped
-    np.testing.assert_array_equal(record.steps, expected.steps)
+    np.testing.assert_array_equal(record.train_steps, expected.train_steps)
     np.testing.assert_array_equal(record.series("clipped"), expected.series("clipped"))
     np.testing.assert_allclose(record.scalars, expected.scalars, rtol=tolerance)
     np.testing.assert_allclose(record.log_norms, expected.log_norms, rtol=0, atol=max(tolerance, SINGLE))
@@ -172,7 +174,7 @@ def test_a_replica_may_diverge_after_some_steps():
     runs = assert_single_runs(setting, members)
     diverged_at = runs[2].history.diverged_at
     assert 0 < diverged_at < STEPS
-    assert list(runs[2].history.kept.steps) == list(range(diverged_at + 1))
+    assert list(runs[2].history.kept.train_steps) == list(range(diverged_at + 1))
 
 
 def test_training_ends_with_the_last_replica():

@@ -59,7 +59,7 @@ class Watcher:
         )
 
     def _told(self):
-        return int(self.blocks[-1].steps[-1]) + 1 if self.blocks else None
+        return int(self.blocks[-1].train_steps[-1]) + 1 if self.blocks else None
 
     def _note(self, kind, seen, item):
         seen.append(item)
@@ -100,7 +100,7 @@ def findings(trainer, result: Result):
     kept = result.history.kept
     return {
         **{f"variable {place}": value for place, value in enumerate(variables(trainer))},
-        "record": np.column_stack([kept.steps, kept.log_norms, kept.scalars]),
+        "record": np.column_stack([kept.train_steps, kept.log_norms, kept.scalars]),
         "counts": [result.history.clipped, result.diverged_at is None, result.steps_taken],
         "validations": [(v.step, *dataclasses.astuple(v.score)) for v in result.validations],
         **{f"{name} {key}": value for name in ("start", "end") for key, value in look(result, name).items()},
@@ -151,8 +151,10 @@ def test_what_a_run_finds_and_when(whole):
     assert (result.start.step, result.end.step) == (0, STEPS)
     assert watcher.validated == [validated.step for validated in result.validations] == [4, 8, STEPS]
     assert [validated.score.enough for validated in result.validations] == [False, False, True]
-    np.testing.assert_array_equal(np.concatenate([block.steps for block in watcher.blocks]), np.arange(STEPS))
-    np.testing.assert_array_equal(result.history.kept.steps, [0, 3, 6, 9])
+    np.testing.assert_array_equal(
+        np.concatenate([block.train_steps for block in watcher.blocks]), np.arange(STEPS)
+    )
+    np.testing.assert_array_equal(result.history.kept.train_steps, [0, 3, 6, 9])
     assert 0 < result.history.clipped < STEPS
     assert (result.diverged_at, result.steps_taken, trainer.replicas[0].steps_taken) == (None, STEPS, STEPS)
     assert result.history.seconds > 0
@@ -173,8 +175,8 @@ def test_the_last_look_is_at_the_weights_that_are_saved(whole):
 def test_a_training_step_records_what_a_look_before_it_finds(tmp_path):
     """On the batch of a training step the probe finds what the step recorded."""
     watcher, last = Watcher(), 4
-    start(dataclasses.replace(PLAN, steps=last + 1), tmp_path, watcher).run([False])
-    trainer = start(dataclasses.replace(PLAN, steps=last), tmp_path)
+    start(dataclasses.replace(PLAN, train_steps=last + 1), tmp_path, watcher).run([False])
+    trainer = start(dataclasses.replace(PLAN, train_steps=last), tmp_path)
     trainer.run([False])
     weights = trainer.replicas[0].network.get_weights()
     batch = PLAN.task.batch(PLAN.seed, "train", last, B)
@@ -193,7 +195,9 @@ def measurer(batch):
 def test_a_look_reaches_beyond_the_dtype_of_the_training(tmp_path):
     """1e-6 to the 11th is a zero in float32."""
     initializer = Identity(gain=1e-6)
-    result = start(dataclasses.replace(PLAN, initializer=initializer, steps=0), tmp_path).run([False])[0]
+    result = start(dataclasses.replace(PLAN, initializer=initializer, train_steps=0), tmp_path).run([False])[
+        0
+    ]
     assert result.start.gradient.zero_share == 0
     assert result.start.gradient.log10_ratio == pytest.approx(-66, abs=2)
 
@@ -212,7 +216,7 @@ def test_a_run_that_was_killed_goes_on_to_the_bit(count, taken, whole, tmp_path)
     assert checkpoint.steps_in(tmp_path / "state.npz") == taken
     watcher = Watcher()
     assert_same(run(PLAN, tmp_path, resume=True, watcher=watcher), whole[3])
-    repeated = [step for block in watcher.blocks for step in block.steps]
+    repeated = [step for block in watcher.blocks for step in block.train_steps]
     assert repeated == list(range(taken, STEPS))
 
 
@@ -283,10 +287,10 @@ def test_a_second_signal_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
 
 
 def test_without_checkpoints_nothing_is_written(tmp_path):
-    plan = dataclasses.replace(PLAN, checkpoint_every=0, steps=4)
+    plan = dataclasses.replace(PLAN, checkpoint_every=0, train_steps=4)
     trainer = run_killed(plan, tmp_path, interruption=SignalAt(1))
     assert list(tmp_path.iterdir()) == []
-    np.testing.assert_array_equal(trainer.replicas[0].result().history.kept.steps, [0])
+    np.testing.assert_array_equal(trainer.replicas[0].result().history.kept.train_steps, [0])
 
 
 def test_a_signal_before_the_training_leaves_no_checkpoint(tmp_path):
@@ -309,14 +313,14 @@ def test_a_damaged_checkpoint_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize("steps", [0, 1])
 def test_the_shortest_runs(steps, tmp_path):
     watcher = Watcher()
-    trainer = start(dataclasses.replace(PLAN, steps=steps), tmp_path, watcher)
+    trainer = start(dataclasses.replace(PLAN, train_steps=steps), tmp_path, watcher)
     before = trainer.replicas[0].network.get_weights()
     result = trainer.run([False])[0]
     assert watcher.measured == ([0] if steps == 0 else [0, 1])
     assert (result.end is result.start) is (steps == 0)
     assert watcher.validated == [steps]
     assert result.validations[0].score.enough
-    np.testing.assert_array_equal(result.history.kept.steps, np.arange(steps))
+    np.testing.assert_array_equal(result.history.kept.train_steps, np.arange(steps))
     assert result.steps_taken == steps
     changed = [
         not np.array_equal(*pair)
@@ -332,7 +336,7 @@ def diverged(tmp_path_factory):
         PLAN,
         optimizer=Sgd(learning_rate=1e3),
         clip=NoClip(),
-        steps=40,
+        train_steps=40,
         record_every=1,
         probe_every=16,
         validation_every=100,
@@ -346,7 +350,7 @@ def test_a_run_that_diverges_stops_and_says_at_which_step(diverged):
     kept, step = result.history.kept, result.diverged_at
     assert step is not None and 1 < step < 14
     finite = np.isfinite(kept.series("loss")) & np.isfinite(kept.series("global_norm"))
-    np.testing.assert_array_equal(kept.steps, np.arange(step + 1))
+    np.testing.assert_array_equal(kept.train_steps, np.arange(step + 1))
     np.testing.assert_array_equal(np.flatnonzero(~finite), [step])
     assert result.end.step == result.steps_taken == 16
     assert result.validations == []
@@ -370,10 +374,10 @@ def test_a_diverged_run_killed_unnoticed_ends_at_the_same_step(diverged, tmp_pat
 def test_every_task_runs(name, tmp_path):
     task = tasks.CATALOGUE[name](8 if name == "digits" else T)
     watcher = Watcher()
-    plan = dataclasses.replace(PLAN, task=task, steps=2, steps_per_execution=1, dtype="float64")
+    plan = dataclasses.replace(PLAN, task=task, train_steps=2, steps_per_execution=1, dtype="float64")
     trainer = start(plan, tmp_path, watcher)
     result = trainer.run([False])[0]
-    assert result.history.kept.log_norms.shape == (1, task.steps)
+    assert result.history.kept.log_norms.shape == (1, task.time_steps)
     assert np.isfinite(np.concatenate([block.scalars for block in watcher.blocks])).all()
     assert np.isfinite(list(result.end.metrics().values())).all()
     score = result.validations[-1].score
@@ -385,7 +389,7 @@ def test_every_task_runs(name, tmp_path):
 
 
 def test_segments_change_no_more_than_the_last_digits(tmp_path):
-    plan = dataclasses.replace(PLAN, steps=4, dtype="float64", record_every=1, jit=True)
+    plan = dataclasses.replace(PLAN, train_steps=4, dtype="float64", record_every=1, jit=True)
     weights, records = [], []
     for segment in (None, 5):
         trainer = start(dataclasses.replace(plan, segment=segment), tmp_path)
@@ -398,7 +402,7 @@ def test_segments_change_no_more_than_the_last_digits(tmp_path):
 
 
 def test_a_run_is_the_same_after_another_in_the_same_process(whole, tmp_path):
-    other = dataclasses.replace(PLAN, seed=1, units=7, steps=1, activation="relu")
+    other = dataclasses.replace(PLAN, seed=1, units=7, train_steps=1, activation="relu")
     run(other, tmp_path)
     assert_same(run(PLAN, tmp_path), whole[3])
 

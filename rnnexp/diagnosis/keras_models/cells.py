@@ -165,9 +165,9 @@ def _jacobians(model: keras.Model, x: Any) -> Iterator[tuple[str, CellJacobians]
 
 def _along(run: _Run) -> CellJacobians:
     x, mask = run.sequences, run.mask
-    samples, steps = x.shape[:2]
-    counts = np.ones((samples, steps, 1)) if mask is None else mask.reshape(samples, steps, 1)
-    rows = np.concatenate([x.reshape(samples, steps, -1), counts], axis=2).swapaxes(0, 1)
+    samples, time_steps = x.shape[:2]
+    counts = np.ones((samples, time_steps, 1)) if mask is None else mask.reshape(samples, time_steps, 1)
+    rows = np.concatenate([x.reshape(samples, time_steps, -1), counts], axis=2).swapaxes(0, 1)
     rows = rows[::-1] if run.layer.go_backwards else rows
     cell = _FlatCell(run)
     rows = rows.astype(cell.compute_dtype)

@@ -50,7 +50,7 @@ def _clips(optimizer: Any) -> dict[str, float]:
 
 def recommendations(
     verdicts: Sequence[tuple[str, str, str]],
-    steps: dict[str, int],
+    time_steps: dict[str, int],
     setup: Setup,
     training: TrainingHistory | None,
 ) -> list[str]:
@@ -58,7 +58,7 @@ def recommendations(
 
     Args:
         verdicts: Layer, state and verdict on its gradient.
-        steps: Layer -> T, the steps that the verdict is about.
+        time_steps: Layer -> T, the steps that the verdict is about.
         setup: Of the model.
         training: Loss and norm of the updates so far, if they are known.
     """
@@ -66,7 +66,7 @@ def recommendations(
     vanishing = list(dict.fromkeys(layer for layer, _, verdict in verdicts if verdict == "vanishing"))
     # An LSTM remembers in c: where that lasts, h alone is no fault.
     lasting = {layer for layer, state, verdict in verdicts if state.endswith("c") and verdict != "vanishing"}
-    found += [_on_vanishing(layer, steps[layer], setup) for layer in vanishing if layer not in lasting]
+    found += [_on_vanishing(layer, time_steps[layer], setup) for layer in vanishing if layer not in lasting]
     if verdicts and all(verdict == "not_measured" for *_, verdict in verdicts):
         found.append("One step, or a state that nothing reads, says nothing about time: give whole sequences")
     return found
@@ -98,12 +98,12 @@ def _on_norms(verdicts, setup: Setup, training: TrainingHistory | None) -> Itera
         yield "clipnorm is per variable in Keras, and turns the direction: global_clipnorm keeps it"
 
 
-def _on_vanishing(layer: str, steps: int, setup: Setup) -> str:
+def _on_vanishing(layer: str, time_steps: int, setup: Setup) -> str:
     kinds = next(
         (names for path, names in setup.cells.items() if layer == path or layer.startswith(f"{path}/")), ()
     )
-    start = f"The gradient of {layer} does not reach back over {steps} steps"
-    bias = math.log(max(steps - 1, 2))
+    start = f"The gradient of {layer} does not reach back over {time_steps} steps"
+    bias = math.log(max(time_steps - 1, 2))
     if any("LSTM" in kind for kind in kinds):
         return (
             f"{start}: start its forget gate at a bias of up to ln(T - 1) = {bias:.1f} (Keras' "

@@ -58,8 +58,8 @@ class TrainingHistory:
     @property
     def spike(self) -> Spike | None:
         """The spike of the norms, by the rule of a run: `rnnexp.diagnosis.course.Course.spike`."""
-        steps = np.arange(1, len(self.global_norm) + 1)
-        return Course(steps, self.loss, self.global_norm, floor_loss=math.inf).spike()
+        train_steps = np.arange(1, len(self.global_norm) + 1)
+        return Course(train_steps, self.loss, self.global_norm, floor_loss=math.inf).spike()
 
     @property
     def spike_step(self) -> int | None:

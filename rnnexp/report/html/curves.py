@@ -105,25 +105,25 @@ def _profiles(arrays: Sequence[Arrays], name: str) -> list[np.ndarray]:
     return [ratio_by_lag(name, run[name] / _LN10) for run in arrays]
 
 
-def _blocks(steps: np.ndarray, values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _blocks(train_steps: np.ndarray, values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the median of the finite values between each two edges, nan where there is none."""
     finite = np.isfinite(values)
-    places = np.searchsorted(edges, steps[finite], side="right") - 1
+    places = np.searchsorted(edges, train_steps[finite], side="right") - 1
     medians = pd.Series(values[finite]).groupby(places).median()
     return medians.reindex(range(len(edges) - 1)).to_numpy(np.float64)
 
 
 def _validation(arrays: Sequence[Arrays]) -> tuple[np.ndarray, np.ndarray]:
-    steps = np.concatenate([run["validation_steps"] for run in arrays])
+    train_steps = np.concatenate([run["validation_steps"] for run in arrays])
     losses = pd.Series(np.concatenate([run["validation_loss"] for run in arrays]))
-    means = losses[np.isfinite(losses)].groupby(steps[np.isfinite(losses)]).mean()
+    means = losses[np.isfinite(losses)].groupby(train_steps[np.isfinite(losses)]).mean()
     return means.index.to_numpy(), means.to_numpy(np.float64)
 
 
 def _clipped(arrays: Sequence[Arrays], last: int) -> np.ndarray:
-    steps = np.concatenate([run["steps"] for run in arrays])
+    train_steps = np.concatenate([run["steps"] for run in arrays])
     clipped = np.concatenate([run["clipped"] for run in arrays]).astype(np.float64)
-    places = steps * _CLIP_BINS // (last + 1)
+    places = train_steps * _CLIP_BINS // (last + 1)
     return pd.Series(clipped).groupby(places).mean().reindex(range(_CLIP_BINS)).to_numpy(np.float64)
 
 
