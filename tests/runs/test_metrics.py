@@ -26,7 +26,7 @@ PLAN = small_plan(
     optimizer=Sgd(learning_rate=0.25),
     units=H,
     batch_size=B,
-    steps=6,
+    train_steps=6,
     seed=7,
     steps_per_execution=1,
     probe_every=100,

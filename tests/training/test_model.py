@@ -257,7 +257,7 @@ def test_a_buffer_that_is_read_in_time_loses_nothing():
         blocks.append(ring.read(start))
     joined = Recorded.joined(blocks)
     assert [len(block.train_steps) for block in blocks] == [4, 0, 3, 1, 3]
-    for name in ("steps", "log_norms", "scalars"):
+    for name in ("train_steps", "log_norms", "scalars"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(whole.read(0), name))
 
 
@@ -333,7 +333,7 @@ def test_a_record_can_be_thinned_and_joined(interval):
     parts = [record(range(4)).every(interval), record(range(4, 11)).every(interval), Recorded.empty(2)]
     joined = Recorded.joined(parts)
     expected = record(range(0, 11, interval))
-    for name in ("steps", "log_norms", "scalars"):
+    for name in ("train_steps", "log_norms", "scalars"):
         array = getattr(joined, name)
         np.testing.assert_array_equal(array, getattr(expected, name))
         assert array.dtype == getattr(expected, name).dtype

@@ -26,7 +26,7 @@ DIVERGING = Sgd(learning_rate=1e300)
 
 
 def plan_of(seed, **changes):
-    changes = {"initializer": Orthogonal(seed=3 * seed + 1), "task": Adding(8), "steps": STEPS} | changes
+    changes = {"initializer": Orthogonal(seed=3 * seed + 1), "task": Adding(8), "train_steps": STEPS} | changes
     return small_plan(seed=seed, **changes)
 
 

@@ -28,7 +28,7 @@ PLAN = small_plan(
     clip=GlobalNorm(3.0),
     units=H,
     batch_size=B,
-    steps=STEPS,
+    train_steps=STEPS,
     record_every=3,
     probe_batch_size=8,
 )
@@ -364,7 +364,7 @@ def test_a_diverged_run_killed_unnoticed_ends_at_the_same_step(diverged, tmp_pat
     result = start(plan, tmp_path).run([True])[0]
     assert result.diverged_at == expected.diverged_at
     assert result.steps_taken == 14  # no step was taken after it was known
-    for name in ("steps", "log_norms", "scalars"):
+    for name in ("train_steps", "log_norms", "scalars"):
         np.testing.assert_array_equal(
             getattr(result.history.kept, name), getattr(expected.history.kept, name)
         )
