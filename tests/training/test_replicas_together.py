@@ -26,8 +26,8 @@ DIVERGING = Sgd(learning_rate=1e300)
 
 
 def plan_of(seed, **changes):
-    changes = {"initializer": Orthogonal(seed=3 * seed + 1), "task": Adding(8), "train_steps": STEPS} | changes
-    return small_plan(seed=seed, **changes)
+    fields = {"initializer": Orthogonal(seed=3 * seed + 1), "task": Adding(8), "train_steps": STEPS}
+    return small_plan(seed=seed, **(fields | changes))
 
 
 class Watcher:
