@@ -128,7 +128,8 @@ class Predictions(NamedTuple):
             variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
         orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
-        critical_gain: Of the same initialiser on the same inputs, where the mean-field rate is 0; or nan.
+        critical_gain: Of the same initialiser on the same inputs, where the mean-field rate is 0; nan where
+            none is, and of a trained network.
         comparisons: Every law that applies, beside what was measured.
     """
 
@@ -190,7 +191,8 @@ def predict(
     )
     compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
     gain = math.nan
-    if "mean_field" in laws and seen.initializer is not None and math.isfinite(input_variance):
+    # A gain is chosen before training, and the search takes as long as all else that is predicted.
+    if untrained and "mean_field" in laws and seen.initializer is not None and math.isfinite(input_variance):
         unit_variance = _variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
         gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
     return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))

@@ -259,6 +259,15 @@ def test_glorot_law_is_reported_for_untrained_iid_kernels_only():
             assert (laws.GLOROT in {each.law for each in found}) is (reported and step == 0)
 
 
+def test_the_critical_gain_is_of_the_untrained_network_alone():
+    cell = ElmanCell(H, "relu", recurrent_initializer=Gaussian(1.0, seed=1), dtype="float64")
+    twin, batch = build_network(Adding(4), cell, seed=0), Adding(4).batch(0, "probe", 0, B)
+    measurer = Measurer(twin, Elman(), "relu", LAST.loss, batch, bootstrap=10)
+    start, later = (measurer.measure(draw(LAST), step).predictions.critical_gain for step in (0, 1))
+    assert start == pytest.approx(math.sqrt(2), rel=0.5)  # of relu with this very kernel's variance
+    assert math.isnan(later)
+
+
 CONTRACT = {
     "grad/rate": "gradient.rate",
     "grad/rate_low": "gradient.rate_low",
