@@ -72,7 +72,7 @@ def _of_mlflow(run: str, where: str | None, out: Path | None, form: str | None) 
 
 
 def _format(folder: Path) -> str:
-    """Return the format that the run of `folder` is configured with; png where it was not asked for one."""
+    """Return the format that the run of `folder` is configured with; png where none was chosen."""
     path = folder / "config.yaml"
     if not path.is_file():
         return FORMATS[0]
@@ -80,4 +80,5 @@ def _format(folder: Path) -> str:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError:
         raise ArgumentError("config.yaml", "a configuration in YAML", str(path)) from None
-    return choice("figures.format", config.get("figures", {}).get("format", FORMATS[0]), FORMATS)
+    chosen = choice("figures.format", config.get("figures", {}).get("format", FORMATS[0]), (*FORMATS, "none"))
+    return FORMATS[0] if chosen == "none" else chosen

@@ -21,9 +21,11 @@ def draw_figures(folder: RunFolder, tracker: Tracker, signals: Interruption, for
         folder: Of the run; its arrays are saved.
         tracker: Of the run.
         signals: Where they arrive; one that has come before draws nothing.
-        form: The format, such as png.
+        form: The format, such as png; none: nothing is drawn.
     """
     command = f"python -m rnnexp.report {shlex.quote(str(folder.path))}"
+    if form == "none":
+        return command
     try:
         signals.check()
         paths = _draw(folder.path, form)

@@ -69,7 +69,7 @@ class Job:
             False runs what has finished again. None is the default, False alone and True in a sweep.
         sweep: What the runs of one sweep share; None outside a sweep.
         together: What the replicas of one command share; None of a job that is trained alone.
-        figure_format: In which its figures are written, such as png.
+        figure_format: In which its figures are written, such as png; none: they are not drawn.
     """
 
     plan: Plan

@@ -107,7 +107,7 @@ SCALARS: dict[str, Check] = {
     "validation.sequences": _at_least(2),
     "verdict.decades": checks.positive,
     "checkpoint.every": _at_least(0),
-    "figures.format": _one_of("png", "svg", "pdf"),
+    "figures.format": _one_of("png", "svg", "pdf", "none"),
     "tracking.kind": _one_of("mlflow", "none"),
     "tracking.every": _at_least(1),
     "tracking.model": checks.boolean,
