@@ -151,7 +151,16 @@ def test_a_sweep_leaves_complete_runs_equal_to_single_ones(tracking_uri, tmp_pat
         assert_complete(client, run)
         assert run.info.run_name in answer.stdout
 
-    run_job(composed("experiment=smoke", "steps=60", "tracking=none", "seed=1", "output_dir=alone"))
+    run_job(
+        composed(
+            "experiment=smoke",
+            "steps=60",
+            "tracking=none",
+            "seed=1",
+            "output_dir=alone",
+            "figures.format=none",
+        )
+    )
     (alone,) = (tmp_path / "alone").glob("*/*")
     second = runs[1]
     assert_same_arrays(arrays(alone), arrays(second.data.tags["run_folder"]))
@@ -212,7 +221,10 @@ def assert_model_is(run, path):
     np.testing.assert_array_equal(answer, keras.models.load_model(path).predict(x, verbose=0))
 
 
-LONG = ("units=8", "seq_len=12", "batch_size=8", "steps=1500", "probe.every=1500", "validation.every=500")
+LONG = (
+    *("units=8", "seq_len=12", "batch_size=8", "steps=1500", "probe.every=1500", "validation.every=500"),
+    "figures.format=none",
+)
 
 
 @contextlib.contextmanager

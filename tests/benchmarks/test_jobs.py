@@ -6,6 +6,7 @@ from benchmarks.stopwatch import Stopwatch
 TINY = ("seq_len=6", "units=4", "batch_size=4", "steps=20", "jit=false")
 
 
+@pytest.mark.sweep
 def test_the_parts_of_a_job_add_up():
     found = jobs.measure(TINY, jobs=3)
     assert found["jobs"] == 1
@@ -15,6 +16,7 @@ def test_the_parts_of_a_job_add_up():
     assert len(found["parts"]) == 8
 
 
+@pytest.mark.sweep
 def test_the_share_of_tracking_is_of_the_whole_run():
     found = jobs.measure_tracking(TINY, rounds=1)
     parts = [found[name] for name in ("importing MLflow", "records in MLflow", "the saved model")]

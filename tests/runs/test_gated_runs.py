@@ -167,7 +167,7 @@ def test_a_run_that_was_killed_goes_on_to_the_bit(name, tmp_path):
 
 
 SMALL = (
-    *("units=8", "seq_len=12", "batch_size=8", "jit=false", "tracking=none", "tracking.every=10"),
+    *("units=8", "seq_len=12", "batch_size=8", "jit=false", "tracking=none", "figures.format=none"),
     *("probe.every=20", "validation.every=20", "checkpoint.every=20"),
 )
 

@@ -391,7 +391,7 @@ def test_the_log_ends_with_the_run(training):
 
 def test_a_run_in_another_thread_does_without_signals(training):
     training.acts.append(trained)
-    thread = threading.Thread(target=run_job, args=(composed("tracking=none"),))
+    thread = threading.Thread(target=training.run, args=(composed("tracking=none"),))
     thread.start()
     thread.join()
     assert Records(["tracking=none"]).status == "FINISHED"

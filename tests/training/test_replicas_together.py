@@ -140,7 +140,7 @@ def first_step(watcher):
 
 def test_replicas_behind_catch_up_to_the_undisturbed_results(tmp_path):
     """One has an older checkpoint, as after a kill between two of them, and one has none."""
-    plans, interruption = PLANS["float32"], SignalAfter(5)
+    plans, interruption = PLANS["float32"][:3], SignalAfter(5)
     states = [tmp_path / f"{place}.npz" for place in range(len(plans))]
     older = tmp_path / "older.npz"
 
@@ -152,13 +152,13 @@ def test_replicas_behind_catch_up_to_the_undisturbed_results(tmp_path):
     with pytest.raises(Killed, match="SIGTERM"):
         together(plans, tmp_path, interruption=interruption, on_return=on_return)
     taken = expected(plans[1])[0]["taken"]
-    assert [checkpoint.steps_in(path) for path in states] == [10, taken, 10, 10]
+    assert [checkpoint.steps_in(path) for path in states] == [10, taken, 10]
     assert checkpoint.steps_in(older) == 4
     older.replace(states[0])
     states[2].unlink()
 
     watchers = [Watcher() for _ in plans]
-    found = together(plans, tmp_path, resume=[True, True, False, True], watchers=watchers)
+    found = together(plans, tmp_path, resume=[True, True, False], watchers=watchers)
     for plan, run in zip(plans, found, strict=True):
         assert_same(run, expected(plan)[0])
     first = [
