@@ -13,9 +13,8 @@ The loop is written by hand since XLA over TensorFlow's own gradient of `tf.whil
 Everything is time-major, (T, B, H), so that one step is one contiguous slice.
 """
 
-import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -56,77 +55,37 @@ def scan(
 
     Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337).
     """
-    steps = functools.partial(Recurrence, activation=activation)
-    inputs = (projected, recurrent_kernel, initial_state)
-    return differentiable(steps, inputs, return_states=return_states, taps=taps)
-
-
-def differentiable(
-    recurrence: Callable[..., "Steps"],
-    inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
-    *,
-    return_states: bool = True,
-    taps: Sequence[tf.Tensor] = (),
-) -> Scanned:
-    """Run `recurrence(*inputs)` forward, and backward where somebody asks for a gradient.
-
-    Args:
-        recurrence: p, W_hh and h_0 -> the steps.
-        inputs: Those three.
-        return_states: As for `scan`.
-        taps: As for `scan`.
-    """
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, initial_state, *taps):
-        recurrent = recurrence(projected, recurrent_kernel, initial_state)
-        states = recurrent.states()
+        recurrence = Recurrence(projected, recurrent_kernel, initial_state, activation)
+        states = recurrence.states()
 
         def adjoint(*upstream):
             direct = upstream[0] if return_states else None
-            back = recurrent.adjoint(states, direct, upstream[-1], taps)
+            back = recurrence.adjoint(states, direct, upstream[-1], taps)
             return back.deltas, back.to_kernel, back.to_initial, *back.records
 
         return ((states, states[-1]) if return_states else states[-1]), adjoint
 
-    result = run(*inputs, *taps)
+    result = run(projected, recurrent_kernel, initial_state, *taps)
     return Scanned(*result) if return_states else Scanned(None, result)
 
 
 class Adjoint(NamedTuple):
-    """What flows back out of a stretch of steps.
+    """The gradients of a run of consecutive steps.
 
-    `deltas` dL/da_t (T, B, H), `to_kernel` dL/dW_hh (H, H), `to_initial` dL/dh_0 (B, H), `records` one for
-    each tap.
+    Attributes:
+        deltas: dL/da_t, (T, B, H).
+        to_kernel: dL/dW_hh, (H, H).
+        to_initial: dL/dh_0, (B, H).
+        records: What each tap receives, in the order of the taps.
     """
 
     deltas: tf.Tensor
     to_kernel: tf.Tensor
     to_initial: tf.Tensor
     records: list[tf.Tensor]
-
-
-class Steps(Protocol):
-    """A stretch of T steps, forward and backward: step by step in `Recurrence`, or by a kernel of a GPU."""
-
-    def states(self) -> tf.Tensor:
-        """Return h_1 .. h_T, (T, B, H)."""
-
-    def adjoint(
-        self,
-        states: tf.Tensor,
-        direct: tf.Tensor | None,
-        from_future: tf.Tensor,
-        taps: Sequence[tf.Tensor],
-    ) -> Adjoint:
-        """Go back from the last step to the first.
-
-        Args:
-            states: h_1 .. h_T, (T, B, H).
-            direct: What the loss sends to every state by itself, (T, B, H); None: nothing.
-            from_future: What it sends to h_T by later steps, (B, H).
-            taps: For each, the shape in which dL/dh_t is wanted, as for `scan`.
-        """
 
 
 def to_kernel(states: tf.Tensor, initial_state: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
@@ -136,7 +95,7 @@ def to_kernel(states: tf.Tensor, initial_state: tf.Tensor, deltas: tf.Tensor) ->
 
 
 class Recurrence(NamedTuple):
-    """A stretch of T steps from a state h_0 that is known: all of a sequence, or a part of it.
+    """T consecutive steps from a known state h_0: a whole sequence, or a segment of it.
 
     Attributes:
         projected: p, (T, B, H).
@@ -165,8 +124,21 @@ class Recurrence(NamedTuple):
         )
         return tf.ensure_shape(states.stack(), self.projected.shape)
 
-    def adjoint(self, states, direct, from_future, taps) -> Adjoint:
-        """Go back from the last step to the first; arguments as `Steps.adjoint`."""
+    def adjoint(
+        self,
+        states: tf.Tensor,
+        direct: tf.Tensor | None,
+        from_future: tf.Tensor,
+        taps: Sequence[tf.Tensor],
+    ) -> Adjoint:
+        """Run the backward pass, from the last step to the first.
+
+        Args:
+            states: h_1 .. h_T, (T, B, H).
+            direct: dL/dh_t by the output of each step alone, (T, B, H); None: 0.
+            from_future: dL/dh_T by the steps after T, (B, H).
+            taps: As for `scan`.
+        """
         recorders = [_recorder(tap, states) for tap in taps]
         backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders)
         deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
@@ -184,12 +156,12 @@ class Recurrence(NamedTuple):
 
 
 def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
-    """T as a number where the graph knows it, as XLA needs it for its loops."""
+    """Return T, as a number if the graph knows it: XLA needs that for its loops."""
     return tf.shape(sequence)[0] if sequence.shape[0] is None else sequence.shape[0]
 
 
 class _Backward:
-    """The loop from t = T to 1: g_t, delta_t and what `recorders` keep of them."""
+    """The loop from t = T to 1: computes g_t and delta_t, and passes them to the `recorders`."""
 
     def __init__(self, direct, slopes, recurrent_kernel, recorders: "list[LogNorm | Vectors]"):
         self.direct = direct
@@ -220,7 +192,7 @@ class _Backward:
 
 
 class Vectors(NamedTuple):
-    """g_t = dL/dh_t and delta_t = dL/da_t of every step of a loop, as they are.
+    """Records g_t = dL/dh_t and delta_t = dL/da_t of every step of a loop.
 
     Attributes:
         like: A state, (B, H).
@@ -229,29 +201,29 @@ class Vectors(NamedTuple):
     like: tf.Tensor
 
     def array(self, time_steps) -> tf.TensorArray:
-        """An empty array for one `partial` a step."""
+        """Return an empty array with a place for the `partial` of each step."""
         return tf.TensorArray(self.like.dtype, size=time_steps, element_shape=(2, *self.like.shape))
 
     def partial(self, g: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
-        """Both, (2, B, H)."""
+        """Return g_t and delta_t of one step, (2, B, H)."""
         return tf.stack([g, delta])
 
     def record(self, partials: tf.Tensor) -> tf.Tensor:
-        """Those of all steps, (T, 2, B, H)."""
+        """Return g_t and delta_t of all steps, (T, 2, B, H)."""
         return partials
 
 
 def _recorder(tap: tf.Tensor, states: tf.Tensor) -> "LogNorm | Vectors":
-    """What keeps of every step that which `tap` asks for by its shape."""
+    """Return the recorder of what `tap` asks for by its shape."""
     return Vectors(states[0]) if tap.shape.rank == 4 else LogNorm.of(tap, states)
 
 
 class LogNorm:
-    """ln ||g_t|| for every step of a loop, without over- or underflow of the squares.
+    """Records ln ||g_t|| of every step of a loop, without over- or underflow of the squares.
 
-    In the loop only the squares are summed, along one axis; logarithm and remaining sum follow once for all
-    steps. float32 is squared in float64, whose exponent range holds every square; of float64 the logarithms
-    are kept, from `rnnexp.nn.log_norm`.
+    The loop sums the squares along one axis only; the other sum and the logarithm follow after the loop, for
+    all steps at once. float32 is squared in float64, whose exponent range holds every square. For float64 the
+    loop records logarithms instead, from `rnnexp.nn.log_norm`.
     """
 
     def __init__(self, axis: int, size: int | None, dtype: tf.DType):
@@ -261,16 +233,16 @@ class LogNorm:
 
     @classmethod
     def of(cls, tap: tf.Tensor, states: tf.Tensor) -> "LogNorm":
-        """The norm that `tap` asks for: (T,) over batch and units, (T, B) of every sample."""
+        """Return the recorder of a tap: of the batch norm for a tap (T,), of sample norms for (T, B)."""
         per_sample = tap.shape.rank == 2
         return cls(axis=1 if per_sample else 0, size=states.shape[1 if per_sample else 2], dtype=states.dtype)
 
     def array(self, time_steps) -> tf.TensorArray:
-        """An empty array for one `partial` a step."""
+        """Return an empty array with a place for the `partial` of each step."""
         return tf.TensorArray(tf.float64, size=time_steps, element_shape=(self.size,))
 
     def partial(self, g: tf.Tensor, delta: tf.Tensor | None = None) -> tf.Tensor:
-        """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""
+        """Return the sum of squares of g (B, H) along the axis, or its logarithm if g is float64."""
         if self.wide:
             return 2 * log_norm(g, [self.axis])
         squares = tf.square(tf.cast(g, tf.float64))
@@ -289,10 +261,10 @@ _HALVINGS = 6  # each doubles the code that XLA makes of the sum
 
 
 def _sum_of_rows(rows: tf.Tensor) -> tf.Tensor:
-    """sum_b rows (B, H) -> (H,), the lower half added to the upper again and again.
+    """Return sum_b rows (B, H) -> (H,), by adding one half of the rows to the other again and again.
 
-    XLA vectorises additions, but not a reduction that it has fused with what follows: in the backward loop
-    this sum costs a fraction of `tf.reduce_sum`. It is the more exact one, too.
+    XLA vectorises additions, but not a reduction that it has fused with the operations after it: in the
+    backward loop this sum costs a fraction of `tf.reduce_sum`. It also has a smaller rounding error.
     """
     size = rows.shape[0]
     for _ in range(_HALVINGS):
