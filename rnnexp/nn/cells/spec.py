@@ -164,22 +164,41 @@ class CellSpec(abc.ABC):
         return PerBlock(recurrent, len(self.blocks), self.blocks.index(self.candidate))
 
 
-def gate_slopes(spec: CellSpec, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
-    """Return sigma' of every unit of every gate of a Keras cell with gates, (T, B, (n - 1) H).
+@dataclasses.dataclass(frozen=True)
+class GatedCell(CellSpec):
+    """A gated cell of Keras: `target` names its class, and the arguments are those of that class."""
 
-    Arguments are those of `CellSpec.units`.
-    """
-    import tensorflow as tf
+    def build(
+        self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
+    ) -> "keras.layers.Layer":
+        """Return a new cell of that class."""
+        import keras
 
-    from rnnexp.nn import activations
+        from rnnexp.nn import activations
 
-    pre_activations = tf.matmul(x, cell.kernel) + tf.matmul(before[..., : cell.units], cell.recurrent_kernel)
-    if cell.bias is not None:
-        # Of a GRU there are two, in rows.
-        pre_activations += tf.reduce_sum(tf.reshape(cell.bias, (-1, cell.kernel.shape[1])), axis=0)
-    each = zip(spec.blocks, tf.split(pre_activations, len(spec.blocks), axis=2), strict=True)
-    gates = tf.concat([a for name, a in each if name in spec.gates], axis=2)
-    return where_finite(activations.slope(cell.recurrent_activation, gates), gates)
+        return getattr(keras.layers, self.target.removeprefix("keras.layers."))(
+            units,
+            activations.by_name(activation),
+            **dataclasses.asdict(self),
+            kernel_initializer=kernel,
+            recurrent_initializer=self.per_block(recurrent),
+            dtype=dtype,
+        )
+
+    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
+        """Return sigma' of every unit of every gate: below 0.01 the gate stays open or shut."""
+        import tensorflow as tf
+
+        from rnnexp.nn import activations
+
+        h = before[..., : cell.units]
+        pre_activations = tf.matmul(x, cell.kernel) + tf.matmul(h, cell.recurrent_kernel)
+        if cell.bias is not None:
+            # The bias of a GRU has two rows, which add up.
+            pre_activations += tf.reduce_sum(tf.reshape(cell.bias, (-1, cell.kernel.shape[1])), axis=0)
+        each = zip(self.blocks, tf.split(pre_activations, len(self.blocks), axis=2), strict=True)
+        gates = tf.concat([a for name, a in each if name in self.gates], axis=2)
+        return Units(where_finite(activations.slope(cell.recurrent_activation, gates), gates))
 
 
 def where_finite(slopes: "tf.Tensor", pre_activations: "tf.Tensor") -> "tf.Tensor":
