@@ -1,5 +1,5 @@
-"""Sweeps to be trusted: jobs in processes of their own, skipped when done, gone on with when interrupted.
+"""Sweeps: each job runs in its own process, is skipped if it has finished, and resumes if it was interrupted.
 
-`supervision` is what the user sees, `worker` does one job of the launcher, `process` runs it, `underway`
-watches over that, `folder` is how all of them know of each other.
+`supervision` runs the whole sweep in the process that the user sees. `launcher` starts a process for each job
+of a local sweep, `job` is what that process runs, and `folder` is how the processes communicate.
 """

@@ -1,4 +1,4 @@
-"""The folder of a sweep: what it is, what became of its jobs, and the wish that it stop."""
+"""The folder of a sweep: its command, the outcomes of its jobs, and the request to stop."""
 
 import contextlib
 import datetime
@@ -19,17 +19,17 @@ from rnnexp.sweep.outcome import Outcome
 _STATE = "sweep.json"
 _TABLE = "jobs.json"
 _RUNS = "earlier.json"
-_PATIENCE = 60.0  # seconds: a job that is told to stop ends at the next return from its training step
+_PATIENCE = 60.0  # seconds for jobs of earlier calls to stop: each finishes the training steps under way
 _POLL = 0.1
 
 
 class SweepFolder:
     """`sweep.json` (command, store, parent run), `jobs/` (a file and the console of each job), `jobs.json`.
 
-    It is how the processes of a sweep, and the machines of one that share the folder, know of each other.
+    The processes of a sweep, on one machine or on several that share the folder, communicate through it.
 
-    A sweep is called once, and again after an interruption. Whoever works for an earlier call, which was
-    killed and could not tell, learns here that it is over: for him it is `stopping`.
+    The same sweep can be called again after an interruption. Jobs of an earlier call that was killed may
+    still be running: in their processes `stopping` becomes true when a later call begins.
 
     Args:
         path: The folder.
@@ -81,7 +81,7 @@ class SweepFolder:
             yield
 
     def begin(self) -> None:
-        """Begin a call: end those before it, wait for their jobs, and forget their outcomes.
+        """Begin a call: stop the jobs of earlier calls, wait for them, and delete all outcomes.
 
         Raises:
             ArgumentError: A job of an earlier call does not end.
@@ -94,7 +94,7 @@ class SweepFolder:
             path.unlink()
 
     def worker(self) -> contextlib.AbstractContextManager[None]:
-        """Be one of those at work for the sweep, for whom the next call waits."""
+        """Hold a lock while a job runs; the next call of the sweep waits until it is released."""
         return lock.shared(self._workers)
 
     @property
@@ -115,17 +115,17 @@ class SweepFolder:
             time.sleep(_POLL)
 
     def remember_runs(self, runs: Mapping[str, Sequence[str]]) -> None:
-        """Keep the folders of all earlier runs by `config_hash`, so that no job looks through all of them."""
+        """Store the folders of all earlier runs by `config_hash`, so that no job has to search for them."""
         StateFile(self.path / _RUNS).write({"runs": dict(runs)})
 
     def runs_of(self, hashes: Sequence[str], root: Path) -> list[RunFolder]:
-        """Return the earlier runs of a configuration, the newest first, remembered or found below `root`."""
-        kept = StateFile(self.path / _RUNS).read()
-        runs = kept["runs"] if kept else runs_below(root)
+        """Return the earlier runs of a configuration, the newest first: stored, or found below `root`."""
+        stored = StateFile(self.path / _RUNS).read()
+        runs = stored["runs"] if stored else runs_below(root)
         return runs_of(hashes, runs)
 
     def outcome(self, number: int) -> Outcome | None:
-        """Return what is known of a job; None before it was looked at."""
+        """Return what is known of a job; None before it begins."""
         values = StateFile(self._job(number)).read()
         return Outcome.from_dict(values) if values else None
 
@@ -135,7 +135,7 @@ class SweepFolder:
         StateFile(self._job(outcome.number)).write(outcome.as_dict())
 
     def outcomes(self) -> dict[int, Outcome]:
-        """Return what is known of every job that was looked at."""
+        """Return what is known of every job that has begun, by its number."""
         found = (self.outcome(int(path.stem)) for path in sorted(self._jobs.glob("*.json")))
         return {outcome.number: outcome for outcome in found if outcome is not None}
 
@@ -144,14 +144,14 @@ class SweepFolder:
         return self._jobs / f"{number:04d}.txt"
 
     def stop(self, urgency: int) -> None:
-        """Ask everything in the sweep to stop; `urgency` is how often that was asked."""
-        # Unbuffered: the handler of a second signal may interrupt this one, which must not write later.
+        """Ask all processes of the sweep to stop; `urgency` counts the requests so far."""
+        # Unbuffered: a second signal may interrupt this write, and the first must not be written after it.
         with self._stop.open("wb", buffering=0) as file:
             file.write(str(urgency).encode())
 
     @property
     def stopping(self) -> int:
-        """How often it was asked to stop; once at least where another call has begun."""
+        """How often the sweep was asked to stop; at least 1 if a later call has begun."""
         try:
             return int(self._stop.read_text(encoding="utf-8") or 1)
         except FileNotFoundError:
@@ -181,7 +181,7 @@ class SweepFolder:
 
 
 def signature(overrides: Sequence[str], store: str) -> str:
-    """Return what two calls of one sweep share: what was typed less `UNSCIENTIFIC` keys, and the store.
+    """Return the hash that all calls of one sweep share: of the store and the overrides of scientific keys.
 
     >>> signature(["seed=0,1", "launcher=joblib"], "none") == signature(["seed=0,1"], "none")
     True

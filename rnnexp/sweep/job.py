@@ -1,4 +1,4 @@
-"""One job of a sweep in the process that it has for itself: decide, run, write down what became of it."""
+"""One job of a sweep, in its own process: decide whether to run it, run it, record its outcome."""
 
 import contextlib
 import dataclasses
@@ -30,39 +30,39 @@ from rnnexp.tracking.sync import load_model, sync
 from rnnexp.tracking.upload import awaits_upload
 
 CALL = "RNNEXP_SWEEP_CALL"
-"""The environment variable that tells a job on another machine the call of the sweep that it works for."""
+"""The environment variable that holds the id of the sweep's call, for jobs on other machines."""
 
 _POLL = 0.25  # seconds
-_GRACE = 3.0  # seconds: to close the records of a job that is to end at once
+_GRACE = 3.0  # seconds that a job has to close its records after a second request to stop
 UNSENT = "its records are not in MLflow yet; the same command sends them"
 _TRIES = 2
 
 
 def run_in_sweep(config: DictConfig, settings: Any) -> None:
-    """Do the job that Hydra composed, in the process that the launcher of a cluster gives it.
+    """Run the job that Hydra composed, in a process that the launcher of a cluster started.
 
     Raises:
-        RuntimeError: It failed, and nobody watches over the sweep who would say so.
+        RuntimeError: It failed, and no supervisor of the sweep will report that.
     """
     folder = SweepFolder(Path(settings.sweep.dir), os.environ.get(CALL))
     state, overrides = folder.state.read(), settings.overrides.task
-    if state.get("launcher") != "submitit":  # there the share of the cores is what Slurm allots
+    if state.get("launcher") != "submitit":  # Slurm assigns the cores itself
         workers = state.get("workers", 1)
-        workers = cores() if workers is None else workers  # a node of Ray's takes a job for each core
+        workers = cores() if workers is None else workers  # a node of a Ray cluster runs a job on each core
         os.environ.update(thread_limits(cores(), workers, os.environ))
     do_job(folder, settings.job.num, overrides, lambda: member(folder, config, settings))
     raise_unseen(folder, settings.job.num)
 
 
 def raise_unseen(folder: SweepFolder, number: int) -> None:
-    """Raise RuntimeError if a job went wrong and nobody watches over the sweep who would say so."""
+    """Raise RuntimeError if a job failed or was killed and no supervisor of the sweep will report that."""
     outcome = folder.outcome(number)
     if outcome is not None and outcome.bad and not folder.state.read():
         raise RuntimeError(f"{outcome.name or 'the job'} {outcome.status.lower()}: {outcome.note}")
 
 
 def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
-    """Return a job of the sweep, with the folder of its runs where the sweep was started.
+    """Return a job of the sweep; its output folder is relative to where the sweep was started.
 
     Raises:
         ArgumentError: A value is wrong; names its dotted key.
@@ -77,10 +77,10 @@ def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
 
 
 def do_job(folder: SweepFolder, number: int, overrides: Sequence[str], make: Callable[[], Job]) -> None:
-    """Do job `number` of a sweep and write down what became of it.
+    """Run job `number` of a sweep and record its outcome; errors and signals are recorded, not raised.
 
-    Whatever happens to the job, this returns. A job that this call of the sweep has ended already is not done
-    again; one whose process was killed is, once, where the launcher starts it again.
+    A job that has ended in this call of the sweep does not run again. A job whose process was killed runs a
+    second time if the launcher starts it again, but not a third time.
 
     Args:
         folder: Of the sweep.
@@ -97,22 +97,22 @@ def do_job(folder: SweepFolder, number: int, overrides: Sequence[str], make: Cal
             note = f"its process was killed {_TRIES} times"
             folder.record(dataclasses.replace(outcome, status="KILLED", note=note))
         else:
-            _Work(folder, outcome).do(make)
+            _RunningJob(folder, outcome).run(make)
 
 
-class _Work:
-    """A job that is being done; each step is written down."""
+class _RunningJob:
+    """A job that is running; every change of its outcome is recorded."""
 
     def __init__(self, folder: SweepFolder, outcome: Outcome):
         self._folder, self._outcome = folder, outcome
         self._run: RunFolder | None = None
         self._note_down()
 
-    def do(self, make: Callable[[], Job]) -> None:
+    def run(self, make: Callable[[], Job]) -> None:
         started, note = time.monotonic(), ""
         status: Literal["WAITING", "FAILED"] = "FAILED"
         try:
-            with interruption(), _stopped_with(self._folder):
+            with interruption(), _signalled_by(self._folder):
                 self._begin(make())
         except Killed as killed:
             status, note = "WAITING", str(killed)
@@ -120,7 +120,7 @@ class _Work:
             traceback.print_exc()
             note = one_line(error)
         if self._outcome.status != "SKIPPED":
-            # The run knows best: a signal may have come when it had finished.
+            # The status in the run's folder decides: the signal may have come after the run had finished.
             status = status if self._run is None else self._run.state()["status"]
             unsent = UNSENT if self._run is not None and awaits_upload(self._run.path) else ""
             self._note_down(status=status, note=unsent if status == "FINISHED" else note)
@@ -148,34 +148,35 @@ class _Work:
 
 
 def late(job: Job, run: RunFolder) -> str:
-    """Send to MLflow what it did not take while the run was at work; return what is to be said of that."""
+    """Send the records of a finished run that MLflow lacks; return a note on the result for the table."""
     if not awaits_upload(run.path):
         return ""
     try:
         sync(run.path, load_model, job.tracking.uri)
         run.update(run_id=sent(run.path)["run_id"])
-    except Exception as error:  # of MLflow: the run has finished, and the next call tries again
+    except Exception as error:  # MLflow's errors vary; the run has finished, and the next call tries again
         return f"{UNSENT} ({one_line(error)})"
     return "its records have been sent to MLflow now"
 
 
 @contextlib.contextmanager
-def _stopped_with(folder: SweepFolder) -> Iterator[None]:
-    """Hand the wish that the sweep stop to this process as a signal; its end, by a kill, is a first wish.
+def _signalled_by(folder: SweepFolder) -> Iterator[None]:
+    """Signal this process when the sweep is asked to stop, or when its parent process has been killed.
 
-    The first wish leaves time for a checkpoint, the second for closing the records.
+    The first request (SIGINT) leaves time for a checkpoint, the second (SIGTERM) for closing the records; the
+    process kills itself if it outlasts that.
     """
     over, parent = threading.Event(), multiprocessing.parent_process()
 
     def watch() -> None:
-        known = 0
+        handled = 0
         while not over.wait(_POLL):
             orphaned = parent is not None and not parent.is_alive()
-            wishes = max(folder.stopping, int(orphaned))
-            if wishes > known:
-                os.kill(os.getpid(), signal.SIGINT if wishes == 1 else signal.SIGTERM)
-                known = wishes
-            if known > 1 and not over.wait(_GRACE):
+            requests = max(folder.stopping, int(orphaned))
+            if requests > handled:
+                os.kill(os.getpid(), signal.SIGINT if requests == 1 else signal.SIGTERM)
+                handled = requests
+            if handled > 1 and not over.wait(_GRACE):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -190,11 +191,11 @@ def _stopped_with(folder: SweepFolder) -> Iterator[None]:
 def close_records(
     folder: SweepFolder, job: Job, outcome: Outcome, status: Literal["KILLED", "FAILED"], note: str
 ) -> None:
-    """Close the records of a job whose process is gone, and write down what became of it."""
+    """Close the records of a job whose process has ended without doing so, and record its outcome."""
     run = None if outcome.run_folder is None else RunFolder(Path(outcome.run_folder))
     if run is not None and run.state().get("status") == "RUNNING":
         try:
             run_context.end(job, run, status, note)
-        except Exception as error:  # of its records, which no other job is to suffer from
+        except Exception as error:  # records that cannot be closed must not end the other jobs
             note = f"{note}; its records are not closed: {one_line(error)}"
     folder.record(dataclasses.replace(outcome, status=status, note=note))

@@ -1,7 +1,7 @@
-"""The launcher of this machine: a process for each job, which is a fork of a server that has all imported.
+"""The local launcher: one process for each job, forked from a server that has imported TensorFlow already.
 
-The server has TensorFlow, Keras and MLflow imported and has not begun to work with them, so that it has no
-threads that a fork would lose. Off Linux, where system libraries do not allow that, each job is a fresh
+The server has imported TensorFlow, Keras and MLflow but has not used them, so that it runs no threads that a
+fork would lose. On systems other than Linux, whose libraries do not allow such a fork, each job is a fresh
 process.
 """
 
@@ -35,7 +35,7 @@ PRELOADED = [
     "rnnexp.plotting.run_figures",
     "PIL.PngImagePlugin",
 ]
-"""What the server imports."""
+"""The modules that the server imports."""
 
 _PRELOADED_FOR_MLFLOW = [
     *("mlflow.tensorflow", "mlflow.pyfunc", "mlflow.models.rag_signatures", "alembic.command"),
@@ -45,11 +45,11 @@ _ROOT = Path(__file__).parents[2]
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _POLL = 0.25  # seconds
 _TRIES = 3  # processes that end before their job begins
-_SPARE = 1  # a process that is there for the next job, while that of the last one ends
+_SPARE = 1  # processes beyond the workers: the next job starts while the process of the last one still exits
 
 
 def launch(config: DictConfig, loader: Any, job_overrides: Sequence[Sequence[str]], first: int) -> None:
-    """Do the jobs of a sweep.
+    """Run the jobs of a sweep, each in its own process (`_Jobs._schedule` starts them).
 
     Args:
         config: Of the sweep, Hydra's own included.
@@ -58,7 +58,7 @@ def launch(config: DictConfig, loader: Any, job_overrides: Sequence[Sequence[str
         first: Number of the first job.
 
     Raises:
-        RuntimeError: A job went wrong, and nobody watches over the sweep who would say so.
+        RuntimeError: A job failed or was killed, and no supervisor of the sweep will report that.
     """
     setup_globals()
     folder = SweepFolder(Path(config.hydra.sweep.dir), config.hydra.job.env_set.get(CALL))
@@ -81,8 +81,8 @@ def launch(config: DictConfig, loader: Any, job_overrides: Sequence[Sequence[str
         raise_unseen(folder, number)
 
 
-class _Begun(NamedTuple):
-    """What a process of a job is told: the sweep's folder, number, overrides, job, its environment."""
+class _Scheduled(NamedTuple):
+    """A job that has a process: the arguments of `in_process`, its place among the workers, its tries."""
 
     folder: SweepFolder
     number: int
@@ -98,11 +98,11 @@ class _Jobs:
 
     def __init__(self, folder: SweepFolder, workers: int, gpus: int):
         self._folder, self._workers, self._gpus = folder, workers, gpus
-        self._at_work: dict[Future[None], _Begun] = {}
+        self._at_work: dict[Future[None], _Scheduled] = {}
         self._pool: ProcessPool | None = None
 
     def begin(self, number: int, overrides: tuple[str, ...], config: DictConfig, loader: Any) -> None:
-        """Begin a job as soon as it has a place; it is composed before, while others are at work."""
+        """Compose a job while others run, and start it as soon as a worker is free."""
         if self._folder.stopping:
             return
         try:
@@ -117,33 +117,35 @@ class _Jobs:
         self.settle(below=self._workers)
         place = min(set(range(self._workers)) - {begun.place for begun in self._at_work.values()})
         environ = own_gpu(place, self._gpus, self._workers, os.environ)
-        self._schedule(_Begun(self._folder, number, overrides, job, environ, place))
+        self._schedule(_Scheduled(self._folder, number, overrides, job, environ, place))
 
     def settle(self, below: int) -> None:
-        """Wait until fewer jobs are at work, and write down what became of those whose process was killed."""
+        """Wait until fewer than `below` jobs run; record the outcome of those whose process was killed."""
         while len(self._at_work) >= below:
-            # A signal may reach another thread, but Python handles it in this one, which must wake for it.
+            # With a timeout: a signal may reach another thread, but its handler runs when this thread wakes.
             for future in wait(self._at_work, _POLL, return_when=FIRST_COMPLETED).done:
                 begun, error = self._at_work.pop(future), future.exception()
                 if isinstance(error, BrokenProcessPool) and begun.tries < _TRIES:
-                    self._schedule(begun._replace(tries=begun.tries + 1))  # another process was killed
+                    # The pool broke since the process of another job was killed.
+                    self._schedule(begun._replace(tries=begun.tries + 1))
                 elif error is not None:
                     code = error.exitcode if isinstance(error, ProcessExpired) else None
-                    self._lose(begun, code, f"{type(error).__name__}: {error}")
+                    self._record_death(begun, code, f"{type(error).__name__}: {error}")
 
     def end(self) -> None:
-        """End all processes; a job that is still at work has had its time to end."""
+        """Kill all processes; a job that still runs has had its time to stop."""
         self._end_pool()
         for begun in self._at_work.values():
             outcome = self._folder.outcome(begun.number)
             if outcome is not None and outcome.status == "RUNNING":
-                self._lose(begun, -signal.SIGKILL, "")
+                self._record_death(begun, -signal.SIGKILL, "")
 
-    def _schedule(self, begun: _Begun) -> None:
+    def _schedule(self, begun: _Scheduled) -> None:
+        """Start the process of a job."""
         if self._pool is None or not self._pool.active:
             self._end_pool()
             context = _context(begun.job.tracking.uri is not None)
-            # In sessions of their own: signals of the terminal reach the sweep's first process alone.
+            # Each process leads a session of its own, so that Ctrl-C reaches the supervising process alone.
             self._pool = ProcessPool(self._workers + _SPARE, 1, initializer=os.setsid, context=context)
         self._at_work[self._pool.schedule(in_process, begun)] = begun
 
@@ -152,7 +154,8 @@ class _Jobs:
             self._pool.stop()
             self._pool.join()
 
-    def _lose(self, begun: _Begun, code: int | None, note: str) -> None:
+    def _record_death(self, begun: _Scheduled, code: int | None, note: str) -> None:
+        """Record the outcome of a job whose process ended without recording it itself."""
         outcome = self._folder.outcome(begun.number) or Outcome(begun.number, begun.overrides)
         if outcome.ended:
             return
@@ -172,14 +175,14 @@ class _Jobs:
 def in_process(
     folder: SweepFolder, number: int, overrides: Sequence[str], job: Job, environ: Mapping[str, str], *_: int
 ) -> None:
-    """Do a job of the sweep in this process: its output goes to a file, that of compiled code too."""
+    """Run a job of the sweep in this process; all output goes to a file, that of compiled code too."""
     os.environ.update(environ)
     console = os.open(folder.console(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(console, stream)
     faulthandler.enable()
     sys.argv = ["run.py", *job.overrides]
-    gc.freeze()  # half a million objects of imported modules, which a collection would go through
+    gc.freeze()  # spares each collection the half million objects of the imported modules
     do_job(folder, number, overrides, lambda: job)
 
 

@@ -1,4 +1,4 @@
-"""What became of one job of a sweep."""
+"""The outcome of one job of a sweep."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ BAD = ("FAILED", "KILLED")
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A job of a sweep, as far as it got.
+    """A job of a sweep and how far it has come.
 
     Attributes:
         number: Its place in the sweep, from 0.
@@ -35,7 +35,7 @@ class Outcome:
         note: Why it failed, was killed or skipped; "" otherwise.
         resumed: Whether it went on from a checkpoint.
         seconds: Wall-clock time in this call of the sweep.
-        tries: How often this sweep began it.
+        tries: How often it began in this call of the sweep.
     """
 
     number: int
@@ -63,18 +63,18 @@ class Outcome:
         return self.status in BAD
 
     def without_process(self, stopped: bool) -> "Outcome":
-        """Return it as it is once its launcher is gone: killed if its run was open, else as if not begun."""
+        """Return the outcome after its process has disappeared: killed if it was running, else waiting."""
         if self.status != "RUNNING":
             return dataclasses.replace(self, status="WAITING")
         note = "ended by force" if stopped else "its process is gone; the same command goes on with it"
         return dataclasses.replace(self, status="KILLED", note=note)
 
     def failed(self, error: Exception) -> "Outcome":
-        """Return it as failed by what was raised."""
+        """Return the outcome of a job that raised `error`."""
         return dataclasses.replace(self, status="FAILED", note=one_line(error))
 
     def of(self, state: Mapping[str, Any]) -> "Outcome":
-        """Return it with what the state of a run's folder tells (`run.json`)."""
+        """Return the outcome with id and verdicts from the state of the run's folder (`run.json`)."""
         verdicts = state.get("verdicts", {})
         return dataclasses.replace(
             self,
@@ -89,12 +89,12 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Outcome":
-        """Return what `as_dict` was made of."""
+        """Return the outcome that `as_dict` turned into `values`."""
         return cls(**dict(values, overrides=tuple(values["overrides"])))
 
 
 def one_line(error: Exception) -> str:
-    """Return what was raised in one line; a wrong value says what it is by itself."""
+    """Return the message of an exception in one line, with its class unless it is an `ArgumentError`."""
     text = " ".join(str(error).split())
     kind = "" if isinstance(error, ArgumentError) else f"{type(error).__name__}: "
     return f"{kind}{text}"[:_LONGEST]

@@ -28,7 +28,7 @@ _WORDS: Mapping[Next, str] = {
 
 @dataclasses.dataclass(frozen=True)
 class Foreseen:
-    """What a job would do: its place, its overrides, its next step, and the seconds that would take."""
+    """What a job would do: its number, its overrides, the next action (run, resume, skip), the seconds."""
 
     number: int
     overrides: Sequence[str]
@@ -121,7 +121,7 @@ def _print(request: Request, foreseen: Sequence[Foreseen], known: int, console: 
 
 
 def _together(seconds: Sequence[float], workers: int) -> float:
-    """Return how long all take: the share of a worker, and at least the longest."""
+    """Return the seconds of all jobs: their sum over the number of workers, but at least the longest job."""
     return max(sum(seconds) / workers, *seconds, 0.0)
 
 

@@ -19,9 +19,9 @@ _SILENCE = 60.0  # seconds
 
 
 class Output(io.TextIOBase):
-    """Text to the standard output; what cannot be written is lost, since output is no part of a sweep.
+    """Writes to the standard output and ignores errors, so that a sweep goes on without its output.
 
-    The reader has gone (`| head -1`), the terminal was closed, the disk is full: the sweep goes on.
+    Errors occur when the reader has ended (`| head -1`), the terminal was closed, or the disk is full.
     """
 
     def write(self, text: str) -> int:
@@ -100,7 +100,7 @@ class Count:
         return sum(outcome.ended for outcome in self.outcomes.values())
 
     def left(self) -> float | None:
-        """Return the seconds left; None before a job was finished in this call."""
+        """Return the seconds that remain; None before a job has finished in this call."""
         timed = [o for o in self.outcomes.values() if o.status == "FINISHED" and o.seconds is not None]
         cost = sum(self._costs[outcome.number] for outcome in timed if outcome.number < self.total)
         if cost <= 0:
@@ -127,14 +127,14 @@ class Count:
 class _Bar:
     def __init__(self, bar: RichProgress, count: Count):
         self._bar, self._count = bar, count
-        self._told: set[int] = set()
+        self._shown: set[int] = set()
         self._task = bar.add_task("", total=count.total, state=count.state())
 
     def update(self, outcomes: Mapping[int, Outcome]) -> None:
         self._count.outcomes = outcomes
         for number, outcome in outcomes.items():
-            if outcome.bad and number not in self._told:
-                self._told.add(number)
+            if outcome.bad and number not in self._shown:
+                self._shown.add(number)
                 self._bar.console.print(_line(outcome), soft_wrap=True, highlight=False, markup=False)
         self._bar.update(self._task, completed=self._count.done, state=self._count.state())
 
@@ -142,19 +142,19 @@ class _Bar:
 class _Lines:
     def __init__(self, console: Console, count: Count, clock: Callable[[], float]):
         self._console, self._count, self._clock = console, count, clock
-        self._told: set[int] = set()
+        self._shown: set[int] = set()
         self._last = clock()
 
     def update(self, outcomes: Mapping[int, Outcome]) -> None:
         self._count.outcomes = outcomes
         ended = [outcome for outcome in outcomes.values() if outcome.ended]
-        fresh = [outcome for outcome in ended if outcome.number not in self._told]
+        fresh = [outcome for outcome in ended if outcome.number not in self._shown]
         for outcome in fresh:
-            self._told.add(outcome.number)
+            self._shown.add(outcome.number)
             if outcome.status != "SKIPPED":
-                self._print(f"{self._place(len(self._told))}  {_line(outcome)}")
+                self._print(f"{self._place(len(self._shown))}  {_line(outcome)}")
         if not fresh and self._clock() - self._last >= _SILENCE:
-            self._print(self._place(len(self._told)))
+            self._print(self._place(len(self._shown)))
 
     def _place(self, done: int) -> str:
         total = str(self._count.total)

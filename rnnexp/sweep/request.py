@@ -1,4 +1,4 @@
-"""A sweep as it was asked for."""
+"""What a command line asks for: one run or a sweep."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -42,12 +42,12 @@ class Request:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """What makes two calls the same sweep: what was typed, and where it was composed from."""
+        """The arguments that identify a sweep: the overrides, and where they are composed from."""
         return (*self.menu.flags, *self.typed)
 
     @property
     def name(self) -> str:
-        """The name that is given, the experiment's, or the keys that are swept; of runs, the first one's."""
+        """The name that the user gives, else the experiment's, else the swept keys; for one run, its name."""
         if not self.sweeping:
             others = len(self.jobs) - 1
             return f"{self.first.name} and {others} more" if others > 0 else self.first.name
@@ -55,7 +55,7 @@ class Request:
         return str(given or f"sweep {', '.join(self.swept)}".rstrip())
 
     def costs(self) -> list[float]:
-        """Return what each job takes by the rule of `rnnexp.runs.heuristics`, seconds."""
+        """Return the expected seconds of each job, by the rule of `rnnexp.runs.heuristics`."""
         return [heuristics.expected_seconds(**self._counts(overrides)) for overrides in self.jobs]
 
     def _counts(self, overrides: Sequence[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Who computes where: workers, their share of the cores, their GPU."""
+"""The resources of the workers: how many there are, their share of the cores, their GPU."""
 
 from collections.abc import Mapping
 
@@ -64,15 +64,15 @@ def own_gpu(place: int, gpus: int, workers: int, environ: Mapping[str, str]) -> 
 
 
 def ray_settings(workers: int | None, address: str | None, gpus: float | None, here: int) -> list[str]:
-    """Return the overrides that tell Ray's launcher what the configuration cannot say by itself.
+    """Return the overrides for Ray's launcher whose values depend on the machine.
 
-    Ray refuses to be told of processors and memory where it joins a cluster, and the launcher tells it of
-    memory unless that is null. A job that does not ask for a GPU sees none.
+    Ray refuses settings of processors and memory when it joins a cluster; the launcher sends one of memory
+    unless it is null. A job that does not ask for a GPU sees none.
 
     Args:
         workers: Jobs at a time on this machine; None on a cluster.
         address: Of a cluster; None for this machine.
-        gpus: That each job asks for; None for what this machine has for each.
+        gpus: GPUs of each job; None for an equal share of this machine's.
         here: GPUs of this machine.
 
     >>> ray_settings(workers=4, address=None, gpus=None, here=2)

@@ -1,4 +1,4 @@
-"""A whole sweep in the process that the user sees: launched, shown, stopped, and summed up in a table."""
+"""A whole sweep in the process that the user sees: launch it, show its progress, stop it, print its table."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ from rnnexp.sweep.resources import ray_settings
 from rnnexp.sweep.table import Ending, print_ending
 
 _POLL = 0.25  # seconds
-_LAST_WORDS = 600
+_LONGEST_ERROR = 600  # characters
 
 
 def supervise(request: Request, main: Callable[[], object]) -> int:
@@ -34,7 +34,7 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
 
     Args:
         request: The sweep.
-        main: Hydra's way to the launcher, with the command line in `sys.argv`.
+        main: Hydra's entry point, which reads `sys.argv` and calls the launcher.
 
     Raises:
         ArgumentError: The folder or the store cannot be used, or another process is at work on this sweep.
@@ -72,16 +72,16 @@ def _console() -> Console:
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
-        except OSError:  # closed: the next file that is opened would take its place
+        except OSError:  # it is closed: the next opened file would get its number, and with it the output
             os.open(os.devnull, os.O_RDWR)
     return Console(file=Output())  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
 def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
-    """Take signals as the wish that the sweep stop, and yield those that came.
+    """Turn signals into requests to stop the sweep, and yield the list of those received.
 
-    The first leaves time for checkpoints. The second ends the launcher where it is (KeyboardInterrupt), and
+    The first leaves time for checkpoints. The second ends the launcher at once (KeyboardInterrupt), and
     with it the jobs.
     """
     received: list[int] = []
@@ -93,7 +93,7 @@ def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
             raise KeyboardInterrupt
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which nohup asks for
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup sets it to be ignored
         numbers.append(signal.SIGHUP)
     found = {number: signal.signal(number, receive) for number in numbers}
     try:
@@ -104,7 +104,7 @@ def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
 
 
 def _folder(request: Request) -> SweepFolder:
-    """Return the folder of the same sweep, to be gone on with, or a fresh one."""
+    """Return the folder of the same sweep if it was called before, else a new one."""
     root = request.first.output_dir
     if request.folder is not None:
         Path(request.folder).mkdir(parents=True, exist_ok=True)
@@ -163,14 +163,14 @@ def _command_line(request: Request) -> str:
 
 
 def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], shown: SweepProgress) -> str:
-    """Launch all jobs; return how the launcher broke, "" if it did not."""
+    """Launch all jobs; return the error with which the launcher ended, "" without one."""
     folder.remember_runs(runs_below(request.first.output_dir))
     log, code, typed = folder.path / "launcher.txt", None, sys.argv
     sys.argv = [typed[0], *_command(request, folder)]
     try:
         with _errors_in(log), _watched(folder, shown):
             code = _exit_code(main)
-            while folder.at_work and not folder.stopping:  # jobs of a cluster whose launcher broke
+            while folder.at_work and not folder.stopping:  # a cluster's jobs go on if its launcher fails
                 time.sleep(_POLL)
     except KeyboardInterrupt:  # the second signal
         pass
@@ -179,7 +179,7 @@ def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], s
     if not code or folder.stopping:
         return ""
     said = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
-    return f"it ended with code {code}: {said[-_LAST_WORDS:]}"
+    return f"it ended with code {code}: {said[-_LONGEST_ERROR:]}"
 
 
 def _exit_code(main: Callable[[], object]) -> object:
@@ -192,17 +192,17 @@ def _exit_code(main: Callable[[], object]) -> object:
 
 @contextlib.contextmanager
 def _errors_in(path: Path) -> Iterator[None]:
-    """Send the standard error to a file, what compiled code and the processes begun inside say too."""
+    """Send the standard error to a file, also that of compiled code and of processes started meanwhile."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    before = os.dup(2)
     with path.open("wb") as file:
         os.dup2(file.fileno(), 2)
     try:
         yield
     finally:
         sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(before, 2)
+        os.close(before)
 
 
 @contextlib.contextmanager
@@ -225,7 +225,7 @@ def _watched(folder: SweepFolder, shown: SweepProgress) -> Iterator[None]:
 
 
 def _all(request: Request, folder: SweepFolder) -> list[Outcome]:
-    """Return the outcomes of all jobs; one that is still at work when the launcher has ended was killed."""
+    """Return the outcomes of all jobs after the launcher has ended; a job that still ran then was killed."""
     known = folder.outcomes()
     outcomes = [known.get(number, Outcome(number, jobs)) for number, jobs in enumerate(request.jobs)]
     stopped = folder.stopping > 0
@@ -233,7 +233,7 @@ def _all(request: Request, folder: SweepFolder) -> list[Outcome]:
 
 
 def _command(request: Request, folder: SweepFolder) -> list[str]:
-    """Return what was typed, after what the configuration leaves open: what was typed has the last word."""
+    """Return Hydra's command line: the settings of this call first, so that the user's overrides win."""
     path = str(folder.path.absolute()).replace("\\", "\\\\").replace("'", "\\'")
     settings = [f"hydra.sweep.dir='{path}'", f"+hydra.job.env_set.{CALL}='{folder.call}'"]
     if request.launcher == "ray":

@@ -1,4 +1,4 @@
-"""The end of a sweep in one table, and the same for one that is not begun."""
+"""The table that a sweep prints at its end."""
 
 import collections
 import dataclasses
@@ -40,7 +40,7 @@ class Ending:
         folder: Of the sweep.
         run: Its run in MLflow, None without MLflow.
         open_command: The command that opens it.
-        broken: Why the launcher ended before its jobs, "" if it did not.
+        broken: Why the launcher ended before its jobs; "" if it did not.
     """
 
     title: str
