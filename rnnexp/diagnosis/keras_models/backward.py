@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import warnings
 import weakref
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend import set_keras_mask
 
-from rnnexp.diagnosis.keras_models.data import Batch
+from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask
 from rnnexp.diagnosis.keras_models.instrumentation import Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
@@ -27,7 +26,7 @@ from rnnexp.diagnosis.keras_models.site_values import (
     masked,
     same,
 )
-from rnnexp.diagnosis.keras_models.verification import Checked, check_step, places
+from rnnexp.diagnosis.keras_models.verification import Checked, check_step, places, same_loss
 from rnnexp.diagnosis.keras_models.ways import Way
 from rnnexp.runtime.checks import ArgumentError
 
@@ -86,7 +85,7 @@ class BackwardPass:
         except ArgumentError:
             raise
         except Exception:
-            if self._padded or not any(isinstance(leaf, tf.RaggedTensor) for leaf in _leaves(batch)):
+            if self._padded or not any(isinstance(leaf, tf.RaggedTensor) for leaf in leaves_of(batch)):
                 raise
             self._padded, self._ways = True, self._open_ways(self._held())
             return self._run(batch, verify)
@@ -120,7 +119,7 @@ class BackwardPass:
         return [Way(self, True, True, False), *ways] if model.compiled and model.jit_compile else ways
 
     def _take(self, way: Way, batch: Batch, verify: bool) -> Found:
-        leaves = _leaves(batch)
+        leaves = leaves_of(batch)
         with self._preserved():
             loss, samples, *arrays = way.measured(*leaves)
         headers, notes = self._headers, list(self._notes)
@@ -132,18 +131,18 @@ class BackwardPass:
         doubts = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
         doubts += self._check_loss(way, float(loss), leaves)
         checked = self._verified(way, leaves, calls, float(samples)) if verify else []
-        doubts += [_refuted(each) for each in checked if not each.agrees]
+        doubts += [each.warning for each in checked if not each.agrees]
         return Found(float(loss), readings(calls), tuple(doubts), tuple(checked))
 
     def _check_loss(self, way: Way, loss: float, leaves: list[Any]) -> list[str]:
         """Compare with the loss of a pass that nothing of this package takes part in."""
         with self._preserved():
             plain = float(way.plain(*leaves))
-        if _alike(loss, plain, self._held()):
+        if same_loss(loss, plain, self._held()):
             return []
         with self._preserved():
             again = float(way.plain(*leaves))
-        if not _alike(plain, again, self._held()):  # the model draws numbers that cannot be drawn again
+        if not same_loss(plain, again, self._held()):  # the model draws numbers that cannot be drawn again
             return []
         return [
             f"the loss of the measured pass is {loss:.6g}, that of a plain one {plain:.6g}: trust neither"
@@ -194,8 +193,8 @@ class BackwardPass:
         model = self._held()
         mode = {"training": self._training} if model._call_has_training_arg else {}
         if self._padded:
-            masks = keras.tree.map_structure(_row_mask, batch.x)
-            batch = batch._replace(x=keras.tree.map_structure(_dense, batch.x))
+            masks = keras.tree.map_structure(row_mask, batch.x)
+            batch = batch._replace(x=keras.tree.map_structure(dense, batch.x))
             if model._call_has_mask_arg:
                 mode["mask"] = masks
             else:
@@ -269,26 +268,11 @@ class BackwardPass:
 
     def specs(self) -> list[Any]:
         """Return the types of the leaves."""
-        return _leaves(self._specs)
+        return leaves_of(self._specs)
 
 
 def _spec(data: Any) -> Any:
     return None if data is None else tf.type_spec_from_value(data)
-
-
-def _leaves(data: Any) -> list[Any]:
-    return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
-
-
-def _dense(leaf: Any) -> Any:
-    return leaf.to_tensor() if isinstance(leaf, tf.RaggedTensor) else leaf
-
-
-def _row_mask(leaf: Any) -> tf.Tensor | None:
-    """Where a ragged tensor has steps, (B, T); None of a dense one."""
-    if not isinstance(leaf, tf.RaggedTensor):
-        return None
-    return tf.sequence_mask(leaf.row_lengths(), tf.cast(leaf.bounding_shape(axis=1), tf.int32))
 
 
 def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:
@@ -296,27 +280,3 @@ def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:
     one = tf.ones((), loss.dtype)
     optimizer = model.optimizer if model.compiled else None
     return one if optimizer is None else tf.cast(optimizer.scale_loss(one), loss.dtype)
-
-
-def _alike(loss: float, other: float, model: keras.Model) -> bool:
-    """Whether two losses are one to the rounding of the model's type."""
-    dtypes = {tf.as_dtype(layer.compute_dtype or "float32") for layer in model._flatten_layers()}
-    coarse = max(
-        (float(np.sqrt(np.finfo(dtype.as_numpy_dtype).eps)) for dtype in dtypes if _is_ieee(dtype)),
-        default=3e-4,
-    )
-    coarse = 0.1 if tf.bfloat16 in dtypes else coarse
-    return (
-        loss == other or (math.isnan(loss) and math.isnan(other)) or math.isclose(loss, other, rel_tol=coarse)
-    )
-
-
-def _is_ieee(dtype: tf.DType) -> bool:
-    return dtype in (tf.float16, tf.float32, tf.float64)
-
-
-def _refuted(checked: Checked) -> str:
-    return (
-        f"||dL/dh|| of {checked.where} is {checked.gradient:.4g}, "
-        f"a central difference gives {checked.difference:.4g}: do not trust it"
-    )

@@ -58,7 +58,7 @@ def check_targets(model: keras.Model, loss: Any, y: Any) -> None:
     if y is None and (loss is not None or compiled is not None):
         raise ArgumentError("y", "targets, since the loss compares the outputs with them", None)
     outputs = len(getattr(model, "outputs", None) or ())
-    targets = len(_leaves(y))
+    targets = len(leaves_of(y))
     if y is not None and outputs and (loss is not None or compiled is not None) and targets != outputs:
         raise ArgumentError("y", f"targets for {outputs} output(s)", f"{targets} arrays")
 
@@ -129,17 +129,30 @@ def _tensor(name: str, data: Any) -> Any:
     return tf.convert_to_tensor(array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array)
 
 
-def _leaves(data: Any) -> list[Any]:
+def leaves_of(data: Any) -> list[Any]:
+    """Return the tensors of a structure, or of a `Batch`, in the order of `keras.tree.flatten`."""
     return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
 
 
+def dense(leaf: Any) -> Any:
+    """Return a ragged tensor padded; any other unchanged."""
+    return leaf.to_tensor() if isinstance(leaf, tf.RaggedTensor) else leaf
+
+
+def row_mask(leaf: Any) -> tf.Tensor | None:
+    """Return the steps that a ragged tensor has, (B, T) booleans; None for a dense one."""
+    if not isinstance(leaf, tf.RaggedTensor):
+        return None
+    return tf.sequence_mask(leaf.row_lengths(), tf.cast(leaf.bounding_shape(axis=1), tf.int32))
+
+
 def _check_sizes(batch: Batch) -> None:
-    inputs = _leaves(batch.x)
+    inputs = leaves_of(batch.x)
     if not inputs:
         raise ArgumentError("x", "a batch of inputs", None)
     samples = inputs[0].shape[0] if inputs[0].shape.rank else None
     for name, data in batch._asdict().items():
-        for leaf in _leaves(data):
+        for leaf in leaves_of(data):
             shape = tuple(leaf.shape)
             if not shape or 0 in shape:
                 raise ArgumentError(name, "at least one sample, with no axis of size 0", f"shape {shape}")
@@ -152,7 +165,7 @@ def _check_inputs(model: keras.Model, x: Any) -> None:
     expected = getattr(model, "inputs", None)
     if not expected or isinstance(x, dict):
         return
-    given = _leaves(x)
+    given = leaves_of(x)
     if len(given) != len(expected):
         raise ArgumentError("x", f"{len(expected)} input(s)", f"{len(given)}")
     for leaf, spec in zip(given, expected, strict=True):
