@@ -18,10 +18,10 @@ _FIELDS = (
     *("steps_taken", "steps", "log_norms", "scalars", "clipped", "seconds", "diverged_at"),
     *("validations", "spectra"),
 )
-"""What a checkpoint holds beside the variables."""
+"""The arrays of a checkpoint beside the variables."""
 
 _PHASE = "before_"
-"""What the names of a phase before the task begin with; a run without one has none."""
+"""Prefix of the arrays of a phase before the task; without a phase there are none."""
 
 _NONE = -1
 """What stands for None where a step number is stored."""
@@ -30,7 +30,7 @@ _DAMAGED = (
     *(OSError, EOFError, MemoryError, RuntimeError, TypeError, ValueError),
     *(zipfile.BadZipFile, zlib.error),
 )
-"""What NumPy and zipfile raise over a file that is cut short or overwritten, or is none of theirs."""
+"""What NumPy and zipfile raise for a file that is cut short, overwritten or of another format."""
 
 
 def save(
@@ -45,8 +45,8 @@ def save(
 
     Where a phase comes before the task, its state is written with them.
 
-    The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
-    What the device recorded after the last `RecordingCallback.read` is not part of it.
+    The file is written beside `path` and then renamed, so that after a kill there is either the old file or
+    the new one. Steps recorded after the last `RecordingCallback.read` are not part of it.
 
     Raises:
         OSError: The file could not be written; the old one is as it was.
@@ -63,7 +63,7 @@ def save(
         "diverged_at": np.array(_NONE if diverged_at is None else diverged_at),
         "validations": validations,
         "spectra": spectra,
-        # A slash would be a folder in the archive.
+        # A slash in a name would make a folder in the archive.
         **{_PHASE + name.replace("/", "-"): np.asarray(value) for name, value in phase.items()},
     }
     beside = path.with_suffix(".partial")
@@ -114,7 +114,7 @@ def load_phase(path: Path) -> dict[str, np.ndarray]:
 
 
 def steps_in(path: Path) -> int:
-    """Return the number of updates behind the state of `path`.
+    """Return the number of updates that the checkpoint at `path` was taken after.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -124,9 +124,9 @@ def steps_in(path: Path) -> int:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Read the whole file, which is when its checksums are compared."""
+    """Read the whole file, so that all of its checksums are verified."""
     try:
-        # NumPy leaves a file open that it opened itself and cannot read.
+        # Opened here, since NumPy does not close a file that it cannot read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError:
