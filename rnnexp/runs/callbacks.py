@@ -1,4 +1,4 @@
-"""The training of the runs of one command, under observation: progress, records, and what they found."""
+"""Trains the runs of one command while showing their progress and recording their results."""
 
 import dataclasses
 import logging
@@ -24,9 +24,9 @@ _P = ParamSpec("_P")
 
 
 def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list[terminal.Line]:
-    """Train the runs together, record what is found, and close the records of each when it is judged.
+    """Train the runs together, record their results, judge each of them and close its records.
 
-    Whatever ends them early, the arrays recorded so far are in their folders.
+    If an error or a signal ends the training, the arrays recorded so far are in the folders of the runs.
 
     Args:
         runs: At least one; they differ in the seed only.
@@ -74,7 +74,7 @@ def _member(run: OpenRun, progress: terminal.Progress) -> Member:
 
 
 def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
-    """Return the hook with what it logs sent to that file alone."""
+    """Return the hook with its log messages sent to this file alone."""
 
     def logging_hook(*arguments: _P.args, **keywords: _P.kwargs) -> None:
         with run_context.said_in(log):
@@ -84,7 +84,7 @@ def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
 
 
 def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observer:
-    """Return who shows the progress and records curves, looks and validations."""
+    """Return the observer that shows the progress and records curves, measurements and validations."""
 
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")

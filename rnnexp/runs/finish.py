@@ -1,4 +1,4 @@
-"""The end of a run: verdicts, words and figures, kept in its folder and with its tracker."""
+"""The end of a run: verdicts, words and figures, written to its folder and its tracker."""
 
 import dataclasses
 import logging
@@ -22,7 +22,7 @@ from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Tracker, points
 from rnnexp.training.replica import Result
 
-_SHOWN = 3  # recommendations
+_SHOWN = 3  # recommendations in the summary
 _logger = logging.getLogger(__name__)
 
 
@@ -35,22 +35,22 @@ def finish(
     signals: Interruption,
     started: float,
 ) -> Summary:
-    """Judge what a run found, keep it, and return it in short.
+    """Judge the result of a run, write it to folder and tracker, and return its summary.
 
     Args:
-        job: The run's.
+        job: Of the run.
         folder: Of the run.
         tracker: Of the run.
-        network: As training left it.
-        result: What was found.
-        signals: Where they arrive: one that comes while figures are drawn costs figures and nothing else.
-        started: When the run began, as `time.perf_counter` tells it.
+        network: The trained network.
+        result: Its result.
+        signals: Where signals arrive; a signal while figures are drawn loses the figures only.
+        started: When the run began, by `time.perf_counter`.
     """
     verdicts = metrics.judge(job.plan, result)
     sentences: tuple[str, ...] = ()
     if result.diverged_at is None:
         sentences = task_report.report(job, folder, tracker, network, result.steps_taken)
-    _keep(job, folder, tracker, network, result)
+    _save(job, folder, tracker, network, result)
     evidence = gather(job.plan, job.choices, result, verdicts)
     advised = recommend(evidence)[:_SHOWN]
     _record_verdicts(tracker, result, verdicts, advised)
@@ -60,15 +60,15 @@ def finish(
     remedies = [list(each.overrides) for each in advised]
     asked = {"overrides": list(job.overrides), "seed": job.plan.seed, "remedies": remedies}
     folder.update(verdicts=verdicts.tags(), **asked, seconds=round(seconds, 3))
-    tracker.flush()  # from here on nothing can be lost but figures
+    tracker.flush()  # from here on only figures can be lost
     figures = draw_figures(folder, tracker, signals, job.figure_format)
     summary = _summary(job, figures, tracker, result, verdicts, words, seconds)
     commands = tuple(_command(job, each) for each in advised)
     return dataclasses.replace(summary, remedies=commands, notes=(*summary.notes, *sentences))
 
 
-def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
-    """Keep arrays, theory and, unless it diverged, the model."""
+def _save(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
+    """Save arrays, theory and, unless the run diverged, the model."""
     artifacts.save_arrays(folder.arrays, job.plan, result)
     theory = folder.path / "theory.csv"
     artifacts.save_theory(theory, result)
@@ -96,9 +96,9 @@ def _record_verdicts(
 def _put_in_words(
     job: Job, folder: RunFolder, tracker: Tracker, evidence: Evidence, advised: Sequence[Recommendation]
 ) -> str:
-    """Keep the verdict in words, with the metrics behind each sentence; return it as one paragraph.
+    """Write the verdict in words, with the metrics behind each sentence; return it as one paragraph.
 
-    What to try comes last, each with its command.
+    Recommendations come last, each with its command.
     """
     sentences = [*describe(evidence), *(Sentence(each.reason, each.metrics) for each in advised)]
     commands = ["" for _ in describe(evidence)] + [f"  {_command(job, each)}" for each in advised]
@@ -161,7 +161,7 @@ def _summary(
 
 
 def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
-    """Sentences that the numbers at the end cannot say of a run that diverged or skipped updates."""
+    """Return sentences about a run that diverged or skipped updates, which its final numbers do not show."""
     skipped = int(result.clip_metrics.get("grad/skipped", 0))
     if result.diverged_at is None:
         return (f"{skipped} updates were skipped, as a gradient was not finite",) if skipped else ()

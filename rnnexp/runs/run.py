@@ -1,4 +1,4 @@
-"""The runs of one command, from their first record to their last: one run, or one for every replica."""
+"""Run the jobs of one command: open their records, train, close the records, print the results."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 
 Train = Callable[[Sequence[OpenRun], Interruption, float], "list[Line]"]
-"""Trains the runs and closes the records of each: of runs, signals and the start (`time.perf_counter`)."""
+"""Trains the runs and closes their records. Arguments: runs, signals, start time (`time.perf_counter`)."""
 
 
 def run_job(
@@ -33,13 +33,13 @@ def run_job(
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
 ) -> list[RunFolder]:
-    """Run one job, as `run_jobs` does; in a sweep, which has decided what goes on, without looking back.
+    """Run one job, as `run_jobs` does; for a job of a sweep the caller has applied the resume rule already.
 
     Args:
-        job: What to do.
-        found: The unfinished run to go on with, from its checkpoint; without one, from its start.
+        job: The job.
+        found: The unfinished run to resume, from its checkpoint or else from its start; None: a new run.
         opened: Called with the run's folder as soon as its records are open.
-        train: As of `run_jobs`.
+        train: As for `run_jobs`.
     """
     known = None
     if job.sweep is not None or found is not None:
@@ -53,20 +53,20 @@ def run_jobs(
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
 ) -> list[RunFolder]:
-    """Run the jobs of one command to their end, keep their records, print what they found.
+    """Run the jobs of one command to their end, record them and print their results.
 
-    A diverged run is a result and ends FINISHED, and touches no other. A signal ends all that have not
-    finished KILLED, an exception FAILED, both with what there was. Where the records cannot even be opened,
-    nothing is left.
+    A diverged run is a result: it ends FINISHED and does not affect the others. A signal ends all unfinished
+    runs as KILLED, an exception as FAILED; both keep the records so far. If the records cannot be opened, no
+    folder remains.
 
     Args:
         jobs: At least one; several are replicas of one command (`Job.together`) and differ in the seed.
-        known: What earlier runs mean for each job; None: as `rnnexp.runs.resume` says.
+        known: What earlier runs mean for each job; None: by the rule of `rnnexp.runs.resume`.
         opened: Called with the folder of each run as soon as its records are open.
-        train: What trains them; None: `train_with_tensorflow`.
+        train: The function that trains them; None: `train_with_tensorflow`.
 
     Returns:
-        The folders of runs whose records MLflow did not take.
+        The folders of runs whose records are not completely in MLflow.
 
     Raises:
         Killed: A signal came.
@@ -97,7 +97,7 @@ def _to_do(jobs: Sequence[Job], known: Sequence[Earlier]) -> list[tuple[Job, Ear
 
 
 def _parent(jobs: Sequence[Job], experiment: str | None, known: Sequence[Earlier]) -> ParentRun:
-    """Return the parent of several runs; of those that go on, it is that of before. A run alone has none."""
+    """Return the parent run of several runs; resumed runs keep theirs, and a single run has none."""
     first, last = jobs[0], jobs[-1]
     uri = None if first.together is None else first.tracking.uri
     name = first.name if first.name == last.name else f"{first.name}..{last.plan.seed}"
@@ -121,9 +121,9 @@ def _opened(
     signals: Interruption,
     opened: Callable[[RunFolder], object],
 ) -> Iterator[list[OpenRun]]:
-    """Open the records of the runs, and close those that are still open.
+    """Open the records of the runs, and close those that are still open at the end.
 
-    What ended several early is said once on the console; the log of each has it too.
+    An error or signal that ends several runs appears once on the console, and in the log of each.
     """
     runs: list[OpenRun] = []
     try:
@@ -159,7 +159,7 @@ def _open(
     opened(folder)
     if job.together is not None:
         folder.update(replicas=job.together.replicas, parent=job.together.run_id)
-    # A signal in the middle of a call of the store can leave the store's session unfit to close the run.
+    # A signal during a call of the store could leave its session unable to close the run.
     with run_context.said_in(folder.log), signals.deferred():
         _announce(job, folder, tracker, known)
         run_context.describe(job, folder, tracker)
@@ -178,9 +178,9 @@ def _announce(job: Job, folder: RunFolder, tracker: Tracker, known: Earlier) -> 
 
 
 def train_with_tensorflow(runs: Sequence[OpenRun], signals: Interruption, started: float) -> "list[Line]":
-    """Train the runs, as `rnnexp.runs.callbacks.train` does, once TensorFlow is there."""
+    """Import TensorFlow and train the runs, as `rnnexp.runs.callbacks.train` does."""
     import_tensorflow(runs[0].job.plan.device)
-    # Only here, since it needs TensorFlow: a job that is refused before has not waited for it.
+    # Imported here, since it needs TensorFlow: a job that is refused before does not wait for it.
     from rnnexp.runs.callbacks import train
 
     signals.check()
@@ -194,7 +194,7 @@ def _show(
     first: Job,
     started: float,
 ) -> None:
-    """Print the summary of a run alone, or the table of several, which their parent keeps too."""
+    """Print the summary of a single run, or the table of several, which their parent run records too."""
     from rnnexp.report import terminal
 
     if first.together is None:
@@ -214,7 +214,7 @@ def _show(
 
 
 def _line(job: Job, folder: RunFolder) -> "Line":
-    """Return what is known of a replica that had finished before."""
+    """Return the table's line for a replica that had finished in an earlier command."""
     from rnnexp.report.terminal import Line, Summary
 
     verdicts = folder.state().get("verdicts", {})

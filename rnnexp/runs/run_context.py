@@ -1,4 +1,4 @@
-"""The records of a run: opened, described, closed with the right status whatever happens."""
+"""Open, describe and close the records of a run, with the right status whatever happens."""
 
 import contextlib
 import contextvars
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rnnexp.training.config import Plan
 
 NO_REMEDY = "there is no checkpoint to go on from"
-"""What is said of a run that was stopped too early."""
+"""The remedy for a run that was stopped before its first checkpoint."""
 
 _logger = logging.getLogger(__name__)
 _log: contextvars.ContextVar[Path | None] = contextvars.ContextVar("log", default=None)
@@ -36,11 +36,11 @@ class OpenRun(NamedTuple):
     """A run while its records are open.
 
     Attributes:
-        job: What it does.
+        job: Of the run.
         folder: Of the run.
         tracker: Of the run.
-        resumed: Whether it goes on from its checkpoint.
-        records: Closes what is open; with that, the run has finished.
+        resumed: Whether it resumes from its checkpoint.
+        records: The open records; closing them finishes the run.
     """
 
     job: "Job"
@@ -51,7 +51,7 @@ class OpenRun(NamedTuple):
 
 
 def ensure_experiment(job: "Job") -> str | None:
-    """Return the id of the MLflow experiment, made with its store if need be; None without MLflow."""
+    """Return the id of the MLflow experiment, after creating it and its store if necessary; or None."""
     settings = job.tracking
     return None if settings.uri is None else tracking.ensure_store(settings.uri, settings.experiment)
 
@@ -86,7 +86,7 @@ def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
 
 
 def _belonging(job: "Job") -> dict[str, Any]:
-    """Return the tags by which a run is found from its sweep or command, and that from the run."""
+    """Return the tags that link a run to its sweep or to the command of its replicas."""
     sweep, shared = job.sweep, job.sweep or job.together
     if shared is None:
         return {}
@@ -96,12 +96,12 @@ def _belonging(job: "Job") -> dict[str, Any]:
 
 @contextlib.contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
+    """Write the package's log messages from INFO on to `path` too, except those `said_in` another file."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.addFilter(lambda record: _log.get() in (None, path))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("rnnexp")
-    with _talkative.at_work(logger):
+    with _verbosity.raised(logger):
         logger.addHandler(handler)
         try:
             yield
@@ -110,15 +110,15 @@ def log_file(path: Path) -> Iterator[None]:
             handler.close()
 
 
-class _Talkative:
-    """The package's logger at INFO as long as any log is open: runs trained together end one by one."""
+class _Verbosity:
+    """Holds the package's logger at INFO while any log file is open; several may close at different times."""
 
     def __init__(self) -> None:
         self._open = 0
         self._level_before = logging.NOTSET
 
     @contextlib.contextmanager
-    def at_work(self, logger: logging.Logger) -> Iterator[None]:
+    def raised(self, logger: logging.Logger) -> Iterator[None]:
         if self._open == 0:
             self._level_before = logger.level
         self._open += 1
@@ -131,12 +131,12 @@ class _Talkative:
                 logger.setLevel(self._level_before)
 
 
-_talkative = _Talkative()
+_verbosity = _Verbosity()
 
 
 @contextlib.contextmanager
 def said_in(path: Path | None) -> Iterator[None]:
-    """Send what is logged inside to no `log_file` but `path`; None: to all that are open."""
+    """Write the messages logged inside to the log file `path` alone; None: to all open log files."""
     token = _log.set(path)
     try:
         yield
@@ -148,9 +148,9 @@ def said_in(path: Path | None) -> Iterator[None]:
 def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Tracker]:
     """Open the records of the run and close them with the right status, whatever happens inside.
 
-    Signals wait while records are opened and closed, so that no run stays RUNNING in MLflow.
+    Signals are deferred while records are opened and closed, so that no run stays RUNNING in MLflow.
     """
-    # Of those that end together, one tells the console.
+    # The command of several replicas prints the reason once, instead of each replica.
     quiet = job.together is not None
     with signals.deferred(), said_in(folder.log):
         tracker = _open(job, folder, signals)
@@ -173,10 +173,10 @@ def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Track
 
 
 def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
-    """Open the run in its store; if that fails, take away a folder that was made for it."""
+    """Open the run in its store; if that fails, remove the folder, unless it holds an earlier attempt."""
     check_store(job, folder)
     known = folder.state()
-    # Before the store knows of the run: who is killed in between is found again by its folder.
+    # Written before the store knows of the run: a run that is killed in between is found by its folder.
     folder.update(
         name=job.name,
         config_hash=job.config_hash,
@@ -200,7 +200,7 @@ def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
 
 
 def check_store(job: "Job", folder: RunFolder) -> None:
-    """Raise `ArgumentError` if the run of that folder began in another store than the job's."""
+    """Raise `ArgumentError` if the run of that folder is recorded in another store than the job's."""
     began_in = folder.state().get("store", job.tracking.store)
     if began_in != job.tracking.store:
         raise ArgumentError("tracking", f"{began_in}, where the run to be resumed began", job.tracking.store)
@@ -219,7 +219,7 @@ def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool
 
 
 def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
-    """Hand over arrays and log and end the run; FAILED, here and there, if that fails."""
+    """Send arrays and log to the tracker and end the run; if that fails, it is FAILED in folder and store."""
     _logger.info("ended %s", status)
     try:
         for path in (folder.arrays, folder.log):
@@ -240,13 +240,13 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
 
 
 def unsent(folder: RunFolder) -> str:
-    """Return what can be done about records that MLflow did not take."""
+    """Return a sentence: how to send records that MLflow lacks."""
     place = shlex.quote(str(folder.path))
     return f"its records are in {place}; send them to MLflow with: python -m rnnexp.tracking.sync {place}"
 
 
 def remedy(job: "Job", folder: RunFolder) -> str:
-    """Return what can be done about a run that was stopped."""
+    """Return a sentence: how to resume a run that was stopped."""
     if not folder.checkpoint.is_file():
         return NO_REMEDY
     if job.sweep is not None:
@@ -257,7 +257,7 @@ def remedy(job: "Job", folder: RunFolder) -> str:
 
 
 def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:
-    """Close the records of a run whose process is gone, with `note` as the last words of its log."""
+    """Close the records of a run whose process has ended without doing so; `note` goes into its log."""
     with folder.held(), log_file(folder.log):
         _logger.error("%s", note)
         tracker = _open_tracker(job, folder)

@@ -55,7 +55,7 @@ def _text(name: str, value: object) -> None:
 
 
 def _activation(name: str, value: object) -> None:
-    """Check a name of Keras', or the form of `module:function`, which is looked up later."""
+    """Check that it names an activation of Keras, or has the form `module:function`, looked up later."""
     if not isinstance(value, str) or not _FUNCTION.fullmatch(value):
         checks.choice(name, value, activations.NAMES)
 
@@ -75,7 +75,7 @@ def _experiment(name: str, value: object) -> None:
 
 
 def _names(name: str, value: object) -> None:
-    """Check the form only: whether a package may be imported is asked elsewhere."""
+    """Check the form of package names only; `rnnexp.runs.permissions` checks whether they may be imported."""
     if not isinstance(value, str | list | None):
         raise ArgumentError(name, "names of packages, such as [mine]", value)
 
@@ -129,13 +129,13 @@ _OF_CLUSTERS = ("launcher.address", "launcher.gpus")
 
 
 def validate(config: Mapping[str, Any]) -> None:
-    """Check every scalar of the nested `config`, and that there are no others.
+    """Check every scalar of the nested `config`, and that there are no unknown keys.
 
-    What only MLflow or a cluster needs may be absent without it. Fields of constructors are not looked at.
+    Keys that only MLflow or a cluster needs may be absent without it. Fields of constructors are not checked.
 
     Raises:
-        ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
-            names the dotted key.
+        ArgumentError: A value is missing, has the wrong type or is out of range, or a key is unknown; names
+            the dotted key.
     """
     elsewhere = (*CONSTRUCTED, *COLLECTIONS)
     given = dict(_leaves({key: value for key, value in config.items() if key not in elsewhere}))
