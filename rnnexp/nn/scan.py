@@ -5,12 +5,11 @@
     delta_t = dL/da_t = phi'(a_t) * g_t
     dL/dW_hh = sum_t h_{t-1} delta_t^T                               one product, after the loop
 
-with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since a_t depends
-on p_t with slope one, dL/dp_t *is* delta_t: the gradient that flows on to kernel, bias and inputs needs no
-further work. The norms of g_t leave the loop as the "gradient" of an otherwise unused input, the tap.
+with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since da_t/dp_t = 1,
+dL/dp_t equals delta_t, and autodiff takes it on to kernel, bias and inputs. The adjoint is written by hand so
+that the norms of g_t can leave the loop, as the "gradient" of an otherwise unused input, the tap.
 
-The loop is written by hand since XLA over TensorFlow's own gradient of `tf.while_loop` is slower than no XLA.
-Everything is time-major, (T, B, H), so that one step is one contiguous slice.
+All arrays are time-major, (T, B, H), so that one step is one contiguous slice.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from rnnexp.nn.log_norm import log_norm
 
 
 class Scanned(NamedTuple):
-    """What a scan returns: `states` (T, B, H), None where only the last was asked for, and `last` (B, H)."""
+    """The result of a scan: `states` (T, B, H), or None if only the last was asked for, and `last` (B, H)."""
 
     states: tf.Tensor | None
     last: tf.Tensor
@@ -45,10 +44,10 @@ def scan(
         recurrent_kernel: W_hh, (H, H), from unit i (row) to unit j (column) as in Keras.
         initial_state: h_0, (B, H).
         activation: phi, elementwise.
-        return_states: Whether all states are wanted. If not, the backward loop adds no direct terms.
-        taps: Where to send what the backward pass finds. Float64 zeros (T,) receive ln ||dL/dh_t|| over batch
-            and units, (T, B) that of every sample, with -inf for an exact zero; zeros (T, 2, B, H) receive
-            dL/dh_t and delta_t. The values do not enter the result; the "gradient" is the record.
+        return_states: Whether to return all states. If not, the backward loop adds no direct terms.
+        taps: Inputs without effect on the result, whose "gradients" are records of the backward pass: for
+            float64 zeros (T,) ln ||dL/dh_t|| over batch and units, for (T, B) that of every sample, with -inf
+            for an exact zero; for zeros (T, 2, B, H) dL/dh_t and delta_t.
 
     Returns:
         A `Scanned`. Gradients exist for `projected`, `recurrent_kernel`, `initial_state` and `taps`.
@@ -145,7 +144,7 @@ class Recurrence(NamedTuple):
         return Adjoint(deltas, to_kernel(states, self.initial_state, deltas), to_initial, records)
 
     def _slopes(self, states) -> activations.Slope:
-        """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
+        """Return t -> phi'(a_t): from h_t if phi allows it, else from a_t, which one product recomputes."""
         from_state = activations.slope_from_state(self.activation)
         if from_state is not None:
             return lambda t: from_state(tf.gather(states, t))
@@ -172,23 +171,23 @@ class _Backward:
     def run(self, from_future: tf.Tensor, time_steps) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Return deltas (T, B, H), dL/dh_0 (B, H) and one record for each of `recorders`."""
         deltas = tf.TensorArray(from_future.dtype, size=time_steps, element_shape=from_future.shape)
-        kept = [recorder.array(time_steps) for recorder in self.recorders]
-        _, to_initial, deltas, kept = tf.while_loop(
+        recorded = [recorder.array(time_steps) for recorder in self.recorders]
+        _, to_initial, deltas, recorded = tf.while_loop(
             lambda t, *_: t >= 0,
             self._step,
-            (time_steps - 1, from_future, deltas, kept),
+            (time_steps - 1, from_future, deltas, recorded),
             maximum_iterations=time_steps,
         )
-        each = zip(self.recorders, kept, strict=True)
+        each = zip(self.recorders, recorded, strict=True)
         records = [recorder.record(array.stack()) for recorder, array in each]
         return deltas.stack(), to_initial, records
 
-    def _step(self, t, from_future, deltas, kept):
+    def _step(self, t, from_future, deltas, recorded):
         g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
         delta = self.slopes(t) * g
-        each = zip(self.recorders, kept, strict=True)
-        kept = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
-        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), kept
+        each = zip(self.recorders, recorded, strict=True)
+        recorded = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
+        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), recorded
 
 
 class Vectors(NamedTuple):
@@ -257,7 +256,7 @@ class LogNorm:
         return tf.math.log(tf.reduce_sum(partials, axis=1)) / 2
 
 
-_HALVINGS = 6  # each doubles the code that XLA makes of the sum
+_HALVINGS = 6  # each of them doubles the code that XLA generates for the sum
 
 
 def _sum_of_rows(rows: tf.Tensor) -> tf.Tensor:
