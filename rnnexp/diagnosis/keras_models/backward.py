@@ -34,13 +34,13 @@ _logger = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
-    """What a pass found.
+    """The results of a pass.
 
     Attributes:
         loss: L.
         readings: One for every state of every sequence.
-        warnings: What is not to be trusted, or not measured, a sentence each.
-        checked: Where dl/dh_t was compared with a central difference.
+        warnings: Sentences on results that are not measured or not to be trusted.
+        checked: The comparisons of dl/dh_t with a central difference.
     """
 
     loss: float
@@ -52,13 +52,13 @@ class Found(NamedTuple):
 class BackwardPass:
     """The traced pass of one model, loss, mode and shape.
 
-    The model is held weakly: a pass may be kept in a table whose keys are models.
+    It holds the model by a weak reference, so that it can be a value of a table whose keys are models.
 
     Args:
         model: Any Keras model.
         loss: As `rnnexp.diagnosis.keras_models.objective.objective` takes it.
         training: Whether layers run in training mode.
-        like: A batch of the shapes and dtypes of all that come.
+        like: A batch with the shapes and dtypes of all later batches.
     """
 
     def __init__(self, model: keras.Model, loss: Any, training: bool, like: Batch):
@@ -76,9 +76,9 @@ class BackwardPass:
     def run(self, batch: Batch, verify: bool = False) -> Found:
         """Return L and the readings for one batch, and leave the model as it was.
 
-        A model that cannot be traced, or calls its layers inside a graph of their own, is run eagerly: that
-        is slow, but sees everything. A way that worked is kept to. A model that does not take ragged inputs
-        gets them padded, with a mask.
+        A model that cannot be traced, or calls its layers inside a graph of their own, runs eagerly, which is
+        slow. The first way that works is used from then on. A model that does not accept ragged inputs gets
+        them padded, with a mask.
         """
         try:
             return self._run(batch, verify)
@@ -107,9 +107,9 @@ class BackwardPass:
         return result
 
     def _open_ways(self, model: keras.Model) -> list[Way]:
-        """The ways to take the pass, the cheapest first: as `fit` would, without XLA, eagerly.
+        """Return the ways to take the pass, the cheapest first: as `fit` would, without XLA, eagerly.
 
-        A `tf.function` of the model's own is seen through where its Python code can be traced as it is.
+        A `tf.function` of the model is traced as part of the pass if its Python code allows that.
         """
         if tf.config.functions_run_eagerly() or (model.compiled and model.run_eagerly):
             return [Way(self, jit_compile=False, inline=True, eager=True)]
@@ -135,7 +135,7 @@ class BackwardPass:
         return Found(float(loss), readings(calls), tuple(doubts), tuple(checked))
 
     def _check_loss(self, way: Way, loss: float, leaves: list[Any]) -> list[str]:
-        """Compare with the loss of a pass that nothing of this package takes part in."""
+        """Compare the loss with that of a pass without instruments; return a warning if they differ."""
         with self._preserved():
             plain = float(way.plain(*leaves))
         if same_loss(loss, plain, self._held()):
@@ -149,7 +149,7 @@ class BackwardPass:
         ]
 
     def _verified(self, way: Way, leaves: list[Any], calls: list[Call], samples: float) -> list[Checked]:
-        """Compare dL/dh_t of the states that a tap can move with central differences, at three steps each."""
+        """Compare dL/dh_t with central differences, at three steps of each state that a tap can change."""
         with self._preserved():
             gradients = [each.numpy() for each in way.gradients(*leaves)]
         names, norms = [], []
@@ -174,7 +174,7 @@ class BackwardPass:
     def _preserved(self) -> Iterator[None]:
         with preserved(self._held(), self._training):
             yield
-            # A trace goes on using the generator that it met first, which may have no other owner.
+            # A trace keeps using the generator that it met first, which may have no other owner.
             self._generator = self._generator or seed_generator()
 
     def _held(self) -> keras.Model:
@@ -189,7 +189,7 @@ class BackwardPass:
         return keras.tree.map_structure(lambda spec: None if spec is None else next(remaining), self._specs)
 
     def forward(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return L and the factor between it and a sample's loss."""
+        """Return L and the factor between L and the loss of a sample (`Objective.samples`)."""
         model = self._held()
         mode = {"training": self._training} if model._call_has_training_arg else {}
         if self._padded:
@@ -200,16 +200,16 @@ class BackwardPass:
             else:
                 keras.tree.map_structure(set_keras_mask, batch.x, masks)
         with warnings.catch_warnings():
-            if self._padded:  # Keras warns of the mask that it has just used
+            if self._padded:  # Keras warns of a mask although it uses it
                 warnings.filterwarnings("ignore", ".*was passed an input with a mask attached to it.*")
             prediction = model(batch.x, **mode)
         return objective(model, self._loss, batch, prediction, self._training)
 
     def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
-        """Return L and the factor of `Objective`; of every site ln ||dl_b/dh_t||, the mask, and two tests.
+        """Return L, the factor of `Objective`, and for every site ln ||dl_b/dh_t||, the mask and two tests.
 
-        The first test is which states the output was at every step, the second whether the first states are
-        the last of the call before.
+        The first test is which states equal the output at every step, the second whether the initial states
+        are the last states of the call before.
         """
         model, batch = self._held(), self.batch(leaves)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -276,7 +276,7 @@ def _spec(data: Any) -> Any:
 
 
 def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:
-    """By what training multiplies L, so that float16 gradients do not vanish in rounding; 1 without that."""
+    """Return the factor by which training scales L against underflow of float16 gradients; else 1."""
     one = tf.ones((), loss.dtype)
     optimizer = model.optimizer if model.compiled else None
     return one if optimizer is None else tf.cast(optimizer.scale_loss(one), loss.dtype)

@@ -78,7 +78,7 @@ def check_step(
         place: Which step.
         norm: ||dL/dh_t|| over the batch, as it was measured.
         gradients: dL/de of all taps e, (B, T, ...).
-        loss_with: L where some values, shaped as the gradients, are added to the states.
+        loss_with: Returns L with values of the gradients' shapes added to the states.
     """
     gradient = gradients[place.tap][:, place.step].astype(np.float64)
     length = float(np.linalg.norm(gradient))
