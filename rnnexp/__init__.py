@@ -61,24 +61,24 @@ __all__ = [
 
 
 class _PublicModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Lets `import rnnexp.clipping` find the module in its room."""
+    """Makes `import rnnexp.clipping` import the module `rnnexp.optim.clipping`, and others likewise."""
 
     def find_spec(
         self, fullname: str, path: object = None, target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Return how to load a public module that lies in a room, None for any other name."""
+        """Return the spec of a public module that lies in a subpackage, None for any other name."""
         package, _, name = fullname.rpartition(".")
         home = _MODULES.get(name, fullname) if package == "rnnexp" else fullname
         return None if home == fullname else importlib.machinery.ModuleSpec(fullname, self, origin=home)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        """Return the module of the room itself, so that there is one of each class."""
+        """Return the module of the subpackage itself, so that its classes exist once."""
         module = importlib.import_module(str(spec.origin))
         self._own_spec = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave the module as its room made it."""
+        """Do nothing: the module has been executed under its own name."""
         module.__spec__ = self._own_spec
 
 

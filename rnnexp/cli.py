@@ -1,4 +1,4 @@
-"""What a command line asks for: checked before anything is made for it, then handed over."""
+"""The command line of `run.py`: checked first, then executed as a run, a sweep or a preview."""
 
 import itertools
 import signal
@@ -25,11 +25,11 @@ from rnnexp.sweep.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
 
 UNSENT = 3
-"""The exit code of a command that trained and whose records MLflow did not take."""
+"""The exit code of a command whose runs finished, but whose records are not completely in MLflow."""
 
 
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
-    """Check a command line, then do what it asks for; `main` is Hydra's way to `run`."""
+    """Check a command line, then execute it; `main` is Hydra's entry point, which calls `run`."""
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:
         _preview(request)
@@ -40,7 +40,7 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
         main()
 
 
-# What prints is imported only where there is something to print: a refusal has not waited for it.
+# Modules that print are imported inside the functions, so that a refused command line does not wait for them.
 
 
 def _preview(request: Request) -> None:
@@ -64,13 +64,13 @@ def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
 
 
 def check(arguments: Sequence[str]) -> Request | None:
-    """Check a command line before anything is made for it; exit 2 with one sentence if it is wrong.
+    """Check a command line before anything is created; exit 2 with one sentence if it is wrong.
 
-    Every value of a sweep is checked, each with the first values of the others. What Hydra is asked to show
-    (`--help`, `--cfg`, `--info`) is composed and checked here first, too.
+    Every value of a sweep is checked, together with the first value of every other key. A configuration that
+    Hydra only shows (`--help`, `--cfg`, `--info`) is checked too.
 
     Returns:
-        The run or sweep that is asked for; None for what Hydra shows.
+        The requested run or sweep; None if Hydra only shows something.
     """
     try:
         asked = read_arguments(arguments)
@@ -83,7 +83,7 @@ def check(arguments: Sequence[str]) -> Request | None:
 
 
 def _check_shown(asked: Arguments) -> None:
-    """Check what Hydra is to show: it composes the configuration, and sets up what that says of logging."""
+    """Check a configuration that Hydra only shows: Hydra composes it, and sets up its logging."""
     if asked.shown == "shell_completion" or not (asked.overrides or asked.menu.flags or asked.shown == "cfg"):
         return
     listed = axes([parse(argument) for argument in asked.overrides], asked.sweeping, asked.menu)
@@ -118,7 +118,7 @@ def _check(asked: Arguments) -> Request:
 
 
 def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
-    """Return the jobs that have every value of a sweep once, all of them checked.
+    """Return checked jobs in which every value of a sweep occurs at least once.
 
     Raises:
         ArgumentError: One is wrong, or two values of a key make the same run.
@@ -135,7 +135,7 @@ def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
 
 
 def _check_distinct(axis: Sequence[str], jobs: Sequence[Job]) -> None:
-    """Raise `ArgumentError` if two values of a key make the same run: a sweep does it once."""
+    """Raise `ArgumentError` if two values of a key make the same run."""
     runs = {(job.config_hash, job.tracking.store) for job in jobs}
     if len(runs) < len(jobs) and jobs[0].resume is not False:
         expected = "values that make different runs, as the same run is done once (resume=false repeats it)"
@@ -160,7 +160,7 @@ def _request(
 
 
 def _workers(settings: DictConfig, launcher: str, jobs: int) -> int | None:
-    """Return how many jobs run at the same time; None where a cluster says that."""
+    """Return how many jobs run at the same time; None if a cluster decides that."""
     given = settings.workers
     if launcher == "basic" and given not in (None, 1):
         raise ArgumentError("launcher.workers", "1 with launcher=basic (launcher=joblib takes more)", given)
@@ -175,7 +175,7 @@ def _workers(settings: DictConfig, launcher: str, jobs: int) -> int | None:
 
 
 def _check_machines(config: DictConfig, job: Job) -> None:
-    """Refuse a SQLite store for jobs on several machines: its locks hold on one."""
+    """Refuse a SQLite store for jobs on several machines, since its locks work on one machine only."""
     launcher = config.hydra.launcher
     kind = launcher["_target_"].rpartition(".")[2]
     several = kind == "SlurmLauncher" or (
@@ -187,9 +187,9 @@ def _check_machines(config: DictConfig, job: Job) -> None:
 
 
 def run(config: DictConfig) -> None:
-    """Run what Hydra composed.
+    """Run the job that Hydra composed.
 
-    Exits 2 on a wrong value, 3 where MLflow did not take all records, 128 + signal number when killed.
+    Exits 2 on a wrong value, 3 if MLflow lacks records, 128 + signal number when killed.
     """
     settings = HydraConfig.get()
     if settings.mode is RunMode.MULTIRUN:

@@ -1,4 +1,4 @@
-"""Run what a run recommends, and say which of it worked: `python -m rnnexp.treat RUN [--seeds 3]`."""
+"""Test the recommendations of a run by running each of them: `python -m rnnexp.treat RUN [--seeds 3]`."""
 
 import argparse
 import shlex
@@ -18,12 +18,12 @@ _FILE = "treatment.json"
 
 
 class Tried(NamedTuple):
-    """A recommendation and what became of it.
+    """A recommendation and the result of its runs.
 
     Attributes:
-        overrides: What was typed in addition.
-        verdicts: `verdict.learning` of every run that ended with one, in the order of its folder.
-        runs: How many were begun.
+        overrides: The overrides that it adds.
+        verdicts: `verdict.learning` of every run that has one, in the order of the folders.
+        runs: How many runs were started.
     """
 
     overrides: tuple[str, ...]
@@ -39,16 +39,16 @@ class Tried(NamedTuple):
 def treat(
     folder: Path, seeds: int, launch: Callable[[Sequence[str]], object], most: int = 3
 ) -> Iterator[Tried]:
-    """Run the recommendations of a run, each with its seed and the next ones, and yield what became of each.
+    """Run the recommendations of a run, each with the seed of the run and the next ones; yield the results.
 
     Args:
         folder: Of the run.
-        seeds: Runs a recommendation.
-        launch: Runs a sweep, given the arguments of `python run.py`.
-        most: Recommendations, the first ones.
+        seeds: Number of runs for each recommendation.
+        launch: Runs a sweep with the arguments of `python run.py`.
+        most: How many recommendations to run, from the first on.
 
     Raises:
-        ArgumentError: The folder is of no run, or of one that recommends nothing.
+        ArgumentError: The folder is not that of a run, or the run has no recommendations.
     """
     state = RunFolder(folder).state()
     remedies = state.get("remedies")

@@ -43,13 +43,13 @@ GROUPS = (
     *("task", "cell", "init", "clip", "optimizer", "regularizer", "phase"),
     *("tracking", "launcher", "experiment"),
 )
-"""The folders of the menu: keys whose values are choices."""
+"""The groups of the configuration: keys whose values are choices, each a file."""
 
 CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer", "regularizer", "phase")
 """The groups whose fields are checked by the constructor that they name."""
 
 COLLECTIONS = ("probes",)
-"""Keys that hold any number of constructed parts, each under a name of its own."""
+"""Keys that hold any number of constructed objects, each under its own name."""
 
 UNSCIENTIFIC = frozenset(
     {
@@ -57,9 +57,8 @@ UNSCIENTIFIC = frozenset(
         *("output_dir", "plugins", "replicas", "resume", "tracking"),
     }
 )
-"""Top-level keys that cannot change a number: where a run goes, how it is started, resumed, drawn.
+"""Top-level keys that cannot change a number: how a run is recorded, started, resumed and drawn.
 
-A class of a plugin is named where it is used; that a plugin may be imported changes nothing by itself.
-
-`device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
+`plugins` only allows packages to be imported; their classes are named by other keys. `device`, `dtype` and
+`jit` are not among these keys: each changes the last digits.
 """

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one exception, at once or where the work that is under way can stop."""
+"""SIGINT and SIGTERM as one exception, raised at once or deferred to a point where the work can stop."""
 
 import contextlib
 import signal
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class Killed(BaseException):
-    """The run was told to stop by signal `number`. Not an `Exception`: nothing on the way may swallow it."""
+    """Signal `number` stops the run. It is not an `Exception`, so that no `except Exception` catches it."""
 
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -23,7 +23,7 @@ class Killed(BaseException):
 class Interruption:
     """Turns signals into `Killed`: at once, or at `check()` while deferred.
 
-    A signal that comes while another waits is raised at once, deferred or not: who insists is obeyed.
+    A second signal while the first one is still deferred is raised at once.
     """
 
     def __init__(self) -> None:
@@ -33,23 +33,23 @@ class Interruption:
 
     @property
     def pending(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal has come."""
         return self._received is not None
 
     def check(self) -> None:
-        """Raise `Killed` if a signal came, also one whose `Killed` was lost in somebody's `except`."""
+        """Raise `Killed` if a signal has come, even if `Killed` was raised before and caught."""
         if self._received is not None:
             self._raise(self._received)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Hold signals back until `check()`, so that what belongs together is done together."""
+        """Defer signals until `check()`, so that the operations inside are not interrupted."""
         with self._set(deferred=True):
             yield
 
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
-        """Let signals through again inside `deferred`, the one that waits first."""
+        """Raise signals at once again, inside a `deferred` block; a deferred one is raised first."""
         with self._set(deferred=False):
             self.check()
             yield
@@ -76,9 +76,9 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruption() -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM inside; the handlers found are put back.
+    """Handle SIGINT and SIGTERM inside; afterwards the former handlers are restored.
 
-    Python lets only the main thread handle signals; in another thread nothing is handled.
+    Python allows only the main thread to handle signals; in another thread this does nothing.
     """
     catcher = Interruption()
     main = threading.current_thread() is threading.main_thread()
