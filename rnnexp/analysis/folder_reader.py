@@ -1,4 +1,4 @@
-"""Runs as their folders hold them (`tracking=none`)."""
+"""Reads runs from their folders (`tracking=none`)."""
 
 import io
 import json
@@ -43,9 +43,9 @@ def read_folders(root: Path, sweep: str | None) -> list[RunRecord]:
 def _run_folders(root: Path) -> Iterator[Path]:
     for path, folders, files in os.walk(root):
         if _STATUS in files or _STATE in files:
-            folders.clear()  # no run lies in a run
+            folders.clear()  # the folder of a run contains no other runs
             yield Path(path)
-        folders.sort()  # their names tell more than the milliseconds of a start
+        folders.sort()  # by name, which holds the start time in microseconds
 
 
 def _expected(folders: list[Path]) -> str:
@@ -75,7 +75,7 @@ def _record(folder: Path) -> RunRecord:
 
 
 def _history(path: Path) -> pd.DataFrame:
-    """Return the points of a run in the order of steps; a last line that a kill broke off is none."""
+    """Return the points of a run in the order of steps, without a last line that a kill cut short."""
     lines = path.read_bytes() if path.is_file() else b""
     whole = lines[: lines.rfind(b"\n") + 1]
     if not whole:

@@ -1,4 +1,4 @@
-"""Runs as an MLflow store holds them."""
+"""Reads runs from an MLflow store."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from rnnexp.tracking.client import connect
 from rnnexp.tracking.store_check import check_store
 
 LOCAL_PAGES = "http://127.0.0.1:5000"
-"""Where `mlflow ui` shows a store that is no server."""
+"""Where `mlflow ui` shows a local store."""
 
 _PAGE = 1000
 _IN_A_SWEEP = "tags.sweep_id != '' and tags.config_hash != ''"
@@ -26,7 +26,7 @@ def read_store(uri: str, sweep: str | None, filter: str | None) -> list[RunRecor
         filter: An MLflow filter such as `params.activation = 'relu'`; empty: every run.
 
     Raises:
-        ArgumentError: The store cannot be read, the filter is none, or there is no such sweep.
+        ArgumentError: The store cannot be read, the filter is not valid, or there is no such sweep.
     """
     _check(uri)
     client = connect(uri)
