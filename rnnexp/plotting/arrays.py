@@ -1,4 +1,4 @@
-"""The arrays of a run as its folder holds them."""
+"""Reads the arrays of a run from its folder."""
 
 import zipfile
 import zlib
@@ -14,7 +14,7 @@ FILE = "gradient_flow.npz"
 
 
 class MissingArray(ArgumentError):
-    """A run has no array of that name: it is older than that array, or its cell has no such quantity."""
+    """A run has no array of that name: an older version recorded it, or its cell has no such quantity."""
 
     def __init__(self, name: str):
         super().__init__(
@@ -27,7 +27,7 @@ class Arrays(dict[str, np.ndarray]):
     """The arrays of a run under their names; a single number or text is an array without axes.
 
     Raises:
-        MissingArray: Of a name that the run does not have.
+        MissingArray: The run has no array of that name.
     """
 
     def __missing__(self, name: str) -> np.ndarray:
@@ -40,7 +40,7 @@ class Arrays(dict[str, np.ndarray]):
 
     @property
     def measured_later(self) -> bool:
-        """Whether the network was measured after training steps too, and not only before the first."""
+        """Whether there is a measurement after training, and not only the one before."""
         return int(self["end_step"]) > 0
 
 
@@ -57,5 +57,5 @@ def read_arrays(path: Path, names: Iterable[str] | None = None) -> Arrays:
         raise ArgumentError(FILE, "the folder of a run, which holds this file", str(path.parent)) from error
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ArgumentError(FILE, f"the arrays of a run ({error})", str(path)) from error
-    except (EOFError, ValueError) as error:  # numpy's words for a file of another kind advise to unpickle it
+    except (EOFError, ValueError) as error:  # NumPy's message for another kind of file advises to unpickle it
         raise ArgumentError(FILE, "the arrays of a run (this is no .npz file)", str(path)) from error

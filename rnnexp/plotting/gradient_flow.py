@@ -111,7 +111,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
 
 
 def _band(log_norms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Percentiles over the finite samples of every step; nan where there is none."""
+    """Return percentiles over the finite samples of every step; nan if there are none."""
     result = np.full((2, len(log_norms)), np.nan)
     for step, norms in enumerate(log_norms):
         finite = norms[np.isfinite(norms)]
@@ -142,7 +142,7 @@ def _frame(axes: Axes, panel: Panel, values: np.ndarray) -> None:
 
 
 def _legend(figure: Figure) -> None:
-    """Name every kind of mark once, under the panels."""
+    """Draw one legend for all panels below them."""
     named: dict[str, Artist] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()

@@ -1,4 +1,4 @@
-"""The figures of a run, drawn from nothing but its folder."""
+"""Draws the figures of a run from the files in its folder alone."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -31,9 +31,9 @@ FORMATS = ("png", "svg", "pdf")
 
 
 def catalogue() -> dict[str, Draw]:
-    """Return how every figure is drawn, by its name: those over training, and those of the probes.
+    """Return the drawing function of every figure by its name: figures over training, and of the probes.
 
-    The figure of a probe has its name, and is drawn by the function `draw` of the module of that name here.
+    The figure of a probe has the probe's name; the function `draw` of the module of that name here draws it.
     """
     of_probes = [probe.name for probe in PROBES if probe.has_figure]
     return {
@@ -43,12 +43,12 @@ def catalogue() -> dict[str, Draw]:
 
 
 class Drawn(NamedTuple):
-    """What came of drawing.
+    """The result of drawing the figures of a run.
 
     Attributes:
         paths: The files.
-        lacking: Figure -> an array that it needs and the run does not have: the run was recorded before there
-            was one, or the quantity is not defined for its cell.
+        lacking: Figure that was not drawn -> an array that it needs and the run does not have, because an
+            older version recorded the run, or the quantity is not defined for its cell.
     """
 
     paths: list[Path]
@@ -60,7 +60,7 @@ def draw_run(folder: Path, into: Path | None = None, form: str = "png") -> Drawn
 
     Args:
         folder: Of the run: `gradient_flow.npz`, and `run.json` with its name.
-        into: A folder for the figures, made if it is absent; None: `figures` in that of the run.
+        into: A folder for the figures, made if necessary; None: `figures` in the folder of the run.
         form: One of `FORMATS`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How far a training is: a live bar at a terminal, plain lines elsewhere."""
+"""The progress of training: a live bar at a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
@@ -18,10 +18,10 @@ _FIELD = 9
 
 
 class Progress(Protocol):
-    """Shows how far a training is."""
+    """Shows the progress of training."""
 
     def update(self, step: int, loss: float, gradient_norm: float) -> None:
-        """Show that `step` steps are done, the last with this loss and this norm of the gradient."""
+        """Show that `step` steps are done; loss and gradient norm are those of the last one."""
 
 
 @contextlib.contextmanager
@@ -35,13 +35,13 @@ def progress(
 ) -> Iterator[Progress]:
     """Show the progress of a training while the block runs.
 
-    A terminal gets a live bar. A file or pipe gets plain lines: one each tenth of the way, one where a minute
-    passed without any, and the last step. Speed and time left leave out what a resumed run did before.
+    A terminal gets a live bar. A file or pipe gets plain lines: one at each tenth of the steps, one after a
+    minute without any, and one for the last step. Speed and time left do not count steps before a resume.
 
     Args:
         total: Steps at the end of training.
         start: Steps that were done before.
-        of: Whose loss and gradient are shown, "median of 3: " say; "" of the one network.
+        of: Prefix of loss and gradient, such as "median of 3: "; "" for a single network.
         console: Where to write; the standard output by default.
         clock: Seconds, for the plain lines' speed.
 
@@ -95,7 +95,7 @@ class _Lines:
             self.flush()
 
     def flush(self) -> None:
-        """Print the latest step unless it is printed."""
+        """Print the latest step, unless it has been printed."""
         if self._latest is None:
             return
         step, loss, gradient_norm = self._latest
@@ -131,13 +131,13 @@ def _bar(console: Console, of: str) -> RichProgress:
 
 
 def _field(text: str) -> str:
-    """Return `text` in equal width, so that the bar stands still; nan and inf in red."""
+    """Return `text` padded to a fixed width, so that the bar does not move; nan and inf are red."""
     padded = f"{text:<{_FIELD}}"
     return padded if text == "-" or any(map(str.isdigit, text)) else f"[bold red]{padded}[/]"
 
 
 def _left(task: Task) -> str:
-    """The time left, or at the end the time it took."""
+    """Return the time left, or at the end the duration."""
     if task.finished:
         return f"in {numbers.duration(task.finished_time or 0.0)}"
     return "" if task.time_remaining is None else f"{numbers.duration(task.time_remaining)} left"
