@@ -1,4 +1,4 @@
-"""A column of numbers from a CSV file; whatever is wrong with it is said in one sentence."""
+"""Reads a column of numbers from a CSV file, with one sentence on whatever is wrong with it."""
 
 import csv
 import datetime

@@ -18,7 +18,7 @@ _FEATURES = {64: 1, 8: 8}
 """The lengths at which an image of 8 x 8 pixels can be read, and the features of a step."""
 
 _NOISE = 2**40
-"""Where the counters of the noise begin, beyond the epochs of any run."""
+"""First counter of the noise, beyond the number of epochs of any run."""
 
 
 class Digits(Task):
@@ -140,7 +140,7 @@ class Digits(Task):
 
 
 def _draw(seed: int, stream: Stream, index: int, batch_size: int, size: int) -> np.ndarray:
-    """Return items `index * batch_size` and on of the endless row of permuted epochs of `size` items."""
+    """Return batch `index` of the endless sequence of permuted epochs of `size` items."""
     start = index * batch_size
     epoch, skipped = divmod(start, size)
     epochs = range(epoch, (start + batch_size - 1) // size + 1)

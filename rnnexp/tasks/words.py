@@ -37,7 +37,7 @@ class Words(TextTask):
 
         floor_loss = -sum_k p_k ln p_k  nats per word,    floor_error = 1 - max_k p_k
 
-    `report` sets the network beside the unigram and the bigram of the training text, in perplexity,
+    `report` compares the network with the unigram and the bigram of the training text, in perplexity,
     exp(loss), and shows its guesses in five held-out sentences.
 
     An error is the share of wrong words of a sequence. There is no criterion: no text is ever solved.
@@ -75,7 +75,7 @@ class Words(TextTask):
         return tuple(self._known)
 
     def report(self, predict: Predict) -> Report:
-        """Set `predict` beside the unigram and the bigram, and show its next words in five sentences.
+        """Compare `predict` with the unigram and the bigram, and show its next words in five sentences.
 
         Its metrics are `val/perplexity`, `task/unigram_perplexity`, `task/bigram_perplexity`,
         `val/loss_below_unigram`, `val/loss_below_unigram_half_width`, `val/loss_below_bigram` and
@@ -114,7 +114,7 @@ class Words(TextTask):
         return sentences
 
     def _beginnings(self) -> np.ndarray:
-        """Places of the held-out text, five or fewer, `_SHOWN` words into a sentence where there are any."""
+        """Return at most five places of the held-out text, `_SHOWN` words into a sentence if possible."""
         last = len(self._held_out) - 1
         ends = [place for place, word in enumerate(self.words) if word in _ENDS]
         after = np.flatnonzero(np.isin(self._held_out, ends)) + 1 + _SHOWN

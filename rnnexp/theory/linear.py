@@ -1,4 +1,4 @@
-"""What linear recurrences say: the sensitivity of a memory, and the growth that a wide layer hides."""
+"""Linear recurrences: the sensitivity of a memory to its decay, and the growth at finite width."""
 
 import math
 from typing import NamedTuple
