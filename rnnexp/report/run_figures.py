@@ -1,4 +1,4 @@
-"""The figures of one run, drawn again: from its folder, or by the id of its run in MLflow."""
+"""Draws the figures of one run again, from its folder or by the id of its run in MLflow."""
 
 import re
 import tempfile
@@ -18,7 +18,7 @@ _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Redrawn(NamedTuple):
-    """Where the figures of a run are, and what came of drawing them."""
+    """The folder of the figures of a run, and the result of drawing them."""
 
     folder: Path
     drawn: Drawn
