@@ -71,5 +71,5 @@ class DelayedXor(Task):
 
 
 def _later(bits: np.ndarray, time_steps: int) -> np.ndarray:
-    """Return the bits (B, T) `steps` later, zeros before the first."""
+    """Return the bits (B, T), delayed by `time_steps`, with zeros at the start."""
     return np.pad(bits, ((0, 0), (time_steps, 0)))[:, : bits.shape[1]]

@@ -214,7 +214,7 @@ class Series(Task):
 
 
 def _enough(time_steps: np.ndarray, losses: np.ndarray) -> int:
-    """Return the least of `steps` from which on the loss is within 5 % of the last one."""
+    """Return the least of `time_steps` from which on the loss is within 5 % of the last one."""
     too_much = np.flatnonzero(~(losses <= 1.05 * losses[-1]))
     return int(time_steps[0] if not too_much.size else time_steps[min(too_much[-1] + 1, len(time_steps) - 1)])
 

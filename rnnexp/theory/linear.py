@@ -88,7 +88,7 @@ def glorot_growth(time_steps: int, units: int) -> float:
         units: H.
 
     Raises:
-        ArgumentError: `steps` is below 0 or `units` below 1.
+        ArgumentError: `time_steps` is below 0 or `units` below 1.
 
     >>> round(glorot_growth(1, 8), 12), round(glorot_growth(2, 2), 12)
     (1.0, 1.25)
