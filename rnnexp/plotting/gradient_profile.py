@@ -11,7 +11,6 @@ from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays
 
 _NATS_TO_DECADES = 1 / np.log(10)
-_MARKERS = 25
 _SMALLEST_RANGE = 1.0
 # Share of the measured range by which the lines may widen the y axis on either side.
 _LINE_SHARE = 0.25
@@ -123,22 +122,15 @@ def y_range(measured: list[np.ndarray], lines: list[np.ndarray]) -> tuple[float,
 
 def _draw_measured(axes: Axes, ratio: np.ndarray, label: str, colour: str, fill: str) -> None:
     lags, finite = np.arange(len(ratio)), np.isfinite(ratio)
-    every = max(1, len(ratio) // _MARKERS)
+    every = max(1, len(ratio) // style.MARKERS)
     undrawn = "zero" if np.isneginf(ratio).all() else "not finite"
     name = label if finite.any() else f"{label}: {undrawn}"
     look: dict[str, Any] = {"color": colour, "markerfacecolor": fill, "linewidth": 1.2}
     axes.plot(lags, np.where(finite, ratio, np.nan), "o-", label=name, markevery=every, **look)
     if finite.any():
         zero = np.isneginf(ratio)
-        _mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)
-        _mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{label}: not finite", colour)
-
-
-def _mark_edge(axes: Axes, lags: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
-    if lags.size:
-        shown = lags[:: max(1, lags.size // _MARKERS)]
-        heights = np.full(shown.size, height)
-        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
+        style.mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)
+        style.mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{label}: not finite", colour)
 
 
 def _draw_fit(

@@ -11,7 +11,6 @@ from rnnexp.plotting.arrays import Arrays
 from rnnexp.probes import LagContributions
 
 _NATS_TO_DECADES = 1 / np.log(10)
-_MARKERS = 25
 _SMALLEST_RANGE = 1.0
 _HALF = 0.5
 
@@ -92,17 +91,10 @@ def _draw_sizes(axes: Axes, look: _Look) -> None:
     name = look.name if finite.any() else f"{look.name}: {undrawn}"
     marks: dict[str, Any] = {"color": look.colour, "markerfacecolor": look.fill, "linewidth": 1.2}
     shown = np.where(finite, decades, np.nan)
-    axes.plot(lags, shown, "o-", label=name, markevery=max(1, len(lags) // _MARKERS), **marks)
+    axes.plot(lags, shown, "o-", label=name, markevery=max(1, len(lags) // style.MARKERS), **marks)
     if finite.any():
-        _mark_edge(axes, lags[zero], 0.02, "v", f"{look.name}: zero", look.colour)
-        _mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{look.name}: not finite", look.colour)
-
-
-def _mark_edge(axes: Axes, lags: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
-    if lags.size:
-        shown = lags[:: max(1, lags.size // _MARKERS)]
-        heights = np.full(shown.size, height)
-        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
+        style.mark_edge(axes, lags[zero], 0.02, "v", f"{look.name}: zero", look.colour)
+        style.mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{look.name}: not finite", look.colour)
 
 
 def _draw_prediction(axes: Axes, look: _Look, rate: float | None) -> None:

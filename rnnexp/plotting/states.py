@@ -17,7 +17,7 @@ _BANDS = (("5-95 %", 0, 4, 0.25), ("25-75 %", 1, 3, 0.45))
 _MEDIAN = 2
 _LARGEST_LINEAR = 10.0
 """Larger quantiles get a symmetric logarithmic axis, since a linear one would hide values around 0."""
-_MARKERS = 25
+_SPACING = {"handlelength": 1.4, "handletextpad": 0.5, "columnspacing": 0.9}
 
 _Curves = Mapping[str, np.ndarray]
 
@@ -105,10 +105,10 @@ def hidden_states(
                 _draw(axes, row, look)
             _scale(axes_of_row[0], row)
         for axes, look in zip(panels[0], looks, strict=True):
-            _legend(axes, columns=3, heading=look.name)
+            style.legend_above(axes, columns=3, heading=look.name, **_SPACING)
         for row, axes in zip(rows[1:], panels[1:, 0], strict=True):
             if row.names:
-                _legend(axes, columns=2)
+                style.legend_above(axes, columns=2, **_SPACING)
         figure.align_ylabels(panels[:, 0])  # only the first column has y labels
         for axes in panels[-1]:
             axes.set_xlabel("time step $t$")
@@ -153,7 +153,7 @@ def _draw_quantiles(axes: Axes, time_steps: np.ndarray, quantiles: np.ndarray, l
             axes.fill_between(time_steps, *edges, color=look["color"], alpha=alpha, linewidth=0, label=name)
     lost = time_steps[np.isnan(quantiles).any(axis=1)]
     if lost.size:
-        shown = lost[:: max(1, lost.size // _MARKERS)]
+        shown = lost[:: max(1, lost.size // style.MARKERS)]
         mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}
         axes.plot(shown, np.full(shown.size, 0.96), "^", label="not finite", **mark)
 
@@ -170,17 +170,3 @@ def _scale(axes: Axes, row: _Row) -> None:
     else:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=style.ROUND))
         axes.set_ylim(*row.limits)
-
-
-def _legend(axes: Axes, columns: int, heading: str = "") -> None:
-    axes.legend(
-        title=heading,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        alignment="left",
-        ncols=columns,
-        borderpad=0.2,
-        handlelength=1.4,
-        handletextpad=0.5,
-        columnspacing=0.9,
-    )

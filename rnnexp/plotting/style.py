@@ -26,6 +26,8 @@ START, END = ORANGE, BLUE
 
 DPI = 200
 
+MARKERS = 25
+"""Most markers on a curve over time steps."""
 ROUND = [1, 2, 5, 10]
 """The distance between ticks is one of these times a power of ten."""
 
@@ -104,7 +106,7 @@ def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike)
     canvas.print_png(path, pil_kwargs={"compress_level": 1})
 
 
-def legend_above(axes: Axes, columns: int, heading: str = "") -> None:
+def legend_above(axes: Axes, columns: int, heading: str = "", **spacing: float) -> None:
     """Put the legend above the frame of `axes`, where it covers no data."""
     axes.legend(
         title=heading,
@@ -113,7 +115,16 @@ def legend_above(axes: Axes, columns: int, heading: str = "") -> None:
         alignment="left",
         ncols=columns,
         borderpad=0.2,
+        **spacing,
     )
+
+
+def mark_edge(axes: Axes, x: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
+    """Mark values that have no place on the axis at `height`, from 0 (lower edge) to 1 (upper edge)."""
+    if x.size:
+        shown = x[:: max(1, x.size // MARKERS)]
+        heights = np.full(shown.size, height)
+        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
 
 
 def whole_numbers(axis: Axis) -> None:
