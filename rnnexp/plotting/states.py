@@ -108,7 +108,7 @@ def hidden_states(
             style.legend_above(axes, columns=3, heading=look.name, **_SPACING)
         for row, axes in zip(rows[1:], panels[1:, 0], strict=True):
             if row.names:
-                style.legend_above(axes, columns=2, **_SPACING)
+                style.legend_above(axes, columns=2, heading="", **_SPACING)
         figure.align_ylabels(panels[:, 0])  # only the first column has y labels
         for axes in panels[-1]:
             axes.set_xlabel("time step $t$")
