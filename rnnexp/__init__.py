@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rnnexp.nn.recurrent import RNN
     from rnnexp.optim import clipping
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "ElmanCell": "rnnexp.nn.elman_cell",
     "GradientFlow": "rnnexp.diagnosis.keras_models",
