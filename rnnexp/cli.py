@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -18,6 +19,7 @@ from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
 from rnnexp.runtime.signals import Killed
 from rnnexp.sweep.job import run_in_sweep
 from rnnexp.sweep.request import Request, key_of
@@ -28,6 +30,11 @@ UNSENT = 3
 """The exit code of a command that trained and whose records MLflow did not take."""
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Do what a command line asks for."""
+    start(arguments, hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run))
+
+
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     """Check a command line, then do what it asks for; `main` is Hydra's way to `run`."""
     request = check(arguments)
@@ -36,7 +43,9 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     elif request is not None and request.sweeping:
         _supervise(request, main)
     else:
-        sys.argv[1:] = read_arguments(arguments).typed
+        asked = read_arguments(arguments)
+        named = [f"hydra.help.app_name='{COMMAND}'"] if asked.shown == "help" else []
+        sys.argv[1:] = [*asked.typed, *named]
         main()
 
 
@@ -100,7 +109,7 @@ def _check(asked: Arguments) -> Request:
     sweeping = asked.sweeping or config.hydra.mode is RunMode.MULTIRUN
     params = config.hydra.sweeper.get("params") or {}
     if params and not sweeping:
-        expected = f"python run.py -m, as it sweeps {', '.join(params)}"
+        expected = f"{COMMAND} -m, as it sweeps {', '.join(params)}"
         raise ArgumentError("experiment", expected, config.hydra.runtime.choices.get("experiment"))
     listed = axes(
         [*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping, asked.menu
@@ -209,5 +218,5 @@ def run(config: DictConfig) -> None:
 
 def refuse(error: ArgumentError) -> NoReturn:
     """End with the one sentence and code 2."""
-    print(f"run.py: {error}", file=sys.stderr)
+    print(f"{PROGRAM}: {error}", file=sys.stderr)
     sys.exit(2)

@@ -18,6 +18,7 @@ from rnnexp.report import run_figures
 from rnnexp.report.html import words
 from rnnexp.report.html.write import Report, write_report
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.places import COMMAND
 from rnnexp.tracking.parent_run import keep_with_parent
 
 _FILTER = re.compile(r"[=<>]|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m rnnexp.report",
+        prog=f"{COMMAND} report",
         description="Write a sweep as one HTML file that needs nothing else; beside it the tables over runs "
         "and over groups (everything but the seed equal) as .csv and .parquet. Of a single run, named by its "
         "folder or its id in MLflow, draw the figures again.",
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--where",
         metavar="ADDRESS_OR_FOLDER",
         help="tracking address, SQLite file, or folder of runs with tracking=none "
-        "(default: MLFLOW_TRACKING_URI, else mlflow.db in the project)",
+        "(default: MLFLOW_TRACKING_URI, else mlflow.db, beside run.py or in this folder)",
     )
     parser.add_argument(
         "--out",

@@ -14,6 +14,7 @@ from rnnexp.runs.resume import Earlier, earlier_of
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.device import import_tensorflow
+from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed, interruption
 from rnnexp.tracking import ParentRun, Tracker
 
@@ -107,7 +108,7 @@ def _parent(jobs: Sequence[Job], experiment: str | None, known: Sequence[Earlier
 
 def _command(job: Job) -> str:
     typed = job.overrides if job.together is None else job.together.overrides
-    return f"`python run.py {shlex.join(typed)}`"
+    return f"`{COMMAND} {shlex.join(typed)}`"
 
 
 def _below(parent: ParentRun, job: Job) -> Job:

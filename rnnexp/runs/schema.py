@@ -12,6 +12,7 @@ from rnnexp.nn import activations
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError, nearest
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED
+from rnnexp.runtime.places import COMMAND
 
 Check = Callable[[str, Any], object]
 
@@ -161,7 +162,7 @@ def expected_key(key: str, keys: Sequence[str]) -> str:
         return f"a key of the configuration, such as {near}"
     if siblings:
         return f"one of {', '.join(siblings)}"
-    return "a key of the configuration (python run.py --help lists them)"
+    return f"a key of the configuration ({COMMAND} --help lists them)"
 
 
 def _leaves(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

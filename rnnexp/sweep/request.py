@@ -56,7 +56,7 @@ class Request:
 
     def costs(self) -> list[float]:
         """Return what each job takes by the rule of `rnnexp.runs.heuristics`, seconds."""
-        return [heuristics.expected_seconds(**self._counts(overrides)) for overrides in self.jobs]
+        return [heuristics.expected_seconds(*self._counts(overrides).values()) for overrides in self.jobs]
 
     def _counts(self, overrides: Sequence[str]) -> dict[str, int]:
         values = {key: int(self.first.config[key]) for key in _COUNTED}

@@ -15,6 +15,7 @@ from rich.console import Console
 from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.places import COMMAND
 from rnnexp.sweep.folder import SweepFolder, newest, signature
 from rnnexp.sweep.job import CALL
 from rnnexp.sweep.outcome import Outcome
@@ -159,7 +160,7 @@ def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
 
 
 def _command_line(request: Request) -> str:
-    return f"`python run.py -m {shlex.join(request.typed)}`"
+    return f"`{COMMAND} -m {shlex.join(request.typed)}`"
 
 
 def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], shown: SweepProgress) -> str:

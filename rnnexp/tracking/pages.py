@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--where",
         metavar="ADDRESS",
-        help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db, beside run.py or in the working folder)",
+        help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db, beside run.py or in this folder)",
     )
     options = parser.parse_args(arguments)
     try:
