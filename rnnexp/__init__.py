@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from rnnexp.runtime.extras import explained
+
 if TYPE_CHECKING:
     from rnnexp import tasks, theory
     from rnnexp.analysis import load_runs
@@ -88,10 +90,11 @@ sys.meta_path.append(_PublicModules())
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(_MODULES[name])
+    with explained():
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        if name in _MODULES:
+            return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'rnnexp' has no attribute {name!r}")
 
 

@@ -36,8 +36,8 @@ def load_runs(
 
     Args:
         where: A tracking address, a SQLite file, or a folder of runs with `tracking=none`. None: the store
-            that runs write to, MLFLOW_TRACKING_URI or else `mlflow.db`, beside `run.py` in a checkout, else in
-            the working folder.
+            of MLFLOW_TRACKING_URI, or else `mlflow.db`: beside `run.py` in a checkout, else in the working
+            folder.
         sweep: Id of a sweep. None: the newest one; every run where there is a filter, or no sweep at all.
         filter: An MLflow filter, such as `params.activation = 'relu'`; empty: every run. Stores only.
 
