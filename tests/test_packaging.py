@@ -37,14 +37,9 @@ ASKED = [
 
 
 ENVIRONMENTS = [
-    {
-        "sys_platform": system,
-        "platform_machine": machine,
-        "python_version": python,
-        "python_full_version": f"{python}.1",
-    }
+    {"sys_platform": system, "platform_machine": machine, "python_full_version": python}
     for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
-    for python in ("3.11", "3.13")
+    for python in ("3.11.0", "3.13.0")
 ]
 
 
@@ -147,7 +142,7 @@ def test_citation_and_changelog_carry_the_version():
     assert {"message", "title", "authors"} <= set(citation)
     assert citation["version"] == __version__
     assert citation["license"] == PROJECT["license"]
-    assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_pre_commit_runs_what_ci_runs_and_fetches_nothing():

@@ -71,16 +71,14 @@ def test_the_installed_command_composes_its_own_menu(installed, tmp_path):
 
 def test_the_installed_command_says_its_own_name(installed):
     helped = asked(installed, "--help")
-    assert "  rnnexp -m key=a,b,... ..." in helped.stdout and "run.py " not in helped.stdout.replace(
-        "beside run.py", ""
-    )
+    assert "  rnnexp -m key=a,b,... ..." in helped.stdout and "python run.py" not in helped.stdout
     wrong = asked(installed, "seqlen=3")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("rnnexp: seqlen: expected a key of the configuration, such as seq_len")
 
 
 def test_an_installed_package_keeps_its_data_in_the_working_folder(installed, tmp_path):
-    program = "from rnnexp.runs.build import compose_job; job = compose_job([]); print(job.tracking.uri, job.output_dir)"
+    program = "from rnnexp.runs.build import compose_job as c; print(c([]).tracking.uri, c([]).output_dir)"
     answer = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": str(installed)},
