@@ -57,7 +57,8 @@ def treat(
     for number, overrides in enumerate(remedies[:most], start=1):
         out = folder.absolute() / "treatment" / str(number)
         listed = ",".join(str(state["seed"] + more) for more in range(seeds))
-        typed = merged(state["overrides"], [*overrides, f"seed={listed}", f"output_dir={out}"])
+        added = [f"seed={listed}", f"output_dir={out}", "report=false"]
+        typed = merged(state["overrides"], [*overrides, *added])
         launch(["-m", *(override for override in typed if not override.startswith(("name=", "replicas=")))])
         yield Tried(tuple(overrides), tuple(_verdicts(out)), seeds)
 

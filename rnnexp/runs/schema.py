@@ -117,6 +117,7 @@ SCALARS: dict[str, Check] = {
     "launcher.workers": _at_least_or_null(1),
     "launcher.address": _text_or_null,
     "launcher.gpus": _positive_or_null,
+    "report": checks.boolean,
     "plugins": _names,
     "resume": _boolean_or_null,
     "dry_run": checks.boolean,

@@ -15,14 +15,15 @@ from rich.console import Console
 from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
 from rnnexp.runtime.device import gpu_count
-from rnnexp.runtime.places import COMMAND
+from rnnexp.runtime.places import COMMAND, data_folder
 from rnnexp.sweep.folder import SweepFolder, newest, signature
 from rnnexp.sweep.job import CALL
 from rnnexp.sweep.outcome import Outcome
 from rnnexp.sweep.progress import Output, SweepProgress, progress
 from rnnexp.sweep.request import Request
 from rnnexp.sweep.resources import ray_settings
-from rnnexp.sweep.table import Ending, print_ending
+from rnnexp.sweep.table import Ending, print_ending, print_place, shown
+from rnnexp.tracking.address import without_login
 
 _POLL = 0.25  # seconds
 _LAST_WORDS = 600
@@ -63,6 +64,8 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
         )
         print_ending(ending, console)
         _end(parent, request, ending)
+        if not signals:
+            _report(request, folder, console)
     if signals:
         return 128 + signals[0]
     counts = ending.counts()
@@ -157,6 +160,24 @@ def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
     )
     bad = counts["failed"] + counts["killed"] + counts["waiting"]
     parent.end("FAILED" if bad else "FINISHED", [ending.folder.save_table(ending.outcomes)])
+
+
+def _report(request: Request, folder: SweepFolder, console: Console) -> None:
+    """Write the page of the sweep, or say the command that does."""
+    first, written = request.first, None
+    where = first.output_dir if first.tracking.uri is None else first.tracking.uri
+    if first.config["report"]:
+        # Only here, since pandas takes a second to import.
+        from rnnexp.report.command import write
+
+        try:
+            written = write(where, folder.id, out=folder.path / "report.html").report.page
+        except Exception as error:  # the sweep has ended as it has, whatever becomes of its page
+            print_place("no report", f"{type(error).__name__}: {error}", console)
+    command = f"{COMMAND} report {folder.id}"
+    if first.tracking.uri is None or first.tracking.uri != tracking.resolve(None, os.environ, data_folder()):
+        command += f" --where {shlex.quote(without_login(str(where)))}"
+    print_place("report", command if written is None else shown(written), console)
 
 
 def _command_line(request: Request) -> str:

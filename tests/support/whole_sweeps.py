@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 600
 _MARK = "SWEEP_OF_TEST"
 
-TINY = ("seq_len=5", "units=4", "batch_size=4", "jit=false", "probe.bootstrap=100", "tracking.model=false")
+TINY = (
+    *("seq_len=5", "units=4", "batch_size=4", "jit=false", "probe.bootstrap=100"),
+    *("tracking.model=false", "report=false"),
+)
 
 
 def command(*arguments):
