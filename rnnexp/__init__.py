@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rnnexp.nn.elman_cell import ElmanCell
     from rnnexp.nn.recurrent import RNN
     from rnnexp.optim import clipping
+    from rnnexp.python.calls import run, sweep
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,8 @@ _HOMES = {
     "gradient_flow": "rnnexp.diagnosis.keras_models",
     "jacobian": "rnnexp.diagnosis.keras_models",
     "load_runs": "rnnexp.analysis",
+    "run": "rnnexp.python.calls",
+    "sweep": "rnnexp.python.calls",
     "lyapunov": "rnnexp.diagnosis.keras_models",
     "sensitivity": "rnnexp.diagnosis.keras_models",
 }
@@ -58,7 +61,9 @@ __all__ = [
     "jacobian",
     "load_runs",
     "lyapunov",
+    "run",
     "sensitivity",
+    "sweep",
     "tasks",
     "theory",
 ]

@@ -1,6 +1,7 @@
 """The command: `rnnexp`, `python -m rnnexp` and, in a checkout, `python run.py`."""
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 
@@ -28,6 +29,9 @@ def main() -> None:
     except MissingPackage as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # the reader has gone, as of `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

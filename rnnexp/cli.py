@@ -21,9 +21,9 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweep.job import run_in_sweep
-from rnnexp.sweep.request import Request, key_of
-from rnnexp.sweep.resources import cores, default_workers
+from rnnexp.sweeps.job import run_in_sweep
+from rnnexp.sweeps.request import Request, key_of
+from rnnexp.sweeps.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
 
 UNSENT = 3
@@ -53,7 +53,7 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
 
 
 def _preview(request: Request) -> None:
-    from rnnexp.sweep.preview import preview
+    from rnnexp.sweeps.preview import preview
 
     try:
         preview(request, lambda overrides: compose_job(overrides, request.menu))
@@ -62,7 +62,7 @@ def _preview(request: Request) -> None:
 
 
 def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
-    from rnnexp.sweep.supervision import supervise
+    from rnnexp.sweeps.supervision import supervise
 
     try:
         sys.exit(supervise(request, main))
@@ -84,7 +84,7 @@ def check(arguments: Sequence[str]) -> Request | None:
     try:
         asked = read_arguments(arguments)
         if asked.shown is None:
-            return _check(asked)
+            return request_of(asked)
         _check_shown(asked)
     except ArgumentError as error:
         refuse(error)
@@ -103,7 +103,12 @@ def _check_shown(asked: Arguments) -> None:
         compose(first, asked.menu)
 
 
-def _check(asked: Arguments) -> Request:
+def request_of(asked: Arguments) -> Request:
+    """Return the run or sweep that is asked for, all values of all keys checked.
+
+    Raises:
+        ArgumentError: One is wrong.
+    """
     overrides = [parse(argument) for argument in asked.overrides]
     config = compose([axis[0] for axis in axes(overrides, True, asked.menu)], asked.menu)
     sweeping = asked.sweeping or config.hydra.mode is RunMode.MULTIRUN

@@ -15,8 +15,8 @@ from rnnexp.runtime.extras import LAB
 ROOT = Path(__file__).parents[1]
 
 HOMES = {
-    "hydra": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweep"),
-    "omegaconf": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweep"),
+    "hydra": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweeps"),
+    "omegaconf": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweeps"),
     "mlflow": ("rnnexp.tracking", "rnnexp.analysis"),
     "matplotlib": ("rnnexp.plotting",),
 }
@@ -31,8 +31,9 @@ FLOORS = (
     ("diagnosis",),
     ("training", "report"),
     ("runs",),
-    ("sweep",),
+    ("sweeps",),
     ("cli", "treat"),
+    ("python",),
     ("__main__",),
 )
 """The rooms from the ground up: a room imports what lies below it, by whatever kind of import."""

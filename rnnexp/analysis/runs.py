@@ -2,13 +2,13 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from rnnexp.analysis.columns import Value, typed
-from rnnexp.analysis.folder_reader import read_folders
+from rnnexp.analysis.folder_reader import read_folder, read_folders
 from rnnexp.analysis.mlflow_reader import read_store
 from rnnexp.analysis.run_record import RunRecord
 from rnnexp.runtime.checks import ArgumentError
@@ -51,6 +51,11 @@ def load_runs(
         )
         raise ArgumentError("where", expected, "the default store" if where is None else str(where))
     return pd.DataFrame([_row(record) for record in records])
+
+
+def table_of(folders: Iterable[Path]) -> pd.DataFrame:
+    """Return the table of `load_runs` over the runs of these folders, in their order."""
+    return pd.DataFrame([_row(read_folder(folder)) for folder in folders])
 
 
 def store_address(where: str | os.PathLike | None = None) -> str | None:

@@ -1,6 +1,7 @@
 """How every figure looks, and how it becomes a file."""
 
 import contextlib
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ VERMILLION, PURPLE = "#D55E00", "#CC79A7"
 START, END = ORANGE, BLUE
 
 DPI = 200
+_SCREEN_DPI = 100
 
 ROUND = [1, 2, 5, 10]
 """Steps between ticks: these times a power of ten."""
@@ -69,6 +71,15 @@ _reader_of_formulas: dict[str, Any] = {}
 _METADATA = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows where it is the last line of a cell, once, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        with io.BytesIO() as file:
+            self.savefig(file, format="png", dpi=_SCREEN_DPI)
+            return file.getvalue()
+
+
 @contextlib.contextmanager
 def paper_figure(
     path: str | os.PathLike, size: tuple[float, float], title: str = "", heading: str = ""
@@ -80,7 +91,7 @@ def paper_figure(
     """
     suffix = Path(path).suffix.lower()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained", dpi=DPI)
+        figure = ShownFigure(figsize=size, layout="constrained", dpi=DPI)
         canvas = FigureCanvasAgg(figure)
         if heading or title:
             text = "\n".join(filter(None, [heading, title]))

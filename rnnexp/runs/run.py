@@ -53,6 +53,7 @@ def run_jobs(
     known: Sequence[Earlier] | None = None,
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
+    show: bool = True,
 ) -> list[RunFolder]:
     """Run the jobs of one command to their end, keep their records, print what they found.
 
@@ -65,6 +66,7 @@ def run_jobs(
         known: What earlier runs mean for each job; None: as `rnnexp.runs.resume` says.
         opened: Called with the folder of each run as soon as its records are open.
         train: What trains them; None: `train_with_tensorflow`.
+        show: Whether to print at the end what was found.
 
     Returns:
         The folders of runs whose records MLflow did not take.
@@ -88,7 +90,7 @@ def run_jobs(
             with _opened(_to_do(below, known), signals, opened) as runs:
                 lines = (train or train_with_tensorflow)(runs, signals, started)
             done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
-            _show(lines, done, parent, jobs[0], started)
+            _show(lines, done, parent, jobs[0], started, show)
         signals.check()
     return [run.folder for run in runs if not run.tracker.complete]
 
@@ -194,12 +196,14 @@ def _show(
     parent: ParentRun,
     first: Job,
     started: float,
+    show: bool,
 ) -> None:
     """Print the summary of a run alone, or the table of several, which their parent keeps too."""
     from rnnexp.report import terminal
 
     if first.together is None:
-        terminal.print_summary(lines[0].found)
+        if show:
+            terminal.print_summary(lines[0].found)
         return
     known = [_line(job, folder) for job, folder in done if folder is not None]
     found = terminal.SideBySide(
@@ -209,7 +213,8 @@ def _show(
         parent.where,
         parent.open_command,
     )
-    terminal.print_side_by_side(found)
+    if show:
+        terminal.print_side_by_side(found)
     counts = {f"replicas.{verdict}": count for verdict, count in found.verdicts().items()}
     parent.describe(f"{_command(first)}\n\n{found.markdown()}", counts)
 

@@ -16,13 +16,13 @@ from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import COMMAND, data_folder
-from rnnexp.sweep.folder import SweepFolder, newest, signature
-from rnnexp.sweep.job import CALL
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.progress import Output, SweepProgress, progress
-from rnnexp.sweep.request import Request
-from rnnexp.sweep.resources import ray_settings
-from rnnexp.sweep.table import Ending, print_ending, print_place, shown
+from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.job import CALL
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.progress import Output, SweepProgress, progress
+from rnnexp.sweeps.request import Request
+from rnnexp.sweeps.resources import ray_settings
+from rnnexp.sweeps.table import Ending, print_ending, print_place, shown
 from rnnexp.tracking.address import without_login
 
 _POLL = 0.25  # seconds

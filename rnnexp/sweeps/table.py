@@ -15,9 +15,9 @@ from rich.text import Text
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
 from rnnexp.runs.run_folder import file_name, name_in
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.request import values_of
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import values_of
 
 MOST_ROWS = 40
 """Up to so many jobs have a row each."""
