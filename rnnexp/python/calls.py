@@ -78,7 +78,7 @@ def sweep(*overrides: str, **keys: Any) -> Runs:
     """
     line = ["-m", *typed(overrides, keys, sweeping=True)]
     request = _request(line)
-    code = _watched([*command_line(), *line])
+    code = watched([*command_line(), *line])
     if code in (128 + signal.SIGINT, -signal.SIGINT):
         raise KeyboardInterrupt("the sweep was stopped; the same call goes on with it")
     folder = _folder(request)
@@ -109,16 +109,17 @@ def _found(folder: SweepFolder) -> Runs:
     return Runs([Path(str(each.run_folder)) for each in done], folder.path, failed)
 
 
-def _watched(command: list[str]) -> int:
+def watched(command: list[str]) -> int:
     """Run a sweep to its end and show what it says; return its exit code.
 
     It finds the modules that this process finds. It has a session of its own, so that an interruption reaches
     it once, from here.
     """
     environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), *filter(None, sys.path)])}
-    pipe = None if sys.stdout is sys.__stdout__ else subprocess.PIPE
     line_of_all = Overwritten()
     in_notebook = Console().is_jupyter
+    elsewhere = in_notebook or sys.stdout is not sys.__stdout__
+    pipe = subprocess.PIPE if elsewhere else None
     with subprocess.Popen(command, stdout=pipe, text=True, env=environ, start_new_session=True) as process:
         while True:
             try:

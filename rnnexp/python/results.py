@@ -38,8 +38,13 @@ class Picture:
 
     png: bytes
 
-    def _repr_png_(self) -> bytes:
-        return self.png
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return self.png, {"width": self.width}
+
+    @property
+    def width(self) -> int:
+        """The width at which it is shown, pixels of the page: half its own."""
+        return int.from_bytes(self.png[16:20], "big") // 2
 
     def __repr__(self) -> str:
         return f"<Picture of {len(self.png):,} bytes>"
@@ -48,7 +53,7 @@ class Picture:
     def html(self) -> str:
         """The picture as an element of a page."""
         content = base64.b64encode(self.png).decode()
-        return f'<img src="data:image/png;base64,{content}" style="max-width:100%">'
+        return f'<img src="data:image/png;base64,{content}" width="{self.width}">'
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
