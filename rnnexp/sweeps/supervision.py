@@ -164,9 +164,9 @@ def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
 
 def _report(request: Request, folder: SweepFolder, console: Console) -> None:
     """Write the page of the sweep, or say the command that does."""
-    first, written = request.first, None
-    where = first.output_dir if first.tracking.uri is None else first.tracking.uri
-    if first.config["report"]:
+    uri, written = request.first.tracking.uri, None
+    where = request.first.output_dir if uri is None else uri
+    if request.first.config["report"]:
         # Only here, since pandas takes a second to import.
         from rnnexp.report.command import write
 
@@ -175,7 +175,7 @@ def _report(request: Request, folder: SweepFolder, console: Console) -> None:
         except Exception as error:  # the sweep has ended as it has, whatever becomes of its page
             print_place("no report", f"{type(error).__name__}: {error}", console)
     command = f"{COMMAND} report {folder.id}"
-    if first.tracking.uri is None or first.tracking.uri != tracking.resolve(None, os.environ, data_folder()):
+    if uri is None or uri != tracking.resolve(None, os.environ, data_folder()):
         command += f" --where {shlex.quote(without_login(str(where)))}"
     print_place("report", command if written is None else shown(written), console)
 
