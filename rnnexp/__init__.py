@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from rnnexp.runtime.extras import explained
+
 if TYPE_CHECKING:
     from rnnexp import tasks, theory
     from rnnexp.analysis import load_runs
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from rnnexp.nn.elman_cell import ElmanCell
     from rnnexp.nn.recurrent import RNN
     from rnnexp.optim import clipping
+    from rnnexp.python.calls import run, sweep
+
+__version__ = "0.1.0"
 
 _HOMES = {
     "ElmanCell": "rnnexp.nn.elman_cell",
@@ -32,6 +37,8 @@ _HOMES = {
     "gradient_flow": "rnnexp.diagnosis.keras_models",
     "jacobian": "rnnexp.diagnosis.keras_models",
     "load_runs": "rnnexp.analysis",
+    "run": "rnnexp.python.calls",
+    "sweep": "rnnexp.python.calls",
     "lyapunov": "rnnexp.diagnosis.keras_models",
     "sensitivity": "rnnexp.diagnosis.keras_models",
 }
@@ -54,7 +61,9 @@ __all__ = [
     "jacobian",
     "load_runs",
     "lyapunov",
+    "run",
     "sensitivity",
+    "sweep",
     "tasks",
     "theory",
 ]
@@ -86,10 +95,11 @@ sys.meta_path.append(_PublicModules())
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(_MODULES[name])
+    with explained():
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        if name in _MODULES:
+            return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'rnnexp' has no attribute {name!r}")
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -18,14 +19,20 @@ from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweep.job import run_in_sweep
-from rnnexp.sweep.request import Request, key_of
-from rnnexp.sweep.resources import cores, default_workers
+from rnnexp.sweeps.job import run_in_sweep
+from rnnexp.sweeps.request import Request, key_of
+from rnnexp.sweeps.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
 
 UNSENT = 3
 """The exit code of a command whose runs finished, but whose records are not completely in MLflow."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do what a command line asks for."""
+    start(arguments, hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run))
 
 
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
@@ -36,7 +43,9 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     elif request is not None and request.sweeping:
         _supervise(request, main)
     else:
-        sys.argv[1:] = read_arguments(arguments).typed
+        asked = read_arguments(arguments)
+        named = [f"hydra.help.app_name='{COMMAND}'"] if asked.shown == "help" else []
+        sys.argv[1:] = [*asked.typed, *named]
         main()
 
 
@@ -44,7 +53,7 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
 
 
 def _preview(request: Request) -> None:
-    from rnnexp.sweep.preview import preview
+    from rnnexp.sweeps.preview import preview
 
     try:
         preview(request, lambda overrides: compose_job(overrides, request.menu))
@@ -53,7 +62,7 @@ def _preview(request: Request) -> None:
 
 
 def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
-    from rnnexp.sweep.supervision import supervise
+    from rnnexp.sweeps.supervision import supervise
 
     try:
         sys.exit(supervise(request, main))
@@ -75,7 +84,7 @@ def check(arguments: Sequence[str]) -> Request | None:
     try:
         asked = read_arguments(arguments)
         if asked.shown is None:
-            return _check(asked)
+            return request_of(asked)
         _check_shown(asked)
     except ArgumentError as error:
         refuse(error)
@@ -94,13 +103,18 @@ def _check_shown(asked: Arguments) -> None:
         compose(first, asked.menu)
 
 
-def _check(asked: Arguments) -> Request:
+def request_of(asked: Arguments) -> Request:
+    """Return the run or sweep that is asked for, all values of all keys checked.
+
+    Raises:
+        ArgumentError: One is wrong.
+    """
     overrides = [parse(argument) for argument in asked.overrides]
     config = compose([axis[0] for axis in axes(overrides, True, asked.menu)], asked.menu)
     sweeping = asked.sweeping or config.hydra.mode is RunMode.MULTIRUN
     params = config.hydra.sweeper.get("params") or {}
     if params and not sweeping:
-        expected = f"python run.py -m, as it sweeps {', '.join(params)}"
+        expected = f"{COMMAND} -m, as it sweeps {', '.join(params)}"
         raise ArgumentError("experiment", expected, config.hydra.runtime.choices.get("experiment"))
     listed = axes(
         [*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping, asked.menu
@@ -209,5 +223,5 @@ def run(config: DictConfig) -> None:
 
 def refuse(error: ArgumentError) -> NoReturn:
     """End with the one sentence and code 2."""
-    print(f"run.py: {error}", file=sys.stderr)
+    print(f"{PROGRAM}: {error}", file=sys.stderr)
     sys.exit(2)

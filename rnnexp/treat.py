@@ -1,4 +1,4 @@
-"""Test the recommendations of a run by running each of them: `python -m rnnexp.treat RUN [--seeds 3]`."""
+"""Run what a run recommends, and say which of it worked: `rnnexp treat RUN [--seeds 3]`."""
 
 import argparse
 import shlex
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnnexp.diagnosis.recommendations import merged
-from rnnexp.runs.build import PROJECT
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.places import COMMAND, command_line
 
 _FILE = "treatment.json"
 
@@ -57,7 +57,8 @@ def treat(
     for number, overrides in enumerate(remedies[:most], start=1):
         out = folder.absolute() / "treatment" / str(number)
         listed = ",".join(str(state["seed"] + more) for more in range(seeds))
-        typed = merged(state["overrides"], [*overrides, f"seed={listed}", f"output_dir={out}"])
+        added = [f"seed={listed}", f"output_dir={out}", "report=false"]
+        typed = merged(state["overrides"], [*overrides, *added])
         launch(["-m", *(override for override in typed if not override.startswith(("name=", "replicas=")))])
         yield Tried(tuple(overrides), tuple(_verdicts(out)), seeds)
 
@@ -70,13 +71,13 @@ def _verdicts(out: Path) -> Iterator[str]:
 
 
 def _launch(arguments: Sequence[str]) -> int:
-    print(f"python run.py {shlex.join(arguments)}", flush=True)
-    return subprocess.run([sys.executable, str(PROJECT / "run.py"), *arguments], check=False).returncode
+    print(f"{COMMAND} {shlex.join(arguments)}", flush=True)
+    return subprocess.run([*command_line(), *arguments], check=False).returncode
 
 
 def main(arguments: Sequence[str] | None = None, launch: Callable[[Sequence[str]], object] = _launch) -> int:
     """Run the recommendations, print one line for each, keep them in treatment.json of the run's folder."""
-    parser = argparse.ArgumentParser(prog="python -m rnnexp.treat", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"{COMMAND} treat", description=__doc__)
     parser.add_argument("run", type=Path, help="the folder of a run")
     parser.add_argument("--seeds", type=int, default=3, help="runs a recommendation")
     chosen = parser.parse_args(arguments)

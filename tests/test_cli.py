@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 
 from rnnexp import cli
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.sweep import supervision
+from rnnexp.sweeps import supervision
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from rnnexp.report.terminal import Line, Summary
 from rnnexp.runs import build
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
-from rnnexp.sweep.folder import SweepFolder
+from rnnexp.sweeps.folder import SweepFolder
 
 ROOT = Path(__file__).parents[1]
 

@@ -27,7 +27,7 @@ def read_folders(root: Path, sweep: str | None) -> list[RunRecord]:
         ArgumentError: There is no run, or no such sweep; or the runs are recorded in MLflow.
     """
     found = list(_run_folders(root))
-    records = [_record(folder) for folder in found if (folder / _STATUS).is_file()]
+    records = [read_folder(folder) for folder in found if (folder / _STATUS).is_file()]
     records = sorted((record for record in records if is_run(record.tags)), key=lambda record: record.start)
     if not records:
         raise ArgumentError("where", _expected(found), str(root))
@@ -55,7 +55,8 @@ def _expected(folders: list[Path]) -> str:
     return f"a folder of runs with tracking=none (these are recorded in {', '.join(sorted(stores))})"
 
 
-def _record(folder: Path) -> RunRecord:
+def read_folder(folder: Path) -> RunRecord:
+    """Return the run of a folder, which holds its files wherever else it is recorded."""
     status, tags = _json(folder / _STATUS), _json(folder / "tags.json")
     history = _history(folder / "metrics.csv")
     errors = history[history["key"] == "val/error"] if is_solved(tags) else history[:0]

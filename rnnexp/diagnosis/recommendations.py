@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rnnexp.diagnosis.course import rounded_up, threshold_of
 from rnnexp.diagnosis.evidence import Evidence
+from rnnexp.runtime.places import COMMAND
 
 _DECADE = math.log(10)
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
@@ -59,7 +60,7 @@ def command(typed: Sequence[str], overrides: Iterable[str]) -> str:
     >>> command(["activation=relu", "clip=value", "clip.threshold=2"], ["clip=global_norm"])
     'python run.py activation=relu clip=global_norm'
     """
-    return f"python run.py {shlex.join(merged(typed, overrides))}"
+    return f"{COMMAND} {shlex.join(merged(typed, overrides))}"
 
 
 def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:

@@ -80,7 +80,7 @@ def _figure(path: str | os.PathLike | None, size: tuple[float, float]) -> Iterat
             yield figure
         return
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = style.ShownFigure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
 

@@ -11,6 +11,7 @@ from rnnexp.plotting.gradient_heatmap import draw as draw_gradient_heatmap
 from rnnexp.plotting.loss import draw as draw_loss
 from rnnexp.plotting.spectrum_history import draw as draw_spectrum_history
 from rnnexp.probes.catalogue import PROBES
+from rnnexp.runtime.checks import ArgumentError, choice
 from rnnexp.runtime.json_file import StateFile
 
 Draw = Callable[[Arrays, Path, str], None]
@@ -86,6 +87,34 @@ def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> D
         except MissingArray as error:
             drawn.lacking[name] = error.array
     return drawn
+
+
+def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays | None = None) -> None:
+    """Draw one figure of a run to `path`, whose suffix is its format.
+
+    Args:
+        name: Of the figure: one of `catalogue()`, or that of the task.
+        arrays: Of the run.
+        path: The file; its folder is made.
+        title: Above the figure.
+        of_task: Of `task.npz`, where the run has it.
+
+    Raises:
+        ArgumentError: There is no such figure, or the run has not what it is drawn from.
+        OSError: It cannot be written.
+    """
+    task = "" if of_task is None else str(of_task.get("figure", ""))
+    drawn_from = of_task if name == task and of_task is not None else arrays
+    known = {**catalogue(), **({task: OF_TASKS[task]} if task in OF_TASKS else {})}
+    draw = known[choice("figure", name, tuple(known))]
+    if name in OF_TRAINING and not arrays.trained:
+        raise ArgumentError("figure", "one that a run without training steps has", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        draw(drawn_from, path, title)
+    except MissingArray as error:
+        expected = f"one that the run has the arrays of (it has no {error.array})"
+        raise ArgumentError("figure", expected, name) from None
 
 
 def _of_task(file: Path, title: str, into: Path, form: str) -> list[Path]:

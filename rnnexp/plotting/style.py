@@ -1,6 +1,7 @@
 """The style of all figures, and how they are written to files."""
 
 import contextlib
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ VERMILLION, PURPLE = "#D55E00", "#CC79A7"
 START, END = ORANGE, BLUE
 
 DPI = 200
+_SCREEN_DPI = 100
 
 MARKERS = 25
 """Most markers on a curve over time steps."""
@@ -72,6 +74,15 @@ _reader_of_formulas: dict[str, Any] = {}
 _METADATA = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows where it is the last line of a cell, once, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        with io.BytesIO() as file:
+            self.savefig(file, format="png", dpi=_SCREEN_DPI)
+            return file.getvalue()
+
+
 @contextlib.contextmanager
 def paper_figure(
     path: str | os.PathLike, size: tuple[float, float], title: str = "", heading: str = ""
@@ -83,7 +94,7 @@ def paper_figure(
     """
     suffix = Path(path).suffix.lower()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained", dpi=DPI)
+        figure = ShownFigure(figsize=size, layout="constrained", dpi=DPI)
         canvas = FigureCanvasAgg(figure)
         if heading or title:
             text = "\n".join(filter(None, [heading, title]))

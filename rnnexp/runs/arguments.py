@@ -1,4 +1,4 @@
-"""The command line after `python run.py`: Hydra's flags and the overrides."""
+"""What was typed after the command: Hydra's flags, and the overrides."""
 
 import argparse
 import dataclasses
@@ -10,8 +10,9 @@ from hydra._internal.utils import get_args_parser
 
 from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.checks import ArgumentError, nearest
+from rnnexp.runtime.places import COMMAND
 
-_EXPECTED = "a flag of Hydra with what it takes (python run.py --hydra-help lists them)"
+_EXPECTED = f"a flag of Hydra with what it takes ({COMMAND} --hydra-help lists them)"
 _SHOWN = ("help", "hydra_help", "cfg", "shell_completion", "info")
 
 

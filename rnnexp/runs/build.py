@@ -17,20 +17,19 @@ from rnnexp.runs import heuristics, permissions, schema
 from rnnexp.runs.composition import compose, not_chosen, plain, plugins_typed
 from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
-from rnnexp.runs.menu import CONF, MENU, Menu
+from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runs.run_folder import check_root
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
 from rnnexp.runtime.device import check_device, gpu_count
+from rnnexp.runtime.places import data_folder
 from rnnexp.tracking.address import without_login
 from rnnexp.training.config import Plan
 
-PROJECT = CONF.parent
-
 
 def compose_job(overrides: Sequence[str], menu: Menu = MENU) -> Job:
-    """Return the job that `python run.py` with these overrides would run, or `-m` with them among others.
+    """Return the job that the command with these overrides would run, or `-m` with them among others.
 
     Raises:
         ArgumentError: An override is wrong, or asks for several replicas; names its dotted key.
@@ -40,7 +39,7 @@ def compose_job(overrides: Sequence[str], menu: Menu = MENU) -> Job:
 
 
 def compose_jobs(overrides: Sequence[str], menu: Menu = MENU) -> list[Job]:
-    """Return what `python run.py` with these overrides would run: one job, or one for every replica.
+    """Return what the command with these overrides would run: one job, or one for every replica.
 
     Raises:
         ArgumentError: An override is wrong; names its dotted key.
@@ -157,7 +156,7 @@ def _job(
         choices={group: choices[group] for group in GROUPS if choices.get(group) is not None},
         overrides=tuple(without_login(override) for override in overrides),
         name=run_name(plan.activation, plan.task.seq_len, plan.seed, overrides) if name is None else name,
-        project=PROJECT,
+        project=data_folder(),
         output_dir=Path(values["output_dir"]),
         tracking=_tracking(values["tracking"]),
         resume=values["resume"],
@@ -281,7 +280,7 @@ def _activation(values: Mapping[str, Any]) -> str:
 def _tracking(values: Mapping[str, Any]) -> TrackingSettings:
     address = None
     if values["kind"] == "mlflow":
-        address = tracking.resolve(values["uri"], os.environ, PROJECT)
+        address = tracking.resolve(values["uri"], os.environ, data_folder())
     return TrackingSettings(address, values.get("experiment", ""), values["every"], values["model"])
 
 

@@ -18,6 +18,7 @@ from rnnexp.runs import permissions, schema
 from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import GROUPS
+from rnnexp.runtime.places import COMMAND
 
 _EXTRAS = {"ray": "ray", "submitit": "slurm"}
 """The extra of the package that holds a launcher."""
@@ -65,7 +66,7 @@ def _values(override: Override, sweep: bool, menu: Menu, searched: Sequence[str]
     if not override.is_sweep_override():
         return [typed]
     if not sweep:
-        raise ArgumentError(key, "one value (for several: python run.py -m)", typed)
+        raise ArgumentError(key, f"one value (for several: {COMMAND} -m)", typed)
     values: list[str] = []
     listed = override.value()
     if isinstance(listed, Glob):

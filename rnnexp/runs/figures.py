@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
 
@@ -23,7 +24,7 @@ def draw_figures(folder: RunFolder, tracker: Tracker, signals: Interruption, for
         signals: Where signals arrive; if one is pending already, nothing is drawn.
         form: The format, such as png; none: nothing is drawn.
     """
-    command = f"python -m rnnexp.report {shlex.quote(str(folder.path))}"
+    command = f"{COMMAND} report {shlex.quote(str(folder.path))}"
     if form == "none":
         return command
     try:

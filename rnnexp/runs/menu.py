@@ -11,7 +11,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+from rnnexp.runtime.places import CONF
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rnnexp.runs.resume import Earlier, earlier_of
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.device import import_tensorflow
+from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed, interruption
 from rnnexp.tracking import ParentRun, Tracker
 
@@ -52,6 +53,7 @@ def run_jobs(
     known: Sequence[Earlier] | None = None,
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
+    show: bool = True,
 ) -> list[RunFolder]:
     """Run the jobs of one command to their end, record them and print their results.
 
@@ -64,6 +66,7 @@ def run_jobs(
         known: What earlier runs mean for each job; None: by the rule of `rnnexp.runs.resume`.
         opened: Called with the folder of each run as soon as its records are open.
         train: The function that trains them; None: `train_with_tensorflow`.
+        show: Whether to print the results at the end.
 
     Returns:
         The folders of runs whose records are not completely in MLflow.
@@ -87,7 +90,7 @@ def run_jobs(
             with _opened(_to_do(below, known), signals, opened) as runs:
                 lines = (train or train_with_tensorflow)(runs, signals, started)
             done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
-            _show(lines, done, parent, jobs[0], started)
+            _show(lines, done, parent, jobs[0], started, show)
         signals.check()
     return [run.folder for run in runs if not run.tracker.complete]
 
@@ -107,7 +110,7 @@ def _parent(jobs: Sequence[Job], experiment: str | None, known: Sequence[Earlier
 
 def _command(job: Job) -> str:
     typed = job.overrides if job.together is None else job.together.overrides
-    return f"`python run.py {shlex.join(typed)}`"
+    return f"`{COMMAND} {shlex.join(typed)}`"
 
 
 def _below(parent: ParentRun, job: Job) -> Job:
@@ -193,12 +196,14 @@ def _show(
     parent: ParentRun,
     first: Job,
     started: float,
+    show: bool,
 ) -> None:
     """Print the summary of a single run, or the table of several, which their parent run records too."""
     from rnnexp.report import terminal
 
     if first.together is None:
-        terminal.print_summary(lines[0].found)
+        if show:
+            terminal.print_summary(lines[0].found)
         return
     known = [_line(job, folder) for job, folder in done if folder is not None]
     found = terminal.SideBySide(
@@ -208,7 +213,8 @@ def _show(
         parent.where,
         parent.open_command,
     )
-    terminal.print_side_by_side(found)
+    if show:
+        terminal.print_side_by_side(found)
     counts = {f"replicas.{verdict}": count for verdict, count in found.verdicts().items()}
     parent.describe(f"{_command(first)}\n\n{found.markdown()}", counts)
 

@@ -17,6 +17,7 @@ from rnnexp.runs import heuristics
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
 from rnnexp.tracking.sync import load_model
@@ -242,7 +243,7 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
 def unsent(folder: RunFolder) -> str:
     """Return a sentence: how to send records that MLflow lacks."""
     place = shlex.quote(str(folder.path))
-    return f"its records are in {place}; send them to MLflow with: python -m rnnexp.tracking.sync {place}"
+    return f"its records are in {place}; send them to MLflow with: {COMMAND} sync {place}"
 
 
 def remedy(job: "Job", folder: RunFolder) -> str:
@@ -253,7 +254,7 @@ def remedy(job: "Job", folder: RunFolder) -> str:
         return "the command of the sweep goes on with it"
     overrides = job.overrides if job.together is None else job.together.overrides
     typed = [override for override in overrides if not override.startswith("resume=")]
-    return f"go on with: python run.py {shlex.join([*typed, 'resume=true'])}"
+    return f"go on with: {COMMAND} {shlex.join([*typed, 'resume=true'])}"
 
 
 def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:

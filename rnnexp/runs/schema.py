@@ -12,6 +12,7 @@ from rnnexp.nn import activations
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError, nearest
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED
+from rnnexp.runtime.places import COMMAND
 
 Check = Callable[[str, Any], object]
 
@@ -116,6 +117,7 @@ SCALARS: dict[str, Check] = {
     "launcher.workers": _at_least_or_null(1),
     "launcher.address": _text_or_null,
     "launcher.gpus": _positive_or_null,
+    "report": checks.boolean,
     "plugins": _names,
     "resume": _boolean_or_null,
     "dry_run": checks.boolean,
@@ -161,7 +163,7 @@ def expected_key(key: str, keys: Sequence[str]) -> str:
         return f"a key of the configuration, such as {near}"
     if siblings:
         return f"one of {', '.join(siblings)}"
-    return "a key of the configuration (python run.py --help lists them)"
+    return f"a key of the configuration ({COMMAND} --help lists them)"
 
 
 def _leaves(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -31,6 +31,7 @@ SCALARS = (
     "launcher.workers",
     "launcher.address",
     "launcher.gpus",
+    "report",
     "plugins",
     "resume",
     "dry_run",
@@ -54,7 +55,7 @@ COLLECTIONS = ("probes",)
 UNSCIENTIFIC = frozenset(
     {
         *("checkpoint", "dry_run", "figures", "hydra", "launcher", "name"),
-        *("output_dir", "plugins", "replicas", "resume", "tracking"),
+        *("output_dir", "plugins", "replicas", "report", "resume", "tracking"),
     }
 )
 """Top-level keys that cannot change a number: how a run is recorded, started, resumed and drawn.

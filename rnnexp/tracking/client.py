@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rnnexp.runtime import collector
+from rnnexp.runtime.extras import explained
 
 
 def connect(uri: str) -> Any:
@@ -35,7 +36,7 @@ def quietly() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with warnings.catch_warnings(action="ignore"):
-        with collector.kept_from("mlflow"):
+        with explained(), collector.kept_from("mlflow"):
             import mlflow
 
         if "MLFLOW_LOGGING_LEVEL" not in os.environ:

@@ -1,4 +1,4 @@
-"""Send the records of runs to MLflow that could not be reached: `python -m rnnexp.tracking.sync FOLDER`."""
+"""Send the records of runs to MLflow that could not be reached: `rnnexp sync FOLDER`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.places import COMMAND
 from rnnexp.tracking.address import resolve
 from rnnexp.tracking.destination import Destination
 from rnnexp.tracking.upload import Upload, is_sent
@@ -38,7 +39,7 @@ def sync(folder: Path, load_model: Callable[[Path], Any], uri: str | None = None
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send the runs of the command line; return 0, 2 where one is wrong, 3 where MLflow cannot be reached."""
-    parser = argparse.ArgumentParser(prog="python -m rnnexp.tracking.sync", description=_EXPLAIN)
+    parser = argparse.ArgumentParser(prog=f"{COMMAND} sync", description=_EXPLAIN)
     parser.add_argument("folders", nargs="+", type=Path, help="a run's folder, or one above such folders")
     parser.add_argument("--to", metavar="ADDRESS", help="the store, if it has a login or another address now")
     options = parser.parse_args(arguments)

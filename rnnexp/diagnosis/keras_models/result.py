@@ -16,6 +16,7 @@ from rnnexp.diagnosis.keras_models.training_history import TrainingHistory
 from rnnexp.diagnosis.keras_models.verification import Checked
 from rnnexp.diagnosis.verdict import GradientVerdict, gradient_verdict
 from rnnexp.probes import GradientProfile, measure_gradient
+from rnnexp.runtime.extras import explained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +209,8 @@ class GradientFlow:
         Columns: layer, state, step, lag (steps processed after it), log_norm = ln rms_b ||dl_b/dh_t|| in
         nats, and log10_norm, the same in decades.
         """
-        import pandas as pd
+        with explained():
+            import pandas as pd
 
         return pd.concat([pd.DataFrame(_columns(flow)) for flow in self.states], ignore_index=True)
 

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Task, TextColumn
 from rich.progress import Progress as RichProgress
 
 from rnnexp.report.terminal import numbers
+from rnnexp.report.terminal.notebook_line import NotebookLine
 from rnnexp.runtime.checks import integer
 
 _LINES = 10
@@ -35,8 +36,9 @@ def progress(
 ) -> Iterator[Progress]:
     """Show the progress of a training while the block runs.
 
-    A terminal gets a live bar. A file or pipe gets plain lines: one at each tenth of the steps, one after a
-    minute without any, and one for the last step. Speed and time left do not count steps before a resume.
+    A terminal gets a live bar, a notebook one line. A file or pipe gets plain lines: one at each tenth of the
+    steps, one after a minute without any, and one for the last step. Speed and time left do not count steps
+    before a resume.
 
     Args:
         total: Steps at the end of training.
@@ -50,7 +52,9 @@ def progress(
     """
     total, start = integer("total", total, 0), integer("start", start, 0)
     console = Console() if console is None else console
-    if console.is_interactive:
+    if console.is_jupyter:
+        yield NotebookLine(total, start, of, clock)
+    elif console.is_interactive:
         with _bar(console, of) as bar:
             yield _Bar(bar, total, start)
     else:

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.sweep.outcome import Outcome
+from rnnexp.sweeps.outcome import Outcome
 
 OUTCOME = Outcome(3, ("seed=0", "units=4"), "FINISHED", name="a", seconds=1.5, learning="solved")
 

@@ -9,9 +9,9 @@ from rnnexp.runs import build
 from rnnexp.runs.job import Membership
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.job import UNSENT, close_records, do_job
-from rnnexp.sweep.outcome import Outcome
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.job import UNSENT, close_records, do_job
+from rnnexp.sweeps.outcome import Outcome
 from rnnexp.tracking import destination
 from rnnexp.tracking.client import connect
 

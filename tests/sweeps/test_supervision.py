@@ -13,10 +13,10 @@ import pytest
 
 from rnnexp.runs import build
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.request import Request
-from rnnexp.sweep.supervision import supervise
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import Request
+from rnnexp.sweeps.supervision import supervise
 
 FINISHED = ("FINISHED",) * 3
 

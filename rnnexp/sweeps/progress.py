@@ -13,7 +13,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
 from rnnexp.report.terminal import numbers
-from rnnexp.sweep.outcome import Outcome
+from rnnexp.sweeps.outcome import Outcome
 
 _SILENCE = 60.0  # seconds
 

@@ -1,7 +1,7 @@
 import pytest
 
-from rnnexp.sweep import resources
-from rnnexp.sweep.resources import THREAD_VARIABLES, default_workers, own_gpu, ray_settings, thread_limits
+from rnnexp.sweeps import resources
+from rnnexp.sweeps.resources import THREAD_VARIABLES, default_workers, own_gpu, ray_settings, thread_limits
 
 
 @pytest.mark.parametrize(

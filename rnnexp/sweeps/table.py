@@ -15,9 +15,9 @@ from rich.text import Text
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
 from rnnexp.runs.run_folder import file_name, name_in
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.request import values_of
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import values_of
 
 MOST_ROWS = 40
 """Up to so many jobs have a row each."""
@@ -75,7 +75,7 @@ def print_ending(ending: Ending, console: Console | None = None) -> None:
     for label, text in _counted(ending):
         console.print(_place(label, text), width=width)
     for label, text in _places(ending):
-        console.print(_place(label, text), soft_wrap=True, highlight=False)
+        print_place(label, text, console)
 
 
 def result(outcome: Outcome) -> str:
@@ -121,7 +121,7 @@ def _print_failure(console: Console, outcome: Outcome, folder: SweepFolder, widt
     if outcome.run_folder is not None:
         log = Path(outcome.run_folder, "run.log")
     if log.is_file():
-        console.print(Text(f"    {_short(log)}", "dim"), soft_wrap=True, highlight=False)
+        console.print(Text(f"    {shown(log)}", "dim"), soft_wrap=True, highlight=False)
 
 
 def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
@@ -155,7 +155,7 @@ def _has_another_name(outcome: Outcome) -> bool:
 def _places(ending: Ending) -> Iterator[tuple[str, str]]:
     counts = ending.counts()
     left = counts["failed"] + counts["killed"] + counts["waiting"]
-    yield "folder", _short(ending.folder.path)
+    yield "folder", shown(ending.folder.path)
     for label, text in (("stored in", ending.run), ("open with", ending.open_command)):
         if text is not None:
             yield label, text
@@ -164,11 +164,16 @@ def _places(ending: Ending) -> Iterator[tuple[str, str]]:
         yield "again", f"the same command does {jobs} not finished, and no other"
 
 
+def print_place(label: str, text: str, console: Console) -> None:
+    """Print where something is, as the last lines of an ending do."""
+    console.print(_place(label, text), soft_wrap=True, highlight=False)
+
+
 def _place(label: str, text: str) -> Text:
     return Text.assemble((f"{label:<{_LABEL}}", "dim"), text)
 
 
-def _short(path: Path) -> str:
+def shown(path: Path) -> str:
     """Return a path as it is typed here."""
     absolute = path.absolute()
     here = Path.cwd()

@@ -5,7 +5,7 @@ import pytest
 
 PRINT = """
 from rich.console import Console
-from rnnexp.sweep.progress import Output
+from rnnexp.sweeps.progress import Output
 for number in range(3):
     Console(file=Output()).print('line', number)
 open('end', 'w')

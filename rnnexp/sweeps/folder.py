@@ -14,7 +14,7 @@ from rnnexp.runtime import lock
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import UNSCIENTIFIC
 from rnnexp.runtime.json_file import StateFile
-from rnnexp.sweep.outcome import Outcome
+from rnnexp.sweeps.outcome import Outcome
 
 _STATE = "sweep.json"
 _TABLE = "jobs.json"

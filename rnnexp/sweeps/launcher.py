@@ -24,13 +24,13 @@ from pebble import ProcessExpired, ProcessPool
 
 from rnnexp.runs.job import Job
 from rnnexp.runtime.device import gpu_count
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.job import CALL, close_records, do_job, member, raise_unseen
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.resources import cores, default_workers, own_gpu, thread_limits
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.job import CALL, close_records, do_job, member, raise_unseen
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.resources import cores, default_workers, own_gpu, thread_limits
 
 PRELOADED = [
-    "rnnexp.sweep.launcher",
+    "rnnexp.sweeps.launcher",
     "rnnexp.runs.callbacks",
     "rnnexp.plotting.run_figures",
     "PIL.PngImagePlugin",

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from rnnexp.runs import build
 from rnnexp.runs.run_folder import RunFolder
-from rnnexp.sweep.preview import Pace, preview, timed
-from rnnexp.sweep.request import Request
+from rnnexp.sweeps.preview import Pace, preview, timed
+from rnnexp.sweeps.request import Request
 
 JOBS = tuple(("tracking=none", "steps=1000", f"seed={seed}") for seed in range(4))
 

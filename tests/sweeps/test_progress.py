@@ -2,8 +2,8 @@ import io
 
 from rich.console import Console
 
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.progress import Count, progress
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.progress import Count, progress
 
 
 class Clock:

@@ -15,13 +15,15 @@ from rich.console import Console
 from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
 from rnnexp.runtime.device import gpu_count
-from rnnexp.sweep.folder import SweepFolder, newest, signature
-from rnnexp.sweep.job import CALL
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.progress import Output, SweepProgress, progress
-from rnnexp.sweep.request import Request
-from rnnexp.sweep.resources import ray_settings
-from rnnexp.sweep.table import Ending, print_ending
+from rnnexp.runtime.places import COMMAND, data_folder
+from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.job import CALL
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.progress import Output, SweepProgress, progress
+from rnnexp.sweeps.request import Request
+from rnnexp.sweeps.resources import ray_settings
+from rnnexp.sweeps.table import Ending, print_ending, print_place, shown
+from rnnexp.tracking.address import without_login
 
 _POLL = 0.25  # seconds
 _LONGEST_ERROR = 600  # characters
@@ -62,6 +64,8 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
         )
         print_ending(ending, console)
         _end(parent, request, ending)
+        if not signals:
+            _report(request, folder, console)
     if signals:
         return 128 + signals[0]
     counts = ending.counts()
@@ -158,8 +162,26 @@ def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
     parent.end("FAILED" if bad else "FINISHED", [ending.folder.save_table(ending.outcomes)])
 
 
+def _report(request: Request, folder: SweepFolder, console: Console) -> None:
+    """Write the page of the sweep, or say the command that does."""
+    uri, written = request.first.tracking.uri, None
+    where = request.first.output_dir if uri is None else uri
+    if request.first.config["report"]:
+        # Only here, since pandas takes a second to import.
+        from rnnexp.report.command import write
+
+        try:
+            written = write(where, folder.id, out=folder.path / "report.html").report.page
+        except Exception as error:  # the sweep has ended as it has, whatever becomes of its page
+            print_place("no report", f"{type(error).__name__}: {error}", console)
+    command = f"{COMMAND} report {folder.id}"
+    if uri is None or uri != tracking.resolve(None, os.environ, data_folder()):
+        command += f" --where {shlex.quote(without_login(str(where)))}"
+    print_place("report", command if written is None else shown(written), console)
+
+
 def _command_line(request: Request) -> str:
-    return f"`python run.py -m {shlex.join(request.typed)}`"
+    return f"`{COMMAND} -m {shlex.join(request.typed)}`"
 
 
 def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], shown: SweepProgress) -> str:

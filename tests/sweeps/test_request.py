@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from rnnexp.runs import build, heuristics
-from rnnexp.sweep.request import Request, key_of, values_of
+from rnnexp.sweeps.request import Request, key_of, values_of
 
 JOBS = tuple(
     ("tracking=none", f"activation={activation}", "units=8", f"seq_len={length}")

@@ -22,9 +22,9 @@ from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Killed, interruption
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.outcome import Outcome, one_line
-from rnnexp.sweep.resources import cores, thread_limits
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.outcome import Outcome, one_line
+from rnnexp.sweeps.resources import cores, thread_limits
 from rnnexp.tracking.destination import sent
 from rnnexp.tracking.sync import load_model, sync
 from rnnexp.tracking.upload import awaits_upload

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.table import MOST_ROWS, Ending, print_ending, result
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.table import MOST_ROWS, Ending, print_ending, result
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.sweep import folder as module
-from rnnexp.sweep.folder import SweepFolder, newest, signature
-from rnnexp.sweep.outcome import Outcome
+from rnnexp.sweeps import folder as module
+from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.outcome import Outcome
 
 
 @pytest.fixture

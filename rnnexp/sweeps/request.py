@@ -55,8 +55,8 @@ class Request:
         return str(given or f"sweep {', '.join(self.swept)}".rstrip())
 
     def costs(self) -> list[float]:
-        """Return the expected seconds of each job, by the rule of `rnnexp.runs.heuristics`."""
-        return [heuristics.expected_seconds(**self._counts(overrides)) for overrides in self.jobs]
+        """Return what each job takes by the rule of `rnnexp.runs.heuristics`, seconds."""
+        return [heuristics.expected_seconds(*self._counts(overrides).values()) for overrides in self.jobs]
 
     def _counts(self, overrides: Sequence[str]) -> dict[str, int]:
         values = {key: int(self.first.config[key]) for key in _COUNTED}
