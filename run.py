@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from rnnexp import cli
+from rnnexp.runtime import output
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -15,4 +16,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    output.protect()
     cli.start(sys.argv[1:], main)

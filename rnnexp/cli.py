@@ -1,5 +1,6 @@
 """What a command line asks for: checked before anything is made for it, then handed over."""
 
+import dataclasses
 import itertools
 import signal
 import sys
@@ -18,6 +19,7 @@ from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.secrets import as_handed_over, handed_over, without_login
 from rnnexp.runtime.signals import Killed
 from rnnexp.sweep.job import run_in_sweep
 from rnnexp.sweep.request import Request, key_of
@@ -33,11 +35,18 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:
         _preview(request)
-    elif request is not None and request.sweeping:
-        _supervise(request, main)
     else:
-        sys.argv[1:] = read_arguments(arguments).typed
-        main()
+        with handed_over(None if request is None else _configured_address(request.first)):
+            if request is not None and request.sweeping:
+                _supervise(request, main)
+            asked = read_arguments(arguments)
+            sys.argv[1:] = dataclasses.replace(asked, overrides=tuple(as_handed_over(asked.overrides))).typed
+            main()
+
+
+def _configured_address(job: Job) -> str | None:
+    """Return the address of the store if the configuration names it: Hydra may write that down."""
+    return job.tracking.uri if job.config["tracking"].get("uri") is not None else None
 
 
 # What prints is imported only where there is something to print: a refusal has not waited for it.
@@ -130,6 +139,8 @@ def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", "both")
     others = iter(jobs[1:])
     for axis in listed:
+        if key_of(axis[0]) == "tracking.uri" and len(axis) > 1 and axis != [*map(without_login, axis)]:
+            raise ArgumentError("tracking.uri", "one address, as it has a login", ",".join(axis))
         _check_distinct(axis, [jobs[0], *itertools.islice(others, len(axis) - 1)])
     return jobs
 
@@ -181,6 +192,12 @@ def _check_machines(config: DictConfig, job: Job) -> None:
     several = kind == "SlurmLauncher" or (
         kind == "RayLauncher" and launcher.ray.init.get("address") is not None
     )
+    address = _configured_address(job)
+    if kind == "RayLauncher" and several and address is not None and without_login(address) != address:
+        expected = (
+            "an address without a login, which the nodes take from MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        )
+        raise ArgumentError("tracking.uri", expected, address)
     if several and job.tracking.uri is not None and sqlite_path(job.tracking.uri) is not None:
         expected = "the address of a server, as the jobs run on several machines and a SQLite file serves one"
         raise ArgumentError("tracking.uri", expected, job.tracking.uri)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from rnnexp.diagnosis.recommendations import merged
 from rnnexp.runs.build import PROJECT
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
 
@@ -94,4 +95,5 @@ def main(arguments: Sequence[str] | None = None, launch: Callable[[Sequence[str]
 
 
 if __name__ == "__main__":
+    output.protect()
     sys.exit(main())

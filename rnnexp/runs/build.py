@@ -23,7 +23,7 @@ from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
 from rnnexp.runtime.device import check_device, gpu_count
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import ADDRESS_VARIABLE, clean, clean_all
 from rnnexp.training.config import Plan
 
 PROJECT = CONF.parent
@@ -92,7 +92,7 @@ def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequenc
         first, count = values["seed"], values["replicas"]
         if count == 1:
             return [_job(values, choices, overrides)]
-        together = Together(count, tuple(without_login(override) for override in overrides))
+        together = Together(count, _shown(overrides, values))
         members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
         schema.validate(members[-1])
         jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
@@ -150,13 +150,16 @@ def _job(
     overrides: Sequence[str],
     membership: Membership | None = None,
 ) -> Job:
-    plan, name = make_plan(values), values["name"]
+    plan = make_plan(values)
+    name = values["name"]
+    if name is None:
+        name = run_name(plan.activation, plan.task.seq_len, plan.seed, overrides)
     return Job(
         plan=plan,
-        config=_without_login(values),
+        config=clean_all(values),
         choices={group: choices[group] for group in GROUPS if choices.get(group) is not None},
-        overrides=tuple(without_login(override) for override in overrides),
-        name=run_name(plan.activation, plan.task.seq_len, plan.seed, overrides) if name is None else name,
+        overrides=_shown(overrides, values),
+        name=clean(name),
         project=PROJECT,
         output_dir=Path(values["output_dir"]),
         tracking=_tracking(values["tracking"]),
@@ -285,9 +288,7 @@ def _tracking(values: Mapping[str, Any]) -> TrackingSettings:
     return TrackingSettings(address, values.get("experiment", ""), values["every"], values["model"])
 
 
-def _without_login(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what may be recorded: an address without the user and password that it may contain."""
-    uri = values["tracking"].get("uri")
-    if uri is None:
-        return values
-    return values | {"tracking": values["tracking"] | {"uri": without_login(uri)}}
+def _shown(overrides: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what was typed without passwords, a handed-over address in the place of its variable."""
+    uri = clean(str(values["tracking"].get("uri")))
+    return tuple(f"tracking.uri={uri}" if ADDRESS_VARIABLE in typed else clean(typed) for typed in overrides)

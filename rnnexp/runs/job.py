@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rnnexp.runs.identity import former_identity, identity
 from rnnexp.runtime import provenance
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import without_login
 from rnnexp.training.config import Plan
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.find_runs import is_known
 
 Next = Literal["skip", "busy", "resume", "run"]

@@ -17,6 +17,7 @@ from rnnexp.runs import heuristics
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.secrets import clean
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
 from rnnexp.tracking.sync import load_model
@@ -99,7 +100,7 @@ def log_file(path: Path) -> Iterator[None]:
     """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.addFilter(lambda record: _log.get() in (None, path))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("rnnexp")
     with _talkative.at_work(logger):
         logger.addHandler(handler)
@@ -108,6 +109,13 @@ def log_file(path: Path) -> Iterator[None]:
         finally:
             logger.removeHandler(handler)
             handler.close()
+
+
+class _Clean(logging.Formatter):
+    """Passwords are taken out of what is said, of exceptions and tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
 
 
 class _Talkative:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one exception, at once or where the work that is under way can stop."""
+"""SIGINT, SIGTERM and SIGHUP as one exception, at once or where the work that is under way can stop."""
 
 import contextlib
 import signal
@@ -74,15 +74,21 @@ class Interruption:
         raise Killed(number)
 
 
+def stopping() -> list[signal.Signals]:
+    """Return the signals that ask a command to stop; SIGHUP, a closed terminal, unless nohup ignores it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+
+
 @contextlib.contextmanager
 def interruption() -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM inside; the handlers found are put back.
+    """Handle `stopping()` inside; the handlers found are put back.
 
     Python lets only the main thread handle signals; in another thread nothing is handled.
     """
     catcher = Interruption()
     main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    numbers = stopping() if main else []
     found = [signal.signal(number, catcher.receive) for number in numbers]
     try:
         yield catcher

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.secrets import clean
 
 Status = Literal["WAITING", "RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"]
 
@@ -97,4 +98,4 @@ def one_line(error: Exception) -> str:
     """Return what was raised in one line; a wrong value says what it is by itself."""
     text = " ".join(str(error).split())
     kind = "" if isinstance(error, ArgumentError) else f"{type(error).__name__}: "
-    return f"{kind}{text}"[:_LONGEST]
+    return clean(f"{kind}{text}")[:_LONGEST]

@@ -15,10 +15,12 @@ from rich.console import Console
 from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.secrets import as_handed_over, clean
+from rnnexp.runtime.signals import stopping
 from rnnexp.sweep.folder import SweepFolder, newest, signature
 from rnnexp.sweep.job import CALL
 from rnnexp.sweep.outcome import Outcome
-from rnnexp.sweep.progress import Output, SweepProgress, progress
+from rnnexp.sweep.progress import SweepProgress, progress
 from rnnexp.sweep.request import Request
 from rnnexp.sweep.resources import ray_settings
 from rnnexp.sweep.table import Ending, print_ending
@@ -39,7 +41,7 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
     Raises:
         ArgumentError: The folder or the store cannot be used, or another process is at work on this sweep.
     """
-    started, console = time.monotonic(), _console()
+    started, console = time.monotonic(), Console()
     folder = _folder(request)
     with folder.held(), _stopping(folder) as signals:
         folder.begin()
@@ -68,15 +70,6 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
     return int(counts["failed"] + counts["killed"] + counts["waiting"] > 0)
 
 
-def _console() -> Console:
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:  # closed: the next file that is opened would take its place
-            os.open(os.devnull, os.O_RDWR)
-    return Console(file=Output())  # type: ignore[arg-type]
-
-
 @contextlib.contextmanager
 def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
     """Take signals as the wish that the sweep stop, and yield those that came.
@@ -92,10 +85,7 @@ def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
         if len(received) == 2:
             raise KeyboardInterrupt
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which nohup asks for
-        numbers.append(signal.SIGHUP)
-    found = {number: signal.signal(number, receive) for number in numbers}
+    found = {number: signal.signal(number, receive) for number in stopping()}
     try:
         yield received
     finally:
@@ -159,7 +149,7 @@ def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
 
 
 def _command_line(request: Request) -> str:
-    return f"`python run.py -m {shlex.join(request.typed)}`"
+    return f"`python run.py -m {shlex.join(map(clean, request.typed))}`"
 
 
 def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], shown: SweepProgress) -> str:
@@ -239,4 +229,4 @@ def _command(request: Request, folder: SweepFolder) -> list[str]:
     if request.launcher == "ray":
         given = request.first.config["launcher"]
         settings += ray_settings(request.workers, given["address"], given["gpus"], gpu_count())
-    return [*request.menu.flags, "-m", *settings, *request.typed]
+    return [*request.menu.flags, "-m", *settings, *as_handed_over(request.typed)]

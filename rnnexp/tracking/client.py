@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rnnexp.runtime import collector
+from rnnexp.runtime.secrets import learn
 
 
 def connect(uri: str) -> Any:
@@ -16,6 +17,7 @@ def connect(uri: str) -> Any:
     A client belongs to its address and to no process-wide "active run", so several jobs can share a process.
     The first call imports MLflow (1 to 2 s).
     """
+    learn(uri)
     with quietly():
         from mlflow import MlflowClient
 

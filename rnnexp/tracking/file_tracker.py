@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runtime import checks
+from rnnexp.runtime.secrets import clean, clean_all
 from rnnexp.tracking.buffer import Buffer, Record
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
 from rnnexp.tracking.tracker import STATUSES, Point, Status
@@ -107,7 +108,7 @@ class FileTracker:
         """Write `content` to the file `name`."""
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content, encoding="utf-8")
+        target.write_text(clean(content), encoding="utf-8")
         self._list(target, name.rpartition("/")[0])
 
     def model(self, model: Any) -> None:
@@ -143,7 +144,7 @@ class FileTracker:
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
         fresh = self._folder / f".{name}.new"
-        fresh.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        fresh.write_text(json.dumps(clean_all(values), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         fresh.replace(self._folder / name)
 
 

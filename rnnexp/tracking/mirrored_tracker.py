@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.secrets import clean
 from rnnexp.tracking.destination import Destination, sent
 from rnnexp.tracking.file_tracker import FileTracker
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
@@ -178,4 +179,4 @@ class MirroredTracker:
 
 def _first(text: str) -> str:
     """Return the first line of what MLflow or a database says at length."""
-    return text.strip().partition("\n")[0][:300]
+    return clean(text.strip().partition("\n")[0])[:300]

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import OPTION, artifacts_beside, is_server, sqlite_path, without_login
+from rnnexp.runtime.secrets import without_login
+from rnnexp.tracking.address import OPTION, artifacts_beside, is_server, sqlite_path
 
 _SERVER_SECONDS = 1.0
 _LOCK_SECONDS = 0.2

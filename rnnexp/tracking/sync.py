@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import resolve
 from rnnexp.tracking.destination import Destination
@@ -81,4 +82,5 @@ def load_model(path: Path) -> Any:
 
 
 if __name__ == "__main__":
+    output.protect()
     sys.exit(main())
