@@ -285,7 +285,14 @@ def _tracking(values: Mapping[str, Any]) -> TrackingSettings:
     address = None
     if values["kind"] == "mlflow":
         address = tracking.resolve(values["uri"], os.environ, PROJECT)
-    return TrackingSettings(address, values.get("experiment", ""), values["every"], values["model"])
+    return TrackingSettings(
+        uri=address,
+        experiment=values.get("experiment", ""),
+        every=values["every"],
+        model=values["model"],
+        diff=values["diff"],
+        patience=values.get("patience", 0.0),
+    )
 
 
 def _shown(overrides: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:

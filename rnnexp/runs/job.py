@@ -20,12 +20,16 @@ class TrackingSettings:
         experiment: Name of the MLflow experiment.
         every: Training steps between points of a curve.
         model: Whether the trained model is kept.
+        diff: Whether the changes of the source that are not committed are kept.
+        patience: Seconds that an MLflow that does not answer is waited for.
     """
 
     uri: str | None
     experiment: str
     every: int
     model: bool
+    diff: bool
+    patience: float
 
     @property
     def store(self) -> str:

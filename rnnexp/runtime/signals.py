@@ -54,6 +54,19 @@ class Interruption:
             self.check()
             yield
 
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Raise `Killed` in the place of an exception that comes after a signal, from which it follows.
+
+        Compiled code into which a signal's `Killed` is raised may make another exception of it.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._received is None:
+                raise
+            raise Killed(self._received) from error
+
     def receive(self, number: int, frame: FrameType | None = None) -> None:
         """Handle a signal."""
         self._received = number
@@ -91,7 +104,8 @@ def interruption() -> Iterator[Interruption]:
     numbers = stopping() if main else []
     found = [signal.signal(number, catcher.receive) for number in numbers]
     try:
-        yield catcher
+        with catcher.told():
+            yield catcher
     finally:
         for number, handler in zip(numbers, found, strict=True):
             signal.signal(number, handler)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
+from rnnexp.runs.run_context import belongs_to
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.secrets import as_handed_over, clean
 from rnnexp.runtime.signals import stopping
@@ -121,16 +122,16 @@ def _state(request: Request) -> dict[str, object]:
 
 def _parent(request: Request, folder: SweepFolder) -> tracking.ParentRun:
     """Open the sweep's run in MLflow before the first job; a call that was killed may have opened it."""
-    settings, experiment = request.first.tracking, None
-    if settings.uri is not None:
-        experiment = tracking.ensure_store(settings.uri, settings.experiment)
+    settings = request.first.tracking
     parent = tracking.ParentRun(
         settings.uri,
-        experiment,
+        settings.experiment,
         request.name,
         _command_line(request),
         known=[folder.state.read().get("run_id")],
         tags={"sweep_id": folder.id, "sweep_folder": str(folder.path.absolute())},
+        patience=settings.patience,
+        told_to_stop=lambda: folder.stopping > 0,
     )
     if parent.run_id is not None:
         folder.state.update(run_id=parent.run_id)
@@ -145,6 +146,8 @@ def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
         {f"sweep.{name}": count for name, count in counts.items()},
     )
     bad = counts["failed"] + counts["killed"] + counts["waiting"]
+    runs = [Path(outcome.run_folder) for outcome in ending.outcomes if outcome.run_folder is not None]
+    parent.below = [run for run in runs if belongs_to(run, ending.folder.id)]
     parent.end("FAILED" if bad else "FINISHED", [ending.folder.save_table(ending.outcomes)])
 
 

@@ -9,10 +9,14 @@ from typing import Any
 
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.tracking.buffer import Record
+from rnnexp.tracking.client import connect
 from rnnexp.tracking.destination import sent, update
 from rnnexp.tracking.file_tracker import ARTIFACTS, METRICS, MODEL, PARAMS, STATUS, TAGS
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
 from rnnexp.tracking.tracker import STATUSES
+
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow's pages show a run below another."""
 
 
 class Upload:
@@ -94,6 +98,19 @@ class Upload:
         if written is not None and sent(self._folder).get("model") != written:
             self._remote.model(self._load_model(path))
             update(self._folder, model=written)
+
+
+def put_below(folder: Path, parent: str, uri: str) -> None:
+    """Show the run of a folder below its parent, which came later than the run did.
+
+    Where the run itself is not in MLflow yet, its records bring the parent with them.
+    """
+    if PARENT in StateFile(folder / TAGS).read():
+        return
+    run_id = sent(folder).get("run_id")
+    if run_id is not None:
+        connect(uri).set_tag(run_id, PARENT, parent)
+    StateFile(folder / TAGS).update(**{PARENT: parent})
 
 
 def awaits_upload(folder: Path) -> bool:
