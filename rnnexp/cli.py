@@ -70,6 +70,8 @@ def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
         sys.exit(128 + signal.SIGINT)
     except ArgumentError as error:
         refuse(error)
+    except OSError as error:
+        _end_by(error)
 
 
 def check(arguments: Sequence[str]) -> Request | None:
@@ -206,7 +208,8 @@ def _check_machines(config: DictConfig, job: Job) -> None:
 def run(config: DictConfig) -> None:
     """Run what Hydra composed.
 
-    Exits 2 on a wrong value, 3 where MLflow did not take all records, 128 + signal number when killed.
+    Exits 1 where the machine failed, 2 on a wrong value, 3 where MLflow did not take all records,
+    128 + signal number when killed.
     """
     settings = HydraConfig.get()
     if settings.mode is RunMode.MULTIRUN:
@@ -220,8 +223,18 @@ def run(config: DictConfig) -> None:
         sys.exit(killed.exit_code)
     except ArgumentError as error:
         refuse(error)
+    except OSError as error:
+        _end_by(error)
     if unsent:
         sys.exit(UNSENT)
+
+
+def _end_by(error: OSError) -> NoReturn:
+    """End with one sentence and code 1, where the machine failed and no line of code: a full disk, say."""
+    place = f" ({error.filename})" if error.filename else ""
+    remedy = "mend that; then a sweep goes on by the same command, a run with resume=true"
+    print(f"run.py: {error.strerror or error}{place}: {remedy}", file=sys.stderr)
+    sys.exit(1)
 
 
 def refuse(error: ArgumentError) -> NoReturn:

@@ -53,7 +53,7 @@ def treat(
     """
     state = RunFolder(folder).state()
     remedies = state.get("remedies")
-    if not remedies:
+    if not remedies or not {"overrides", "seed"} <= state.keys():
         raise ArgumentError("RUN", "the folder of a run that recommends something", str(folder))
     for number, overrides in enumerate(remedies[:most], start=1):
         out = folder.absolute() / "treatment" / str(number)

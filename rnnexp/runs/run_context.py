@@ -100,7 +100,7 @@ def belongs_to(folder: Path, sweep: str) -> bool:
 @contextlib.contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.addFilter(lambda record: _log.get() in (None, path))
     handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("rnnexp")
@@ -110,7 +110,15 @@ def log_file(path: Path) -> Iterator[None]:
             yield
         finally:
             logger.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):
+                handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log is no part of the run: what a full disk does not take is lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        return
 
 
 class _Clean(logging.Formatter):

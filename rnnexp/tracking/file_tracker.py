@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runtime import checks
+from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.secrets import clean, clean_all
 from rnnexp.tracking.buffer import Buffer, Record
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
@@ -139,8 +140,7 @@ class FileTracker:
             file.write(lines.getvalue())
 
     def _read(self, name: str) -> dict[str, Any]:
-        path = self._folder / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return StateFile(self._folder / name).read()
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
         fresh = self._folder / f".{name}.new"
@@ -151,7 +151,7 @@ class FileTracker:
 def _recover(path: Path) -> dict[str, int]:
     """Make `path` end with a whole line, the header at least, and return the largest step of each key."""
     header = ",".join(Record._fields) + "\n"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     whole = text[: text.rfind("\n") + 1]
     if whole != text or whole == "":
         whole = whole or header

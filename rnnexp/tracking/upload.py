@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.tracking.buffer import Record
 from rnnexp.tracking.client import connect
@@ -96,8 +97,15 @@ class Upload:
         path = self._folder / MODEL
         written = path.stat().st_mtime_ns if path.is_file() else None
         if written is not None and sent(self._folder).get("model") != written:
-            self._remote.model(self._load_model(path))
+            self._remote.model(self._whole_model(path))
             update(self._folder, model=written)
+
+    def _whole_model(self, path: Path) -> Any:
+        try:
+            return self._load_model(path)
+        except Exception as error:  # of Keras, zipfile, h5py
+            expected = f"a whole Keras model, such as the run left it ({type(error).__name__})"
+            raise ArgumentError(MODEL, expected, str(path)) from error
 
 
 def put_below(folder: Path, parent: str, uri: str) -> None:
