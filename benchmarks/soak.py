@@ -2,8 +2,8 @@
 
     python -m benchmarks.soak --runs 200 --minutes 20
 
-The sweep runs once undisturbed. Then its twin runs while its processes are killed (one of them, the first, or
-all), the tracking server is killed, stopped or gone, and the disk is full, again and again; each time the sweep
+The sweep runs once undisturbed. Then its twin runs while its processes are killed (one, the first, or all),
+the tracking server is killed or stopped, and the disk is full, again and again; each time the sweep
 has ended, the same command goes on. When the time is over it is left alone until it is done. Then every run
 must have finished once with arrays equal to the bit, none may be RUNNING, and the password of the server's
 address must be in no file and in nothing that was printed. Needs Linux, and root for a tmpfs of its own (else
