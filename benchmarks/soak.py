@@ -17,63 +17,24 @@ import json
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.outages import SECRET, Chaos, Server, disk
+
 ROOT = Path(__file__).parents[1]
-SECRET = "soak-secret-4711"
 _MARK = "RNNEXP_SOAK"
-_SIZE = "600m"
 _TINY = (
     *("seq_len=5", "units=4", "batch_size=4", "jit=false", "steps=60", "checkpoint.every=20"),
     *("steps_per_execution=10", "probe.every=30", "probe.bootstrap=100", "validation.every=30"),
     *("validation.sequences=100", "tracking.model=false", "tracking.patience=5", "figures.format=none"),
 )
-
-
-class Server:
-    """An MLflow server that can be killed, stopped and started again; its store lies below `folder`."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        """Its address, with a login that it does not ask for."""
-        return f"http://ann:{SECRET}@127.0.0.1:{self._port}"
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
-        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self._folder}/runs.db"]
-        command += ["--artifacts-destination", str(self._folder / "artifacts")]
-        with (self._folder / "server.txt").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        for _ in range(600):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
-                return
-            time.sleep(0.1)
-        raise RuntimeError("the server does not start")
-
-    def signal(self, number: int) -> None:
-        """Send a signal to all its processes."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-            if number == signal.SIGKILL:
-                self._process.wait()
 
 
 class Sweep:
@@ -112,86 +73,6 @@ class Sweep:
                 if self._mark.encode() in (path / "environ").read_bytes().split(b"\0"):
                     found.append(int(path.name))
         return found
-
-
-class Chaos:
-    """What befalls the sweep."""
-
-    def __init__(self, sweep: Sweep, server: Server, disk: Path | None, seed: int):
-        self._sweep, self._server, self._disk = sweep, server, disk
-        self._chance = random.Random(seed)
-        self.counts: collections.Counter[str] = collections.Counter()
-
-    def strike(self) -> None:
-        """Do one thing at random."""
-        acts = [self.kill_one, self.kill_first, self.kill_all, self.stop_first, self.server_dies, self.hangs]
-        act = self._chance.choice(acts if self._disk is None else [*acts, self.disk_full])
-        self.counts[act.__name__] += 1
-        act()
-
-    def kill_one(self) -> None:
-        """Kill -9 any process of the sweep."""
-        if found := self._sweep.processes():
-            self._kill([self._chance.choice(found)])
-
-    def kill_first(self) -> None:
-        """Kill -9 the process that the user sees."""
-        self._kill(self._sweep.first())
-
-    def kill_all(self) -> None:
-        """Kill -9 all processes of the sweep."""
-        while found := [pid for pid in self._sweep.processes() if _alive(pid)]:
-            self._kill(found)
-
-    def stop_first(self) -> None:
-        """Press Ctrl-C, close the terminal, or SIGTERM."""
-        self._kill(self._sweep.first(), self._chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
-
-    def server_dies(self) -> None:
-        """Kill the server, and start it a while later."""
-        self._server.signal(signal.SIGKILL)
-        time.sleep(self._chance.uniform(0.0, 10.0))
-        self._server.start()
-
-    def hangs(self) -> None:
-        """Let the server answer nothing for a while."""
-        self._server.signal(signal.SIGSTOP)
-        time.sleep(self._chance.uniform(1.0, 10.0))
-        self._server.signal(signal.SIGCONT)
-
-    def disk_full(self) -> None:
-        """Leave no room on the disk for a while."""
-        filler = (self._disk or Path()) / "filler"
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while file.write(b"\0" * 2**16):
-                pass
-        time.sleep(self._chance.uniform(0.5, 5.0))
-        filler.unlink()
-
-    def _kill(self, processes: Sequence[int], number: int = signal.SIGKILL) -> None:
-        for pid in processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@contextlib.contextmanager
-def _disk(folder: Path) -> Iterator[Path | None]:
-    """Mount a tmpfs on `folder`; yield None where that is not allowed."""
-    folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    try:
-        yield folder if mounted else None
-    finally:
-        if mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
 def disturb(sweep: Sweep, chaos: Chaos, minutes: float, chance: random.Random) -> None:
@@ -276,7 +157,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary, _disk(Path(temporary, "disk")) as disk:
+    with tempfile.TemporaryDirectory() as temporary, disk(Path(temporary, "disk")) as tmpfs:
         folder = Path(temporary, "disk")
         server = Server(folder)
         server.start()
@@ -284,7 +165,7 @@ def main() -> int:
         for sweep in (calm, rough):
             sweep.folder.mkdir()
         try:
-            found = _soak(calm, rough, server, disk, options, folder)
+            found = _soak(calm, rough, server, tmpfs, options, folder)
         finally:
             server.signal(signal.SIGCONT)
             server.signal(signal.SIGKILL)
@@ -295,13 +176,13 @@ def main() -> int:
 
 
 def _soak(
-    calm: Sweep, rough: Sweep, server: Server, disk: Path | None, options: argparse.Namespace, folder: Path
+    calm: Sweep, rough: Sweep, server: Server, tmpfs: Path | None, options: argparse.Namespace, folder: Path
 ) -> dict[str, object]:
     began = time.monotonic()
     calm.call()
     settle(calm)
     undisturbed = time.monotonic() - began
-    chaos = Chaos(rough, server, disk, options.seed)
+    chaos = Chaos(rough, server, tmpfs, options.seed)
     disturb(rough, chaos, options.minutes, random.Random(options.seed + 1))
     code = settle(rough)
     found = judge(calm, rough, options.runs, folder)

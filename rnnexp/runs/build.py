@@ -18,11 +18,10 @@ from rnnexp.runs.composition import compose, not_chosen, plain, plugins_typed
 from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
 from rnnexp.runs.menu import CONF, MENU, Menu
-from rnnexp.runs.run_folder import check_root
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
-from rnnexp.runtime.device import check_device, gpu_count
+from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.secrets import ADDRESS_VARIABLE, clean, clean_all
 from rnnexp.training.config import Plan
 
@@ -47,18 +46,6 @@ def compose_jobs(overrides: Sequence[str], menu: Menu = MENU) -> list[Job]:
     """
     config = compose(overrides, menu)
     return make_jobs(config, config.hydra.runtime.choices, overrides)
-
-
-def check_job(job: Job) -> None:
-    """Check what lies outside the configuration: the device, the folder of the runs, the tracking store.
-
-    Raises:
-        ArgumentError: There is no such device, or one of the others cannot be used.
-    """
-    check_device(job.plan.device)
-    check_root(job.output_dir)
-    if job.tracking.uri is not None:
-        tracking.check_store(job.tracking.uri)
 
 
 def make_job(

@@ -15,8 +15,9 @@ from typing import Any, Literal
 from omegaconf import DictConfig
 
 from rnnexp.runs import run_context
-from rnnexp.runs.build import check_job, make_job
+from rnnexp.runs.build import make_job
 from rnnexp.runs.job import Job, Membership
+from rnnexp.runs.job_checks import check_machine
 from rnnexp.runs.resume import earlier_in_sweep
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
@@ -70,7 +71,7 @@ def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
     state = folder.state.read()
     membership = Membership(folder.id, folder.path.absolute(), state.get("run_id"))
     job = make_job(config, settings.runtime.choices, settings.overrides.task, membership)
-    check_job(job)
+    check_machine(job)
     if job.config["dry_run"]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)
     return dataclasses.replace(job, output_dir=Path(state.get("cwd", "")) / job.output_dir)

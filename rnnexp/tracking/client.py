@@ -42,4 +42,5 @@ def quietly() -> Iterator[None]:
 
         if "MLFLOW_LOGGING_LEVEL" not in os.environ:
             logging.getLogger(mlflow.__name__).setLevel(logging.WARNING)
+            logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of every try
         yield
