@@ -26,9 +26,7 @@ from rnnexp.sweep.job import run_in_sweep
 from rnnexp.sweep.request import Request, key_of
 from rnnexp.sweep.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
-
-UNSENT = 3
-"""The exit code of a command that trained and whose records MLflow did not take."""
+from rnnexp.tracking.upload import UNSENT
 
 
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:

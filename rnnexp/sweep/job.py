@@ -24,7 +24,7 @@ from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweep.folder import SweepFolder
-from rnnexp.sweep.outcome import Outcome, one_line
+from rnnexp.sweep.outcome import UNSENT, Outcome, one_line
 from rnnexp.sweep.resources import cores, thread_limits
 from rnnexp.tracking.destination import sent
 from rnnexp.tracking.sync import load_model, sync
@@ -35,7 +35,6 @@ CALL = "RNNEXP_SWEEP_CALL"
 
 _POLL = 0.25  # seconds
 _GRACE = 3.0  # seconds: to close the records of a job that is to end at once
-UNSENT = "its records are not in MLflow yet; the same command sends them"
 _TRIES = 2
 
 

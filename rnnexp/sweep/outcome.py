@@ -14,6 +14,9 @@ ENDED = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
 
 _LONGEST = 2000
 
+UNSENT = "its records are not in MLflow yet; the same command sends them"
+"""What is noted of a job that finished and whose records MLflow did not take."""
+
 BAD = ("FAILED", "KILLED")
 """The states from which the same command tries again."""
 
@@ -62,6 +65,11 @@ class Outcome:
     def bad(self) -> bool:
         """Whether it ended without a result."""
         return self.status in BAD
+
+    @property
+    def unsent(self) -> bool:
+        """Whether MLflow did not take its records."""
+        return self.note.startswith(UNSENT)
 
     def without_process(self, stopped: bool) -> "Outcome":
         """Return it as it is once its launcher is gone: killed if its run was open, else as if not begun."""

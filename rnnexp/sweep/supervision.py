@@ -25,6 +25,7 @@ from rnnexp.sweep.progress import SweepProgress, progress
 from rnnexp.sweep.request import Request
 from rnnexp.sweep.resources import ray_settings
 from rnnexp.sweep.table import Ending, print_ending
+from rnnexp.tracking.upload import UNSENT
 
 _POLL = 0.25  # seconds
 _LAST_WORDS = 600
@@ -33,7 +34,8 @@ _LAST_WORDS = 600
 def supervise(request: Request, main: Callable[[], object]) -> int:
     """Run a sweep to its end, print its table and return the exit code.
 
-    0: every job finished, now or earlier, diverged ones too. 1: one failed or was killed. 128 + N: signal N.
+    0: every job finished, now or earlier, diverged ones too. 1: one failed or was killed. 3: MLflow did not
+    take all records. 128 + N: signal N.
 
     Args:
         request: The sweep.
@@ -68,7 +70,9 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
     if signals:
         return 128 + signals[0]
     counts = ending.counts()
-    return int(counts["failed"] + counts["killed"] + counts["waiting"] > 0)
+    if counts["failed"] + counts["killed"] + counts["waiting"] > 0:
+        return 1
+    return UNSENT if any(outcome.unsent for outcome in outcomes) else 0
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import resolve
 from rnnexp.tracking.destination import Destination
-from rnnexp.tracking.upload import Upload, is_sent
+from rnnexp.tracking.upload import UNSENT, Upload, is_sent
 
 _EXPLAIN = (
     "Send the records of runs to MLflow that could not be reached while they ran. What has arrived is not "
@@ -67,7 +67,7 @@ def _sync(folder: Path, uri: str | None) -> int:
         raise
     except Exception as error:
         print(f"{folder}: MLflow cannot be reached: {str(error).partition(chr(10))[0]}", file=sys.stderr)
-        return 3
+        return UNSENT
     return 0
 
 

@@ -16,6 +16,9 @@ from rnnexp.tracking.file_tracker import ARTIFACTS, METRICS, MODEL, PARAMS, STAT
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
 from rnnexp.tracking.tracker import STATUSES
 
+UNSENT = 3
+"""The exit code of a command that did its work and whose records MLflow did not take."""
+
 PARENT = "mlflow.parentRunId"
 """The tag by which MLflow's pages show a run below another."""
 
