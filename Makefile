@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch cuda run test lint format bench ui container lock hooks clean
+.PHONY: help setup torch cuda run test soak lint format bench ui container lock hooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ run: $(VENV)/.project ## one run (ARGS="activation=tanh seq_len=100")
 
 test: setup $(VENV)/.torch ## the tests, in two processes (ARGS="tests/test_clipping.py -k norm")
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+
+soak: setup ## many runs that are killed, cut off and out of disk (ARGS="--runs 200 --minutes 20"), outside CI
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lint: $(VENV)/.project ## ruff, the format, the types
 	@$(BIN)/ruff check .

@@ -1,10 +1,10 @@
 """The command: `rnnexp`, `python -m rnnexp` and, in a checkout, `python run.py`."""
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping
 
+from rnnexp.runtime import output
 from rnnexp.runtime.extras import MissingPackage, explained
 from rnnexp.runtime.places import PROGRAM
 
@@ -21,6 +21,7 @@ TOOLS: Mapping[str, str] = {
 def main() -> None:
     """Do what the command line asks for: a run, a sweep (`-m`), or one of `TOOLS`."""
     arguments = sys.argv[1:]
+    output.protect()
     try:
         with explained():
             if arguments and arguments[0] in TOOLS:
@@ -29,9 +30,6 @@ def main() -> None:
     except MissingPackage as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # the reader has gone, as of `--help | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line of `run.py`: checked first, then executed as a run, a sweep or a preview."""
 
+import dataclasses
 import itertools
 import signal
 import sys
@@ -12,22 +13,22 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from rnnexp.runs.arguments import Arguments, read_arguments
-from rnnexp.runs.build import alone, check_job, compose_job, compose_jobs, make_jobs
+from rnnexp.runs.build import alone, compose_job, compose_jobs, make_jobs
 from rnnexp.runs.composition import axes, compose, one_by_one, parse
 from rnnexp.runs.job import Job
+from rnnexp.runs.job_checks import check_job
 from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
+from rnnexp.runtime.secrets import as_handed_over, handed_over, without_login
 from rnnexp.runtime.signals import Killed
 from rnnexp.sweeps.job import run_in_sweep
 from rnnexp.sweeps.request import Request, key_of
 from rnnexp.sweeps.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
-
-UNSENT = 3
-"""The exit code of a command whose runs finished, but whose records are not completely in MLflow."""
+from rnnexp.tracking.upload import UNSENT
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -40,13 +41,20 @@ def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:
         _preview(request)
-    elif request is not None and request.sweeping:
-        _supervise(request, main)
     else:
-        asked = read_arguments(arguments)
-        named = [f"hydra.help.app_name='{COMMAND}'"] if asked.shown == "help" else []
-        sys.argv[1:] = [*asked.typed, *named]
-        main()
+        with handed_over(None if request is None else _configured_address(request.first)):
+            if request is not None and request.sweeping:
+                _supervise(request, main)
+            asked = read_arguments(arguments)
+            typed = dataclasses.replace(asked, overrides=tuple(as_handed_over(asked.overrides))).typed
+            named = [f"hydra.help.app_name='{COMMAND}'"] if asked.shown == "help" else []
+            sys.argv[1:] = [*typed, *named]
+            main()
+
+
+def _configured_address(job: Job) -> str | None:
+    """Return the address of the store if the configuration names it: Hydra may write that down."""
+    return job.tracking.uri if job.config["tracking"].get("uri") is not None else None
 
 
 # Modules that print are imported inside the functions, so that a refused command line does not wait for them.
@@ -70,6 +78,8 @@ def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
         sys.exit(128 + signal.SIGINT)
     except ArgumentError as error:
         refuse(error)
+    except OSError as error:
+        _end_by(error)
 
 
 def check(arguments: Sequence[str]) -> Request | None:
@@ -144,6 +154,8 @@ def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", "both")
     others = iter(jobs[1:])
     for axis in listed:
+        if key_of(axis[0]) == "tracking.uri" and len(axis) > 1 and axis != [*map(without_login, axis)]:
+            raise ArgumentError("tracking.uri", "one address, as it has a login", ",".join(axis))
         _check_distinct(axis, [jobs[0], *itertools.islice(others, len(axis) - 1)])
     return jobs
 
@@ -195,6 +207,12 @@ def _check_machines(config: DictConfig, job: Job) -> None:
     several = kind == "SlurmLauncher" or (
         kind == "RayLauncher" and launcher.ray.init.get("address") is not None
     )
+    address = _configured_address(job)
+    if kind == "RayLauncher" and several and address is not None and without_login(address) != address:
+        expected = (
+            "an address without a login, which the nodes take from MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        )
+        raise ArgumentError("tracking.uri", expected, address)
     if several and job.tracking.uri is not None and sqlite_path(job.tracking.uri) is not None:
         expected = "the address of a server, as the jobs run on several machines and a SQLite file serves one"
         raise ArgumentError("tracking.uri", expected, job.tracking.uri)
@@ -203,7 +221,8 @@ def _check_machines(config: DictConfig, job: Job) -> None:
 def run(config: DictConfig) -> None:
     """Run the job that Hydra composed.
 
-    Exits 2 on a wrong value, 3 if MLflow lacks records, 128 + signal number when killed.
+    Exits 1 where the machine failed, 2 on a wrong value, 3 where MLflow did not take all records,
+    128 + signal number when killed.
     """
     settings = HydraConfig.get()
     if settings.mode is RunMode.MULTIRUN:
@@ -217,8 +236,18 @@ def run(config: DictConfig) -> None:
         sys.exit(killed.exit_code)
     except ArgumentError as error:
         refuse(error)
+    except OSError as error:
+        _end_by(error)
     if unsent:
         sys.exit(UNSENT)
+
+
+def _end_by(error: OSError) -> NoReturn:
+    """End with one sentence and code 1, where the machine failed and no line of code: a full disk, say."""
+    place = f" ({error.filename})" if error.filename else ""
+    remedy = "mend that; then a sweep goes on by the same command, a run with resume=true"
+    print(f"{PROGRAM}: {error.strerror or error}{place}: {remedy}", file=sys.stderr)
+    sys.exit(1)
 
 
 def refuse(error: ArgumentError) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rnnexp.diagnosis.recommendations import merged
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND, command_line
@@ -52,7 +53,7 @@ def treat(
     """
     state = RunFolder(folder).state()
     remedies = state.get("remedies")
-    if not remedies:
+    if not remedies or not {"overrides", "seed"} <= state.keys():
         raise ArgumentError("RUN", "the folder of a run that recommends something", str(folder))
     for number, overrides in enumerate(remedies[:most], start=1):
         out = folder.absolute() / "treatment" / str(number)
@@ -95,4 +96,5 @@ def main(arguments: Sequence[str] | None = None, launch: Callable[[Sequence[str]
 
 
 if __name__ == "__main__":
+    output.protect()
     sys.exit(main())

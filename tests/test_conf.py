@@ -182,6 +182,8 @@ OTHER = {
     "tracking.kind": "none",
     "tracking.every": 3,
     "tracking.model": "false",
+    "tracking.diff": "false",
+    "tracking.patience": 3.5,
     "tracking.uri": "sqlite:///other.db",
     "tracking.experiment": "other",
     "launcher.workers": 2,

@@ -14,6 +14,7 @@ from rnnexp.runtime.checks import ArgumentError
 
 _STATUS = "status.json"
 _STATE = "run.json"
+_WHOLE = "runs whose files are whole"
 
 
 def read_folders(root: Path, sweep: str | None) -> list[RunRecord]:
@@ -58,6 +59,8 @@ def _expected(folders: list[Path]) -> str:
 def read_folder(folder: Path) -> RunRecord:
     """Return the run of a folder, which holds its files wherever else it is recorded."""
     status, tags = _json(folder / _STATUS), _json(folder / "tags.json")
+    if not {"name", "status", "start_time"} <= status.keys():
+        raise ArgumentError("where", _WHOLE, str(folder / _STATUS))
     history = _history(folder / "metrics.csv")
     errors = history[history["key"] == "val/error"] if is_solved(tags) else history[:0]
     return RunRecord(
@@ -81,13 +84,19 @@ def _history(path: Path) -> pd.DataFrame:
     whole = lines[: lines.rfind(b"\n") + 1]
     if not whole:
         return pd.DataFrame({"key": [], "value": [], "step": []})
-    return pd.read_csv(io.BytesIO(whole)).sort_values("step", kind="stable")
+    try:
+        return pd.read_csv(io.BytesIO(whole)).sort_values("step", kind="stable")
+    except (KeyError, ValueError) as error:  # a header that is broken off, bytes that are no text
+        raise ArgumentError("where", _WHOLE, str(path)) from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ArgumentError("where", f"runs whose files are whole ({error})", str(path)) from error
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # no JSON, or not UTF-8
+        raise ArgumentError("where", f"{_WHOLE} ({error})", str(path)) from error
+    if not isinstance(found, dict):
+        raise ArgumentError("where", _WHOLE, str(path))
+    return found

@@ -5,7 +5,8 @@ from typing import Any
 
 from rnnexp.analysis.run_record import RunRecord, is_run, is_solved
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import is_server, sqlite_path, without_login
+from rnnexp.runtime.secrets import without_login
+from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.client import connect
 from rnnexp.tracking.store_check import check_store
 

@@ -1,12 +1,11 @@
 """Reads the arrays of a run from its folder."""
 
-import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from rnnexp.runtime import npz_file
 from rnnexp.runtime.checks import ArgumentError
 
 FILE = "gradient_flow.npz"
@@ -51,11 +50,8 @@ def read_arrays(path: Path, names: Iterable[str] | None = None) -> Arrays:
         ArgumentError: The file is not there, is damaged, or lacks one of `names`.
     """
     try:
-        with path.open("rb") as file, np.load(file) as stored:
-            return Arrays({name: stored[name] for name in (stored.files if names is None else names)})
+        return Arrays(npz_file.read(path, names))
     except FileNotFoundError as error:
         raise ArgumentError(FILE, "the folder of a run, which holds this file", str(path.parent)) from error
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except npz_file.DamagedFile as error:
         raise ArgumentError(FILE, f"the arrays of a run ({error})", str(path)) from error
-    except (EOFError, ValueError) as error:  # NumPy's message for another kind of file advises to unpickle it
-        raise ArgumentError(FILE, "the arrays of a run (this is no .npz file)", str(path)) from error

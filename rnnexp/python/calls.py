@@ -15,7 +15,8 @@ from rnnexp.python.overrides import typed
 from rnnexp.python.results import Run, Runs
 from rnnexp.report.terminal.notebook_line import Overwritten
 from rnnexp.runs.arguments import read_arguments
-from rnnexp.runs.build import check_job, compose_jobs
+from rnnexp.runs.build import compose_jobs
+from rnnexp.runs.job_checks import check_job
 from rnnexp.runs.resume import earlier_of
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder

@@ -116,7 +116,9 @@ def _format(folder: Path) -> str:
         return FORMATS[0]
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeDecodeError):
         raise ArgumentError("config.yaml", "a configuration in YAML", str(path)) from None
-    chosen = choice("figures.format", config.get("figures", {}).get("format", FORMATS[0]), (*FORMATS, "none"))
+    figures = config.get("figures") if isinstance(config, dict) else None
+    given = figures.get("format", FORMATS[0]) if isinstance(figures, dict) else FORMATS[0]
+    chosen = choice("figures.format", given, (*FORMATS, "none"))
     return FORMATS[0] if chosen == "none" else chosen

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rnnexp.runs.identity import former_identity, identity
 from rnnexp.runtime import provenance
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import without_login
 from rnnexp.training.config import Plan
 
 
@@ -20,12 +20,16 @@ class TrackingSettings:
         experiment: Name of the MLflow experiment.
         every: Training steps between points of a curve.
         model: Whether the trained model is kept.
+        diff: Whether the changes of the source that are not committed are kept.
+        patience: Seconds that an MLflow that does not answer is waited for.
     """
 
     uri: str | None
     experiment: str
     every: int
     model: bool
+    diff: bool
+    patience: float
 
     @property
     def store(self) -> str:

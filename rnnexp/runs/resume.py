@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.find_runs import is_known
 
 Next = Literal["skip", "busy", "resume", "run"]
@@ -30,20 +30,17 @@ class Earlier(NamedTuple):
         return self.folder is not None and self.folder.checkpoint.is_file()
 
 
-def earlier(runs: Iterable[RunFolder], uri: str | None, failed: bool = False) -> Earlier:
-    """Decide what to do with a configuration that has earlier runs.
+def earlier(runs: Iterable[RunFolder], uri: str | None) -> Earlier:
+    """Decide what to do with a configuration.
 
-    1. If a run has finished: skip.
-    2. If another process is working on a run: busy.
-    3. If the newest run was interrupted: resume it in its folder, from its checkpoint or else from its start.
-    4. Otherwise, also after a failed run: run anew.
+    A run that finished is not repeated. One that a process is at work on is left to it. Else the newest one
+    that can go on does so in its folder: one that was interrupted, from its checkpoint or, where there is
+    none yet, from its start, or one that failed, from its checkpoint.
 
     Args:
         runs: All runs of the configuration, the newest first.
-        uri: The MLflow store of the next run, None without MLflow. Runs in other stores do not count, nor do
-            runs that were deleted from this one.
-        failed: Whether a failed run resumes too if it has a checkpoint; runs that cannot resume are then
-            passed over, and an older one may resume.
+        uri: The store that is to hold the run, None without MLflow. Runs of other stores, and runs that were
+            deleted in this one, do not count.
     """
     states = [(run, state) for run in runs if _is_kept(state := run.state(), uri)]
     for run, state in states:
@@ -52,10 +49,8 @@ def earlier(runs: Iterable[RunFolder], uri: str | None, failed: bool = False) ->
         if state.get("status") == "RUNNING" and run.is_held():
             return Earlier("busy", run)
     for run, state in states:
-        if state.get("status") in _INTERRUPTED or (failed and run.checkpoint.is_file()):
+        if state.get("status") in _INTERRUPTED or run.checkpoint.is_file():
             return Earlier("resume", run)
-        if not failed:
-            break
     return Earlier("run")
 
 
@@ -79,7 +74,7 @@ def earlier_of(jobs: Sequence[Job], runs: Mapping[str, Sequence[str]] | None = N
     if jobs[0].resume is not True:
         return [Earlier("run")] * len(jobs)
     runs = runs_below(jobs[0].output_dir) if runs is None else runs
-    found = [earlier(runs_of(job.hashes, runs), job.tracking.uri, failed=True) for job in jobs]
+    found = [earlier(runs_of(job.hashes, runs), job.tracking.uri) for job in jobs]
     if any(run.next in ("resume", "busy") for run in found):
         return [_as_typed(run, jobs[0].output_dir) for run in found]
     for job in jobs:

@@ -77,17 +77,17 @@ def run_jobs(
     """
     started = time.perf_counter()
     with interruption() as signals, contextlib.ExitStack() as held:
-        experiment = None if jobs[0].together is None else run_context.ensure_experiment(jobs[0])
         known = earlier_of(jobs) if known is None else known
         for job, run in _to_do(jobs, known):
             if run.folder is not None:
                 run_context.check_store(job, run.folder)
                 held.enter_context(run.folder.held())
         with signals.deferred():
-            parent = _parent(jobs, experiment, known)
+            parent = _parent(jobs, known, signals)
         with parent.ended(signals):
             below = [_below(parent, job) for job in jobs]
             with _opened(_to_do(below, known), signals, opened) as runs:
+                parent.below = [run.folder.path for run in runs]
                 lines = (train or train_with_tensorflow)(runs, signals, started)
             done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
             _show(lines, done, parent, jobs[0], started, show)
@@ -99,13 +99,21 @@ def _to_do(jobs: Sequence[Job], known: Sequence[Earlier]) -> list[tuple[Job, Ear
     return [(job, run) for job, run in zip(jobs, known, strict=True) if run.next != "skip"]
 
 
-def _parent(jobs: Sequence[Job], experiment: str | None, known: Sequence[Earlier]) -> ParentRun:
+def _parent(jobs: Sequence[Job], known: Sequence[Earlier], signals: Interruption) -> ParentRun:
     """Return the parent run of several runs; resumed runs keep theirs, and a single run has none."""
     first, last = jobs[0], jobs[-1]
     uri = None if first.together is None else first.tracking.uri
     name = first.name if first.name == last.name else f"{first.name}..{last.plan.seed}"
     parents = [run.folder.state().get("parent") for run in known if run.folder is not None]
-    return ParentRun(uri, experiment, name, _command(first), parents)
+    return ParentRun(
+        uri,
+        first.tracking.experiment,
+        name,
+        _command(first),
+        parents,
+        patience=first.tracking.patience,
+        told_to_stop=lambda: signals.pending,
+    )
 
 
 def _command(job: Job) -> str:

@@ -17,10 +17,14 @@ from rnnexp.runs import heuristics
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND
+from rnnexp.runtime.secrets import clean
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
+from rnnexp.tracking.file_tracker import TAGS
 from rnnexp.tracking.sync import load_model
+from rnnexp.tracking.upload import PARENT
 
 if TYPE_CHECKING:
     from rnnexp.runs.job import Job
@@ -51,12 +55,6 @@ class OpenRun(NamedTuple):
     records: contextlib.ExitStack
 
 
-def ensure_experiment(job: "Job") -> str | None:
-    """Return the id of the MLflow experiment, after creating it and its store if necessary; or None."""
-    settings = job.tracking
-    return None if settings.uri is None else tracking.ensure_store(settings.uri, settings.experiment)
-
-
 def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
     """Record what is known before training: configuration, source, packages."""
     git = provenance.git_state(job.project)
@@ -64,7 +62,7 @@ def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
         "config.yaml": yaml.safe_dump(dict(job.config), sort_keys=False),
         "overrides.yaml": yaml.safe_dump(list(job.overrides)),
         "environment.txt": provenance.environment(),
-        "git.diff": git.diff if git.dirty else "",
+        "git.diff": git.diff if git.dirty and job.tracking.diff else "",
     }
     for name, content in texts.items():
         if content:
@@ -91,16 +89,21 @@ def _belonging(job: "Job") -> dict[str, Any]:
     sweep, shared = job.sweep, job.sweep or job.together
     if shared is None:
         return {}
-    parent = {} if shared.run_id is None else {"mlflow.parentRunId": shared.run_id}
+    parent = {} if shared.run_id is None else {PARENT: shared.run_id}
     return parent if sweep is None else {"sweep_id": sweep.id, "sweep_folder": sweep.folder, **parent}
+
+
+def belongs_to(folder: Path, sweep: str) -> bool:
+    """Return whether the run of that folder was recorded as one of that sweep."""
+    return StateFile(folder / TAGS).read().get("sweep_id") == sweep
 
 
 @contextlib.contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Write the package's log messages from INFO on to `path` too, except those `said_in` another file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
+    handler = _LogFile(path, encoding="utf-8")
     handler.addFilter(lambda record: _log.get() in (None, path))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("rnnexp")
     with _verbosity.raised(logger):
         logger.addHandler(handler)
@@ -108,7 +111,22 @@ def log_file(path: Path) -> Iterator[None]:
             yield
         finally:
             logger.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):
+                handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log is no part of the run: what a full disk does not take is lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        return
+
+
+class _Clean(logging.Formatter):
+    """Passwords are taken out of what is said, of exceptions and tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
 
 
 class _Verbosity:
@@ -157,7 +175,7 @@ def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Track
         tracker = _open(job, folder, signals)
         status: tracking.Status = "FAILED"
         try:
-            with signals.admitted(), said_in(None):
+            with signals.admitted(), said_in(None), signals.told():
                 yield tracker
             status = "FINISHED"
         except Killed as killed:
@@ -216,7 +234,7 @@ def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool
     if settings.uri is None:
         return tracking.FileTracker(folder.path, job.name)
     destination = tracking.Destination(folder.path, settings.uri, settings.experiment, job.name)
-    return tracking.MirroredTracker(destination, load_model, told_to_stop)
+    return tracking.MirroredTracker(destination, load_model, told_to_stop, settings.patience)
 
 
 def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
@@ -227,8 +245,9 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
             if path.is_file():
                 tracker.artifact(path)
         tracker.end(status)
-    except BaseException:
-        status = "FAILED"
+    except BaseException as error:
+        if status == "FINISHED":  # what was interrupted goes on, whatever became of its records
+            status = "KILLED" if isinstance(error, Killed) else "FAILED"
         with contextlib.suppress(Exception):
             tracker.end(status)
         raise

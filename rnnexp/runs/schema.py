@@ -112,6 +112,8 @@ SCALARS: dict[str, Check] = {
     "tracking.kind": _one_of("mlflow", "none"),
     "tracking.every": _at_least(1),
     "tracking.model": checks.boolean,
+    "tracking.diff": checks.boolean,
+    "tracking.patience": checks.positive,
     "tracking.uri": _text_or_null,
     "tracking.experiment": _experiment,
     "launcher.workers": _at_least_or_null(1),
@@ -126,7 +128,7 @@ SCALARS: dict[str, Check] = {
 }
 """Dotted key -> its check; the keys are `rnnexp.runtime.config_keys.SCALARS`."""
 
-_OF_MLFLOW = ("tracking.uri", "tracking.experiment")
+_OF_MLFLOW = ("tracking.uri", "tracking.experiment", "tracking.patience")
 _OF_CLUSTERS = ("launcher.address", "launcher.gpus")
 
 

@@ -5,6 +5,8 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 
+from rnnexp.runtime.secrets import clean
+
 
 class ArgumentError(ValueError):
     """An argument is outside its domain.
@@ -16,7 +18,7 @@ class ArgumentError(ValueError):
     """
 
     def __init__(self, name: str, expected: str, received: object):
-        super().__init__(f"{name}: expected {expected}, received {received!r}")
+        super().__init__(clean(f"{name}: expected {expected}, received {received!r}"))
         self.name = name
         self.expected = expected
         self.received = received

@@ -26,6 +26,8 @@ SCALARS = (
     "tracking.kind",
     "tracking.every",
     "tracking.model",
+    "tracking.diff",
+    "tracking.patience",
     "tracking.uri",
     "tracking.experiment",
     "launcher.workers",

@@ -1,8 +1,10 @@
-"""A small JSON file that is replaced as a whole."""
+"""A small JSON file that is replaced as a whole, without passwords."""
 
 import json
 from pathlib import Path
 from typing import Any
+
+from rnnexp.runtime.secrets import clean_all
 
 
 class StateFile:
@@ -26,7 +28,7 @@ class StateFile:
     def write(self, values: dict[str, Any]) -> None:
         """Replace the content of the file by `values`."""
         beside = self._path.with_name(f"{self._path.name}.partial")
-        beside.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(clean_all(values), indent=1) + "\n", encoding="utf-8")
         beside.replace(self._path)
 
     def update(self, **values: object) -> None:

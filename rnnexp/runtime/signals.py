@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one exception, raised at once or deferred to a point where the work can stop."""
+"""SIGINT, SIGTERM and SIGHUP as one exception, at once or where the work that is under way can stop."""
 
 import contextlib
 import signal
@@ -54,6 +54,19 @@ class Interruption:
             self.check()
             yield
 
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Raise `Killed` in the place of an exception that comes after a signal, from which it follows.
+
+        Compiled code into which a signal's `Killed` is raised may make another exception of it.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._received is None:
+                raise
+            raise Killed(self._received) from error
+
     def receive(self, number: int, frame: FrameType | None = None) -> None:
         """Handle a signal."""
         self._received = number
@@ -74,6 +87,12 @@ class Interruption:
         raise Killed(number)
 
 
+def stopping() -> list[signal.Signals]:
+    """Return the signals that ask a command to stop; SIGHUP, a closed terminal, unless nohup ignores it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+
+
 @contextlib.contextmanager
 def interruption() -> Iterator[Interruption]:
     """Handle SIGINT and SIGTERM inside; afterwards the former handlers are restored.
@@ -82,10 +101,11 @@ def interruption() -> Iterator[Interruption]:
     """
     catcher = Interruption()
     main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    numbers = stopping() if main else []
     found = [signal.signal(number, catcher.receive) for number in numbers]
     try:
-        yield catcher
+        with catcher.told():
+            yield catcher
     finally:
         for number, handler in zip(numbers, found, strict=True):
             signal.signal(number, handler)

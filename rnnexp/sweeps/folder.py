@@ -14,6 +14,7 @@ from rnnexp.runtime import lock
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import UNSCIENTIFIC
 from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.secrets import clean_all
 from rnnexp.sweeps.outcome import Outcome
 
 _STATE = "sweep.json"
@@ -160,7 +161,7 @@ class SweepFolder:
     def save_table(self, outcomes: Sequence[Outcome]) -> Path:
         """Write all outcomes into one file, in the order of the jobs; return its path."""
         path = self.path / _TABLE
-        text = json.dumps([outcome.as_dict() for outcome in outcomes], indent=1) + "\n"
+        text = json.dumps(clean_all([outcome.as_dict() for outcome in outcomes]), indent=1) + "\n"
         path.write_text(text, encoding="utf-8")
         return path
 

@@ -15,15 +15,16 @@ from typing import Any, Literal
 from omegaconf import DictConfig
 
 from rnnexp.runs import run_context
-from rnnexp.runs.build import check_job, make_job
+from rnnexp.runs.build import make_job
 from rnnexp.runs.job import Job, Membership
+from rnnexp.runs.job_checks import check_machine
 from rnnexp.runs.resume import earlier_in_sweep
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweeps.folder import SweepFolder
-from rnnexp.sweeps.outcome import Outcome, one_line
+from rnnexp.sweeps.outcome import UNSENT, Outcome, one_line
 from rnnexp.sweeps.resources import cores, thread_limits
 from rnnexp.tracking.destination import sent
 from rnnexp.tracking.sync import load_model, sync
@@ -33,8 +34,7 @@ CALL = "RNNEXP_SWEEP_CALL"
 """The environment variable that holds the id of the sweep's call, for jobs on other machines."""
 
 _POLL = 0.25  # seconds
-_GRACE = 3.0  # seconds that a job has to close its records after a second request to stop
-UNSENT = "its records are not in MLflow yet; the same command sends them"
+_GRACE = 3.0  # seconds: to close the records of a job that is to end at once
 _TRIES = 2
 
 
@@ -70,7 +70,7 @@ def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
     state = folder.state.read()
     membership = Membership(folder.id, folder.path.absolute(), state.get("run_id"))
     job = make_job(config, settings.runtime.choices, settings.overrides.task, membership)
-    check_job(job)
+    check_machine(job)
     if job.config["dry_run"]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)
     return dataclasses.replace(job, output_dir=Path(state.get("cwd", "")) / job.output_dir)

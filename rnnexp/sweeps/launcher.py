@@ -23,6 +23,7 @@ from omegaconf import DictConfig, open_dict
 from pebble import ProcessExpired, ProcessPool
 
 from rnnexp.runs.job import Job
+from rnnexp.runtime import output
 from rnnexp.runtime.device import gpu_count
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.job import CALL, close_records, do_job, member, raise_unseen
@@ -180,6 +181,7 @@ def in_process(
     console = os.open(folder.console(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(console, stream)
+    output.protect()
     faulthandler.enable()
     sys.argv = ["run.py", *job.overrides]
     gc.freeze()  # spares each collection the half million objects of the imported modules

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.secrets import clean
 
 Status = Literal["WAITING", "RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"]
 
@@ -12,6 +13,9 @@ ENDED = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
 """The states after which nothing more happens to a job."""
 
 _LONGEST = 2000
+
+UNSENT = "its records are not in MLflow yet; the same command sends them"
+"""What is noted of a job that finished and whose records MLflow did not take."""
 
 BAD = ("FAILED", "KILLED")
 """The states from which the same command tries again."""
@@ -62,6 +66,11 @@ class Outcome:
         """Whether it ended without a result."""
         return self.status in BAD
 
+    @property
+    def unsent(self) -> bool:
+        """Whether MLflow did not take its records."""
+        return self.note.startswith(UNSENT)
+
     def without_process(self, stopped: bool) -> "Outcome":
         """Return the outcome after its process has disappeared: killed if it was running, else waiting."""
         if self.status != "RUNNING":
@@ -97,4 +106,4 @@ def one_line(error: Exception) -> str:
     """Return the message of an exception in one line, with its class unless it is an `ArgumentError`."""
     text = " ".join(str(error).split())
     kind = "" if isinstance(error, ArgumentError) else f"{type(error).__name__}: "
-    return f"{kind}{text}"[:_LONGEST]
+    return clean(f"{kind}{text}")[:_LONGEST]

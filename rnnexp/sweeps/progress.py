@@ -1,9 +1,6 @@
 """The progress of a sweep, while it runs."""
 
 import contextlib
-import io
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -16,30 +13,6 @@ from rnnexp.report.terminal import numbers
 from rnnexp.sweeps.outcome import Outcome
 
 _SILENCE = 60.0  # seconds
-
-
-class Output(io.TextIOBase):
-    """Writes to the standard output and ignores errors, so that a sweep goes on without its output.
-
-    Errors occur when the reader has ended (`| head -1`), the terminal was closed, or the disk is full.
-    """
-
-    def write(self, text: str) -> int:
-        """Write what can be written."""
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        rest = memoryview(text.encode(encoding, "replace"))
-        with contextlib.suppress(OSError):
-            while rest:
-                rest = rest[os.write(1, rest) :]
-        return len(text)
-
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        return os.isatty(1)
-
-    def fileno(self) -> int:
-        """Return its file descriptor."""
-        return 1
 
 
 class SweepProgress(Protocol):

@@ -7,7 +7,8 @@ from rnnexp.runs import heuristics
 from rnnexp.runs.job import Job
 from rnnexp.runs.menu import MENU, Menu
 
-_COUNTED = ("seq_len", "units", "batch_size", "steps")
+_COUNTED = {"seq_len": "seq_len", "units": "units", "batch_size": "batch_size", "steps": "train_steps"}
+"""The keys of what a run's time follows from -> what they are called in the package."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Request:
             key, _, value = override.partition("=")
             if key in values and value.isdecimal():
                 values[key] = int(value)
-        return values
+        return {_COUNTED[key]: value for key, value in values.items()}
 
 
 def key_of(override: str) -> str:

@@ -14,16 +14,19 @@ from rich.console import Console
 
 from rnnexp import tracking
 from rnnexp.runs.resume import runs_below
+from rnnexp.runs.run_context import belongs_to
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import COMMAND, data_folder
+from rnnexp.runtime.secrets import as_handed_over, clean
+from rnnexp.runtime.signals import stopping
 from rnnexp.sweeps.folder import SweepFolder, newest, signature
 from rnnexp.sweeps.job import CALL
 from rnnexp.sweeps.outcome import Outcome
-from rnnexp.sweeps.progress import Output, SweepProgress, progress
+from rnnexp.sweeps.progress import SweepProgress, progress
 from rnnexp.sweeps.request import Request
 from rnnexp.sweeps.resources import ray_settings
 from rnnexp.sweeps.table import Ending, print_ending, print_place, shown
-from rnnexp.tracking.address import without_login
+from rnnexp.tracking.upload import UNSENT
 
 _POLL = 0.25  # seconds
 _LONGEST_ERROR = 600  # characters
@@ -32,7 +35,8 @@ _LONGEST_ERROR = 600  # characters
 def supervise(request: Request, main: Callable[[], object]) -> int:
     """Run a sweep to its end, print its table and return the exit code.
 
-    0: every job finished, now or earlier, diverged ones too. 1: one failed or was killed. 128 + N: signal N.
+    0: every job finished, now or earlier, diverged ones too. 1: one failed or was killed. 3: MLflow did not
+    take all records. 128 + N: signal N.
 
     Args:
         request: The sweep.
@@ -41,7 +45,7 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
     Raises:
         ArgumentError: The folder or the store cannot be used, or another process is at work on this sweep.
     """
-    started, console = time.monotonic(), _console()
+    started, console = time.monotonic(), Console()
     folder = _folder(request)
     with folder.held(), _stopping(folder) as signals:
         folder.begin()
@@ -69,16 +73,9 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
     if signals:
         return 128 + signals[0]
     counts = ending.counts()
-    return int(counts["failed"] + counts["killed"] + counts["waiting"] > 0)
-
-
-def _console() -> Console:
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:  # it is closed: the next opened file would get its number, and with it the output
-            os.open(os.devnull, os.O_RDWR)
-    return Console(file=Output())  # type: ignore[arg-type]
+    if counts["failed"] + counts["killed"] + counts["waiting"] > 0:
+        return 1
+    return UNSENT if any(outcome.unsent for outcome in outcomes) else 0
 
 
 @contextlib.contextmanager
@@ -96,10 +93,7 @@ def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
         if len(received) == 2:
             raise KeyboardInterrupt
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup sets it to be ignored
-        numbers.append(signal.SIGHUP)
-    found = {number: signal.signal(number, receive) for number in numbers}
+    found = {number: signal.signal(number, receive) for number in stopping()}
     try:
         yield received
     finally:
@@ -135,16 +129,16 @@ def _state(request: Request) -> dict[str, object]:
 
 def _parent(request: Request, folder: SweepFolder) -> tracking.ParentRun:
     """Open the sweep's run in MLflow before the first job; a call that was killed may have opened it."""
-    settings, experiment = request.first.tracking, None
-    if settings.uri is not None:
-        experiment = tracking.ensure_store(settings.uri, settings.experiment)
+    settings = request.first.tracking
     parent = tracking.ParentRun(
         settings.uri,
-        experiment,
+        settings.experiment,
         request.name,
         _command_line(request),
         known=[folder.state.read().get("run_id")],
         tags={"sweep_id": folder.id, "sweep_folder": str(folder.path.absolute())},
+        patience=settings.patience,
+        told_to_stop=lambda: folder.stopping > 0,
     )
     if parent.run_id is not None:
         folder.state.update(run_id=parent.run_id)
@@ -159,6 +153,8 @@ def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
         {f"sweep.{name}": count for name, count in counts.items()},
     )
     bad = counts["failed"] + counts["killed"] + counts["waiting"]
+    runs = [Path(outcome.run_folder) for outcome in ending.outcomes if outcome.run_folder is not None]
+    parent.below = [run for run in runs if belongs_to(run, ending.folder.id)]
     parent.end("FAILED" if bad else "FINISHED", [ending.folder.save_table(ending.outcomes)])
 
 
@@ -176,12 +172,12 @@ def _report(request: Request, folder: SweepFolder, console: Console) -> None:
             print_place("no report", f"{type(error).__name__}: {error}", console)
     command = f"{COMMAND} report {folder.id}"
     if uri is None or uri != tracking.resolve(None, os.environ, data_folder()):
-        command += f" --where {shlex.quote(without_login(str(where)))}"
+        command += f" --where {shlex.quote(clean(str(where)))}"
     print_place("report", command if written is None else shown(written), console)
 
 
 def _command_line(request: Request) -> str:
-    return f"`{COMMAND} -m {shlex.join(request.typed)}`"
+    return f"`{COMMAND} -m {shlex.join(map(clean, request.typed))}`"
 
 
 def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], shown: SweepProgress) -> str:
@@ -261,4 +257,4 @@ def _command(request: Request, folder: SweepFolder) -> list[str]:
     if request.launcher == "ray":
         given = request.first.config["launcher"]
         settings += ray_settings(request.workers, given["address"], given["gpus"], gpu_count())
-    return [*request.menu.flags, "-m", *settings, *request.typed]
+    return [*request.menu.flags, "-m", *settings, *as_handed_over(request.typed)]

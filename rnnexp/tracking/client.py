@@ -9,6 +9,7 @@ from typing import Any
 
 from rnnexp.runtime import collector
 from rnnexp.runtime.extras import explained
+from rnnexp.runtime.secrets import learn
 
 
 def connect(uri: str) -> Any:
@@ -17,6 +18,7 @@ def connect(uri: str) -> Any:
     A client belongs to its address and to no process-wide "active run", so several jobs can share a process.
     The first call imports MLflow (1 to 2 s).
     """
+    learn(uri)
     with quietly():
         from mlflow import MlflowClient
 
@@ -41,4 +43,5 @@ def quietly() -> Iterator[None]:
 
         if "MLFLOW_LOGGING_LEVEL" not in os.environ:
             logging.getLogger(mlflow.__name__).setLevel(logging.WARNING)
+            logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of every try
         yield

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.places import COMMAND, data_folder
-from rnnexp.tracking.address import is_server, resolve, without_login
+from rnnexp.runtime.secrets import without_login
+from rnnexp.tracking.address import is_server, resolve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.places import COMMAND
 from rnnexp.tracking.address import resolve
 from rnnexp.tracking.destination import Destination
-from rnnexp.tracking.upload import Upload, is_sent
+from rnnexp.tracking.upload import UNSENT, Upload, is_sent
 
 _EXPLAIN = (
     "Send the records of runs to MLflow that could not be reached while they ran. What has arrived is not "
@@ -67,7 +68,7 @@ def _sync(folder: Path, uri: str | None) -> int:
         raise
     except Exception as error:
         print(f"{folder}: MLflow cannot be reached: {str(error).partition(chr(10))[0]}", file=sys.stderr)
-        return 3
+        return UNSENT
     return 0
 
 
@@ -82,4 +83,5 @@ def load_model(path: Path) -> Any:
 
 
 if __name__ == "__main__":
+    output.protect()
     sys.exit(main())

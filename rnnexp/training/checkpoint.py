@@ -1,8 +1,6 @@
 """The state of a training run in one file, replaced as a whole."""
 
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnexp.runtime import npz_file
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.training.model import RecordingModel
 from rnnexp.training.record import History, Recorded
@@ -26,11 +25,7 @@ _PHASE = "before_"
 _NONE = -1
 """What stands for None where a step number is stored."""
 
-_DAMAGED = (
-    *(OSError, EOFError, MemoryError, RuntimeError, TypeError, ValueError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What NumPy and zipfile raise for a file that is cut short, overwritten or of another format."""
+_WHOLE = "a whole checkpoint (remove this one, and the run begins anew in its folder)"
 
 
 def save(
@@ -126,15 +121,11 @@ def steps_in(path: Path) -> int:
 def _read(path: Path) -> dict[str, np.ndarray]:
     """Read the whole file, so that all of its checksums are verified."""
     try:
-        # Opened here, since NumPy does not close a file that it cannot read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except FileNotFoundError:
-        raise
-    except _DAMAGED as error:
-        raise ArgumentError("resume", "a whole checkpoint", str(path)) from error
+        arrays = npz_file.read(path)
+    except npz_file.DamagedFile as error:
+        raise ArgumentError("resume", _WHOLE, str(path)) from error
     if not arrays.keys() >= set(_FIELDS):
-        raise ArgumentError("resume", "a whole checkpoint", str(path))
+        raise ArgumentError("resume", _WHOLE, str(path))
     return arrays
 
 

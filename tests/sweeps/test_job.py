@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from rnnexp.runs import build
+from rnnexp.runs.composition import compose
 from rnnexp.runs.job import Membership
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps.folder import SweepFolder
-from rnnexp.sweeps.job import UNSENT, close_records, do_job
-from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.job import close_records, do_job, member
+from rnnexp.sweeps.outcome import UNSENT, Outcome
 from rnnexp.tracking import destination
 from rnnexp.tracking.client import connect
 
@@ -92,6 +93,12 @@ def test_a_job_that_cannot_be_made_has_failed(folder, capsys, error, note):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_job_begins_without_its_server(folder):
+    nobody = "http://127.0.0.1:9"
+    config = compose([*TINY, f"tracking.uri={nobody}"])
+    assert member(folder, config, config.hydra).tracking.uri == nobody
+
+
 def test_asked_to_stop_it_begins_nothing(folder):
     folder.stop(1)
     assert done(folder) is None
@@ -139,6 +146,7 @@ def test_records_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_
         folder.begin()
         again = done(folder, *address)
     assert (first.status, first.note) == ("FINISHED", UNSENT)
+    assert first.unsent and again.unsent
     assert (again.status, again.note) == ("SKIPPED", f"{UNSENT} (ConnectionError: the server has died)")
     folder.begin()
     assert done(folder, *address).note == "its records have been sent to MLflow now"
