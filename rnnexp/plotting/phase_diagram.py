@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -90,9 +91,9 @@ def _tile(axes: Axes, across: int, down: int, tile: Tile) -> None:
     area = Rectangle((across, down), 1, 1, facecolor=tile.background, edgecolor="white", linewidth=1.5)
     axes.add_patch(area)
     if tile.hatched:
-        look = {"edgecolor": tile.ink, "linewidth": 0, "hatch": "////", "alpha": 0.3}
+        look: dict[str, Any] = {"edgecolor": tile.ink, "linewidth": 0, "hatch": "////", "alpha": 0.3}
         axes.add_patch(Rectangle((across, down), 1, 1, fill=False, **look))
-    looks = {"color": tile.ink, "ha": "center", "va": "center"}
+    looks: dict[str, Any] = {"color": tile.ink, "ha": "center", "va": "center"}
     axes.text(across + 0.5, down + (0.4 if tile.below else 0.5), tile.number, **looks)
     axes.text(across + 0.5, down + 0.72, tile.below, fontsize=7.5, **looks)
 

@@ -7,7 +7,7 @@ from rnnexp.plotting.phase_diagram import Diagram, Key, Tile, draw
 
 KEY = Key("runs solved", ["#eef3f8", "#0b5a94"], "0 %", "100 %")
 DIVERGED = Tile("0 of 2", "[0, 66] %", "#eef3f8", "#000000", hatched=True)
-ROWS = [
+ROWS: list[tuple[str, list[Tile | None]]] = [
     ("tanh", [Tile("2 of 2", "[34, 100] %", "#0b5a94", "#ffffff"), None]),
     ("relu", [DIVERGED, Tile("1", "", "#4a93c9", "#000000")]),
 ]
