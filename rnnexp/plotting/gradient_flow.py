@@ -43,7 +43,7 @@ class Panel(NamedTuple):
     go_backwards: bool
 
 
-def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None) -> Figure:
+def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None) -> style.ShownFigure:
     """Draw log10 ||dl/dh_t|| against t for every state: rms over samples, their 10-90 % band, the fit.
 
     Exact zeros and non-finite values have no place on the axis: triangles at its lower and upper edge.
@@ -74,7 +74,7 @@ def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None
 
 
 @contextlib.contextmanager
-def _figure(path: str | os.PathLike | None, size: tuple[float, float]) -> Iterator[Figure]:
+def _figure(path: str | os.PathLike | None, size: tuple[float, float]) -> Iterator[style.ShownFigure]:
     if path is not None:
         with style.paper_figure(path, size) as figure:
             yield figure

@@ -86,7 +86,7 @@ class ShownFigure(Figure):
 @contextlib.contextmanager
 def paper_figure(
     path: str | os.PathLike, size: tuple[float, float], title: str = "", heading: str = ""
-) -> Iterator[Figure]:
+) -> Iterator[ShownFigure]:
     """Yield an empty figure of `size` (width, height) in inches, and write it to `path` afterwards.
 
     `heading` says what is drawn; `title`, on the line below it, names the run. Neither pyplot nor a window

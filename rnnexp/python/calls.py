@@ -116,7 +116,9 @@ def watched(command: list[str]) -> int:
     It finds the modules that this process finds. It has a session of its own, so that an interruption reaches
     it once, from here.
     """
-    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), *filter(None, sys.path)])}
+    # A kernel of Jupyter forces colour, which would make the process draw a live bar.
+    environ = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
+    environ["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), *filter(None, sys.path)])
     line_of_all = Overwritten()
     in_notebook = Console().is_jupyter
     elsewhere = in_notebook or sys.stdout is not sys.__stdout__

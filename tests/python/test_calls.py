@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +78,11 @@ def test_a_sweep_names_its_runs_and_what_failed(done):
     assert "relu-s1 failed: no memory" in repr(runs) and "relu-s1 failed" in runs._repr_html_()
 
 
-def test_the_process_of_a_sweep_is_heard_and_its_code_returned(capsys):
-    assert calls.watched(["python3", "-c", "print('1/2 jobs  a'); import sys; sys.exit(3)"]) == 3
-    assert capsys.readouterr().out == "1/2 jobs  a\n"
+def test_the_process_of_a_sweep_is_heard_and_its_code_returned(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    program = "import os, sys; print('1/2 jobs', os.environ.get('FORCE_COLOR')); sys.exit(3)"
+    assert calls.watched([sys.executable, "-c", program]) == 3
+    assert capsys.readouterr().out == "1/2 jobs None\n"
 
 
 @pytest.mark.sweep

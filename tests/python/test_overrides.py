@@ -20,7 +20,7 @@ NUMBERS = [1, -2, 0.5, 1e-7, 1e30, True, None, [1, 2.5]]
 TEXTS = ["tanh", "a b", "it's", "back\\slash", "end\\", "1", "true", "null", "", "é: x", "a=b,c", "${seed}x"]
 
 
-@pytest.mark.parametrize("value", [*NUMBERS, *TEXTS, "sqlite:///a/b.db", ["mine", "yours"]])
+@pytest.mark.parametrize("value", [*NUMBERS, *TEXTS, "sqlite:///a/b.db", ["mine", "yours"]], ids=repr)
 def test_hydra_reads_the_value_that_was_given(value):
     (line,) = typed([], {"name": value})
     found = read(line)
