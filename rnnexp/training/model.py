@@ -187,9 +187,22 @@ class RecordingModel(keras.Model):
         clipped, state = self._clip.update(whole.gradients, weights, tuple(self.clip_state))
         for variable, value in zip(self.clip_state, state, strict=True):
             variable.assign(value)
-        self.optimizer.apply(clipped.gradients, weights)
+        self._apply(clipped)
         self._write(whole.loss, clipped, whole.log_norms, batch_size)
         return whole.trained_loss
+
+    def _apply(self, clipped: Clipped) -> None:
+        """Update the weights, unless the clip asks for none."""
+        weights = self.network.trainable_variables
+
+        def update() -> tf.Tensor:
+            self.optimizer.apply(clipped.gradients, weights)
+            return tf.constant(True)
+
+        if clipped.skipped is None:
+            update()
+        else:
+            tf.cond(clipped.skipped, lambda: tf.constant(False), update)
 
     @contextlib.contextmanager
     def _recording(self, tape: tf.GradientTape) -> Iterator[Record | None]:
@@ -259,6 +272,7 @@ class RecordingModel(keras.Model):
 def _flag(clipped: Clipped) -> tf.Tensor:
     """Return the record's entry for a clip: 0 unchanged, 1 clipped, or `SKIPPED`."""
     changed = tf.cast(clipped.clipped, tf.float64)
-    if clipped.skipped is None:
-        return changed
-    return tf.where(clipped.skipped, tf.constant(SKIPPED, tf.float64), changed)
+    for flag in (clipped.skipped, clipped.replaced):
+        if flag is not None:
+            changed = tf.where(flag, tf.constant(SKIPPED, tf.float64), changed)
+    return changed
