@@ -202,7 +202,9 @@ class RecordingModel(keras.Model):
         """Update the weights, unless the clip asks for none."""
 
         def update() -> tf.Tensor:
-            self.bound.update(clipped.gradients, self.optimizer)
+            # Keras takes gradients of one graph alone, and a constraint makes its own in that of the branch.
+            gradients = [tf.identity(gradient) for gradient in clipped.gradients]
+            self.bound.update(gradients, self.optimizer)
             return tf.constant(True)
 
         if clipped.skipped is None:
