@@ -31,7 +31,7 @@ class Schedule(abc.ABC):
 class NoSchedule(Schedule):
     """rate_k = rate."""
 
-    def build(self, learning_rate: float, train_steps: int) -> None:
+    def build(self, learning_rate: float, train_steps: int) -> "LearningRateSchedule | None":
         """Return None."""
         return None
 

@@ -5,6 +5,7 @@
 or, where a set has coordinates, w = f(a), and the optimizer trains a by dL/da = (df/da)^T clip(dL/dw).
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ class Constraint:
         return Bound(weights, functools.partial(self.project, time_steps=time_steps))
 
 
+@dataclasses.dataclass(frozen=True)
 class NoConstraint(Constraint):
     """Weights go where the optimizer takes them."""
 
