@@ -160,19 +160,21 @@ def _summary(
     )
 
 
-def _lost_gradients(result: Result) -> Iterator[str]:
-    """Sentences on the gradients that a clip kept from the weights."""
+def _of_the_clip(result: Result) -> Iterator[str]:
+    """Sentences on the gradients that a clip kept from the weights, and on the threshold that it found."""
     skipped, replaced = (int(result.clip_metrics.get(f"grad/{name}", 0)) for name in ("skipped", "replaced"))
     if skipped:
         yield f"{skipped} updates were skipped, as a gradient was not finite"
     if replaced:
         yield f"{replaced} gradients were lost (norm not finite or above 1e10): W_hh shrank in their place"
+    if "grad/clip_threshold" in result.clip_metrics:
+        yield f"the clip found a threshold of {result.clip_metrics['grad/clip_threshold']:.3g}"
 
 
 def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
     """Return sentences about a run that diverged or skipped updates, which its final numbers do not show."""
     if result.diverged_at is None:
-        return tuple(_lost_gradients(result))
+        return tuple(_of_the_clip(result))
     start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
     predicted = "" if math.isnan(start.predictions.rate) else f" (mean field {start.predictions.rate:.4f})"
     return (
