@@ -33,7 +33,7 @@ class Spectral(Constraint):
     block is a W_hh by itself.
 
     r is computed as ||W^k||_F^(1/k), k = 4096, which is at least rho and above it by a share of about
-    ln(H) / k: what is limited ends that little below the limit, never above.
+    ln(H) / k: what is limited ends that little below the limit.
 
     Args:
         limit: Of r, a finite number above 0.
