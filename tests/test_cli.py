@@ -46,7 +46,7 @@ TASKS = (
     "task: expected one of adding, characters, connected, copying, delayed_xor, digits, latch, narma10, "
     "parity, recall_real, series, temporal_order, words, received "
 )
-CLIPS = "clip: expected one of global_norm, none, norm, value, zclip, received "
+CLIPS = "clip: expected one of agc, autoclip, global_norm, none, norm, pascanu, value, zclip, received "
 LISTED = "expected values that can be listed, such as a,b or range(1,4), received "
 
 # A command line as a shell reads it, and how the sentence that it gets begins.

@@ -11,7 +11,7 @@ import yaml
 
 from rnnexp import cli, tasks, tracking
 from rnnexp.nn import initializers
-from rnnexp.optim import clipping, optimizers, regularizers
+from rnnexp.optim import clipping, constraints, optimizers, regularizers, schedules
 from rnnexp.runs import build, schema
 from rnnexp.runs.identity import identity
 from rnnexp.runtime import provenance
@@ -25,6 +25,8 @@ CATALOGUES: dict[str, dict] = {
     "init": initializers.CATALOGUE,
     "clip": clipping.CATALOGUE,
     "optimizer": optimizers.CATALOGUE,
+    "schedule": schedules.CATALOGUE,
+    "constraint": constraints.CATALOGUE,
     "regularizer": regularizers.CATALOGUE,
     "phase": phases.CATALOGUE,
 }
@@ -85,6 +87,7 @@ def test_every_choice_composes_and_builds(group, name):
     job = composed("output_dir=x", f"{group}={name}", *length)
     assert job.choices[group] == name
     built: dict[str, object] = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
+    built |= {"schedule": job.plan.schedule, "constraint": job.plan.constraint}
     built |= {"optimizer": job.plan.optimizer, "regularizer": job.plan.regularizer, "phase": job.plan.phase}
     if group in built:
         assert type(built[group]) is CATALOGUES[group][name]

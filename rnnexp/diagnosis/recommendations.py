@@ -16,6 +16,13 @@ _LONGER = 5.0  # times the steps so far, where nothing says how many
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
 
 
+_SELF_SET = (
+    ("AutoClip takes its threshold from all norms so far.", "clip=autoclip"),
+    ("AGC takes it from the weights, unit by unit.", "clip=agc"),
+)
+"""Clips without a threshold of the user's."""
+
+
 class Recommendation(NamedTuple):
     """Something to try.
 
@@ -34,7 +41,8 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     """Return what to try, in the order in which the causes rule each other out; nothing of a solved task.
 
     1. Numbers that are not finite from the first step on: no clip can help.
-    2. A spike of the gradient: a clip, or a smaller step where it was clipped.
+    2. A spike of the gradient: a clip at what is usual, or one that finds its threshold; a smaller step
+       where it was clipped.
     3. A loss that still falls, or a network whose last validation is its best: more steps.
     4. A gradient that vanishes at the start and at the end: another start or cell, and last a shorter
        sequence, which is another task.
@@ -101,6 +109,9 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
         threshold = threshold_of(spike)
         clip = ("clip=global_norm", f"clip.threshold={threshold:g}")
         yield Recommendation(f"{text}: clip it at what is usual.", clip, names)
+        for reason, clip in _SELF_SET:
+            if clip != f"clip={e.clip}":
+                yield Recommendation(reason, (clip,), names)
     elif spike.wrecked or spike.usual < e.clip_threshold / 2:
         if spike.usual < e.clip_threshold / 2:
             overrides = (f"clip.threshold={threshold_of(spike):g}",)

@@ -7,7 +7,8 @@ import numpy as np
 
 from rnnexp.diagnosis import comparison
 from rnnexp.diagnosis.measurement import Measurement
-from rnnexp.optim.clipping import GlobalNorm
+from rnnexp.optim.clipping import GlobalNorm, Pascanu
+from rnnexp.runs.metrics import chosen_threshold
 from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
 
@@ -44,15 +45,17 @@ def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
         "validation_loss": np.array([validated.score.loss for validated in validations], np.float64),
         "floor_loss": np.array(plan.task.floor_loss),
         "loss_unit": np.array(plan.task.loss_unit),
-        "clip_threshold": np.array(_norm_threshold(plan)),
+        "clip_threshold": np.array(_norm_threshold(plan, result)),
         "gated": np.array(bool(plan.cell.gates)),
         "diverged_at": np.array(-1 if result.diverged_at is None else result.diverged_at),
     }
 
 
-def _norm_threshold(plan: Plan) -> float:
+def _norm_threshold(plan: Plan, result: Result) -> float:
     """Return the threshold of a clip of the global norm, which the figure shows; nan for any other clip."""
-    return plan.clip.threshold if isinstance(plan.clip, GlobalNorm) else math.nan
+    if not isinstance(plan.clip, GlobalNorm | Pascanu):
+        return math.nan
+    return result.clip_metrics.get("grad/clip_threshold", chosen_threshold(plan))
 
 
 def save_theory(path: Path, result: Result) -> None:

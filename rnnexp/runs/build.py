@@ -168,6 +168,8 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         initializer=_build("init", values, seed=3 * seed + 1),
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
+        schedule=_build("schedule", values),
+        constraint=_build("constraint", values),
         regularizer=_build("regularizer", values),
         phase=_build("phase", values),
         activation=_activation(values),
@@ -198,6 +200,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     if plan.regularizer.wants_adjoints and not plan.cell.scanned:
         expected = "a cell on the scan, such as cell=elman, for a regularizer that wants adjoints"
         raise ArgumentError("cell", expected, values["cell"])
+    plan.constraint.check(plan.cell, plan.initializer, plan.units)
     plan.phase.check(plan.task, plan.cell, plan.units)
     return plan
 

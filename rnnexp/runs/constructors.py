@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rnnexp import tasks
 from rnnexp.nn import initializers
 from rnnexp.nn.cells import catalogue, spec
-from rnnexp.optim import clipping, optimizers, regularizers
+from rnnexp.optim import clipping, constraints, optimizers, regularizers, schedules
 from rnnexp.probes.probe import Probe
 from rnnexp.runs.permissions import within
 from rnnexp.runtime.checks import ArgumentError, nearest
@@ -48,6 +48,8 @@ KINDS: Mapping[str, Kind] = {
     "init": Kind(initializers.Initializer, initializers.CATALOGUE, "rnnexp.initializers"),
     "clip": Kind(clipping.Clip, clipping.CATALOGUE, "rnnexp.clipping"),
     "optimizer": Kind(optimizers.Optimizer, optimizers.CATALOGUE, "rnnexp.optim.optimizers"),
+    "schedule": Kind(schedules.Schedule, schedules.CATALOGUE, "rnnexp.optim.schedules"),
+    "constraint": Kind(constraints.Constraint, constraints.CATALOGUE, "rnnexp.optim.constraints"),
     "regularizer": Kind(regularizers.Regularizer, regularizers.CATALOGUE, "rnnexp.optim.regularizers"),
     "phase": Kind(phases.PhaseSpec, phases.CATALOGUE, "rnnexp.training.phases"),
     "probes": Kind(Probe, {}, None),  # no choices: the probes of the package measure in every run

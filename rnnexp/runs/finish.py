@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 
@@ -160,11 +160,21 @@ def _summary(
     )
 
 
+def _of_the_clip(result: Result) -> Iterator[str]:
+    """Sentences on the gradients that a clip kept from the weights, and on the threshold that it found."""
+    skipped, replaced = (int(result.clip_metrics.get(f"grad/{name}", 0)) for name in ("skipped", "replaced"))
+    if skipped:
+        yield f"{skipped} updates were skipped, as a gradient was not finite"
+    if replaced:
+        yield f"{replaced} gradients were lost (norm not finite or above 1e10): W_hh shrank in their place"
+    if "grad/clip_threshold" in result.clip_metrics:
+        yield f"the clip found a threshold of {result.clip_metrics['grad/clip_threshold']:.3g}"
+
+
 def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
     """Return sentences about a run that diverged or skipped updates, which its final numbers do not show."""
-    skipped = int(result.clip_metrics.get("grad/skipped", 0))
     if result.diverged_at is None:
-        return (f"{skipped} updates were skipped, as a gradient was not finite",) if skipped else ()
+        return tuple(_of_the_clip(result))
     start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
     predicted = "" if math.isnan(start.predictions.rate) else f" (mean field {start.predictions.rate:.4f})"
     return (

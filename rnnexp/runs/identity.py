@@ -14,7 +14,7 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 }
 """Group -> class name -> name in the catalogue."""
 
-_ADDED = frozenset({"regularizer", "phase"})
+_ADDED = frozenset({"regularizer", "phase", "schedule", "constraint"})
 """Groups added after the first recorded runs: with the choice `none` they do not change a hash."""
 
 _OURS = ("rnnexp.", "keras.")

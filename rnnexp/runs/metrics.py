@@ -76,13 +76,19 @@ def constants(plan: Plan) -> dict[str, float]:
         "batch_size": plan.batch_size,
         "seed": plan.seed,
         "init_gain": plan.initializer.gain,
-        "clip_threshold": getattr(plan.clip, "threshold", math.nan),
+        "clip_threshold": chosen_threshold(plan),
         "learning_rate": learning_rate,
         "log10_learning_rate": math.log10(learning_rate),  # the axes of MLflow's charts are linear
     }
     floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
     # Floors come last: MLflow's comparison opens on the first metric, and most runs have the same floors.
     return {f"cfg/{name}": float(value) for name, value in mirrors.items()} | floors
+
+
+def chosen_threshold(plan: Plan) -> float:
+    """Return the threshold of the clip where it was chosen as a number, else nan."""
+    threshold = getattr(plan.clip, "threshold", math.nan)
+    return math.nan if threshold == "auto" else threshold
 
 
 def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:

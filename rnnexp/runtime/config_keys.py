@@ -43,12 +43,14 @@ SCALARS = (
 """The keys that hold one value, in the order in which a table shows them."""
 
 GROUPS = (
-    *("task", "cell", "init", "clip", "optimizer", "regularizer", "phase"),
+    *("task", "cell", "init", "clip", "optimizer", "schedule", "constraint", "regularizer", "phase"),
     *("tracking", "launcher", "experiment"),
 )
 """The groups of the configuration: keys whose values are choices, each a file."""
 
-CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer", "regularizer", "phase")
+CONSTRUCTED = (
+    *("task", "cell", "init", "clip", "optimizer", "schedule", "constraint", "regularizer", "phase"),
+)
 """The groups whose fields are checked by the constructor that they name."""
 
 COLLECTIONS = ("probes",)

@@ -36,9 +36,9 @@ def save(
     spectra: np.ndarray,
     phase: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write weights, optimizer and clip state, step, history, and the tables of validations and spectra.
+    """Write weights, step, history, the tables of validations and spectra, and all state of the training.
 
-    Where a phase comes before the task, its state is written with them.
+    The state is that of optimizer, clip and constraint. A phase before the task adds its own.
 
     The file is written beside `path` and then renamed, so that after a kill there is either the old file or
     the new one. Steps recorded after the last `RecordingCallback.read` are not part of it.
@@ -130,5 +130,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _variables(model: RecordingModel) -> list:
-    """Return the variables of network, optimizer and clip."""
-    return [*model.network.variables, *model.optimizer.variables, *model.clip_state]
+    """Return the variables of network, optimizer, clip and constraint."""
+    state = [*model.clip_state, *model.bound.state]
+    return [*model.network.variables, *model.optimizer.variables, *state]

@@ -6,8 +6,10 @@ from typing import Any
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
+from rnnexp.optim.constraints import Constraint
 from rnnexp.optim.optimizers import Optimizer
 from rnnexp.optim.regularizers import Regularizer
+from rnnexp.optim.schedules import Schedule
 from rnnexp.probes.probe import Probe
 from rnnexp.tasks import Task
 from rnnexp.training.phases import PhaseSpec
@@ -44,6 +46,8 @@ class Plan:
         decades: D of the gradient verdict.
         probes: The user's own probes, measured beside those of `rnnexp.probes.catalogue`.
         regularizer: The term that is added to the loss of the task.
+        constraint: The set in which the weights stay.
+        schedule: The course of the learning rate.
         phase: The phase of training before that of the task.
     """
 
@@ -73,4 +77,6 @@ class Plan:
     decades: float
     probes: tuple[Probe[Any], ...]
     regularizer: Regularizer
+    constraint: Constraint
+    schedule: Schedule
     phase: PhaseSpec

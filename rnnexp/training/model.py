@@ -12,6 +12,7 @@ import tensorflow as tf
 from rnnexp.nn.losses import sequence_losses
 from rnnexp.nn.taps import Record, recording
 from rnnexp.optim.clipping import Clip, Clipped
+from rnnexp.optim.constraints import Constraint, NoConstraint
 from rnnexp.optim.regularizers import Adjoints, NoRegularizer, Regularizer
 from rnnexp.runtime import checks
 from rnnexp.training.data import Block
@@ -46,6 +47,7 @@ class RecordingModel(keras.Model):
             equals that of one part to rounding and does not depend on the number of cores. Terms that layers
             add must then be means over samples, as Keras' activity regularizers are.
         regularizer: From `rnnexp.optim.regularizers`; None: no term.
+        constraint: From `rnnexp.optim.constraints`; None: the weights are free.
 
     Raises:
         ArgumentError: `shards` is not an integer of at least 1.
@@ -53,6 +55,7 @@ class RecordingModel(keras.Model):
     Attributes:
         rows: As above.
         time_steps: T, or 0 where no norms are recorded.
+        bound: The weights under the constraint.
         clip_state: Variables that hold the state of the clip; a checkpoint contains them.
     """
 
@@ -67,6 +70,7 @@ class RecordingModel(keras.Model):
         record: bool = True,
         shards: int = 1,
         regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
     ):
         # Without this dtype Keras rounds float64 inputs of `call` to float32.
         super().__init__(name="recording", dtype=network.inputs[0].dtype)
@@ -75,6 +79,9 @@ class RecordingModel(keras.Model):
         self._clip = clip
         first = clip.init(network.trainable_variables)
         self.clip_state = [tf.Variable(value, trainable=False) for value in first]
+        constraint = NoConstraint() if constraint is None else constraint
+        self.bound = constraint.bind(network.trainable_variables, time_steps)
+        self.bound.restart()
         self._record = record
         self._regularizer = NoRegularizer() if regularizer is None else regularizer
         self._shards = checks.integer("shards", shards, minimum=1)
@@ -101,7 +108,7 @@ class RecordingModel(keras.Model):
             jit_compile = False
         super().compile(*args, jit_compile=jit_compile, **kwargs)
         # The optimizer makes its variables now: a function that makes variables is traced twice.
-        self.optimizer.build(self.network.trainable_variables)
+        self.optimizer.build(self.bound.trained)
 
     def make_train_function(self, force: bool = False):
         """Return the function that `fit` calls with its iterator: it compiles `train_step` alone.
@@ -147,7 +154,7 @@ class RecordingModel(keras.Model):
         return {"loss": loss}
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        """Take one training step: forward pass, backward pass, clip, update, record.
+        """Take one training step: forward pass, backward pass, clip, update, constrain, record.
 
         Args:
             x: (B, T, F), with a static B.
@@ -187,9 +194,23 @@ class RecordingModel(keras.Model):
         clipped, state = self._clip.update(whole.gradients, weights, tuple(self.clip_state))
         for variable, value in zip(self.clip_state, state, strict=True):
             variable.assign(value)
-        self.optimizer.apply(clipped.gradients, weights)
+        self._apply(clipped)
         self._write(whole.loss, clipped, whole.log_norms, batch_size)
         return whole.trained_loss
+
+    def _apply(self, clipped: Clipped) -> None:
+        """Update the weights, unless the clip asks for none."""
+
+        def update() -> tf.Tensor:
+            # Keras takes gradients of one graph alone, and a constraint makes its own in that of the branch.
+            gradients = [tf.identity(gradient) for gradient in clipped.gradients]
+            self.bound.update(gradients, self.optimizer)
+            return tf.constant(True)
+
+        if clipped.skipped is None:
+            update()
+        else:
+            tf.cond(clipped.skipped, lambda: tf.constant(False), update)
 
     @contextlib.contextmanager
     def _recording(self, tape: tf.GradientTape) -> Iterator[Record | None]:
@@ -259,6 +280,7 @@ class RecordingModel(keras.Model):
 def _flag(clipped: Clipped) -> tf.Tensor:
     """Return the record's entry for a clip: 0 unchanged, 1 clipped, or `SKIPPED`."""
     changed = tf.cast(clipped.clipped, tf.float64)
-    if clipped.skipped is None:
-        return changed
-    return tf.where(clipped.skipped, tf.constant(SKIPPED, tf.float64), changed)
+    for flag in (clipped.skipped, clipped.replaced):
+        if flag is not None:
+            changed = tf.where(flag, tf.constant(SKIPPED, tf.float64), changed)
+    return changed

@@ -9,7 +9,7 @@ SCALARS = ("loss", "global_norm", "clipped_norm", "clipped")
 """The scalars that are recorded of every training step, beside the norms over time."""
 
 SKIPPED = 2.0
-"""What stands under `clipped` where the clip replaced a gradient that is not finite by zeros; else 0 or 1."""
+"""What stands under `clipped` where the clip kept a lost gradient from the weights; else 0 or 1."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -240,9 +240,18 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
         rows=rows,
         shards=plan.shards,
         regularizer=plan.regularizer,
+        constraint=plan.constraint,
     )
-    model.compile(optimizer=plan.optimizer.build(), jit_compile=plan.jit)
+    model.compile(optimizer=_optimizer(plan), jit_compile=plan.jit)
     return model
+
+
+def _optimizer(plan: Plan) -> keras.optimizers.Optimizer:
+    optimizer = plan.optimizer.build()
+    schedule = plan.schedule.build(plan.optimizer.learning_rate, plan.train_steps)
+    if schedule is not None:
+        optimizer.learning_rate = schedule
+    return optimizer
 
 
 def _measurer(plan: Plan) -> Measurer:

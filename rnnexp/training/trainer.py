@@ -87,6 +87,8 @@ class Trainer:
                 if every > 0 and phase.steps_taken % every == 0:
                     replica.save()
             self._interruption.check()
+        if replica.steps_taken == 0:
+            replica.model.bound.restart()
 
     def _train(self, stop: int) -> None:
         """Train all replicas that have not diverged up to step `stop`, those furthest behind first."""

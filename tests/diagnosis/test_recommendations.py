@@ -21,6 +21,14 @@ def test_a_spike_comes_before_the_gradient_at_the_end():
     assert "At training step 300 the norm of the gradient rose to 1e+06, from a median of 0.5" in first.reason
 
 
+def test_clips_without_a_threshold_stand_beside_one():
+    spiked = {"activation": "relu", "course": course(spike_at=300, wrecked=True)}
+    threshold = "clip=global_norm clip.threshold=0.5"
+    assert tried(**spiked)[:3] == [threshold, "clip=autoclip", "clip=agc"]
+    assert tried(**spiked, clip="autoclip")[:2] == [threshold, "clip=agc"]
+    assert not any("autoclip" in each for each in tried(**spiked, clip="autoclip"))
+
+
 def test_a_spike_that_was_clipped_asks_for_smaller_steps():
     clipped = {"clip": "global_norm", "course": course(spike_at=300, wrecked=True)}
     assert tried(**clipped, clip_threshold=0.5)[0] == "optimizer.learning_rate=0.0003"

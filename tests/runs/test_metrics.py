@@ -142,8 +142,9 @@ def test_the_length_is_what_a_comparison_of_runs_opens_on():
 
 
 def test_a_threshold_that_there_is_not_is_not_a_number():
-    constants = metrics.constants(dataclasses.replace(PLAN, clip=NoClip()))
-    assert math.isnan(constants["cfg/clip_threshold"])
+    for clip in (NoClip(), GlobalNorm("auto")):
+        constants = metrics.constants(dataclasses.replace(PLAN, clip=clip))
+        assert math.isnan(constants["cfg/clip_threshold"])
 
 
 def test_bits_are_reported_for_losses_per_character_only():
