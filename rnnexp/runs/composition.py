@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp import tracking
 from rnnexp.runs import permissions, schema
 from rnnexp.runs.menu import MENU, Menu
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_of
 from rnnexp.runtime.config_keys import GROUPS
 
 _EXTRAS = {"ray": "ray", "submitit": "slurm"}
@@ -132,7 +132,7 @@ def _explain(overrides: Sequence[str], error: Exception, menu: Menu) -> Argument
 def not_chosen(group: str, value: object, options: Sequence[str] | None = None) -> ArgumentError:
     """Return the error that `value` is none of the choices of the group, by default this package's."""
     listed = MENU.options(group) if options is None else options
-    return ArgumentError(group, f"one of {', '.join(listed)}", value)
+    return ArgumentError(group, one_of(listed, value), value)
 
 
 def _installed(launcher: str) -> bool:

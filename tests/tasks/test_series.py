@@ -111,7 +111,10 @@ def test_a_series_without_enough_in_it_is_named(tmp_path, rows, arguments, said)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"source": "sunspot"}, "source: expected one of sunspots, co2, mackey_glass, received 'sunspot'"),
+        (
+            {"source": "sunspot"},
+            "source: expected one of sunspots, co2, mackey_glass (did you mean sunspots?), received 'sunspot'",
+        ),
         ({"horizon": 0}, "horizon: expected an integer of at least 1, received 0"),
         ({"season": 0}, "season: expected an integer from 1 to 247, received 0"),
     ],
