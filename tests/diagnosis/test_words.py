@@ -65,7 +65,7 @@ def test_a_gradient_without_a_number_is_told_in_words(changes, words):
 def test_rare_sequences_are_told_where_they_rule_the_mean():
     rare = {"rms_over_typical": 2.5, "effective_samples": 1.3}
     text = said(**rare)
-    assert "is 320 times larger than a typical one, and about 1.3 decide it." in text
+    assert "is 320 times larger than a typical one, and about 1.3 sequences decide it." in text
     assert "clipping is for them" in said(**rare, gradient="stable", log10_ratio=-1.0)
     assert "A few" not in said() and "A few" not in said(rms_over_typical=math.nan)
 
