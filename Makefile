@@ -90,10 +90,7 @@ bench: setup $(VENV)/.bench $(if $(filter gpu,$(DEVICE)),$(VENV)/.cuda) ## speed
 	@$(BIN)/python -m benchmarks --device $(DEVICE) $(ARGS)
 
 ui: $(VENV)/.project ## MLflow's pages over all runs, at PORT (5000)
-	@case "$${MLFLOW_TRACKING_URI:=sqlite:///$(CURDIR)/mlflow.db}" in \
-	  http*) echo "MLFLOW_TRACKING_URI names a server, open it: $$MLFLOW_TRACKING_URI" ;; \
-	  *) $(BIN)/mlflow ui --backend-store-uri "$$MLFLOW_TRACKING_URI" --port $(PORT) ;; \
-	esac
+	@$(BIN)/python -m rnnexp.tracking.server --port $(PORT)
 
 container: ARGS ?= activation=relu seq_len=200
 container: ## build the image and do one run in it (GPU=1 for CUDA)

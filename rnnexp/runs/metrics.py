@@ -67,7 +67,8 @@ def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict
 def constants(plan: Plan) -> dict[str, float]:
     """Return the metrics that are known before a run: numeric mirrors of what is swept, and floors.
 
-    MLflow sorts parameters as text; charts need numbers. What a plan does not have is nan.
+    MLflow sorts parameters as text; charts need numbers. Their prefix comes last in the alphabet, so that the
+    pages of charts open on others. What a plan does not have is nan.
     """
     learning_rate = getattr(plan.optimizer, "learning_rate", math.nan)
     mirrors = {
@@ -82,7 +83,7 @@ def constants(plan: Plan) -> dict[str, float]:
     }
     floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
     # MLflow's comparison of runs opens on the metric that came first, and floors are the same for most runs.
-    return {f"cfg/{name}": float(value) for name, value in mirrors.items()} | floors
+    return {f"with/{name}": float(value) for name, value in mirrors.items()} | floors
 
 
 def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:

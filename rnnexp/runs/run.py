@@ -207,6 +207,7 @@ def _show(
         time.perf_counter() - started,
         parent.where,
         parent.open_command,
+        parent.page,
     )
     terminal.print_side_by_side(found)
     counts = {f"replicas.{verdict}": count for verdict, count in found.verdicts().items()}

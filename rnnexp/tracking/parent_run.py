@@ -33,6 +33,7 @@ class ParentRun:
         run_id: Its id; None without MLflow.
         where: For a human, where it is; None without MLflow.
         open_command: The command that shows it, None where there is none.
+        page: The address that lists the verdicts of its runs, None without MLflow.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ParentRun:
         self.run_id: str | None = None
         self.where: str | None = None
         self.open_command: str | None = None
+        self.page: str | None = None
         self._uri, self._experiment = uri, experiment
         self._description, self._tags = description, dict[str, object]()
         if uri is not None and experiment is not None:
@@ -92,6 +94,7 @@ class ParentRun:
         tracker.tags({"mlflow.note.content": self._description})
         tracker.end("FINISHED")
         self.run_id, self.where, self.open_command = tracker.run_id, tracker.where, tracker.open_command
+        self.page = tracker.page
 
 
 def keep_with_parent(parents: Collection[object], files: Sequence[Path], uri: str | None) -> str | None:

@@ -77,6 +77,7 @@ class Summary:
         figures: The folder of the figures.
         run: Where the run is stored.
         open_command: The command that opens it.
+        page: The address that then lists the verdicts.
     """
 
     configuration: str
@@ -110,6 +111,7 @@ class Summary:
     figures: str | os.PathLike | None = None
     run: str | None = None
     open_command: str | None = None
+    page: str | None = None
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
@@ -269,7 +271,8 @@ def _places(summary: Summary) -> Iterator[tuple[str, str]]:
     speed = summary.steps_per_second
     pace = f", {numbers.speed(speed)} steps/s" if _measured(speed) else ""
     yield "time", _shown(numbers.duration, summary.seconds) + pace
-    places = {"figures": summary.figures, "stored in": summary.run, "open with": summary.open_command}
+    places = {"figures": summary.figures, "stored in": summary.run}
+    places |= {"open with": summary.open_command, "verdicts": summary.page}
     yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
 
 
