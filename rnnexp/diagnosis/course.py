@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnexp.runtime.intervals import mean_interval
 
-_SPIKE = 100.0  # medians of the norm
+SPIKE = 100.0  # medians of the norm
 _WRECK = 10.0  # floors of the loss
 _PARTS = 5  # the course ends with its last fifth
 _FEW = 8  # training steps: too few for an end
@@ -83,7 +83,7 @@ class Course:
     @property
     def spikes(self) -> int:
         """Recorded steps with a norm of more than 100 medians."""
-        return int(np.sum(self._norms > _SPIKE * self.usual_norm)) if len(self.norms) else 0
+        return int(np.sum(self._norms > SPIKE * self.usual_norm)) if len(self.norms) else 0
 
     @property
     def _norms(self) -> np.ndarray:
@@ -102,7 +102,7 @@ class Course:
         place = int(norms.argmax())
         wreck = _WRECK * self.floor_loss
         wrecked = bool(losses.max() > wreck and losses[: max(place, 1)].min() <= wreck)
-        if place == 0 or not (norms[place] > _SPIKE * self.usual_norm or wrecked):
+        if place == 0 or not (norms[place] > SPIKE * self.usual_norm or wrecked):
             return None
         return Spike(
             int(self.train_steps[place]), float(self.norms[place]), float(np.median(norms[:place])), wrecked

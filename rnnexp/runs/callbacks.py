@@ -11,6 +11,7 @@ from rnnexp.report import terminal
 from rnnexp.runs import artifacts, metrics, run_context
 from rnnexp.runs.finish import finish
 from rnnexp.runs.job import Job
+from rnnexp.runs.jumps import Jumps
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Point, Tracker, points
@@ -85,10 +86,14 @@ def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
 
 def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observer:
     """Return who shows the progress and records curves, looks and validations."""
+    jumps = Jumps(job.name)
 
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
         progress.update(int(block.train_steps[-1]) + 1, float(loss[-1]), float(norm[-1]))
+        progress.profile(block.log_norms[-1].tolist())
+        for sentence in jumps.of(block.train_steps, norm):
+            progress.say(sentence)
         tracker.metrics(_curve_points(block.every(job.tracking.every)))
 
     def on_measurement(measurement: Measurement) -> None:
