@@ -46,7 +46,8 @@ def progress(
 
     A terminal gets a live bar, redrawn once a second, and below it the gradient over the time steps; before
     the first step it says that it compiles. A file or pipe gets plain lines: one each tenth of the way, one
-    where a minute passed without any, and the last step. Speed and time left leave out what a resumed run did before.
+    where a minute passed without any, and the last step. Speed and time left
+    leave out what a resumed run did before.
 
     Args:
         total: Steps at the end of training.

@@ -8,7 +8,7 @@ DECADE = math.log(10)
 def test_a_profile_falls_from_the_last_step_to_the_first():
     lines = profile_lines([-6 * DECADE * lag / 99 for lag in range(99, -1, -1)], width=80)
     assert len(lines) == 5 and max(map(len, lines)) <= 80
-    assert lines[0].startswith("  10^0.0 ") and lines[3].startswith(" 10^-6.0 ")
+    assert lines[0].startswith(" 10^0.0 ") and lines[3].startswith("10^-6.0 ")
     assert lines[0].endswith("█") and not lines[0][8:40].strip()
     assert lines[4].split() == ["t", "=", "1", "t", "=", "100"]
 
