@@ -46,8 +46,8 @@ def progress(
 
     A terminal gets a live bar, redrawn once a second, and below it the gradient over the time steps; before
     the first step it says that it compiles. A file or pipe gets plain lines: one each tenth of the way, one
-    where a minute passed without any, and the last step. Speed and time left
-    leave out what a resumed run did before.
+    where a minute passed without any, and the last step. Speed and time left leave out what a resumed run
+    did before.
 
     Args:
         total: Steps at the end of training.
@@ -157,7 +157,7 @@ class _Lines:
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
+    console.print(text, soft_wrap=not console.is_interactive, highlight=False, markup=False)
 
 
 def _bar(console: Console, of: str) -> _Live:
