@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch cuda run test soak lint format bench ui container lock hooks clean
+.PHONY: help setup torch cuda run test soak lint format docs bench ui container lock hooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,20 @@ format: $(VENV)/.project ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# Its own environment, without TensorFlow: the sources are read and not imported.
+.venv-docs/.locked: requirements/docs.txt
+	@rm -f $@
+	@for python in $(PYTHON) python3.11 python3; do ! command -v $$python >/dev/null || break; done; \
+	  $$python -m venv --clear .venv-docs
+	@.venv-docs/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r $<
+	@touch $@
+
+docs: .venv-docs/.locked ## the documentation site, in build/site; a warning is an error
+	@mkdir -p build
+	@.venv-docs/bin/zensical build --strict --clean >build/docs.log 2>&1 && ! grep -q '^griffe: ' build/docs.log || \
+	  { cat build/docs.log >&2; exit 1; }
+	@echo 'Open build/site/index.html in a browser.'
+
 # JAX is a contestant only: nothing else needs it.
 $(VENV)/.bench: $(VENV)/.locked requirements/bench.txt
 	@$(PIP) install --require-hashes -r requirements/bench.txt
@@ -104,6 +118,7 @@ lock: $(VENV)/.locked ## requirements/*.txt anew from pyproject.toml (ARGS=--upg
 	$(LOCK) pyproject.toml --extra slurm -c requirements/dev.txt -o requirements/slurm.txt
 	$(LOCK) pyproject.toml --extra ray -o requirements/ray.txt
 	$(LOCK) --group contestants -c requirements/dev.txt -o requirements/bench.txt
+	$(LOCK) --group docs -c requirements/dev.txt -o requirements/docs.txt
 	UV_FIND_LINKS=$${UV_FIND_LINKS-$$PIP_FIND_LINKS} \
 	  $(UV) --python-platform x86_64-manylinux_2_28 --group torch-cpu -c requirements/dev.txt -o requirements/torch.txt
 	@sed -i.before "s/ ; $(EVERYWHERE) / /" requirements/*.txt && rm requirements/*.before
@@ -112,5 +127,5 @@ hooks: $(VENV)/.project ## make lint before every commit
 	@$(BIN)/pre-commit install
 
 clean: ## remove the environment and the caches; runs and mlflow.db stay
-	rm -rf $(VENV) *.egg-info build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-docs *.egg-info build .cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,7 @@ TOOLS: Mapping[str, str] = {
     "report": "rnnexp.report.command",
     "sync": "rnnexp.tracking.sync",
     "treat": "rnnexp.treat",
-    "ui": "rnnexp.tracking.pages",
+    "ui": "rnnexp.tracking.server",
 }
 """The first word of a command that is no run and no sweep -> the module whose `main` does it."""
 

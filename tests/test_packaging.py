@@ -29,6 +29,7 @@ ASKED = [
     (PROJECT["optional-dependencies"]["gpu"], ["gpu"]),
     (["torch==2.13.0"], ["torch"]),
     (PYPROJECT["dependency-groups"]["contestants"], ["bench"]),
+    (PYPROJECT["dependency-groups"]["docs"], ["docs"]),
     (PROJECT["optional-dependencies"]["ray"], ["ray"]),
     (PROJECT["optional-dependencies"]["slurm"], ["slurm"]),
     (PYPROJECT["dependency-groups"]["torch-cpu"], ["torch"]),
@@ -72,7 +73,7 @@ def imported_packages() -> dict[str, Path]:
 
 
 def test_there_is_a_lock_for_every_way_to_use_it():
-    assert [lock.stem for lock in LOCKS] == ["bench", "dev", "gpu", "ray", "run", "slurm", "torch"]
+    assert [lock.stem for lock in LOCKS] == ["bench", "dev", "docs", "gpu", "ray", "run", "slurm", "torch"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)

@@ -8,10 +8,8 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.client import connect
+from rnnexp.tracking.links import LOCAL_PAGES, run_page
 from rnnexp.tracking.store_check import check_store
-
-LOCAL_PAGES = "http://127.0.0.1:5000"
-"""Where `mlflow ui` shows a local store."""
 
 _PAGE = 1000
 _IN_A_SWEEP = "tags.sweep_id != '' and tags.config_hash != ''"
@@ -113,6 +111,6 @@ def _record(client: Any, uri: str, run: Any) -> RunRecord:
         tags=data.tags,
         metrics=data.metrics,
         artifacts=info.artifact_uri,
-        link=f"{pages}/#/experiments/{info.experiment_id}/runs/{info.run_id}",
+        link=run_page(pages, info.experiment_id, info.run_id),
         errors=tuple(sorted((metric.step, metric.value) for metric in history)),
     )

@@ -20,6 +20,7 @@ _TYPED_TAGS = ("budget_exhausted", "diverged_at", "git.dirty")
 _VERDICTS = ("verdict.gradient", "verdict.learning", "budget_exhausted")
 _WORDS = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
+_MIRRORS = ("with/", "cfg/")
 
 
 def load_runs(
@@ -108,9 +109,19 @@ def _row(record: RunRecord) -> dict[str, object]:
         "parent_id": record.tags.get(_PARENT),
         **params,
         **_tags(record.tags),
-        **record.metrics,
+        **_both_names(record.metrics),
         "steps_to_solve": _steps_to_solve(params.get("task"), record.errors),
     }
+
+
+def _both_names(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics, with the numbers of the configuration under today's name (`with/`) and the former.
+
+    Runs were recorded with the one or the other; who reads a table finds both.
+    """
+    numbers = {key.partition("/")[2]: value for key, value in metrics.items() if key.startswith(_MIRRORS)}
+    both = {f"{prefix}{name}": value for prefix in _MIRRORS for name, value in numbers.items()}
+    return {**metrics, **both}
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, Value]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnexp.runtime.intervals import mean_interval
 
-_SPIKE = 100.0  # a spike has a norm of more than this many medians
+SPIKE = 100.0  # a spike has a norm of more than this many medians
 _WRECK = 10.0  # a loss of more than this many floors is wrecked
 _PARTS = 5  # the end of a training run is its last fifth
 _FEW = 8  # training steps of an end, below which no slope is estimated
@@ -83,7 +83,7 @@ class Course:
     @property
     def spikes(self) -> int:
         """Recorded steps with a norm of more than 100 medians."""
-        return int(np.sum(self._norms > _SPIKE * self.usual_norm)) if len(self.norms) else 0
+        return int(np.sum(self._norms > SPIKE * self.usual_norm)) if len(self.norms) else 0
 
     @property
     def _norms(self) -> np.ndarray:
@@ -102,7 +102,7 @@ class Course:
         place = int(norms.argmax())
         wreck = _WRECK * self.floor_loss
         wrecked = bool(losses.max() > wreck and losses[: max(place, 1)].min() <= wreck)
-        if place == 0 or not (norms[place] > _SPIKE * self.usual_norm or wrecked):
+        if place == 0 or not (norms[place] > SPIKE * self.usual_norm or wrecked):
             return None
         return Spike(
             int(self.train_steps[place]), float(self.norms[place]), float(np.median(norms[:place])), wrecked

@@ -109,9 +109,9 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
         threshold = threshold_of(spike)
         clip = ("clip=global_norm", f"clip.threshold={threshold:g}")
         yield Recommendation(f"{text}: clip it at what is usual.", clip, names)
-        for reason, clip in _SELF_SET:
-            if clip != f"clip={e.clip}":
-                yield Recommendation(reason, (clip,), names)
+        for reason, choice in _SELF_SET:
+            if choice != f"clip={e.clip}":
+                yield Recommendation(reason, (choice,), names)
     elif spike.wrecked or spike.usual < e.clip_threshold / 2:
         if spike.usual < e.clip_threshold / 2:
             overrides = (f"clip.threshold={threshold_of(spike):g}",)

@@ -45,7 +45,8 @@ class RNN(keras.layers.RNN):
             pass; see `rnnexp.nn.rematerialized_scan`. With `return_sequences` all states are kept, and memory
             is saved on the rest. The numbers are those of the plain scan to rounding. None, or K >= T: the
             plain scan. Keras' loop knows no segments.
-        *args, **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
+        *args: As for `keras.layers.RNN`.
+        **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype`: as for `keras.layers.RNN`.
 
     Call arguments:
@@ -60,7 +61,7 @@ class RNN(keras.layers.RNN):
     Raises:
         ArgumentError: `segment` is neither None nor an integer of at least 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> layer = RNN(ElmanCell(3, activation="relu"), return_sequences=True)
         >>> layer(np.ones((2, 5, 4), "float32")).shape

@@ -11,7 +11,9 @@ from rnnexp.report import terminal
 from rnnexp.runs import artifacts, metrics, run_context
 from rnnexp.runs.finish import finish
 from rnnexp.runs.job import Job
+from rnnexp.runs.jumps import Jumps
 from rnnexp.runs.run_context import OpenRun
+from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Point, Tracker, points
 from rnnexp.training import checkpoint
@@ -52,6 +54,7 @@ def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Rep
     start = min(checkpoint.steps_in(run.folder.checkpoint) if run.resumed else 0 for run in runs)
     of = f"median of {len(runs)}: " if len(runs) > 1 else ""
     with terminal.progress(runs[0].job.plan.train_steps, start=start, of=of) as progress:
+        progress.say(_header(runs))
         medians = terminal.Medians(progress)
         members = [_member(run, medians.of(place)) for place, run in enumerate(runs)]
         trainer = Trainer(members, signals, on_return=medians.show)
@@ -62,6 +65,17 @@ def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Rep
                 if replica.measured:
                     artifacts.save_arrays(run.folder.arrays, run.job.plan, replica.result())
             raise
+
+
+def _header(runs: Sequence[OpenRun]) -> str:
+    """Say what is trained, where, and where it is recorded."""
+    job, folder = runs[0].job, runs[0].folder.path
+    plan, here = job.plan, Path.cwd()
+    device = "GPU" if plan.device != "cpu" and gpu_count() > 0 else "CPU"
+    seeds = f" and {len(runs) - 1} more seeds" if len(runs) > 1 else ""
+    size = f"over {plan.task.time_steps} steps, {plan.units} units of {job.choices['cell']}"
+    place = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return f"{job.name}{seeds}: {job.choices['task']} {size}, on the {device}; records in {place}"
 
 
 def _member(run: OpenRun, progress: terminal.Progress) -> Member:
@@ -85,10 +99,14 @@ def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
 
 def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observer:
     """Return the observer that shows the progress and records curves, measurements and validations."""
+    jumps = Jumps(job.name)
 
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
         progress.update(int(block.train_steps[-1]) + 1, float(loss[-1]), float(norm[-1]))
+        progress.profile(block.log_norms[-1].tolist())
+        for sentence in jumps.of(block.train_steps, norm):
+            progress.say(sentence)
         tracker.metrics(_curve_points(block.every(job.tracking.every)))
 
     def on_measurement(measurement: Measurement) -> None:

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp import tracking
 from rnnexp.runs import permissions, schema
 from rnnexp.runs.menu import MENU, Menu
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_of
 from rnnexp.runtime.config_keys import GROUPS
 from rnnexp.runtime.places import COMMAND
 
@@ -133,7 +133,7 @@ def _explain(overrides: Sequence[str], error: Exception, menu: Menu) -> Argument
 def not_chosen(group: str, value: object, options: Sequence[str] | None = None) -> ArgumentError:
     """Return the error that `value` is not among the choices of a group, by default those of this package."""
     listed = MENU.options(group) if options is None else options
-    return ArgumentError(group, f"one of {', '.join(listed)}", value)
+    return ArgumentError(group, one_of(listed, value), value)
 
 
 def _installed(launcher: str) -> bool:

@@ -156,6 +156,7 @@ def _summary(
         figures=figures,
         run=tracker.where,
         open_command=tracker.open_command,
+        page=tracker.page,
         status="finished",
     )
 

@@ -67,7 +67,8 @@ def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict
 def constants(plan: Plan) -> dict[str, float]:
     """Return the metrics that are known before a run: the floors, and swept settings as numbers.
 
-    MLflow sorts parameters as text, but its charts need numbers. A setting that a plan does not have is nan.
+    MLflow sorts parameters as text; charts need numbers. Their prefix comes last in the alphabet, so that the
+    pages of charts open on others. What a plan does not have is nan.
     """
     learning_rate = getattr(plan.optimizer, "learning_rate", math.nan)
     mirrors = {
@@ -81,8 +82,8 @@ def constants(plan: Plan) -> dict[str, float]:
         "log10_learning_rate": math.log10(learning_rate),  # the axes of MLflow's charts are linear
     }
     floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
-    # Floors come last: MLflow's comparison opens on the first metric, and most runs have the same floors.
-    return {f"cfg/{name}": float(value) for name, value in mirrors.items()} | floors
+    # MLflow's comparison of runs opens on the metric that came first, and floors are the same for most runs.
+    return {f"with/{name}": float(value) for name, value in mirrors.items()} | floors
 
 
 def chosen_threshold(plan: Plan) -> float:

@@ -220,6 +220,7 @@ def _show(
         time.perf_counter() - started,
         parent.where,
         parent.open_command,
+        parent.page,
     )
     if show:
         terminal.print_side_by_side(found)

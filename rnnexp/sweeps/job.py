@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +21,12 @@ from rnnexp.runs.job_checks import check_machine
 from rnnexp.runs.resume import earlier_in_sweep
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import UNSENT, Outcome, one_line
+from rnnexp.sweeps.request import key_of
 from rnnexp.sweeps.resources import cores, thread_limits
 from rnnexp.tracking.destination import sent
 from rnnexp.tracking.sync import load_model, sync
@@ -73,7 +75,19 @@ def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
     check_machine(job)
     if job.config["dry_run"]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)
-    return dataclasses.replace(job, output_dir=Path(state.get("cwd", "")) / job.output_dir)
+    return dataclasses.replace(
+        job,
+        name=name_in_sweep(job, state.get("swept")),
+        output_dir=Path(state.get("cwd", "")) / job.output_dir,
+    )
+
+
+def name_in_sweep(job: Job, swept: Collection[str] | None) -> str:
+    """Return the name of a job, made of what the sweep varies; the configuration may name it, too."""
+    if swept is None or job.config["name"] is not None:
+        return job.name
+    varied = [override for override in job.overrides if key_of(override) in swept]
+    return run_name(job.plan.activation, job.plan.task.seq_len, job.plan.seed, varied)
 
 
 def do_job(folder: SweepFolder, number: int, overrides: Sequence[str], make: Callable[[], Job]) -> None:

@@ -57,15 +57,15 @@ class Request:
 
     def costs(self) -> list[float]:
         """Return what each job takes by the rule of `rnnexp.runs.heuristics`, seconds."""
-        return [heuristics.expected_seconds(*self._counts(overrides).values()) for overrides in self.jobs]
+        return [heuristics.expected_seconds(*self._counts(overrides)) for overrides in self.jobs]
 
-    def _counts(self, overrides: Sequence[str]) -> dict[str, int]:
+    def _counts(self, overrides: Sequence[str]) -> list[int]:
         values = {key: int(self.first.config[key]) for key in _COUNTED}
         for override in overrides:
             key, _, value = override.partition("=")
             if key in values and value.isdecimal():
                 values[key] = int(value)
-        return {_COUNTED[key]: value for key, value in values.items()}
+        return list(values.values())
 
 
 def key_of(override: str) -> str:

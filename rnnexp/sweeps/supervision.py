@@ -64,6 +64,7 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
             folder=folder,
             run=parent.where,
             open_command=parent.open_command,
+            page=parent.page,
             broken=broken,
         )
         print_ending(ending, console)
@@ -124,6 +125,7 @@ def _state(request: Request) -> dict[str, object]:
         "cwd": str(Path.cwd()),
         "launcher": request.launcher,
         "workers": request.workers,
+        "swept": list(request.swept),
     }
 
 

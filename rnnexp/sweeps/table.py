@@ -40,7 +40,8 @@ class Ending:
         folder: Of the sweep.
         run: Its run in MLflow, None without MLflow.
         open_command: The command that opens it.
-        broken: Why the launcher ended before its jobs; "" if it did not.
+        page: The address that then lists the verdicts.
+        broken: Why the launcher ended before its jobs, "" if it did not.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Ending:
     folder: SweepFolder
     run: str | None = None
     open_command: str | None = None
+    page: str | None = None
     broken: str = ""
 
     def counts(self) -> dict[str, int]:
@@ -156,7 +158,8 @@ def _places(ending: Ending) -> Iterator[tuple[str, str]]:
     counts = ending.counts()
     left = counts["failed"] + counts["killed"] + counts["waiting"]
     yield "folder", shown(ending.folder.path)
-    for label, text in (("stored in", ending.run), ("open with", ending.open_command)):
+    places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
+    for label, text in places.items():
         if text is not None:
             yield label, text
     if left:

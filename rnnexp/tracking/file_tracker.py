@@ -61,6 +61,11 @@ class FileTracker:
         return None
 
     @property
+    def page(self) -> None:
+        """Return None: files have no page."""
+        return None
+
+    @property
     def dropped(self) -> int:
         """Return how many points were not kept because their value is not finite."""
         return self._buffer.dropped

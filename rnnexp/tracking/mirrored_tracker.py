@@ -84,6 +84,11 @@ class MirroredTracker:
         return None if self._remote is None else self._remote.open_command
 
     @property
+    def page(self) -> str | None:
+        """Return the address of the verdicts in MLflow's pages, or None while MLflow has not answered."""
+        return None if self._remote is None else self._remote.page
+
+    @property
     def dropped(self) -> int:
         """Return how many points were not kept because their value is not finite."""
         return self._files.dropped

@@ -14,6 +14,7 @@ from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.buffer import BATCH, Buffer, Record
 from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
+from rnnexp.tracking.links import LOCAL_PAGES, run_page, verdicts_page
 from rnnexp.tracking.model_artifact import log_model, remove_models
 from rnnexp.tracking.tracker import STATUSES, Point, Status
 
@@ -69,8 +70,7 @@ class MlflowTracker:
     def where(self) -> str:
         """Return the page of the run on its server, or its store, name and id."""
         if is_server(self._uri):
-            page = f"#/experiments/{self._info.experiment_id}/runs/{self.run_id}"
-            return f"{without_login(self._uri)}/{page}"
+            return run_page(without_login(self._uri), self._info.experiment_id, self.run_id)
         store = sqlite_path(self._uri) or without_login(self._uri)
         return f"{store}, run {self._info.run_name} ({self.run_id})"
 
@@ -80,6 +80,12 @@ class MlflowTracker:
         if is_server(self._uri):
             return None
         return f"mlflow ui --backend-store-uri {shlex.quote(without_login(self._uri))}"
+
+    @property
+    def page(self) -> str:
+        """Return the address of the verdicts of the experiment, where the pages of this store are served."""
+        pages = without_login(self._uri) if is_server(self._uri) else LOCAL_PAGES
+        return verdicts_page(pages, self._info.experiment_id)
 
     @property
     def dropped(self) -> int:

@@ -42,6 +42,7 @@ class ParentRun:
         run_id: Its id; None without MLflow, and while that is away.
         where: For a human, where it is; None as the id.
         open_command: The command that shows it, None where there is none.
+        page: The address that lists the verdicts of its runs; None as the id.
         below: The folders of the runs below it.
 
     Raises:
@@ -64,6 +65,7 @@ class ParentRun:
         self.where: str | None = None
         self.open_command: str | None = None
         self.below: list[Path] = []
+        self.page: str | None = None
         self._uri, self._experiment = uri, experiment
         self._known = [run_id for run_id in known if run_id is not None]
         self._found_by, self._patience, self._told_to_stop = dict(tags or {}), patience, told_to_stop
@@ -114,6 +116,7 @@ class ParentRun:
         tracker = MlflowTracker(uri, experiment_id, self.name, run_id=run_id, tags=self._found_by)
         tracker.tags(self._tags | {"mlflow.note.content": self._description})
         self.run_id, self.where, self.open_command = tracker.run_id, tracker.where, tracker.open_command
+        self.page = tracker.page
         return tracker
 
     def _write(self, uri: str, status: Status, files: Sequence[Path]) -> None:

@@ -22,7 +22,7 @@ COMMENT = re.compile(r"^print\(.*\)  # (.*)$", flags=re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 NUMBER = re.compile(r"-?\d+\.\d+")
 
-LONGEST = {"extending": 340, "metrics": 170, "theory": 150}
+LONGEST = {"extending": 340, "metrics": 170, "speed": 150, "theory": 150, "verdict": 150}
 """Of pages that show whole modules, or tables to look things up in."""
 
 each_page = pytest.mark.parametrize("name", PAGES)
@@ -115,7 +115,7 @@ def test_a_page_is_short(name: str) -> None:
 @each_page
 def test_its_lines_are_as_long_as_those_of_the_code(name: str) -> None:
     prose = BLOCK.sub("", PAGES[name]).splitlines()
-    assert [line for line in prose if len(line) > 125 and not line.startswith("|")] == []
+    assert [line for line in prose if len(line) > 125 and line[0] not in "|#"] == []
     assert [line for line in code_of(name).splitlines() if len(line) > 110] == []
 
 

@@ -11,7 +11,7 @@ from rnnexp.runs.job import Membership
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps.folder import SweepFolder
-from rnnexp.sweeps.job import close_records, do_job, member
+from rnnexp.sweeps.job import close_records, do_job, member, name_in_sweep
 from rnnexp.sweeps.outcome import UNSENT, Outcome
 from rnnexp.tracking import destination
 from rnnexp.tracking.client import connect
@@ -27,6 +27,14 @@ def folder():
 def made(folder, *more):
     job = build.compose_job(["tracking=none", *TINY, *more])
     return dataclasses.replace(job, sweep=Membership(folder.id, folder.path, None))
+
+
+def test_a_job_is_named_by_what_the_sweep_varies(folder):
+    job = made(folder, "init.gain=0.9", "clip=norm")
+    assert name_in_sweep(job, ["init.gain"]) == "tanh-T5-gain0.9-s3"
+    assert name_in_sweep(job, None) == job.name
+    named = made(folder, "name=mine")
+    assert name_in_sweep(named, ["seed"]) == "mine"
 
 
 def done(folder, *more, number=0):

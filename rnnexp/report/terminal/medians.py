@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 
 from rnnexp.report.terminal.progress import Progress
 
@@ -14,7 +15,7 @@ class Medians:
     """
 
     def __init__(self, progress: Progress):
-        self._progress = progress
+        self.shown_in = progress
         self._latest: dict[int, tuple[int, float, float]] = {}
         self._changed = False
 
@@ -37,7 +38,7 @@ class Medians:
         latest = [values for values in latest if all(map(math.isfinite, values))] or latest
         step = max(values[0] for values in latest)
         _, losses, norms = zip(*(values for values in latest if values[0] == step), strict=True)
-        self._progress.update(step, statistics.median(losses), statistics.median(norms))
+        self.shown_in.update(step, statistics.median(losses), statistics.median(norms))
 
 
 class _ReplicaProgress:
@@ -48,3 +49,10 @@ class _ReplicaProgress:
 
     def update(self, step: int, loss: float, gradient_norm: float) -> None:
         self._medians.take(self._place, step, loss, gradient_norm)
+
+    def profile(self, log_norms: Sequence[float]) -> None:
+        if self._place == 0:  # one picture, of the first seed
+            self._medians.shown_in.profile(log_norms)
+
+    def say(self, text: str) -> None:
+        self._medians.shown_in.say(text)

@@ -1,7 +1,7 @@
 """How far a training is, on one line of a notebook that is written over."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnnexp.report.terminal import numbers
@@ -56,3 +56,10 @@ class NotebookLine:
             f"{left} left" if step < self._total else f"in {numbers.duration(now - self._began)}",
         ]
         self._line.show("  ".join(parts))
+
+    def profile(self, log_norms: Sequence[float]) -> None:
+        """One line has no room for a profile."""
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        print(text)

@@ -41,6 +41,7 @@ class SideBySide:
         seconds: Duration of all.
         run: Where they are stored; None if there are only their folders.
         open_command: The command that opens the store.
+        page: The address that then lists the verdicts.
     """
 
     title: str
@@ -48,6 +49,7 @@ class SideBySide:
     seconds: float
     run: str | None = None
     open_command: str | None = None
+    page: str | None = None
 
     def verdicts(self) -> Mapping[str | None, int]:
         """Return how many have each verdict on learning."""
@@ -129,7 +131,7 @@ def _shown(form: Callable[[float], str], value: float | None) -> str:
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{numbers.duration(ending.seconds)} for all"
     yield from ((f"seed {line.seed}", _short(line.folder)) for line in ending.lines)
-    places = {"stored in": ending.run, "open with": ending.open_command}
+    places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
     yield from ((label, place) for label, place in places.items() if place is not None)
 
 
