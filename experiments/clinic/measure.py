@@ -7,6 +7,7 @@ recommendations are tried on the cases that are not kept aside; with --aside on 
 import argparse
 import csv
 import hashlib
+import itertools
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -53,9 +54,11 @@ class Runs:
 def rows_of(
     case: Case, run: Callable[[Sequence[str]], Trial], recommended: bool
 ) -> Iterator[dict[str, object]]:
-    """Yield the rows of a case: untreated, baselines, recommendations if asked for; without its part."""
+    """Yield the rows of a case: untreated, recommendations if asked for, baselines; without its part."""
     untreated = run(case.overrides)
     yield _row(case, "untreated", (), untreated)
+    if recommended:
+        yield from recommendations(case, run)
     for arm, overrides in {**BASELINES, "steps": (f"steps={5 * untreated.evidence.train_steps}",)}.items():
         typed = merged(case.overrides, overrides)
         if set(typed) != set(case.overrides):
@@ -63,13 +66,11 @@ def rows_of(
     for number, tried in enumerate(autotrainer.treat(untreated, run), start=1):
         added = [each for each in tried.overrides if each not in case.overrides]
         yield _row(case, f"autotrainer {number}", added, tried)
-    if recommended:
-        yield from _recommended(case, untreated, run)
 
 
-def _recommended(
-    case: Case, untreated: Trial, run: Callable[[Sequence[str]], Trial]
-) -> Iterator[dict[str, object]]:
+def recommendations(case: Case, run: Callable[[Sequence[str]], Trial]) -> Iterator[dict[str, object]]:
+    """Yield the rows of the first three recommendations, each on the untreated configuration."""
+    untreated = run(case.overrides)
     for number, advised in enumerate(recommend(untreated.evidence)[:SHOWN], start=1):
         arm = f"recommendation {number}"
         if any(override.startswith("seq_len=") for override in advised.overrides):
@@ -108,11 +109,13 @@ def main() -> int:
         return case not in solved
 
     cases = list(drawn(stuck))
+    parts = [part(place) for place in range(len(cases))]
+    recommended = [arguments.aside or each == "tuning" for each in parts]
+    for case in itertools.compress(cases, recommended):
+        list(recommendations(case, run))  # before the baselines, of which there are more
     rows = [_row(case, "solved untreated", (), run(case.overrides)) for case in solved]
-    for place, case in enumerate(cases):
-        mine = {"part": part(place)}
-        recommended = arguments.aside or mine["part"] == "tuning"
-        rows += [row | mine for row in rows_of(case, run, recommended)]
+    for case, mine, asked in zip(cases, parts, recommended, strict=True):
+        rows += [row | {"part": mine} for row in rows_of(case, run, asked)]
         write(arguments.table, rows)
     return 0
 
