@@ -69,7 +69,7 @@ def rows_of(
 
 
 def recommendations(case: Case, run: Callable[[Sequence[str]], Trial]) -> Iterator[dict[str, object]]:
-    """Yield the rows of the first three recommendations, each on the untreated configuration."""
+    """Yield the rows of the first three recommendations, each on the untreated case, up to one that cures."""
     untreated = run(case.overrides)
     for number, advised in enumerate(recommend(untreated.evidence)[:SHOWN], start=1):
         arm = f"recommendation {number}"
@@ -78,7 +78,10 @@ def recommendations(case: Case, run: Callable[[Sequence[str]], Trial]) -> Iterat
             nothing = dict.fromkeys(("error", "loss", "train_steps"), "")
             yield _keys(case, arm, advised.overrides) | {"verdict": "another task"} | nothing
         else:
-            yield _row(case, arm, advised.overrides, run(merged(case.overrides, advised.overrides)))
+            tried = run(merged(case.overrides, advised.overrides))
+            yield _row(case, arm, advised.overrides, tried)
+            if tried.solved:
+                return
 
 
 def _row(case: Case, arm: str, overrides: Sequence[str], trial: Trial) -> dict[str, object]:
