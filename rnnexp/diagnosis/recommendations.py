@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from rnnexp.diagnosis import step_size
+from rnnexp.diagnosis import configuration
 from rnnexp.diagnosis.course import rounded_up, threshold_of
 from rnnexp.diagnosis.evidence import Evidence
 
@@ -38,8 +38,8 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     2. Under 16 units: more.
     3. A learning rate far above the usual one that made the network worse: a smaller one.
     4. A spike of the gradient: a clip, or a smaller step where it was clipped.
-    5. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
-    6. A gated cell with another activation than tanh: tanh.
+    5. A gated cell with another activation than tanh: tanh.
+    6. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
     7. A loss that falls and would be low within ten times the steps, or a network whose last validation is
        its best: more steps.
     8. A gradient that vanishes at the start and at the end: another start or cell.
@@ -98,7 +98,7 @@ def _overflow(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _of(
-    advise: Callable[[Evidence], Iterator[step_size.Advice]],
+    advise: Callable[[Evidence], Iterator[configuration.Advice]],
 ) -> Callable[[Evidence], Iterator[Recommendation]]:
     return lambda evidence: itertools.starmap(Recommendation, advise(evidence))
 
@@ -143,18 +143,6 @@ def _falling_slowly(e: Evidence) -> Iterator[Recommendation]:
         yield Recommendation(f"{text}: a turn may come.", (f"steps={train_steps}",), ("train/loss",))
 
 
-def _gated(e: Evidence) -> Iterator[Recommendation]:
-    if e.gates and e.activation != "tanh":
-        text = (
-            f"The states of a gated cell are made for tanh, and {e.activation} does not keep them in [-1, 1]"
-        )
-        if e.activation in ("sigmoid", "hard_sigmoid"):
-            text = (
-                f"The states of a gated cell are made for tanh, and {e.activation} gives them one sign alone"
-            )
-        yield Recommendation(f"{text}.", ("activation=tanh",), ("verdict.learning",))
-
-
 def _another_cell(e: Evidence) -> Iterator[Recommendation]:
     if e.cell != "lstm" and e.diverged_at != 0:
         reason = "Another cell may learn what this one does not."
@@ -162,7 +150,7 @@ def _another_cell(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _shorter(e: Evidence) -> Iterator[Recommendation]:
-    if e.gradient != "vanishing" or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
+    if not _vanishes(e) or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
         return
     shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
     if e.proven_horizon < e.reach and shorter < e.seq_len:
@@ -172,13 +160,17 @@ def _shorter(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _vanishing(e: Evidence) -> Iterator[Recommendation]:
-    if e.gradient == "vanishing" and e.ratio_start_high < -e.decades and e.diverged_at is None:
+    if _vanishes(e) and e.ratio_start_high < -e.decades:
         yield from _against_vanishing(e, "at the start and at the end of training")
 
 
 def _vanishing_later(e: Evidence) -> Iterator[Recommendation]:
-    if e.gradient == "vanishing" and not e.ratio_start_high < -e.decades and e.diverged_at is None:
+    if _vanishes(e) and not e.ratio_start_high < -e.decades:
         yield from _against_vanishing(e, "at the end of training")
+
+
+def _vanishes(e: Evidence) -> bool:
+    return e.gradient == "vanishing" and not e.carried and e.diverged_at is None
 
 
 def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
@@ -232,7 +224,8 @@ def _exploding(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _inside(e: Evidence) -> Iterator[Recommendation]:
-    if e.gradient not in ("stable", "borderline") or e.diverged_at is not None:
+    kept = e.gradient in ("stable", "borderline") or (e.gradient == "vanishing" and e.carried)
+    if not kept or e.diverged_at is not None:
         return
     names = ("verdict.gradient", "verdict.learning")
     fall = e.course.fall()
@@ -272,11 +265,11 @@ def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Re
 
 _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _overflow,
-    _of(step_size.narrow),
-    _of(step_size.too_fast),
+    _of(configuration.narrow),
+    _of(configuration.too_fast),
     _spike,
-    _of(step_size.too_slow),
-    _gated,
+    _of(configuration.gated),
+    _of(configuration.too_slow),
     _falling,
     _vanishing,
     _exploding,

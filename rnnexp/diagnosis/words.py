@@ -46,6 +46,12 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
         yield Sentence(f"{_change(e)}.", names)
     if e.rms_over_typical > _RARE:
         yield _rare(e)
+    for state, ratio in e.further_ratios.items():
+        if math.isfinite(ratio):
+            text = f"That of {state} is {times(ratio)} at the first step than at the last but one"
+            within = f", within {e.decades:g} decades: {state} carries it where h does not"
+            carried = abs(ratio) <= e.decades and e.gradient == "vanishing"
+            yield Sentence(f"{text}{within if carried else ''}.", (f"grad/log10_ratio_{state}",))
 
 
 def _change(e: Evidence) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_LAGS = 32
 _SAMPLES = 8
-"""Of a batch: an interval of fewer is wide, and the Jacobians of a gated cell take 4 T H^2 numbers a sample."""
+"""Of a batch: fewer have a wide interval, and the Jacobians of an LSTM take 4 T H^2 numbers a sample."""
 _DISORDER = 2.0
 """Nats by which a row of the product may exceed the one before it."""
 

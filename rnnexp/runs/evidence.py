@@ -75,6 +75,9 @@ def gather(plan: Plan, choices: Mapping[str, str], result: Result, verdicts: met
         rate_kernels_sd=start.get("theory/rate_kernels_sd", math.nan),
         rate_bound=said.get("theory/rate_bound", math.nan),
         gates=bool(plan.cell.gates),
+        further_ratios={
+            name: profile.log10_ratio for name, profile in end.results.get("further_states", {}).items()
+        },
         laws=plan.cell.laws,
     )
 

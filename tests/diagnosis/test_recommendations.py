@@ -106,6 +106,9 @@ def test_a_gated_cell_is_made_for_tanh(activation, why):
     gated = SETTLED | {"cell": "gru", "gates": True, "laws": frozenset(), "activation": activation}
     first, *_ = recommend(evidence(**gated))
     assert first.overrides == ("activation=tanh",) and why in first.reason
+    first, *_ = recommend(evidence(**gated | {"learning_rate": 0.0003}))
+    assert first.overrides == ("activation=tanh", "optimizer.learning_rate=0.001")
+    assert "the learning rate is 0.3 of the usual one" in first.reason
     assert "activation=tanh" not in tried(**gated | {"activation": "tanh"})
 
 
@@ -129,7 +132,11 @@ def test_a_vanishing_gradient_under_a_flat_loss():
         "cell=lstm",
         "seq_len=42",
     ]
-    assert tried(init="orthogonal", cell="lstm", laws=frozenset(), gates=True) == ["seq_len=42"]
+    lstm = {"init": "orthogonal", "cell": "lstm", "laws": frozenset(), "gates": True}
+    assert tried(**lstm) == tried(**lstm, further_ratios={"c": -4.0}) == ["seq_len=42"]
+    # What c carries does not vanish, whatever becomes of h.
+    carried = tried(**lstm, further_ratios={"c": -2.6})
+    assert carried == ["optimizer.learning_rate=0.003", "units=128"]
 
 
 def test_a_shorter_sequence_is_shorter_and_comes_last():
@@ -180,9 +187,7 @@ def test_the_published_budget_comes_last():
     *_, last = recommend(evidence(**SETTLED, **budget))
     assert last.overrides == ("steps=2000",)
     assert "has seen 19,200 sequences; success at this length or a longer one is published" in last.reason
-    far = tried(
-        gradient_start="stable", ratio_start_high=-1.0, **budget | {"published_sequences": 10**6}
-    )
+    far = tried(gradient_start="stable", ratio_start_high=-1.0, **budget | {"published_sequences": 10**6})
     assert far.index("cell=lstm") < far.index("steps=20000")
     assert "steps" not in " ".join(tried(**SETTLED, **budget | {"train_steps": 3000}))
 

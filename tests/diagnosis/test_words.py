@@ -70,6 +70,17 @@ def test_rare_sequences_are_told_where_they_rule_the_mean():
     assert "Rare" not in said() and "Rare" not in said(rms_over_typical=math.nan)
 
 
+def test_the_carry_is_told_beside_h():
+    text = said(cell="lstm", log10_ratio=-3.3, further_ratios={"c": -2.6})
+    assert (
+        "That of c is 400 times smaller at the first step than at the last but one, within 3 decades" in text
+    )
+    assert "carries it" in text
+    assert "within" not in said(cell="lstm", further_ratios={"c": -9.0})
+    assert "within" not in said(cell="lstm", gradient="stable", further_ratios={"c": -1.0})
+    assert "That of c" not in said(cell="lstm", further_ratios={"c": -math.inf})
+
+
 def test_mean_field_stands_beside_kernels_and_never_beside_one():
     text = said(rate_start=-0.11, rate_kernels=-0.12, rate_kernels_sd=0.02)
     assert "predicts -0.1100 nats per step" in text and "-0.1200 +- 0.0200: 0.5 standard deviations" in text

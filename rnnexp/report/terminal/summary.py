@@ -27,7 +27,7 @@ _MEANINGS = {
     "not_measured": "a sequence of one step, or a state that nothing reads",
     "solved": "error under the task's criterion",
     "learning": "better than the baseline on the same sequences",
-    "at_chance": "not told apart from the baseline on the same sequences",
+    "at_chance": "no better than the baseline on the same sequences",
     "worse_than_chance": "the loss is above that of the best constant predictor",
     "diverged": "a number of the run is not finite",
 }

@@ -84,7 +84,7 @@ def row(text, label):
 def test_every_finding_is_there(width):
     text = shown(VANISHING, width)
     assert row(text, "gradient") == "vanishing 2.1 trillion times smaller at the first step"
-    assert row(text, "learning") == "at chance not told apart from the baseline on the same sequences"
+    assert row(text, "learning") == "at chance no better than the baseline on the same sequences"
     assert row(text, "note") == "validated on 10,048 fresh sequences"
     assert row(text, "log10 |dl/dh_1| / |dl/dh_T|") == "-12.31 [-12.94, -11.80]"
     assert row(text, "rate (nats per step)") == "-0.1425 [-0.1490, -0.1361]"

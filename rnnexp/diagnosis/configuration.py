@@ -1,4 +1,4 @@
-"""Causes that lie in the training and not in the gradient over time: step size, optimizer, width."""
+"""Causes that lie in the configuration itself: width, activation of a gated cell, step size, optimizer."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ _USUAL = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01}  # learning rates: the d
 _FAR = 10.0  # times the usual rate: seldom of use
 _SMALL = 3.0  # parts of the usual rate
 _NARROW, _WIDE = 16, 32  # units
+_ONE_SIGN = ("sigmoid", "hard_sigmoid")
 _IN_BAND = ("stable", "borderline")
 
 Advice = tuple[str, tuple[str, ...], tuple[str, ...]]
@@ -19,6 +20,23 @@ def narrow(e: Evidence) -> Iterator[Advice]:
     if e.units < _NARROW:
         reason = f"The layer has {e.units} units, and a wider one may learn what they do not."
         yield reason, (f"units={max(_WIDE, 2 * e.units)}",), ("verdict.learning",)
+
+
+def gated(e: Evidence) -> Iterator[Advice]:
+    """A gated cell whose states are no longer in [-1, 1], or of one sign alone.
+
+    A learning rate far under the usual one is raised with it: neither helps without the other.
+    """
+    if not e.gates or e.activation == "tanh":
+        return
+    what = "gives them one sign alone" if e.activation in _ONE_SIGN else "does not keep them in [-1, 1]"
+    reason = f"The states of a gated cell are made for tanh, and {e.activation} {what}"
+    overrides = ["activation=tanh"]
+    usual = _USUAL.get(e.optimizer)
+    if usual is not None and e.learning_rate * _SMALL < usual:
+        reason = f"{reason}; the learning rate is {e.learning_rate / usual:.2g} of the usual one"
+        overrides.append(f"optimizer.learning_rate={usual:g}")
+    yield f"{reason}.", tuple(overrides), ("verdict.learning",)
 
 
 def too_fast(e: Evidence) -> Iterator[Advice]:
