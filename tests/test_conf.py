@@ -188,6 +188,7 @@ OTHER = {
     "plugins": "[mine]",
     "resume": "true",
     "dry_run": "true",
+    "treat": "true",
     "name": "other",
     "output_dir": "other",
 }
@@ -195,7 +196,7 @@ OTHER = {
 
 NOT_SCIENTIFIC = (
     *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas", "resume"),
-    "tracking",
+    *("tracking", "treat"),
 )
 
 

@@ -30,7 +30,8 @@ FLOORS = (
     ("training", "report"),
     ("runs",),
     ("sweep",),
-    ("cli", "treat"),
+    ("treat",),
+    ("cli",),
 )
 """The rooms from the ground up: a room imports what lies below it, by whatever kind of import."""
 

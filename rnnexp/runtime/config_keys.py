@@ -34,6 +34,7 @@ SCALARS = (
     "plugins",
     "resume",
     "dry_run",
+    "treat",
     "name",
     "output_dir",
 )
@@ -54,7 +55,7 @@ COLLECTIONS = ("probes",)
 UNSCIENTIFIC = frozenset(
     {
         *("checkpoint", "dry_run", "figures", "hydra", "launcher", "name"),
-        *("output_dir", "plugins", "replicas", "resume", "tracking"),
+        *("output_dir", "plugins", "replicas", "resume", "tracking", "treat"),
     }
 )
 """Top-level keys that cannot change a number: where a run goes, how it is started, resumed, drawn.
