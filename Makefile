@@ -75,6 +75,10 @@ DEVICE ?= cpu
 bench: setup $(VENV)/.bench $(if $(filter gpu,$(DEVICE)),$(VENV)/.cuda) ## speed beside stock Keras, PyTorch and JAX (DEVICE=gpu)
 	@$(BIN)/python -m benchmarks --device $(DEVICE) $(ARGS)
 
+learns: $(VENV)/.project ## README's table of what learns, run anew where rows are missing
+	@$(BIN)/python experiments/what_learns/measure.py
+	@$(BIN)/python experiments/what_learns/table.py
+
 ui: $(VENV)/.project ## MLflow's pages over all runs, at PORT (5000)
 	@case "$${MLFLOW_TRACKING_URI:=sqlite:///$(CURDIR)/mlflow.db}" in \
 	  http*) echo "MLFLOW_TRACKING_URI names a server, open it: $$MLFLOW_TRACKING_URI" ;; \
