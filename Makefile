@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch cuda run test lint format bench ui container lock hooks clean
+.PHONY: help setup torch cuda run test lint format bench learns ui container lock hooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

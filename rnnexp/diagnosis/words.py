@@ -12,6 +12,7 @@ _SOME = 0.05  # share of dead units that is worth a sentence
 _SAME = 1e-4  # nats per step: a twentieth of a decade over 1000 steps
 _OFTEN = 0.5  # share of clipped updates that is worth a sentence
 _THOUSANDS = ("", " thousand", " million", " billion", " trillion")
+_EQUAL = math.log10(1.05)  # decades: less is no difference in words
 _RARE = 1.0  # decades of the rms norm over the typical one that are worth a sentence
 
 
@@ -58,6 +59,8 @@ def _change(e: Evidence) -> str:
     """How a typical gradient changes from h_T to h_1, and at which rate where the two tell the same."""
     one = "The gradient is stable: a typical one" if e.gradient == "stable" else "A typical gradient"
     text = f"{one} is {times(e.log10_ratio)} at the first of {e.time_steps} steps than at the last"
+    if abs(e.log10_ratio) < _EQUAL:
+        text = f"{one} is as large at the first of {e.time_steps} steps as at the last"
     if not math.isfinite(e.rate):
         return text
     if e.rate * e.log10_ratio < 0 and abs(e.log10_ratio) > 0.1:
@@ -82,9 +85,11 @@ def times(log10_ratio: float) -> str:
 
 
 def _rare(e: Evidence) -> Sentence:
-    text = f"Rare sequences carry far larger gradients: at h_1 the rms norm is 10^{e.rms_over_typical:.1f} of"
-    text = f"{text} the typical one, and {e.effective_samples:.2g} of {e.probe_samples} sequences rule it"
-    if e.log10_ratio + e.rms_over_typical > 0:
+    text = f"Rare sequences carry far larger gradients: at h_1 the rms norm is 10^{e.rms_over_typical:.1f}"
+    text = (
+        f"{text} times the typical one, and {e.effective_samples:.2g} of {e.probe_samples} sequences rule it"
+    )
+    if e.log10_ratio + e.rms_over_typical > e.decades:
         text = f"{text}: explosions are rare, and clipping is for them"
     return Sentence(f"{text}.", ("grad/rate_rms", "grad/effective_samples"))
 

@@ -65,9 +65,18 @@ def test_a_gradient_without_a_number_is_told_in_words(changes, words):
 def test_rare_sequences_are_told_where_they_rule_the_mean():
     rare = {"rms_over_typical": 2.5, "effective_samples": 1.3}
     text = said(**rare)
-    assert "the rms norm is 10^2.5 of the typical one, and 1.3 of 64 sequences rule it." in text
-    assert "clipping is for them" in said(**rare, gradient="stable", log10_ratio=-1.0)
+    assert "the rms norm is 10^2.5 times the typical one, and 1.3 of 64 sequences rule it." in text
+    assert "clipping is for them" in said(**rare, gradient="stable", log10_ratio=0.6)
+    assert "explosions" not in said(**rare, gradient="stable", log10_ratio=0.4)  # within three decades
     assert "Rare" not in said() and "Rare" not in said(rms_over_typical=math.nan)
+
+
+def test_equal_ends_are_no_ratio():
+    stable = {"gradient": "stable", "rate": 0.0062}
+    assert "a typical one is as large at the first of 200 steps as at the last" in said(
+        **stable, log10_ratio=-0.01
+    )
+    assert "1.1 times smaller" in said(**stable, log10_ratio=-0.03)
 
 
 def test_the_carry_is_told_beside_h():
