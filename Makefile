@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch cuda run test soak lint format docs bench ui container lock hooks clean
+.PHONY: help setup torch cuda run test soak lint format docs bench learns ui container lock hooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ $(VENV)/.bench: $(VENV)/.locked requirements/bench.txt
 DEVICE ?= cpu
 bench: setup $(VENV)/.torch $(VENV)/.bench $(if $(filter gpu,$(DEVICE)),$(VENV)/.cuda) ## speed beside stock Keras, PyTorch and JAX (DEVICE=gpu)
 	@$(BIN)/python -m benchmarks --device $(DEVICE) $(ARGS)
+
+learns: $(VENV)/.project ## README's table of what learns, run anew where rows are missing
+	@$(BIN)/python experiments/what_learns/measure.py
+	@$(BIN)/python experiments/what_learns/table.py
 
 ui: $(VENV)/.project ## MLflow's pages over all runs, at PORT (5000)
 	@$(BIN)/python run.py ui --port $(PORT)

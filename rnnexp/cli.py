@@ -19,6 +19,7 @@ from rnnexp.runs.job import Job
 from rnnexp.runs.job_checks import check_job
 from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
@@ -29,6 +30,7 @@ from rnnexp.sweeps.request import Request, key_of
 from rnnexp.sweeps.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
 from rnnexp.tracking.upload import UNSENT
+from rnnexp.treat import report
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -137,6 +139,8 @@ def request_of(asked: Arguments) -> Request:
         jobs = compose_jobs(one, asked.menu)
         check_job(jobs[0])
         command_lines = [one] if len(jobs) == 1 else [alone(one, job.plan.seed) for job in jobs]
+    if jobs[0].config["treat"] and len(command_lines) + sweeping > 1:
+        raise ArgumentError("treat", "false for a sweep or several replicas", True)
     _check_machines(config, jobs[0])
     return _request(asked, command_lines, config, jobs[0], sweeping)
 
@@ -231,7 +235,10 @@ def run(config: DictConfig) -> None:
     try:
         jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
         check_job(jobs[0])
-        unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs)
+        folders: list[RunFolder] = []
+        unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs, opened=folders.append)
+        if jobs[0].config["treat"]:
+            report(folders)
     except Killed as killed:
         sys.exit(killed.exit_code)
     except ArgumentError as error:

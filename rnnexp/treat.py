@@ -1,10 +1,10 @@
-"""Run what a run recommends, and say which of it worked: `rnnexp treat RUN [--seeds 3]`."""
+"""Run what a run recommends, and say which of it worked: `treat=true`, or `rnnexp treat RUN [--seeds 3]`."""
 
 import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND, command_line
 
 _FILE = "treatment.json"
+_SEEDS = 3
 
 
 class Tried(NamedTuple):
@@ -58,8 +59,8 @@ def treat(
     for number, overrides in enumerate(remedies[:most], start=1):
         out = folder.absolute() / "treatment" / str(number)
         listed = ",".join(str(state["seed"] + more) for more in range(seeds))
-        added = [f"seed={listed}", f"output_dir={out}", "report=false"]
-        typed = merged(state["overrides"], [*overrides, *added])
+        ours = (f"seed={listed}", f"output_dir={out}", "treat=false", "report=false")
+        typed = merged(state["overrides"], [*overrides, *ours])
         launch(["-m", *(override for override in typed if not override.startswith(("name=", "replicas=")))])
         yield Tried(tuple(overrides), tuple(_verdicts(out)), seeds)
 
@@ -76,22 +77,44 @@ def _launch(arguments: Sequence[str]) -> int:
     return subprocess.run([*command_line(), *arguments], check=False).returncode
 
 
-def main(arguments: Sequence[str] | None = None, launch: Callable[[Sequence[str]], object] = _launch) -> int:
-    """Run the recommendations, print one line for each, keep them in treatment.json of the run's folder."""
+Launch = Callable[[Sequence[str]], object]
+"""Runs a sweep, given the arguments of `python run.py`."""
+
+
+def report(folders: Iterable[RunFolder], seeds: int = _SEEDS, launch: Launch = _launch) -> None:
+    """Treat runs, print one line for each recommendation, keep them in treatment.json of each run's folder.
+
+    A run that solved its task recommends nothing, and is told so.
+
+    Raises:
+        ArgumentError: A folder is of no run.
+    """
+    for folder in folders:
+        if folder.state().get("remedies") == []:
+            print("treat       nothing, as the run recommends nothing")
+            continue
+        found = list(treat(folder.path, seeds, launch))
+        print("\n".join(map(_line, found)))
+        StateFile(folder.path / _FILE).write({"tried": [tried._asdict() for tried in found]})
+
+
+def _line(tried: Tried) -> str:
+    others = ", ".join(verdict.replace("_", " ") for verdict in tried.verdicts if verdict != "solved")
+    note = f" (others: {others})" if others else ""
+    return f"{tried.solved} of {tried.runs} solved: {' '.join(tried.overrides)}{note}"
+
+
+def main(arguments: Sequence[str] | None = None, launch: Launch = _launch) -> int:
+    """Treat the run whose folder is given."""
     parser = argparse.ArgumentParser(prog=f"{COMMAND} treat", description=__doc__)
     parser.add_argument("run", type=Path, help="the folder of a run")
-    parser.add_argument("--seeds", type=int, default=3, help="runs a recommendation")
+    parser.add_argument("--seeds", type=int, default=_SEEDS, help="runs a recommendation")
     chosen = parser.parse_args(arguments)
     try:
-        found = list(treat(chosen.run, chosen.seeds, launch))
+        report([RunFolder(chosen.run)], chosen.seeds, launch)
     except ArgumentError as error:
         print(error, file=sys.stderr)
         return 2
-    for tried in found:
-        others = ", ".join(verdict.replace("_", " ") for verdict in tried.verdicts if verdict != "solved")
-        note = f" (others: {others})" if others else ""
-        print(f"{tried.solved} of {tried.runs} solved: {' '.join(tried.overrides)}{note}")
-    StateFile(chosen.run / _FILE).write({"tried": [tried._asdict() for tried in found]})
     return 0
 
 

@@ -89,6 +89,9 @@ REFUSED = [
     ),
     ("resume=again", "resume: expected true, false or null, received 'again'"),
     ("dry_run=1", "dry_run: expected true or false, received 1"),
+    ("treat=maybe", "treat: expected true or false, received 'maybe'"),
+    ("-m treat=true seed=0,1", "treat: expected false for a sweep or several replicas, received True"),
+    ("treat=true replicas=2", "treat: expected false for a sweep or several replicas, received True"),
     (
         "experiment=smoke_sweep",
         "experiment: expected python run.py -m, as it sweeps activation, seed, received 'smoke_sweep'",

@@ -193,6 +193,7 @@ OTHER = {
     "plugins": "[mine]",
     "resume": "true",
     "dry_run": "true",
+    "treat": "true",
     "name": "other",
     "output_dir": "other",
 }
@@ -200,7 +201,7 @@ OTHER = {
 
 NOT_SCIENTIFIC = (
     *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas", "resume"),
-    "tracking",
+    *("tracking", "treat"),
 )
 
 

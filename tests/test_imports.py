@@ -32,7 +32,8 @@ FLOORS = (
     ("training", "report"),
     ("runs",),
     ("sweeps",),
-    ("cli", "treat"),
+    ("treat",),
+    ("cli",),
     ("python",),
     ("__main__",),
 )

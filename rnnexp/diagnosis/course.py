@@ -92,21 +92,20 @@ class Course:
     def spike(self) -> Spike | None:
         """Return the spike, if there is one.
 
-        A spike is a norm of more than 100 medians of all norms, a loss of more than ten floors after a lower
-        one, or a number that is not finite after at least one step. Its step is that of the largest norm.
+        A norm of more than 100 medians of all norms and of those before it, a loss that then rises beyond ten
+        floors and ten times its median before, or a number that is not finite after at least one step. The
+        step is that of the largest norm.
         """
-        if len(self.train_steps) < 2:
-            return None
         norms = self._norms
-        losses = np.where(np.isnan(self.losses), np.inf, self.losses)
-        place = int(norms.argmax())
-        wreck = _WRECK * self.floor_loss
-        wrecked = bool(losses.max() > wreck and losses[: max(place, 1)].min() <= wreck)
-        if place == 0 or not (norms[place] > SPIKE * self.usual_norm or wrecked):
+        place = int(norms.argmax()) if len(norms) else 0
+        if place == 0:
             return None
-        return Spike(
-            int(self.train_steps[place]), float(self.norms[place]), float(np.median(norms[:place])), wrecked
-        )
+        losses, usual = np.where(np.isnan(self.losses), np.inf, self.losses), float(np.median(norms[:place]))
+        wreck = _WRECK * max(self.floor_loss, float(np.median(losses[:place])))
+        wrecked = bool(losses[place:].max() > wreck)
+        if not (norms[place] > SPIKE * max(self.usual_norm, usual) or wrecked):
+            return None
+        return Spike(int(self.train_steps[place]), float(self.norms[place]), usual, wrecked)
 
     def fall(self) -> Fall | None:
         """Return how the loss changed over the last fifth; None if it is too short or not finite.
@@ -127,8 +126,8 @@ class Course:
     def steps_to(self, loss: float, most: float) -> int | None:
         """Extrapolate at which step the training loss reaches `loss`; None if it does not fall any more.
 
-        The logarithm of the loss continues with its slope over the last fifth. The result is at least twice
-        and at most `most` times the steps so far.
+        The logarithm of the loss is taken to go on in a line; at least twice the steps so far. None where it
+        does not fall, or takes more than `most` times as many.
         """
         fall = self.fall()
         if fall is None or not fall.falling:
@@ -137,7 +136,7 @@ class Course:
         last = float(np.mean(self.losses[-max(len(self.losses) // (2 * _PARTS), 1) :]))
         rate = -math.log1p(max(fall.share, -0.999)) / fall.train_steps
         needed = taken + max(math.log(last / loss), 0.0) / rate if loss > 0 else math.inf
-        return rounded_up(min(max(needed, 2.0 * taken), most * taken))
+        return rounded_up(max(needed, 2.0 * taken)) if needed <= most * taken else None
 
 
 def rounded_up(train_steps: float) -> int:

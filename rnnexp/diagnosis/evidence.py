@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Evidence:
         rate_bound: ln(sigma_max sup |phi'|), which the rate cannot exceed.
         gates: Whether the cell has gates; `saturated` and `dead` then count gates.
         laws: The modules of `rnnexp.theory` whose laws apply to the cell.
+        further_ratios: The typical log10 ratio of the states beside h, by their names: of the c of an LSTM.
     """
 
     activation: str
@@ -120,4 +122,10 @@ class Evidence:
     rate_kernels_sd: float = math.nan
     rate_bound: float = math.nan
     gates: bool = False
+    further_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)
     laws: frozenset[str] = frozenset()
+
+    @property
+    def carried(self) -> bool:
+        """Whether the gradient of a state beside h stays inside the band."""
+        return any(abs(ratio) <= self.decades for ratio in self.further_ratios.values())

@@ -13,6 +13,7 @@ _SAME = 1e-4  # nats per step: a twentieth of a decade over 1000 steps
 _OFTEN = 0.5  # share of clipped updates that is worth a sentence
 _THOUSANDS = ("", " thousand", " million", " billion", " trillion")
 _FIRST = "by mean-field theory"  # the part that is told, whatever its size
+_EQUAL = math.log10(1.05)  # decades: less is no difference in words
 _RARE = 1.0  # decades of the rms norm over the typical one that are worth a sentence
 
 
@@ -47,12 +48,20 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
         yield Sentence(f"{_change(e)}.", names)
     if e.rms_over_typical > _RARE:
         yield _rare(e)
+    for state, ratio in e.further_ratios.items():
+        if math.isfinite(ratio):
+            text = f"That of {state} is {times(ratio)} at the first step than at the last but one"
+            within = f", within {e.decades:g} decades: {state} carries it where h does not"
+            carried = abs(ratio) <= e.decades and e.gradient == "vanishing"
+            yield Sentence(f"{text}{within if carried else ''}.", (f"grad/log10_ratio_{state}",))
 
 
 def _change(e: Evidence) -> str:
     """How a typical gradient changes from h_T to h_1, and at which rate where the two tell the same."""
     one = "The gradient is stable: a typical one" if e.gradient == "stable" else "A typical gradient"
     text = f"{one} is {times(e.log10_ratio)} at the first of {e.time_steps} steps than at the last"
+    if abs(e.log10_ratio) < _EQUAL:
+        text = f"{one} is as large at the first of {e.time_steps} steps as at the last"
     if not math.isfinite(e.rate):
         return text
     if e.rate * e.log10_ratio < 0 and abs(e.log10_ratio) > 0.1:

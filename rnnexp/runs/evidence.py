@@ -65,6 +65,9 @@ def _gradient(plan: Plan, result: Result, verdicts: metrics.Verdicts) -> dict[st
         "saturated": end.units.saturated,
         "dead": end.units.dead,
         "clip_fraction": metrics.totals(plan, result, 0.0)["grad/clip_fraction"],
+        "further_ratios": {
+            name: profile.log10_ratio for name, profile in end.results.get("further_states", {}).items()
+        },
     }
 
 

@@ -123,6 +123,7 @@ SCALARS: dict[str, Check] = {
     "plugins": _names,
     "resume": _boolean_or_null,
     "dry_run": checks.boolean,
+    "treat": checks.boolean,
     "name": _on_one_line,
     "output_dir": _text,
 }

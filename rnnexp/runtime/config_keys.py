@@ -37,6 +37,7 @@ SCALARS = (
     "plugins",
     "resume",
     "dry_run",
+    "treat",
     "name",
     "output_dir",
 )
@@ -59,7 +60,7 @@ COLLECTIONS = ("probes",)
 UNSCIENTIFIC = frozenset(
     {
         *("checkpoint", "dry_run", "figures", "hydra", "launcher", "name"),
-        *("output_dir", "plugins", "replicas", "report", "resume", "tracking"),
+        *("output_dir", "plugins", "replicas", "report", "resume", "tracking", "treat"),
     }
 )
 """Top-level keys that cannot change a number: how a run is recorded, started, resumed and drawn.

@@ -70,6 +70,25 @@ def test_rare_sequences_are_told_where_they_rule_the_mean():
     assert "A few" not in said() and "A few" not in said(rms_over_typical=math.nan)
 
 
+def test_equal_ends_are_no_ratio():
+    stable = {"gradient": "stable", "rate": 0.0062}
+    assert "a typical one is as large at the first of 200 steps as at the last" in said(
+        **stable, log10_ratio=-0.01
+    )
+    assert "1.1 times smaller" in said(**stable, log10_ratio=-0.03)
+
+
+def test_the_carry_is_told_beside_h():
+    text = said(cell="lstm", log10_ratio=-3.3, further_ratios={"c": -2.6})
+    assert (
+        "That of c is 400 times smaller at the first step than at the last but one, within 3 decades" in text
+    )
+    assert "carries it" in text
+    assert "within" not in said(cell="lstm", further_ratios={"c": -9.0})
+    assert "within" not in said(cell="lstm", gradient="stable", further_ratios={"c": -1.0})
+    assert "That of c" not in said(cell="lstm", further_ratios={"c": -math.inf})
+
+
 def test_mean_field_stands_beside_kernels_and_never_beside_one():
     text = said(rate_start=-0.11, rate_kernels=-0.12, rate_kernels_sd=0.02)
     assert "predicts -0.1100 nats per step" in text
