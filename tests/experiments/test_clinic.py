@@ -48,10 +48,12 @@ def test_cases_come_in_the_order_of_a_hash_and_are_stuck():
     assert [cases.part(place) for place in range(6)] == ["tuning", "tuning", "aside"] * 2
 
 
-def test_every_case_can_be_composed_and_has_its_fault():
+def test_a_case_is_a_healthy_configuration_with_a_fault():
     for case in cases.drawn(lambda case: True):
-        job = compose_job(case.overrides)
-        assert job.plan.units in (3, 32) and job.plan.seed == 0
+        keys = [override.partition("=")[0] for override in case.overrides]
+        assert len(set(keys)) == len(keys) and {"task", "seq_len", "units", "batch_size", "steps"} <= set(
+            keys
+        )
     case = cases.Case("adding", "few-steps")
     assert compose_job(case.overrides).plan.train_steps == 400
     assert compose_job(cases.Case("latch", "long").overrides).plan.task.seq_len == 150
@@ -81,7 +83,7 @@ def test_shares_are_those_of_the_rows_with_wilsons_interval():
         assert (found.value, found.n) == (count / n, n)
         # Wilson's ends solve (p - x)^2 = z^2 x (1 - x) / n.
         for end in (found.low, found.high):
-            assert (found.value - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) / n, abs=1e-9)
+            assert (found.value - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) / n, abs=1e-7)
 
 
 def test_first_three_are_at_least_the_first():
@@ -186,12 +188,16 @@ def test_a_shorter_sequence_cures_nothing():
 
 def test_a_baseline_that_changes_nothing_is_not_run():
     case = cases.Case("adding", "narrow")  # clipped already
-    arms = {row["arm"] for row in measure.rows_of(case, lambda typed: trial(*typed), recommended=False)}
+
+    def run(overrides):
+        return trial(*overrides, train_steps=2000)
+
+    arms = {row["arm"] for row in measure.rows_of(case, run, recommended=False)}
     assert {"untreated", "lstm", "steps"} <= arms and "clip" not in arms
 
 
 def test_a_trial_is_judged_as_a_run_is():
-    tiny = "task=latch seq_len=5 units=4 batch_size=4 steps=2 jit=false probe.bootstrap=9"
+    tiny = "task=latch seq_len=5 units=4 batch_size=4 steps=2 jit=false probe.bootstrap=100"
     found = trials.run(tiny.split())
     assert found.verdict in ("at_chance", "learning", "worse_than_chance") and not found.solved
     assert found.train_steps == found.evidence.train_steps == 2
