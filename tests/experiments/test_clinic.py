@@ -1,6 +1,7 @@
 """The clinic: its rules, and that table, figure and README belong together."""
 
 import dataclasses
+import importlib
 import math
 import pickle
 import re
@@ -18,12 +19,9 @@ from rnnexp.runs.build import compose_job
 STUDY = Path(__file__).parents[2] / "experiments" / "clinic"
 sys.path.insert(0, str(STUDY))
 try:
-    import autotrainer
-    import cases
-    import draw
-    import measure
-    import summary
-    import trials
+    autotrainer, cases, draw, measure, summary, trials = map(
+        importlib.import_module, ("autotrainer", "cases", "draw", "measure", "summary", "trials")
+    )
 finally:
     sys.path.remove(str(STUDY))
 
