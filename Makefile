@@ -79,7 +79,7 @@ format: $(VENV)/.project ## mend what ruff can mend
 
 docs: .venv-docs/.locked ## the documentation site, in build/site; a warning is an error
 	@mkdir -p build
-	@.venv-docs/bin/zensical build --strict --clean >build/docs.log 2>&1 && ! grep -q '^griffe: ' build/docs.log || \
+	@NO_COLOR=1 .venv-docs/bin/zensical build --strict --clean >build/docs.log 2>&1 && ! grep -q '^griffe: ' build/docs.log || \
 	  { cat build/docs.log >&2; exit 1; }
 	@echo 'Open build/site/index.html in a browser.'
 

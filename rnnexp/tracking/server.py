@@ -6,6 +6,7 @@
 import argparse
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -36,11 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        address = resolve(options.where, os.environ, data_folder())
+        return serve(resolve(options.where, os.environ, data_folder()), options.port)
     except ArgumentError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
-    return serve(address, options.port)
 
 
 def serve(address: str, port: int) -> int:
@@ -49,10 +49,14 @@ def serve(address: str, port: int) -> int:
     Args:
         address: From `resolve`. Where it is a server's, its pages are named and nothing is started.
         port: Of the pages.
+
+    Raises:
+        ArgumentError: Another program has the port.
     """
     if is_server(address):
         _print_links(address, without_login(address))
         return 0
+    _check_free(port)
     with (
         tempfile.TemporaryDirectory(prefix="rnnexp-ui-") as folder,
         _server(address, port, folder) as process,
@@ -68,6 +72,15 @@ def serve(address: str, port: int) -> int:
             return process.wait()
         except KeyboardInterrupt:
             return 0
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as here:
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            here.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            raise ArgumentError("port", "one that is free", port) from None
 
 
 def links(address: str, pages: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ def test_a_row_holds_configuration_tags_metrics_and_where_it_is(in_store, tracki
     }
     assert {key: row[key] for key in expected} == expected
     assert row["seconds"] >= 0
-    assert row["link"].endswith(f"/runs/{tracker.run_id}")
+    assert row["link"].endswith(f"/runs/{tracker.run_id}?workflowType=machine_learning")
     assert "mlflow.user" not in row
 
 

@@ -11,6 +11,7 @@ import yaml
 
 import rnnexp
 from rnnexp import cli
+from rnnexp.__main__ import TOOLS
 from rnnexp.plotting.run_figures import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -50,11 +51,22 @@ def commands() -> list[str]:
     pages = [page for name, page in PAGES.items() if name not in TESTED]
     named = [line for page in pages for line in (*typed(page), *SPAN.findall(page))]
     lines = {line.partition(" #")[0].strip() for line in named if line.startswith("python run.py ")}
-    return sorted(line.removeprefix("python run.py ") for line in lines if not re.search(r"\.\.\.| --", line))
+    runs = [line.removeprefix("python run.py ") for line in lines if not re.search(r"\.\.\.| --", line)]
+    return sorted(run for run in runs if run.partition(" ")[0] not in TOOLS)
+
+
+def tools() -> set[str]:
+    """The first words of the commands that are no runs."""
+    named = re.findall(r"python run\.py ([a-z]+)(?= |`|$)", "\n".join(PAGES.values()), flags=re.MULTILINE)
+    return set(named)
 
 
 def test_every_page_is_in_the_navigation_once():
     assert sorted(pages_of(SITE["nav"])) == sorted(PAGES)
+
+
+def test_every_tool_is_one_of_the_command():
+    assert {"plot"} <= tools() <= set(TOOLS)
 
 
 def test_there_are_commands():

@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 
@@ -23,10 +24,20 @@ def test_a_wrong_address_is_one_sentence(working_folder, capsys):
     assert capsys.readouterr().err.startswith("python run.py ui: tracking.uri: expected sqlite:")
 
 
-def test_a_server_that_dies_tells_its_last_words(tracking_uri, monkeypatch, capfd):
-    # A port that no server may have.
-    assert server.serve(tracking_uri, -1) == 1
-    assert "-1" in capfd.readouterr().err
+def test_a_port_that_is_taken_is_one_sentence(tracking_uri, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert server.main(["--where", tracking_uri, "--port", str(port)]) == 2
+    assert capsys.readouterr().err.endswith(f"port: expected one that is free, received {port}\n")
+
+
+@pytest.mark.sweep
+def test_a_server_that_dies_tells_its_last_words(tmp_path, capfd):
+    (tmp_path / "mlflow.db").write_text("no database")
+    assert server.serve(f"sqlite:///{tmp_path}/mlflow.db", 5392) == 1
+    assert "not a database" in capfd.readouterr().err
 
 
 @pytest.mark.sweep
