@@ -22,6 +22,15 @@ def narrow(e: Evidence) -> Iterator[Advice]:
         yield reason, (f"units={max(_WIDE, 2 * e.units)}",), ("verdict.learning",)
 
 
+def chaotic(e: Evidence) -> Iterator[Advice]:
+    """A drawn kernel of a gain at which mean-field theory has a growing gradient at the start."""
+    drawn = "mean_field" in e.laws and e.init != "identity"
+    if drawn and 0 < e.critical_gain < e.gain and e.diverged_at != 0:
+        gain = f"{e.critical_gain:.4g}"
+        reason = f"The layer starts with a gain of {e.gain:g}, and mean-field theory has growth above {gain}."
+        yield reason, (f"init.gain={gain}",), ("theory/rate",)
+
+
 def gated(e: Evidence) -> Iterator[Advice]:
     """A gated cell whose states are no longer in [-1, 1], or of one sign alone.
 

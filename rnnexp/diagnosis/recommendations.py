@@ -139,14 +139,6 @@ def _large_start(e: Evidence) -> Iterator[Recommendation]:
     yield Recommendation(f"{text}: clip them.", ("clip=global_norm",), names)
 
 
-def _chaotic(e: Evidence) -> Iterator[Recommendation]:
-    drawn = "mean_field" in e.laws and e.init != "identity"
-    if drawn and 0 < e.critical_gain < e.gain and e.diverged_at != 0:
-        gain = f"{e.critical_gain:.4g}"
-        text = f"The layer starts with a gain of {e.gain:g}, and mean-field theory has growth above {gain}"
-        yield Recommendation(f"{text}.", (f"init.gain={gain}",), ("theory/rate",))
-
-
 def _falling(e: Evidence) -> Iterator[Recommendation]:
     if e.diverged_at is not None or e.learning == "worse_than_chance":
         return
@@ -227,8 +219,7 @@ def _ways_past_vanishing(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tu
         yield reason, ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",) if hopeless else ()
     plain = "diagonal_kernel" in e.laws
     if plain and e.activation == "relu" and e.init != "identity":
-        overrides = ("init=identity", "clip=global_norm")
-        yield "from the identity a live unit hands it on as it is", overrides, ()
+        yield "from the identity a live unit hands it on as it is", ("init=identity", "clip=global_norm"), ()
     if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
         start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
         yield start, ("init=orthogonal",), ("theory/rate",)
@@ -293,7 +284,7 @@ _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _of(configuration.narrow),
     _of(configuration.too_fast),
     _spike,
-    _chaotic,
+    _of(configuration.chaotic),
     _large_start,
     _of(configuration.gated),
     _of(configuration.too_slow),
