@@ -59,7 +59,7 @@ def test_what_worked_is_said_with_counts_and_kept(stuck, capsys):
 
 def test_a_run_that_recommends_nothing_is_told_so(stuck, capsys):
     RunFolder(stuck).update(remedies=[])
-    treat.report([RunFolder(stuck)], 3, lambda arguments: pytest.fail("nothing is to be run"))
+    treat.report([RunFolder(stuck)], 3, Launcher())
     assert capsys.readouterr().out == "treat       nothing, as the run recommends nothing\n"
     assert not (stuck / "treatment.json").exists()
 

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from rnnexp.diagnosis.recommendations import merged
@@ -58,7 +58,19 @@ FAULTS = {
 }
 """What people do to such a configuration, as overrides."""
 
-CASES, PER_FAULT, PER_TASK, ASIDE = 30, 2, 6, 3
+ASIDE = 3
+
+
+class Round(NamedTuple):
+    """How many cases there are at its end, and at most of one fault and of one task."""
+
+    cases: int
+    per_fault: int
+    per_task: int
+
+
+ROUNDS = (Round(30, 2, 6), Round(40, 3, 10))
+"""The second one was drawn when the rules had been tuned on the first, and all of it is kept aside."""
 
 
 class Case(NamedTuple):
@@ -89,28 +101,35 @@ class Case(NamedTuple):
         return overrides
 
 
-def drawn(stuck: Callable[[Case], bool]) -> Iterator[Case]:
-    """Yield the cases of the study: the first 30 that are stuck, in the order of a hash of their names.
+def drawn(stuck: Callable[[Case], bool], rounds: Sequence[Round] = ROUNDS) -> Iterator[Case]:
+    """Yield the cases of the study: those that are stuck, in the order of a hash of their names.
 
-    At most two of a fault and six of a task. One that is solved without treatment gives its place to the
-    next. Every third is kept aside while the recommendations are tuned.
+    A round takes them up to its limits. One that is solved without treatment gives its place to the next.
     """
     faults, tasks, count = Counter[str](), Counter[str](), 0
-    for case in sorted(
-        itertools.starmap(Case, itertools.product(HEALTHY, FAULTS)), key=lambda c: _place(c.name)
-    ):
-        if count == CASES:
-            return
-        if faults[case.fault] < PER_FAULT and tasks[case.task] < PER_TASK and stuck(case):
-            faults[case.fault] += 1
-            tasks[case.task] += 1
-            count += 1
-            yield case
+    pairs = itertools.starmap(Case, itertools.product(HEALTHY, FAULTS))
+    ordered = sorted(pairs, key=lambda case: _place(case.name))
+    for limits in rounds:
+        for case in list(ordered):
+            full = faults[case.fault] >= limits.per_fault or tasks[case.task] >= limits.per_task
+            if count == limits.cases or full:
+                continue
+            ordered.remove(case)
+            if stuck(case):
+                faults[case.fault] += 1
+                tasks[case.task] += 1
+                count += 1
+                yield case
 
 
 def part(place: int) -> str:
-    """Return to which part the case at a place of `drawn` belongs, from 0: every third is kept aside."""
-    return "aside" if place % ASIDE == ASIDE - 1 else "tuning"
+    """Return to which part the case at a place of `drawn` belongs, from 0.
+
+    Every third of the first round was kept aside at first, and tuned on after it was measured.
+    """
+    if place >= ROUNDS[0].cases:
+        return "second aside"
+    return "first aside" if place % ASIDE == ASIDE - 1 else "tuning"
 
 
 def _place(text: str) -> int:

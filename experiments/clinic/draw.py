@@ -16,7 +16,7 @@ def draw(path: Path) -> None:
     with style.paper_figure(path, (7.2, 5.2)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
         for offset, part, colour, label in (
-            (-0.15, "tuning", style.LIGHT_GREY, "tuned on"),
+            (-0.15, "tuned", style.GREY, "tuned on"),
             (0.15, "aside", style.BLUE, "kept aside"),
         ):
             for place, arm in enumerate(arms):
@@ -40,7 +40,7 @@ def draw(path: Path) -> None:
 
 def _cases(axes, rows, arms) -> None:
     marks = [summary.cured(rows, arm) for arm in arms]
-    aside = rows[rows["part"] == "aside"]["case"].unique()
+    aside = rows[rows["part"] == "second aside"]["case"].unique()
     for column, found in enumerate(marks):
         for row, (case, well) in enumerate(found.items()):
             colour = style.BLUE if case in aside else style.GREY

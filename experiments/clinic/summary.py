@@ -8,7 +8,7 @@ import pandas as pd
 from rnnexp.analysis.intervals import Interval, wilson
 
 STUDY = Path(__file__).parent
-PARTS = {"tuning": ("tuning",), "aside": ("aside",), "all": ("tuning", "aside")}
+PARTS = {"tuned": ("tuning", "first aside"), "aside": ("second aside",)}
 ARMS = {
     "first recommendation": ("recommendation 1",),
     "first three in turn": ("recommendation 1", "recommendation 2", "recommendation 3"),
@@ -26,6 +26,20 @@ def read(table: Path = STUDY / "results.csv") -> pd.DataFrame:
         table, keep_default_na=False, na_values={"error": [""], "loss": [""], "train_steps": [""]}
     )
     return rows[rows["arm"] != "solved untreated"]
+
+
+def first_round(table: Path = STUDY / "first_round.csv") -> Iterator[str]:
+    """Yield what the rules of the first round cured of the cases tuned on, and of those then kept aside."""
+    rows = pd.read_csv(table, keep_default_na=False)
+    yield _line(["rules of the first round", "tuned on (20)", "kept aside (10)"])
+    yield _line(["---"] * 3)
+    for arm in list(ARMS)[:2]:
+        found = []
+        for part in ("tuning", "first aside"):
+            cases = rows[rows["part"] == part]
+            solved = cases[cases["arm"].isin(ARMS[arm]) & (cases["verdict"] == "solved")]["case"].nunique()
+            found.append(_share(wilson(solved, cases["case"].nunique())))
+        yield _line([arm, *found])
 
 
 def cured(rows: pd.DataFrame, arm: str) -> pd.Series:
@@ -52,9 +66,9 @@ def cost(rows: pd.DataFrame, arm: str) -> tuple[float, float]:
 def shares(rows: pd.DataFrame) -> Iterator[str]:
     """Yield the lines of the table of shares."""
     counts = {part: rows[rows["part"].isin(names)]["case"].nunique() for part, names in PARTS.items()}
-    titles = [f"tuned on ({counts['tuning']})", f"kept aside ({counts['aside']})", f"all ({counts['all']})"]
+    titles = [f"tuned on ({counts['tuned']})", f"kept aside ({counts['aside']})"]
     yield _line(["cured by", *titles, "runs", "training steps"])
-    yield _line(["---"] * 6)
+    yield _line(["---"] * 5)
     for arm in ARMS:
         found = (share(rows, arm, part) for part in PARTS)
         runs, steps = cost(rows, arm)
@@ -69,7 +83,7 @@ def cases(rows: pd.DataFrame) -> Iterator[str]:
     untreated = rows[rows["arm"] == "untreated"].set_index("case")
     marks = {arm: cured(rows, arm).map({True: "cured", False: "-"}) for arm in ARMS}
     for case, row in untreated.iterrows():
-        name = f"{case}{' (aside)' if row['part'] == 'aside' else ''}"
+        name = f"{case}{' (aside)' if row['part'] == 'second aside' else ''}"
         tried = f"`{first['overrides'][case]}`: " if case in first.index else ""
         others = [marks[arm][case] for arm in list(ARMS)[1:]]
         verdict = row["verdict"].replace("_", " ")
@@ -87,4 +101,4 @@ def _line(cells: Iterable[str]) -> str:
 
 if __name__ == "__main__":
     found = read()
-    print(*shares(found), "", *cases(found), sep="\n")
+    print(*shares(found), "", *first_round(), "", *cases(found), sep="\n")

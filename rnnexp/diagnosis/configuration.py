@@ -22,6 +22,15 @@ def narrow(e: Evidence) -> Iterator[Advice]:
         yield reason, (f"units={max(_WIDE, 2 * e.units)}",), ("verdict.learning",)
 
 
+def chaotic(e: Evidence) -> Iterator[Advice]:
+    """A drawn kernel of a gain at which mean-field theory has a growing gradient at the start."""
+    drawn = "mean_field" in e.laws and e.init != "identity"
+    if drawn and 0 < e.critical_gain < e.gain and e.diverged_at != 0:
+        gain = f"{e.critical_gain:.4g}"
+        reason = f"The layer starts with a gain of {e.gain:g}, and mean-field theory has growth above {gain}."
+        yield reason, (f"init.gain={gain}",), ("theory/rate",)
+
+
 def gated(e: Evidence) -> Iterator[Advice]:
     """A gated cell whose states are no longer in [-1, 1], or of one sign alone.
 
@@ -47,11 +56,14 @@ def too_fast(e: Evidence) -> Iterator[Advice]:
     spike = e.course.spike()
     left = e.gradient_start in _IN_BAND and e.gradient not in _IN_BAND
     if left or e.learning in ("worse_than_chance", "diverged") or (spike is not None and spike.wrecked):
-        rate = min(usual, e.learning_rate / _FAR)
         text = f"The learning rate is {e.learning_rate / usual:.3g} times the usual one of {e.optimizer}, and"
         worse = "training took the gradient out of its band" if left else "training made the network worse"
         names = ("verdict.gradient_start", "verdict.gradient", "verdict.learning")
-        yield f"{text} {worse}: take smaller steps.", (f"optimizer.learning_rate={rate:g}",), names
+        rate = f"optimizer.learning_rate={min(usual, e.learning_rate / _FAR):g}"
+        if e.optimizer == "sgd":
+            yield f"{text} {worse}: those of Adam do not depend on the gradient.", ("optimizer=adam",), names
+        else:
+            yield f"{text} {worse}: take smaller steps.", (rate,), names
 
 
 def too_slow(e: Evidence) -> Iterator[Advice]:

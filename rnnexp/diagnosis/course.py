@@ -12,6 +12,7 @@ from rnnexp.runtime.intervals import mean_interval
 SPIKE = 100.0  # a spike has a norm of more than this many medians
 _WRECK = 10.0  # a loss of more than this many floors is wrecked
 _PARTS = 5  # the end of a training run is its last fifth
+_START = 10  # training steps whose weights are still about those drawn
 _FEW = 8  # training steps of an end, below which no slope is estimated
 
 
@@ -106,6 +107,12 @@ class Course:
         if not (norms[place] > SPIKE * max(self.usual_norm, usual) or wrecked):
             return None
         return Spike(int(self.train_steps[place]), float(self.norms[place]), usual, wrecked)
+
+    def large_start(self) -> float | None:
+        """Return the largest norm of the first ten steps where it is beyond 100 medians of all norms."""
+        norms = self._norms[:_START]
+        largest = float(norms.max()) if len(norms) else 0.0
+        return largest if SPIKE * self.usual_norm < largest < math.inf else None
 
     def fall(self) -> Fall | None:
         """Return how the loss changed over the last fifth; None if it is too short or not finite.

@@ -46,18 +46,20 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     2. Under 16 units: more.
     3. A learning rate far above the usual one that made the network worse: a smaller one.
     4. A spike of the gradient: a clip, or a smaller step where it was clipped.
-    5. A gated cell with another activation than tanh: tanh.
-    6. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
-    7. A loss that falls and would be low within ten times the steps, or a network whose last validation is
+    5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
+       at the start than later: a clip.
+    6. A gated cell with another activation than tanh: tanh.
+    7. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
+    8. A loss that falls and would be low within ten times the steps, or a network whose last validation is
        its best: more steps.
-    8. A gradient that vanishes at the start and at the end: another start or cell.
-    9. A gradient that explodes: a clip, a gain.
-    10. A gradient inside the band: another rate, a wider layer.
-    11. Fewer sequences than a publication needed, if that takes at most ten times the steps: more steps.
-    12. A gradient that vanishes at the end alone: as 8.
-    13. A loss that falls slowly: ten times the steps.
-    14. Another cell; fewer sequences than a publication needed, if that takes more.
-    15. A shorter sequence, which is another task.
+    9. A gradient that vanishes at the start and at the end: another start or cell.
+    10. A gradient that explodes: a clip.
+    11. A gradient inside the band: another rate, another cell, a wider layer.
+    12. Fewer sequences than a publication needed, if that takes at most ten times the steps: more steps.
+    13. A gradient that vanishes at the end alone: as 9.
+    14. A loss that falls slowly, or from above that of the best constant: more steps.
+    15. Another cell; fewer sequences than a publication needed, if that takes more.
+    16. A shorter sequence, which is another task.
     """
     if evidence.learning == "solved":
         return []
@@ -133,8 +135,23 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
         yield _rate(e, 0.3, f"{text}, although it was clipped: take smaller steps.", names)
 
 
+def _large_start(e: Evidence) -> Iterator[Recommendation]:
+    largest = e.course.large_start()
+    if largest is None or e.clip == "global_norm" or e.diverged_at == 0:
+        return
+    text = (
+        f"The first gradients had norms of up to {largest:.2g}, against a median of {e.course.usual_norm:.2g}"
+    )
+    effect = (
+        "throw plain descent far off" if e.optimizer == "sgd" else "stay long in the steps of an optimizer"
+    )
+    text = f"{text} of all, and {effect}"
+    names = ("grad/global_norm_max", "grad/global_norm_median")
+    yield Recommendation(f"{text}: clip them.", ("clip=global_norm",), names)
+
+
 def _falling(e: Evidence) -> Iterator[Recommendation]:
-    if e.diverged_at is not None:
+    if e.diverged_at is not None or e.learning == "worse_than_chance":
         return
     fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
     if fall is not None and needed is not None:
@@ -148,10 +165,15 @@ def _falling(e: Evidence) -> Iterator[Recommendation]:
 
 def _falling_slowly(e: Evidence) -> Iterator[Recommendation]:
     fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
-    if e.diverged_at is None and fall is not None and fall.falling and needed is None:
+    if e.diverged_at is not None or fall is None or not fall.falling:
+        return
+    if needed is None:
         text = "The training loss still falls, but at this pace would be high after ten times the steps"
         train_steps = rounded_up(_MOST * e.train_steps)
         yield Recommendation(f"{text}: a turn may come.", (f"steps={train_steps}",), ("train/loss",))
+    elif e.learning == "worse_than_chance":
+        reason = "The training loss still falls, from above that of the best constant: go on."
+        yield Recommendation(reason, (f"steps={needed}",), ("train/loss", "val/loss"))
 
 
 def _another_cell(e: Evidence) -> Iterator[Recommendation]:
@@ -208,8 +230,7 @@ def _ways_past_vanishing(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tu
         yield reason, ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",) if hopeless else ()
     plain = "diagonal_kernel" in e.laws
     if plain and e.activation == "relu" and e.init != "identity":
-        overrides = ("init=identity", "clip=global_norm")
-        yield "from the identity a live unit hands it on as it is", overrides, ()
+        yield "from the identity a live unit hands it on as it is", ("init=identity", "clip=global_norm"), ()
     if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
         start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
         yield start, ("init=orthogonal",), ("theory/rate",)
@@ -228,10 +249,6 @@ def _exploding(e: Evidence) -> Iterator[Recommendation]:
     if e.clip == "none":
         overrides = ("clip=global_norm",)
         yield Recommendation(f"{text}: keep single updates from being too large.", overrides, names)
-    if e.gradient_start == "exploding" and 0 < e.critical_gain < e.gain:
-        gain = f"{e.critical_gain:.4g}"
-        reason = f"At a gain of {gain} mean-field theory has no growth of the gradient at the start."
-        yield Recommendation(reason, (f"init.gain={gain}",), (*names, "theory/rate"))
 
 
 def _inside(e: Evidence) -> Iterator[Recommendation]:
@@ -246,8 +263,7 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     worse = e.learning == "worse_than_chance"
     step = "smaller" if worse else "larger"
     yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
-    if e.learning == "at_chance":
-        yield from _another_cell(e)
+    yield from _another_cell(e)
     yield Recommendation("A wider layer may learn what this one does not.", (f"units={2 * e.units}",), names)
 
 
@@ -279,6 +295,8 @@ _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _of(configuration.narrow),
     _of(configuration.too_fast),
     _spike,
+    _of(configuration.chaotic),
+    _large_start,
     _of(configuration.gated),
     _of(configuration.too_slow),
     _falling,

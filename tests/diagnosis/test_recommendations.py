@@ -72,6 +72,31 @@ def test_a_loss_that_falls_slowly_is_advised_late():
     assert sum(each.startswith("steps") for each in quick) == 1
 
 
+def test_a_loss_that_falls_from_above_the_floor_is_advised_late():
+    worse = tried(**SETTLED, learning="worse_than_chance", course=course(falling=True))
+    assert worse[0] == "optimizer.learning_rate=0.0003" and worse[-1].startswith("steps=")
+
+
+def test_a_gain_with_growth_is_lowered():
+    first, *_ = recommend(evidence(**SETTLED, gain=2.0))
+    assert first.overrides == ("init.gain=1.5",) and "growth above 1.5" in first.reason
+    for harmless in ({"gain": 1.5}, {"gain": 2.0, "init": "identity"}, {"gain": 2.0, "laws": frozenset()}):
+        assert "init.gain=1.5" not in tried(**SETTLED | harmless)
+
+
+def test_large_first_gradients_are_clipped():
+    norms = np.full(400, 0.5)
+    norms[:3] = 60.0
+    large = dataclasses.replace(course(), norms=norms)
+    assert large.spike() is None and large.large_start() == 60.0
+    first, *_ = recommend(evidence(**SETTLED, course=large))
+    assert first.overrides == ("clip=global_norm",) and "norms of up to 60" in first.reason
+    assert "throw plain descent" in recommend(evidence(**SETTLED, course=large, optimizer="sgd"))[0].reason
+    assert "clip=global_norm" not in tried(**SETTLED, course=large, clip="global_norm")
+    norms[:3] = 40.0
+    assert dataclasses.replace(course(), norms=norms).large_start() is None
+
+
 def test_few_units_come_first():
     assert tried(units=3)[0] == "units=32"
     assert tried(units=15, learning="learning", course=course(falling=True))[0] == "units=32"
@@ -88,7 +113,7 @@ def test_a_rate_far_above_the_usual_is_lowered_to_it():
     assert "out of its band" in first.reason
     assert tried(**FAST | {"learning_rate": 0.01})[0] == "optimizer.learning_rate=0.001"
     assert tried(**FAST | {"learning_rate": 0.009})[0] != "optimizer.learning_rate=0.0009"
-    assert tried(**FAST, optimizer="sgd")[0] == "optimizer.learning_rate=0.01"
+    assert tried(**FAST | {"learning_rate": 1.0}, optimizer="sgd")[0] == "optimizer=adam"
     # Without harm done, a large rate is none of the causes.
     harmless = SETTLED | {"learning_rate": 0.1, "learning": "learning"}
     assert not any("learning_rate=0.001" in each for each in tried(**harmless))
@@ -175,7 +200,7 @@ def test_a_sigmoid_that_no_weights_can_mend_is_told_so():
 
 def test_an_exploding_gradient_gets_a_clip_and_critical_gain():
     exploding = {"gradient": "exploding", "gradient_start": "exploding", "log10_ratio": 9.0, "rate": 0.1}
-    assert tried(**exploding, gain=2.5) == ["clip=global_norm", "init.gain=1.5", "cell=lstm"]
+    assert tried(**exploding, gain=2.5) == ["init.gain=1.5", "clip=global_norm", "cell=lstm"]
     assert tried(**exploding, gain=2.5, clip="value")[0] == "init.gain=1.5"
     assert tried(**exploding, gain=1.2) == ["clip=global_norm", "cell=lstm"]
     assert tried(**exploding, gain=2.5, critical_gain=math.nan) == ["clip=global_norm", "cell=lstm"]
@@ -184,7 +209,7 @@ def test_an_exploding_gradient_gets_a_clip_and_critical_gain():
 def test_inside_the_band_the_rate_and_the_width_are_next():
     assert tried(**SETTLED) == ["optimizer.learning_rate=0.003", "cell=lstm", "units=128"]
     worse = tried(**SETTLED, learning="worse_than_chance")
-    assert worse == ["optimizer.learning_rate=0.0003", "units=128", "cell=lstm"]
+    assert worse == ["optimizer.learning_rate=0.0003", "cell=lstm", "units=128"]
     flat, falling = (recommend(evidence(**SETTLED, course=course(falling=each))) for each in (False, True))
     assert "no fall of the loss is seen" in flat[0].reason
     assert not any("no fall" in each.reason for each in falling)

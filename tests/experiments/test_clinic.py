@@ -19,9 +19,8 @@ from rnnexp.runs.build import compose_job
 STUDY = Path(__file__).parents[2] / "experiments" / "clinic"
 sys.path.insert(0, str(STUDY))
 try:
-    autotrainer, cases, draw, measure, summary, trials = map(
-        importlib.import_module, ("autotrainer", "cases", "draw", "measure", "summary", "trials")
-    )
+    names = ("autotrainer", "cases", "draw", "measure", "summary", "trials")
+    autotrainer, cases, draw, measure, summary, trials = map(importlib.import_module, names)
 finally:
     sys.path.remove(str(STUDY))
 
@@ -37,13 +36,16 @@ def trial(*overrides, verdict="at_chance", errors=(0.4, 0.4, 0.4), **changes):
 
 def test_cases_come_in_the_order_of_a_hash_and_are_stuck():
     everything = list(cases.drawn(lambda case: True))
-    assert len(everything) == 30
-    assert max(Counter(case.fault for case in everything).values()) == 2
-    assert max(Counter(case.task for case in everything).values()) == 6
+    assert len(everything) == len(set(everything)) == 40
+    for case_count, per_fault, per_task in cases.ROUNDS:
+        taken = everything[:case_count]
+        assert max(Counter(case.fault for case in taken).values()) == per_fault
+        assert max(Counter(case.task for case in taken).values()) <= per_task
     one = everything[3]
     without = list(cases.drawn(lambda case: case != one))
-    assert one not in without and without[:3] == everything[:3] and len(without) == 30
-    assert [cases.part(place) for place in range(6)] == ["tuning", "tuning", "aside"] * 2
+    assert one not in without and without[:3] == everything[:3] and len(without) == 40
+    assert [cases.part(place) for place in range(6)] == ["tuning", "tuning", "first aside"] * 2
+    assert cases.part(29) == "first aside" and cases.part(30) == cases.part(39) == "second aside"
 
 
 def test_a_case_is_a_healthy_configuration_with_a_fault():
@@ -68,15 +70,15 @@ def test_the_table_holds_the_drawn_cases_once():
 
 
 def test_the_readme_shows_what_the_command_prints():
-    for line in (*summary.shares(TABLE), *summary.cases(TABLE)):
+    for line in (*summary.shares(TABLE), *summary.first_round(), *summary.cases(TABLE)):
         assert line in README.splitlines()
 
 
 def test_shares_are_those_of_the_rows_with_wilsons_interval():
     for arm, runs in summary.ARMS.items():
-        rows = TABLE[TABLE["arm"].isin(runs) & (TABLE["part"] == "aside")]
+        rows = TABLE[TABLE["arm"].isin(runs) & (TABLE["part"] == "second aside")]
         count = len(set(rows.loc[rows["verdict"] == "solved", "case"]))
-        n = TABLE.loc[TABLE["part"] == "aside", "case"].nunique()
+        n = TABLE.loc[TABLE["part"] == "second aside", "case"].nunique()
         found = summary.share(TABLE, arm, "aside")
         assert (found.value, found.n) == (count / n, n)
         # Wilson's ends solve (p - x)^2 = z^2 x (1 - x) / n.
