@@ -66,6 +66,7 @@ class Evidence:
         rate_bound: ln(sigma_max sup |phi'|), which the rate cannot exceed.
         gates: Whether the cell has gates; `saturated` and `dead` then count gates.
         laws: The modules of `rnnexp.theory` whose laws apply to the cell.
+        chosen_biases: Whether the bias of the gate that keeps the state was chosen.
     """
 
     activation: str
@@ -121,3 +122,4 @@ class Evidence:
     rate_bound: float = math.nan
     gates: bool = False
     laws: frozenset[str] = frozenset()
+    chosen_biases: bool = False

@@ -13,6 +13,7 @@ from rnnexp.runs import metrics
 from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
 
+_BIASES = ("chrono", "forget_bias", "update_bias")
 _LN10 = math.log(10)
 
 
@@ -101,6 +102,7 @@ def _theory(plan: Plan, result: Result) -> dict[str, Any]:
         "rate_kernels_sd": start.get("theory/rate_kernels_sd", math.nan),
         "rate_bound": end.get("theory/rate_bound", math.nan),
         "laws": plan.cell.laws,
+        "chosen_biases": any(getattr(plan.cell, name, None) for name in _BIASES),
     }
 
 

@@ -45,6 +45,7 @@ class Plan:
         probes: The user's own probes, measured beside those of `rnnexp.probes.catalogue`.
         regularizer: The term that is added to the loss of the task.
         phase: The phase of training before that of the task.
+        input_deviation: The standard deviation of the Gaussian entries of W_xh; None: Glorot uniform.
     """
 
     task: Task
@@ -74,3 +75,4 @@ class Plan:
     probes: tuple[Probe[Any], ...]
     regularizer: Regularizer
     phase: PhaseSpec
+    input_deviation: float | None = None
