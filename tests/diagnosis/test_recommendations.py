@@ -75,7 +75,7 @@ def test_a_vanishing_gradient_under_a_flat_loss():
 
 
 def test_gates_that_forget_are_opened_at_the_start():
-    gated = {"init": "orthogonal", "laws": frozenset(), "gates": True, "time_steps": 100, "decades": 3.0}
+    gated = {"init": "orthogonal", "laws": frozenset(), "gates": True, "time_steps": 100, "seq_len": 100}
     chrono, bias, shorter = tried(cell="lstm", **gated)
     assert (chrono, shorter) == ("cell.chrono=100", "seq_len=42")
     # At that bias a c loses 3 decades over 99 steps, to the two digits that are printed.

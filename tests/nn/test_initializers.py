@@ -37,7 +37,7 @@ def test_one_object_draws_the_same_matrix_at_every_call(initializer):
     np.testing.assert_array_equal(draw((20, 20)), draw((20, 20)))
 
 
-@pytest.mark.parametrize("initializer", sorted(CATALOGUE.values() - {Identity}, key=str))
+@pytest.mark.parametrize("initializer", sorted({*CATALOGUE.values()} - {Identity}, key=str))
 def test_seeds_draw_different_matrices(initializer):
     # Seed 0 is a seed as any other, not "no seed".
     drawn = {initializer(seed=seed)((20, 20)).tobytes() for seed in range(4)}
