@@ -17,6 +17,19 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 _ADDED = frozenset({"regularizer", "phase", "schedule", "constraint"})
 """Groups added after the first recorded runs: with the choice `none` they do not change a hash."""
 
+_ADDED_FIELDS: Mapping[str, Mapping[str, object]] = {
+    "init": {"input": None},
+    "cell": {
+        "forget_bias": None,
+        "input_bias": 0,
+        "output_bias": 0,
+        "update_bias": 0,
+        "reset_bias": 0,
+        "chrono": None,
+    },
+}
+"""Group -> fields that were added later, and the defaults with which they do not change a hash."""
+
 _OURS = ("rnnexp.", "keras.")
 
 _FORMER_MODULES = {
@@ -37,7 +50,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
     The constructor of a group is replaced by its name in the catalogue (a plugin's constructor stays as it is
     written), and a file by the SHA-256 of its content. A group that was added later is left out if its choice
-    is `none`, so that earlier hashes stay valid.
+    is `none`, and a later field if it has its default, so that earlier hashes stay valid.
 
     >>> identity({"units": 8, "clip": {"_target_": "rnnexp.clipping.Norm", "threshold": 1}})
     {'units': 8, 'clip': {'name': 'norm', 'threshold': 1}}
@@ -55,7 +68,9 @@ def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
     for group, node in identity(config).items():
         if not isinstance(node, Mapping) or node.get("name") not in _CLASSES.get(group, {}).values():
             continue
-        fields = {key: value for key, value in config[group].items() if key != "_target_"}
+        fields = {
+            key: value for key, value in config[group].items() if not _is_added_field(group, key, value)
+        }
         former[group] = {"_target_": _former_target(group, node["name"], config[group]["_target_"]), **fields}
     return {key: value for key, value in former.items() if not _is_added_none(key, _named(key, value))}
 
@@ -68,7 +83,9 @@ def _named(group: str, node: Any) -> Any:
     module, _, kind = str(node["_target_"]).rpartition(".")
     ours = f"{module}.".startswith(_OURS)
     name = _CLASSES.get(group, {}).get(kind, node["_target_"]) if ours else node["_target_"]
-    fields = {key: _content(key, value) for key, value in node.items() if key != "_target_"}
+    fields = {
+        key: _content(key, value) for key, value in node.items() if not _is_added_field(group, key, value)
+    }
     return {"name": name, **fields}
 
 
@@ -80,6 +97,12 @@ def _content(key: str, value: Any) -> Any:
         return f"sha256:{hashlib.sha256(Path(value).read_bytes()).hexdigest()}"
     except OSError:
         return value
+
+
+def _is_added_field(group: str, key: str, value: Any) -> bool:
+    """Whether a field has no part in the identity: the constructor itself, or a later one at its default."""
+    added = _ADDED_FIELDS.get(group, {})
+    return key == "_target_" or (key in added and value == added[key])
 
 
 def _is_added_none(group: str, node: Any) -> bool:

@@ -49,6 +49,7 @@ class Plan:
         constraint: The set in which the weights stay.
         schedule: The course of the learning rate.
         phase: The phase of training before that of the task.
+        input_deviation: The standard deviation of the Gaussian entries of W_xh; None: Glorot uniform.
     """
 
     task: Task
@@ -80,3 +81,4 @@ class Plan:
     constraint: Constraint
     schedule: Schedule
     phase: PhaseSpec
+    input_deviation: float | None = None

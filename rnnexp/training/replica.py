@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnexp.diagnosis.measurement import Measurement, Measurer
 from rnnexp.diagnosis.verdict import Validation
-from rnnexp.nn.initializers import GlorotUniform
+from rnnexp.nn.initializers import GlorotUniform, Normal
 from rnnexp.nn.network import build_network
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.training import checkpoint
@@ -225,7 +225,8 @@ class Replica:
 
 def _network(plan: Plan, dtype: str) -> keras.Model:
     # Each of the three weights has its own seed: initialisers with equal seeds draw the same numbers.
-    kernel = GlorotUniform(seed=3 * plan.seed)
+    deviation, seed = plan.input_deviation, 3 * plan.seed
+    kernel = GlorotUniform(seed=seed) if deviation is None else Normal(deviation, seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
     return build_network(plan.task, cell, seed=3 * plan.seed + 2, segment=plan.segment)
 
