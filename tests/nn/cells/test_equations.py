@@ -159,7 +159,8 @@ def test_the_jacobian_is_the_closed_form(name):
 @pytest.mark.parametrize("name", ["indrnn", "antisymmetric", "lru"])
 def test_the_shown_matrix_has_the_eigenvalues_of_the_equation(name):
     cell, weights, _, _ = built(CATALOGUE[name]())
-    found = np.linalg.eigvals(CATALOGUE[name]().recurrent_matrix(cell))
+    matrix: Any = CATALOGUE[name]().recurrent_matrix(cell)
+    found = np.linalg.eigvals(matrix)
     if name == "antisymmetric":
         # A skew-symmetric matrix has imaginary eigenvalues, and the diffusion shifts them.
         np.testing.assert_allclose(found.real, -Antisymmetric().gamma, rtol=0, atol=1e-12)
