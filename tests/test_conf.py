@@ -191,6 +191,7 @@ OTHER = {
     "tracking.experiment": "other",
     "launcher.workers": 2,
     "plugins": "[mine]",
+    "report": "false",
     "resume": "true",
     "dry_run": "true",
     "treat": "true",
@@ -200,8 +201,8 @@ OTHER = {
 """Another value for every key of the default configuration."""
 
 NOT_SCIENTIFIC = (
-    *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas", "resume"),
-    *("tracking", "treat"),
+    *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas"),
+    *("report", "resume", "tracking", "treat"),
 )
 
 
