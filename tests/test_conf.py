@@ -197,6 +197,7 @@ OTHER = {
     "tracking.experiment": "other",
     "launcher.workers": 2,
     "plugins": "[mine]",
+    "report": "false",
     "resume": "true",
     "dry_run": "true",
     "treat": "true",
@@ -206,8 +207,8 @@ OTHER = {
 """Another value for every key of the default configuration."""
 
 NOT_SCIENTIFIC = (
-    *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas", "resume"),
-    *("tracking", "treat"),
+    *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas"),
+    *("report", "resume", "tracking", "treat"),
 )
 
 
