@@ -21,7 +21,7 @@ SECRET = "hidden-word-4711"
 
 
 def as_the_command_prints(monkeypatch):
-    """Print as `run.py` does from here on; a fixture would be too early, as pytest sets the streams once more."""
+    """Print as `run.py` does from here on; in a fixture pytest would set the streams once more."""
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
     output.protect()
