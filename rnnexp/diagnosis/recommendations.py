@@ -209,9 +209,7 @@ def _vanishes(e: Evidence) -> bool:
 
 def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
     names = ("grad/log10_ratio", "verdict.gradient", "verdict.gradient_start")
-    text = f"A typical gradient loses {-e.log10_ratio:.3g} decades on its way to h_1 {when}: "
-    if e.log10_ratio == -math.inf:
-        text = f"Nothing reaches h_1 in most sequences {when}: "
+    text = f"The gradient vanishes {when}: "
     for reason, overrides, more in _ways_past_vanishing(e):
         said = text + reason if text else reason[0].upper() + reason[1:]
         yield Recommendation(f"{said}.", overrides, (*names, *more))
@@ -260,7 +258,7 @@ def _exploding(e: Evidence) -> Iterator[Recommendation]:
     if e.gradient != "exploding" or e.diverged_at == 0:
         return
     names = ("grad/log10_ratio", "verdict.gradient")
-    text = f"A typical gradient gains {e.log10_ratio:.3g} decades on its way to h_1"
+    text = "The gradient explodes on its way to the first step"
     if e.clip == "none":
         overrides = ("clip=global_norm",)
         yield Recommendation(f"{text}: keep single updates from being too large.", overrides, names)
