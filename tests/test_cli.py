@@ -38,6 +38,7 @@ def refusal(capsys, *arguments):
 SECONDS = 1.5  # of the processor: what else is at work on the machine is not counted
 AT_LEAST = "expected an integer of at least"
 POSITIVE = "expected a finite number above 0"
+THRESHOLD = "expected auto or a finite number above 0"
 KEY = "expected a key of the configuration"
 UNKNOWN = f"{KEY} (python run.py --help lists them)"
 COMPOSED = "configuration: expected values that can be composed, received "
@@ -55,7 +56,7 @@ REFUSED = [
     ("seqlen=200", f"seqlen: {KEY}, such as seq_len, received 'seqlen=200'"),
     ("clip=norm clip.treshold=2", f"clip.treshold: {KEY}, such as clip.threshold, received "),
     ("taks=adding", f"taks: {KEY}, such as task, received 'taks=adding'"),
-    ("init.foo=1", "init.foo: expected one of init.gain, received 'init.foo=1'"),
+    ("init.foo=1", "init.foo: expected one of init.gain, init.input, received 'init.foo=1'"),
     ("+record.evry=1", f"record.evry: {KEY}, such as record.every, received 1"),
     ("+foo=1", f"foo: {UNKNOWN}, received 1"),
     ("+clip.foo=1", "clip.foo: expected no field, as rnnexp.clipping.NoClip takes none, received 1"),
@@ -125,10 +126,13 @@ REFUSED = [
     ("validation.every=never", f"validation.every: {AT_LEAST} 1, received 'never'"),
     ("checkpoint.every=-1", f"checkpoint.every: {AT_LEAST} 0, received -1"),
     ("dtype=float8", "dtype: expected one of float32, float64 (did you mean float64?), received 'float8'"),
-    ("clip=global_norm clip.threshold=0", f"clip.threshold: {POSITIVE}, received 0"),
-    ("clip=global_norm clip.threshold=-1", f"clip.threshold: {POSITIVE}, received -1"),
-    ("clip=value clip.threshold=nan", f"clip.threshold: {POSITIVE}, received nan"),
-    ("clip.threshold=nan", "clip.threshold: expected to come with clip=global_norm or clip=norm or clip=val"),
+    ("clip=global_norm clip.threshold=0", f"clip.threshold: {THRESHOLD}, received 0"),
+    ("clip=global_norm clip.threshold=-1", f"clip.threshold: {THRESHOLD}, received -1"),
+    ("clip=value clip.threshold=nan", f"clip.threshold: {THRESHOLD}, received nan"),
+    (
+        "clip.threshold=nan",
+        "clip.threshold: expected to come with clip=global_norm or clip=norm or clip=pasc",
+    ),
     ("tracking=none tracking.uri=a", "tracking.uri: expected to come with tracking=mlflow, which have it"),
     ("init.gain=nan", f"init.gain: {POSITIVE}, received nan"),
     ("init=sparse units=14", "init.nonzero: expected at most 14, the units, received 15"),

@@ -148,10 +148,12 @@ def test_help_lists_groups_and_keys_and_its_examples_compose():
     assert "$APP_CONFIG_GROUPS" in template
     assert "$CONFIG" in template
     examples = [
-        line.split("  ")[0] for line in map(str.strip, template.splitlines()) if line.startswith("python")
+        line.split("  ")[0] for line in map(str.strip, template.splitlines()) if line.startswith("${hydra")
     ]
     # A folder of the user's own is not there; docs/extending.md has it in full.
-    checked = [line.split()[2:] for line in examples if "..." not in line and "--config-dir" not in line]
+    checked = [
+        line.split()[1:] for line in examples if "=" in line and "..." not in line and "--" not in line
+    ]
     assert len(checked) >= 5
     for arguments in checked:
         cli.check([*arguments, "tracking=none"])

@@ -159,8 +159,8 @@ def expected_key(key: str, keys: Sequence[str]) -> str:
     >>> expected_key("probe.evry", ["probe.every", "seed"])
     'a key of the configuration, such as probe.every'
     """
-    group, dot, _ = key.partition(".")
-    siblings = [other for other in keys if dot and other.startswith(f"{group}.") and not other.endswith("_")]
+    group = key.partition(".")[0]
+    siblings = [other for other in keys if other.startswith(f"{group}.") and not other.endswith("_")]
     near = nearest(key, siblings or keys)
     if near is not None:
         return f"a key of the configuration, such as {near}"
