@@ -128,7 +128,7 @@ REFUSED = [
     ("dtype=float8", "dtype: expected one of float32, float64 (did you mean float64?), received 'float8'"),
     ("clip=global_norm clip.threshold=0", f"clip.threshold: {THRESHOLD}, received 0"),
     ("clip=global_norm clip.threshold=-1", f"clip.threshold: {THRESHOLD}, received -1"),
-    ("clip=value clip.threshold=nan", f"clip.threshold: {THRESHOLD}, received nan"),
+    ("clip=value clip.threshold=nan", f"clip.threshold: {POSITIVE}, received nan"),
     (
         "clip.threshold=nan",
         "clip.threshold: expected to come with clip=global_norm or clip=norm or clip=pasc",
