@@ -55,7 +55,7 @@ REFUSED = [
     ("seqlen=200", f"seqlen: {KEY}, such as seq_len, received 'seqlen=200'"),
     ("clip=norm clip.treshold=2", f"clip.treshold: {KEY}, such as clip.threshold, received "),
     ("taks=adding", f"taks: {KEY}, such as task, received 'taks=adding'"),
-    ("init.foo=1", "init.foo: expected one of init.gain, received 'init.foo=1'"),
+    ("init.foo=1", "init.foo: expected one of init.gain, init.input, received 'init.foo=1'"),
     ("+record.evry=1", f"record.evry: {KEY}, such as record.every, received 1"),
     ("+foo=1", f"foo: {UNKNOWN}, received 1"),
     ("+clip.foo=1", "clip.foo: expected no field, as rnnexp.clipping.NoClip takes none, received 1"),
