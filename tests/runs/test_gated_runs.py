@@ -98,7 +98,7 @@ def test_the_first_record_is_the_gradient_of_a_loop_over_steps(name):
 
 
 def assert_same(run, other, tolerance=0.0):
-    for name in ("steps", "log_norms", "scalars"):
+    for name in ("train_steps", "log_norms", "scalars"):
         got, expected = getattr(run[0], name), getattr(other[0], name)
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
     for got, expected in zip(run[1], other[1], strict=True):

@@ -94,7 +94,7 @@ class NoConstraint(Constraint):
 
 def check_square(constraint: str, cell: CellSpec) -> None:
     """Raise ArgumentError unless the recurrent kernel of the cell is made of blocks (H, H)."""
-    if type(cell).recurrent_matrix is not CellSpec.recurrent_matrix:
+    if not cell.has_recurrent_kernel or type(cell).recurrent_matrix is not CellSpec.recurrent_matrix:
         expected = f"a cell with recurrent matrices (H, H) for constraint={constraint}, such as cell=elman"
         raise ArgumentError("cell", expected, cell)
 
