@@ -7,8 +7,8 @@ from rnnexp.runtime.config_keys import GROUPS
 # Keys with their own place in the name, and keys that do not change the network.
 _LEFT_OUT = (
     *("activation", "seq_len", "seed", "output_dir", "tracking", "resume", "name", "experiment", "launcher"),
-    *("hydra", "device", "record", "probe", "validation", "verdict", "checkpoint", "dry_run", "treat"),
-    *("plugins", "replicas", "jit", "shards", "segment", "steps_per_execution"),
+    *("hydra", "device", "record", "probe", "validation", "verdict", "checkpoint", "dry_run"),
+    *("treat", "figures", "plugins", "replicas", "jit", "shards", "segment", "steps_per_execution"),
 )
 _LONGEST = 120
 
