@@ -11,7 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rnnexp.runs.build import PROJECT
 from rnnexp.runs.run_folder import RunFolder
 
 STUDY = Path(__file__).parent
@@ -34,7 +33,7 @@ def run(command: str, seed: int) -> dict[str, object]:
     """Run a command with a seed and return its row."""
     with tempfile.TemporaryDirectory() as folder:
         typed = [*shlex.split(command), f"seed={seed}", "tracking=none", f"output_dir={folder}"]
-        subprocess.run([sys.executable, str(PROJECT / "run.py"), *typed], check=True)
+        subprocess.run([sys.executable, str(STUDY.parents[1] / "run.py"), *typed], check=True)
         (path,) = Path(folder).glob("*/*/run.json")
         return row(command, seed, RunFolder(path.parent))
 
