@@ -38,6 +38,7 @@ VALID: dict[str, Any] = {
     "launcher": {"workers": None, "address": None, "gpus": None},
     "plugins": [],
     "probes": {},
+    "report": True,
     "resume": False,
     "dry_run": False,
     "treat": False,
