@@ -58,7 +58,7 @@ def test_the_command_draws_the_pixels_of_the_run_again(done, tmp_path, capsys):
 def test_a_signal_costs_figures_and_nothing_else(done, tmp_path, caplog):
     tracker = Stopping(tmp_path, "run")
     answer = draw_figures(done, tracker, tracker.signals, "png")
-    assert answer == f"python -m rnnexp.report {done.path}"
+    assert answer == f"python run.py report {done.path}"
     assert "stopped by SIGINT while figures were drawn" in caplog.text and answer in caplog.text
     with pytest.raises(Killed):
         tracker.signals.check()
@@ -69,7 +69,7 @@ def test_after_a_signal_nothing_is_drawn(done, tmp_path):
     with signals.deferred():
         signals.receive(signal.SIGTERM)
         tracker = FileTracker(tmp_path / "records", "run")
-        assert draw_figures(done, tracker, signals, "svg").startswith("python -m rnnexp.report ")
+        assert draw_figures(done, tracker, signals, "svg").startswith("python run.py report ")
     assert not list(done.figures.glob("*.svg"))
 
 
@@ -77,7 +77,7 @@ def test_a_figure_that_fails_is_said_and_the_run_goes_on(tmp_path, caplog):
     folder = RunFolder(tmp_path)
     folder.arrays.write_bytes(b"PK")
     answer = draw_figures(folder, FileTracker(tmp_path, "run"), Interruption(), "png")
-    assert answer == f"python -m rnnexp.report {tmp_path}"
+    assert answer == f"python run.py report {tmp_path}"
     assert "figures could not be drawn (ArgumentError: gradient_flow.npz: " in caplog.text
 
 
@@ -92,7 +92,7 @@ def test_ctrl_c_while_drawing_leaves_a_finished_run():
     (path,) = Path("outputs").glob("*/*")
     assert run.returncode == 130
     assert json.loads((path / "run.json").read_text())["status"] == "FINISHED"
-    assert f"python -m rnnexp.report {path}" in shown
+    assert f"python run.py report {path}" in shown
     assert main([str(path)]) == 0
     assert len(list((path / "figures").glob("*.png"))) == len(catalogue())
 

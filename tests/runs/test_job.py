@@ -282,7 +282,7 @@ def test_a_store_that_is_away_costs_no_run(training, monkeypatch, tmp_path):
         (folder,) = training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
     assert folder.state()["status"] == "FINISHED"
     assert "MLflow is away, the run goes on and keeps its records: ConnectionError" in folder.log.read_text()
-    assert f"python -m rnnexp.tracking.sync {folder.path}" in folder.log.read_text()
+    assert f"python run.py sync {folder.path}" in folder.log.read_text()
     assert sync(folder.path, load_model)
     run = connect(f"sqlite:///{tmp_path}/mlflow.db").get_run(sent(folder.path)["run_id"])
     assert run.info.status == "FINISHED"

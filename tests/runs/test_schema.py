@@ -38,6 +38,7 @@ VALID: dict[str, Any] = {
     "launcher": {"workers": None, "address": None, "gpus": None},
     "plugins": [],
     "probes": {},
+    "report": True,
     "resume": False,
     "dry_run": False,
     "treat": False,
@@ -160,8 +161,8 @@ def test_a_key_that_nothing_reads_is_refused(key, value, message):
 
 
 def test_a_value_in_place_of_a_group_is_refused():
-    with pytest.raises(ArgumentError, match="record: expected a key of the configuration, such as record"):
-        schema.validate(VALID | {"record": 5})
+    with pytest.raises(ArgumentError, match="verdict: expected a key of the configuration, such as verdict"):
+        schema.validate(VALID | {"verdict": 5})
 
 
 def test_importing_it_imports_nothing_heavy():

@@ -1,10 +1,10 @@
 import importlib
+import subprocess
 import sys
 
 import pytest
 
 import rnnexp
-from rnnexp import __main__ as command
 from rnnexp.runtime import extras
 
 SENTENCE = "this needs {}, which comes with: pip install 'rnnexp[lab]'"
@@ -23,16 +23,13 @@ def test_another_missing_package_is_not_explained():
     assert not isinstance(missing.value, extras.MissingPackage)
 
 
-def test_the_command_ends_with_one_sentence(monkeypatch, capsys):
-    for name in [name for name in sys.modules if name.startswith("rnnexp.report.command")]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in sys.modules if name.startswith(("pandas", "rnnexp.analysis"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    monkeypatch.setattr(sys, "argv", ["run.py", "report"])
-    with pytest.raises(SystemExit, match="2"):
-        command.main()
-    assert capsys.readouterr() == ("", f"run.py: {SENTENCE.format('pandas')}\n")
+def test_the_command_ends_with_one_sentence():
+    program = "import sys; sys.modules['pandas'] = None; from rnnexp.__main__ import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", program, "report"], capture_output=True, text=True, timeout=60
+    )
+    said = f"run.py: {SENTENCE.format('pandas')}\n"
+    assert (answer.returncode, answer.stdout, answer.stderr) == (2, "", said)
 
 
 def test_a_public_name_of_the_lab_says_it_too(monkeypatch):
