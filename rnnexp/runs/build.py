@@ -5,7 +5,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,6 +23,7 @@ from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
 from rnnexp.runtime.device import check_device, gpu_count
+from rnnexp.tasks import Task
 from rnnexp.tracking.address import without_login
 from rnnexp.training.config import Plan
 
@@ -181,6 +182,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         optimizer=_build("optimizer", values),
         regularizer=_build("regularizer", values),
         phase=_build("phase", values),
+        stop=_stop(values["stop"], task),
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
@@ -211,6 +213,18 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         raise ArgumentError("cell", expected, values["cell"])
     plan.phase.check(plan.task, plan.cell, plan.units)
     return plan
+
+
+def _stop(stop: Literal["steps", "solved"], task: Task) -> Literal["steps", "solved"]:
+    """Return when training ends.
+
+    Raises:
+        ArgumentError: It would be where the task is solved, and nothing says when that is.
+    """
+    if stop == "solved" and task.criterion is None:
+        expected = "steps for this task, which has no criterion by which it would be solved"
+        raise ArgumentError("stop", expected, stop)
+    return stop
 
 
 def _shards(values: Mapping[str, Any]) -> int:

@@ -17,6 +17,9 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 _ADDED = frozenset({"regularizer", "phase"})
 """Groups that came when runs were recorded already: left at `none` they change no hash."""
 
+_ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps"}
+"""Top-level keys that came later, with the defaults at which they change no hash."""
+
 _OURS = ("rnnexp.", "keras.")
 
 _FORMER_MODULES = {
@@ -36,14 +39,14 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a resolved configuration that names it: no module path and no file path.
 
     The constructor of a group is replaced by its name in the catalogue (a constructor from elsewhere stays as
-    it is written), and a file by the SHA-256 of its content. A group that was added later and is left at
-    `none` is dropped, so that it changes no earlier hash.
+    it is written), and a file by the SHA-256 of its content. What was added later is dropped where it is left
+    at `none` or at its default, so that it changes no earlier hash.
 
     >>> identity({"units": 8, "clip": {"_target_": "rnnexp.clipping.Norm", "threshold": 1}})
     {'units': 8, 'clip': {'name': 'norm', 'threshold': 1}}
     """
     named = {key: _named(key, value) for key, value in config.items()}
-    return {key: value for key, value in named.items() if not _is_added_none(key, value)}
+    return {key: value for key, value in named.items() if not _is_added_default(key, value)}
 
 
 def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
             continue
         fields = {key: value for key, value in config[group].items() if key != "_target_"}
         former[group] = {"_target_": _former_target(group, node["name"], config[group]["_target_"]), **fields}
-    return {key: value for key, value in former.items() if not _is_added_none(key, _named(key, value))}
+    return {key: value for key, value in former.items() if not _is_added_default(key, _named(key, value))}
 
 
 def _named(group: str, node: Any) -> Any:
@@ -82,9 +85,11 @@ def _content(key: str, value: Any) -> Any:
         return value
 
 
-def _is_added_none(group: str, node: Any) -> bool:
+def _is_added_default(group: str, node: Any) -> bool:
     if group in COLLECTIONS:
         return not node
+    if group in _ADDED_SCALARS:
+        return bool(node == _ADDED_SCALARS[group])
     return group in _ADDED and isinstance(node, Mapping) and node.get("name") == "none"
 
 

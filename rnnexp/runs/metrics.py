@@ -139,9 +139,21 @@ def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
         "time/steps_per_second": train_steps / history.seconds if history.seconds else math.nan,
         "time/train_seconds": history.seconds,
         "time/total_seconds": seconds,
+        **stopping(plan, result),
         **result.clip_metrics,
         **result.phase_metrics,
     }
+
+
+def stopping(plan: Plan, result: Result) -> dict[str, float]:
+    """Return whether and when the task was solved, of a run that ends there; of others nothing.
+
+    Where `train/solved` is 0, `train/steps_to_criterion` is absent, and censored at the budget.
+    """
+    if plan.stop != "solved":
+        return {}
+    solved_at = math.nan if result.solved_at is None else result.solved_at
+    return {"train/solved": float(result.solved_at is not None), "train/steps_to_criterion": solved_at}
 
 
 def _extreme(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:

@@ -91,6 +91,7 @@ SCALARS: dict[str, Check] = {
     "units": _at_least(1),
     "batch_size": _at_least(1),
     "steps": _at_least(0),
+    "stop": _one_of("steps", "solved"),
     "seed": partial(checks.integer, minimum=0, maximum=2**31 - 1),
     "replicas": _at_least(1),
     "dtype": _one_of("float32", "float64"),

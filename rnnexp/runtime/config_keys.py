@@ -6,6 +6,7 @@ SCALARS = (
     "units",
     "batch_size",
     "steps",
+    "stop",
     "seed",
     "replicas",
     "dtype",

@@ -1,7 +1,7 @@
 """What a run is to do, as typed values and ready objects: the configuration's last form."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
@@ -45,6 +45,8 @@ class Plan:
         probes: Of the user's own, beside those of `rnnexp.probes.catalogue`.
         regularizer: The term of the trained loss beside that of the task.
         phase: What trains the network before the task does.
+        stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
+            validation that finds the task solved, after `train_steps` at the latest.
     """
 
     task: Task
@@ -74,3 +76,4 @@ class Plan:
     probes: tuple[Probe[Any], ...]
     regularizer: Regularizer
     phase: PhaseSpec
+    stop: Literal["steps", "solved"] = "steps"

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from rnnexp.diagnosis.measurement import Measurement, Measurer
-from rnnexp.diagnosis.verdict import Validation
+from rnnexp.diagnosis.verdict import Validation, is_under, solves
 from rnnexp.nn.initializers import GlorotUniform
 from rnnexp.nn.network import build_network
 from rnnexp.probes.spectrum_history import SpectrumHistory
@@ -66,6 +66,8 @@ class Result:
         validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
         diverged_at: The first step with a non-finite loss or gradient, or None.
         steps_taken: Updates. A run that diverged took a few more before that was noticed.
+        solved_at: Updates after which the task was solved; None where it was not, or where nobody asked
+            before the end (`Plan.stop`).
         clip_metrics: What the clip records of its state, by the names of metrics.
         phase_metrics: What the phase before the task measured before and after it, likewise.
     """
@@ -79,6 +81,7 @@ class Result:
     steps_taken: int
     clip_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     phase_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    solved_at: int | None = None
 
 
 class Replica:
@@ -127,6 +130,23 @@ class Replica:
         return self.callback.diverged_at is not None
 
     @property
+    def solved_at(self) -> int | None:
+        """Updates after which the task was solved; None where it was not, or where that ends no training.
+
+        A validation on all sequences decides, as of the verdict solved. A checkpoint holds the validations,
+        and with them this.
+        """
+        if self.plan.stop != "solved":
+            return None
+        criterion = self.plan.task.criterion
+        return next((each.step for each in self._validations if solves(each.score, criterion)), None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is not to be trained any further: it diverged, or has solved its task."""
+        return self.diverged or self.solved_at is not None
+
+    @property
     def measured(self) -> bool:
         """Whether there is a `result` yet."""
         return len(self._measurements) > 0
@@ -147,6 +167,7 @@ class Replica:
             steps_taken=self.steps_taken,
             clip_metrics=self.plan.clip.metrics([value.numpy() for value in self.model.clip_state]),
             phase_metrics={} if self.phase is None else self.phase.metrics(),
+            solved_at=self.solved_at,
         )
 
     def begin(self, resume: bool) -> None:
@@ -161,11 +182,14 @@ class Replica:
             self._load()
 
     def finish(self) -> None:
-        """Measure the weights after the last step and, unless they diverged, score all sequences."""
+        """Measure the weights after the last step and, unless they diverged, score all sequences.
+
+        Those that solved the task were scored on all sequences when that was found.
+        """
         self.save()
         if self._measurements[-1].step != self.steps_taken:
             self._measure()
-        if not self.diverged:
+        if not self.diverged and self.solved_at is None:
             # One that goes on from a checkpoint of the last step may have this validation already.
             self._validations = [done for done in self._validations if done.step < self.steps_taken]
             self._validate(None)
@@ -201,7 +225,7 @@ class Replica:
         hooks = Hooks(
             on_block=self._observer.on_block,
             on_probe=self._before_the_end(self._measure),
-            on_validation=self._before_the_end(lambda: self._validate(plan.validation_sequences)),
+            on_validation=self._before_the_end(self._validate_on_the_way),
             on_checkpoint=self._before_the_end(self.save),
         )
         return RecordingCallback(self.model, plan.steps_per_execution, intervals, hooks, history)
@@ -217,8 +241,21 @@ class Replica:
             self._spectra = self._spectra.extended(measurement.step, measurement.spectrum)
         self._observer.on_measurement(measurement)
 
+    def _validate_on_the_way(self) -> None:
+        """Score some sequences, or all where these are under the criterion at which training ends."""
+        plan = self.plan
+        score = self._evaluator.evaluate(plan.validation_sequences)
+        if plan.stop == "solved" and is_under(score.error, plan.task.criterion):
+            score = self._evaluator.evaluate(None)
+        self._add(score)
+        if self.solved_at is not None:
+            self.callback.stop()
+
     def _validate(self, sequences: int | None) -> None:
-        validated = Validated(self.steps_taken, self._evaluator.evaluate(sequences))
+        self._add(self._evaluator.evaluate(sequences))
+
+    def _add(self, score: Validation) -> None:
+        validated = Validated(self.steps_taken, score)
         self._validations.append(validated)
         self._observer.on_validation(validated)
 

@@ -94,7 +94,7 @@ class ReplicatedModel(keras.Model):
 
 
 class ReplicatedCallback(keras.callbacks.Callback):
-    """Calls the callback of every replica under way, and holds a replica that diverged.
+    """Calls the callback of every replica under way, and holds a replica that diverged or was stopped.
 
     Args:
         model: The replicas under training.
@@ -119,7 +119,7 @@ class ReplicatedCallback(keras.callbacks.Callback):
         self._on_return = on_return
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Hold what has diverged before."""
+        """Hold what has ended before."""
         self._hold()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -136,7 +136,7 @@ class ReplicatedCallback(keras.callbacks.Callback):
 
     def _hold(self) -> None:
         for place in self._replicated.under_way:
-            if self._callbacks[place].diverged_at is not None:
+            if self._callbacks[place].ended:
                 self._replicated.hold(place)
 
 

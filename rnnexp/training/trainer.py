@@ -49,7 +49,7 @@ class Trainer:
         self._model = ReplicatedModel([replica.model for replica in self.replicas])
 
     def run(self, resume: Sequence[bool]) -> list[Result]:
-        """Train all to the end of their plan, or until they diverge.
+        """Train each to the end of its plan, or until it diverges or has solved its task (`Plan.stop`).
 
         Those behind, whose checkpoints are older, catch up before the others go on.
 
@@ -89,12 +89,12 @@ class Trainer:
             self._interruption.check()
 
     def _train(self, stop: int) -> None:
-        """Train all that have not diverged up to step `stop`, the hindmost first."""
+        """Train all that have not ended up to step `stop`, the hindmost first."""
         while True:
             taken = {
                 place: replica.steps_taken
                 for place, replica in enumerate(self.replicas)
-                if not replica.diverged and replica.steps_taken < stop
+                if not replica.ended and replica.steps_taken < stop
             }
             if not taken:
                 return

@@ -48,6 +48,12 @@ def test_a_later_group_at_none_changes_no_hash():
     assert composed("regularizer=none").hashes == composed().hashes == KNOWN[0][1:]
 
 
+def test_a_later_key_at_its_default_changes_no_hash():
+    assert identity({"units": 8, "stop": "steps"}) == {"units": 8}
+    assert composed("stop=steps").hashes == KNOWN[0][1:]
+    assert len({*composed("stop=solved").hashes, *KNOWN[0][1:]}) == 4
+
+
 def test_a_file_is_known_by_its_content(tmp_path):
     def known_by(name, text):
         path = tmp_path / name

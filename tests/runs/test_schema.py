@@ -18,6 +18,7 @@ VALID: dict[str, Any] = {
     "units": 64,
     "batch_size": 64,
     "steps": 0,
+    "stop": "steps",
     "seed": 0,
     "replicas": 1,
     "dtype": "float32",
