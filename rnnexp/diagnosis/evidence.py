@@ -66,6 +66,9 @@ class Evidence:
         rate_bound: ln(sigma_max sup |phi'|), which the rate cannot exceed.
         gates: Whether the cell has gates: the saturated units are then theirs.
         laws: The modules of `rnnexp.theory` whose laws are laws of the cell.
+        truncate: K of truncated back-propagation, or None.
+        truncation_cosine: Of the truncated gradient with the whole one.
+        truncation_norm_ratio: Norm of the truncated gradient over that of the whole one.
     """
 
     activation: str
@@ -121,3 +124,6 @@ class Evidence:
     rate_bound: float = math.nan
     gates: bool = False
     laws: frozenset[str] = frozenset()
+    truncate: int | None = None
+    truncation_cosine: float = math.nan
+    truncation_norm_ratio: float = math.nan

@@ -13,7 +13,13 @@ READOUT = "readout"
 """Name of the layer that reads the states."""
 
 
-def build_network(task: Task, cell: keras.layers.Layer, seed: int, segment: int | None = None) -> keras.Model:
+def build_network(
+    task: Task,
+    cell: keras.layers.Layer,
+    seed: int,
+    segment: int | None = None,
+    truncate: int | None = None,
+) -> keras.Model:
     """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
 
         h_1 .. h_T = RNN(cell)(x),    y_t = W_hy^T h_t + c
@@ -24,10 +30,16 @@ def build_network(task: Task, cell: keras.layers.Layer, seed: int, segment: int 
         seed: Of W_hy (H, O), which is Glorot uniform; c (O,) starts at 0. The cell's weights have seeds of
             their own, which have to be others: initialisers with equal seeds draw from the same numbers.
         segment: Of `rnnexp.RNN`.
+        truncate: Of `rnnexp.RNN`.
     """
     dtype = cell.compute_dtype
     recurrent = RNN(
-        cell, return_sequences=task.scores_every_step, segment=segment, name=RECURRENT, dtype=dtype
+        cell,
+        return_sequences=task.scores_every_step,
+        segment=segment,
+        truncate=truncate,
+        name=RECURRENT,
+        dtype=dtype,
     )
     kernel_initializer = GlorotUniform(seed=seed)
     readout = keras.layers.Dense(

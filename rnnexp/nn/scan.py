@@ -11,9 +11,16 @@ further work. The norms of g_t leave the loop as the "gradient" of an otherwise 
 
 The loop is written by hand since XLA over TensorFlow's own gradient of `tf.while_loop` is slower than no XLA.
 Everything is time-major, (T, B, H), so that one step is one contiguous slice.
+
+Truncated, the way from a_t to h_{t-1} is cut where a chunk of K steps begins, counted from the end:
+
+    dL/dh_{t-1} = (direct term of step t-1)                          where T - t + 1 is a multiple of K
+
+so that the states run on and no gradient leaves its chunk; only the first chunk may have fewer than K steps.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -21,6 +28,7 @@ import tensorflow as tf
 
 from rnnexp.nn import activations
 from rnnexp.nn.log_norm import log_norm
+from rnnexp.nn.padding import is_step
 
 
 class Scanned(NamedTuple):
@@ -38,6 +46,8 @@ def scan(
     *,
     return_states: bool = True,
     taps: Sequence[tf.Tensor] = (),
+    first: tf.Tensor | None = None,
+    truncate: int | None = None,
 ) -> Scanned:
     """Run h_t = phi(p_t + W_hh^T h_{t-1}) over time, differentiable once.
 
@@ -50,13 +60,17 @@ def scan(
         taps: Where to send what the backward pass finds. Float64 zeros (T,) receive ln ||dL/dh_t|| over batch
             and units, (T, B) that of every sample, with -inf for an exact zero; zeros (T, 2, B, H) receive
             dL/dh_t and delta_t. The values do not enter the result; the "gradient" is the record.
+        first: The step, from 0, that is taken first (`rnnexp.nn.padding`); the state before it is h_0. None:
+            that of t = 1.
+        truncate: K, at least 1; None: the gradient goes back to the first step.
 
     Returns:
         A `Scanned`. Gradients exist for `projected`, `recurrent_kernel`, `initial_state` and `taps`.
 
-    Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337).
+    Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337); truncated, Williams
+    and Peng 1990 (https://doi.org/10.1162/neco.1990.2.4.490).
     """
-    steps = functools.partial(Recurrence, activation=activation)
+    steps = functools.partial(Recurrence, activation=activation, first=first, truncate=truncate)
     inputs = (projected, recurrent_kernel, initial_state)
     return differentiable(steps, inputs, return_states=return_states, taps=taps)
 
@@ -143,12 +157,16 @@ class Recurrence(NamedTuple):
         recurrent_kernel: W_hh, (H, H).
         initial_state: h_0, (B, H).
         activation: phi, elementwise.
+        first: The step that is taken first, as for `scan`.
+        truncate: K, as for `scan`.
     """
 
     projected: tf.Tensor
     recurrent_kernel: tf.Tensor
     initial_state: tf.Tensor
     activation: Callable[[tf.Tensor], tf.Tensor]
+    first: tf.Tensor | None = None
+    truncate: int | None = None
 
     def states(self) -> tf.Tensor:
         """Return h_1 .. h_T, (T, B, H)."""
@@ -161,15 +179,35 @@ class Recurrence(NamedTuple):
             return t + 1, state, states.write(t, state)
 
         *_, states = tf.while_loop(
-            lambda t, *_: t < time_steps, step, (0, self.initial_state, states), maximum_iterations=time_steps
+            lambda t, *_: t < time_steps,
+            step,
+            (self._begin, self.initial_state, states),
+            maximum_iterations=time_steps,
         )
-        return tf.ensure_shape(states.stack(), self.projected.shape)
+        return tf.ensure_shape(self._from_begin(states.stack(), self.initial_state), self.projected.shape)
+
+    @property
+    def _begin(self) -> int | tf.Tensor:
+        return 0 if self.first is None else self.first
+
+    def _from_begin(self, by_step: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+        """Return (T, ...) with `before` in place of what no step has written."""
+        if self.first is None:
+            return by_step
+        taken = is_step(steps_of(self.projected), self.first)
+        return tf.where(tf.reshape(taken, (-1, *[1] * (by_step.shape.rank - 1))), by_step, before)
 
     def adjoint(self, states, direct, from_future, taps) -> Adjoint:
         """Go back from the last step to the first; arguments as `Steps.adjoint`."""
         recorders = [_recorder(tap, states) for tap in taps]
-        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders)
+        ends = (self._begin, self.truncate)
+        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders, *ends)
         deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
+        deltas = self._from_begin(deltas, tf.zeros([], deltas.dtype))
+        records = [
+            self._from_begin(record, tf.constant(recorder.missing, record.dtype))
+            for recorder, record in zip(recorders, records, strict=True)
+        ]
         return Adjoint(deltas, to_kernel(states, self.initial_state, deltas), to_initial, records)
 
     def _slopes(self, states) -> activations.Slope:
@@ -189,9 +227,13 @@ def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
 
 
 class _Backward:
-    """The loop from t = T to 1: g_t, delta_t and what `recorders` keep of them."""
+    """The loop from t = T to the step `begin`: g_t, delta_t and what `recorders` keep of them."""
 
-    def __init__(self, direct, slopes, recurrent_kernel, recorders: "list[LogNorm | Vectors]"):
+    def __init__(
+        self, direct, slopes, recurrent_kernel, recorders: "list[LogNorm | Vectors]", begin, truncate
+    ):
+        self.begin = begin
+        self.truncate = truncate
         self.direct = direct
         self.slopes = slopes
         self.transposed = tf.transpose(recurrent_kernel)
@@ -202,8 +244,8 @@ class _Backward:
         deltas = tf.TensorArray(from_future.dtype, size=time_steps, element_shape=from_future.shape)
         kept = [recorder.array(time_steps) for recorder in self.recorders]
         _, to_initial, deltas, kept = tf.while_loop(
-            lambda t, *_: t >= 0,
-            self._step,
+            lambda t, *_: t >= self.begin,
+            functools.partial(self._step, time_steps),
             (time_steps - 1, from_future, deltas, kept),
             maximum_iterations=time_steps,
         )
@@ -211,12 +253,15 @@ class _Backward:
         records = [recorder.record(array.stack()) for recorder, array in each]
         return deltas.stack(), to_initial, records
 
-    def _step(self, t, from_future, deltas, kept):
+    def _step(self, time_steps, t, from_future, deltas, kept):
         g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
         delta = self.slopes(t) * g
         each = zip(self.recorders, kept, strict=True)
         kept = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
-        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), kept
+        to_past = tf.matmul(delta, self.transposed)
+        if self.truncate is not None:
+            to_past = tf.where((time_steps - t) % self.truncate == 0, tf.zeros_like(to_past), to_past)
+        return t - 1, to_past, deltas.write(t, delta), kept
 
 
 class Vectors(NamedTuple):
@@ -224,9 +269,11 @@ class Vectors(NamedTuple):
 
     Attributes:
         like: A state, (B, H).
+        missing: What stands where there is no step.
     """
 
     like: tf.Tensor
+    missing: float = 0.0
 
     def array(self, time_steps) -> tf.TensorArray:
         """An empty array for one `partial` a step."""
@@ -253,6 +300,9 @@ class LogNorm:
     steps. float32 is squared in float64, whose exponent range holds every square; of float64 the logarithms
     are kept, from `rnnexp.nn.log_norm`.
     """
+
+    missing = -math.inf
+    """What stands where there is no step."""
 
     def __init__(self, axis: int, size: int | None, dtype: tf.DType):
         self.axis = axis

@@ -183,6 +183,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         regularizer=_build("regularizer", values),
         phase=_build("phase", values),
         stop=_stop(values["stop"], task),
+        truncate=_truncate(values, task.time_steps),
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
@@ -242,10 +243,28 @@ def _shards(values: Mapping[str, Any]) -> int:
     return asked
 
 
+def _truncate(values: Mapping[str, Any], time_steps: int) -> int | None:
+    """Return the steps after which the gradient is cut.
+
+    Raises:
+        ArgumentError: They are no fewer than the sequence has, or the scan is to keep segments.
+    """
+    truncate = values["truncate"]
+    if truncate is None:
+        return None
+    if truncate >= time_steps:
+        raise ArgumentError("truncate", f"null or less than {time_steps}, the steps of a sequence", truncate)
+    if values["segment"] is not None:
+        raise ArgumentError("segment", "null together with truncate", values["segment"])
+    return truncate
+
+
 def _segment(values: Mapping[str, Any], time_steps: int) -> int | None:
     """Return the segment asked for, else the one that the shape calls for."""
     if values["segment"] is not None:
         return values["segment"]
+    if values["truncate"] is not None:
+        return None
     return heuristics.segment_length(time_steps, values["batch_size"], values["units"], values["dtype"])
 
 

@@ -76,6 +76,9 @@ def gather(plan: Plan, choices: Mapping[str, str], result: Result, verdicts: met
         rate_bound=said.get("theory/rate_bound", math.nan),
         gates=bool(plan.cell.gates),
         laws=plan.cell.laws,
+        truncate=plan.truncate,
+        truncation_cosine=math.nan if end.truncation is None else end.truncation.cosine,
+        truncation_norm_ratio=math.nan if end.truncation is None else end.truncation.norm_ratio,
     )
 
 

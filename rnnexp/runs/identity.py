@@ -17,7 +17,7 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 _ADDED = frozenset({"regularizer", "phase"})
 """Groups that came when runs were recorded already: left at `none` they change no hash."""
 
-_ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps"}
+_ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None}
 """Top-level keys that came later, with the defaults at which they change no hash."""
 
 _OURS = ("rnnexp.", "keras.")

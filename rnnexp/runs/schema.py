@@ -98,6 +98,7 @@ SCALARS: dict[str, Check] = {
     "device": _one_of("auto", "cpu", "gpu"),
     "jit": checks.boolean,
     "shards": _auto_or_at_least(1),
+    "truncate": _at_least_or_null(1),
     "segment": _at_least_or_null(1),
     "steps_per_execution": _at_least(1),
     "record.every": _at_least(1),

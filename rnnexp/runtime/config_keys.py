@@ -13,6 +13,7 @@ SCALARS = (
     "device",
     "jit",
     "shards",
+    "truncate",
     "segment",
     "steps_per_execution",
     "record.every",

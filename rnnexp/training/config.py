@@ -47,6 +47,7 @@ class Plan:
         phase: What trains the network before the task does.
         stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
             validation that finds the task solved, after `train_steps` at the latest.
+        truncate: K of truncated back-propagation; None: the gradient goes back to the first step.
     """
 
     task: Task
@@ -77,3 +78,4 @@ class Plan:
     regularizer: Regularizer
     phase: PhaseSpec
     stop: Literal["steps", "solved"] = "steps"
+    truncate: int | None = None

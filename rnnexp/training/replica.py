@@ -264,7 +264,9 @@ def _network(plan: Plan, dtype: str) -> keras.Model:
     # Three weights, three seeds: initialisers with equal seeds draw from the same numbers.
     kernel = GlorotUniform(seed=3 * plan.seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
-    return build_network(plan.task, cell, seed=3 * plan.seed + 2, segment=plan.segment)
+    return build_network(
+        plan.task, cell, seed=3 * plan.seed + 2, segment=plan.segment, truncate=plan.truncate
+    )
 
 
 def _model(plan: Plan, network: keras.Model) -> RecordingModel:
@@ -284,5 +286,9 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
 
 def _measurer(plan: Plan) -> Measurer:
     batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
-    twin = _network(plan, "float64")
-    return Measurer(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap, plan.probes)
+    # What is measured is the whole gradient, and beside it what is cut.
+    twin = _network(dataclasses.replace(plan, truncate=None), "float64")
+    truncated = None if plan.truncate is None else _network(plan, "float64")
+    return Measurer(
+        twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap, plan.probes, truncated
+    )

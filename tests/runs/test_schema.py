@@ -25,6 +25,7 @@ VALID: dict[str, Any] = {
     "device": "auto",
     "jit": True,
     "shards": "auto",
+    "truncate": None,
     "segment": None,
     "steps_per_execution": 10,
     "record": {"every": 1},

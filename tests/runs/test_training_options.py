@@ -7,6 +7,9 @@ from rnnexp.runtime.checks import ArgumentError
 
 REFUSED = [
     (["stop=soon"], "stop: expected one of steps, solved, received 'soon'"),
+    (["truncate=0"], "truncate: expected an integer of at least 1, received 0"),
+    (["truncate=100"], "truncate: expected null or less than 100, the steps of a sequence, received 100"),
+    (["truncate=20", "segment=10"], "segment: expected null together with truncate, received 10"),
     (["stop=solved", "task=characters"], "stop: expected steps for this task, which has no criterion"),
 ]
 
