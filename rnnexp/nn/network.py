@@ -19,6 +19,7 @@ def build_network(
     seed: int,
     segment: int | None = None,
     truncate: int | None = None,
+    any_length: bool = False,
 ) -> keras.Model:
     """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
 
@@ -31,6 +32,7 @@ def build_network(
             their own, which have to be others: initialisers with equal seeds draw from the same numbers.
         segment: Of `rnnexp.RNN`.
         truncate: Of `rnnexp.RNN`.
+        any_length: Whether the network takes sequences of any length, and not of T alone.
     """
     dtype = cell.compute_dtype
     recurrent = RNN(
@@ -45,5 +47,5 @@ def build_network(
     readout = keras.layers.Dense(
         task.output_size, kernel_initializer=kernel_initializer, name=READOUT, dtype=dtype
     )
-    inputs = keras.Input((task.time_steps, task.input_size), dtype=dtype)
+    inputs = keras.Input((None if any_length else task.time_steps, task.input_size), dtype=dtype)
     return keras.Model(inputs, readout(recurrent(inputs)), name="network")

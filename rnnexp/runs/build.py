@@ -5,7 +5,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,7 +13,8 @@ from rnnexp import tracking
 from rnnexp.nn import activations
 from rnnexp.probes import catalogue
 from rnnexp.probes.probe import Probe
-from rnnexp.runs import heuristics, permissions, schema
+from rnnexp.runs import permissions, schema
+from rnnexp.runs import training_options as options
 from rnnexp.runs.composition import compose, not_chosen, plain, plugins_typed
 from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
@@ -22,8 +23,7 @@ from rnnexp.runs.run_folder import check_root
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
-from rnnexp.runtime.device import check_device, gpu_count
-from rnnexp.tasks import Task
+from rnnexp.runtime.device import check_device
 from rnnexp.tracking.address import without_login
 from rnnexp.training.config import Plan
 
@@ -173,7 +173,9 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     Raises:
         ArgumentError: A constructor refused its arguments, or two of them do not fit.
     """
-    seed, task = values["seed"], _build("task", values, seq_len=values["seq_len"])
+    seed = values["seed"]
+    task = _build("task", _without_lengths(values), seq_len=values["seq_len"])
+    lengths, truncate = options.lengths(values, task), options.truncate(values, task.time_steps)
     plan = Plan(
         task=task,
         cell=_build("cell", values),
@@ -182,8 +184,10 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         optimizer=_build("optimizer", values),
         regularizer=_build("regularizer", values),
         phase=_build("phase", values),
-        stop=_stop(values["stop"], task),
-        truncate=_truncate(values, task.time_steps),
+        stop=options.stop(values, task),
+        truncate=truncate,
+        lengths=lengths,
+        evaluate_at=options.evaluated(values),
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
@@ -192,8 +196,8 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         dtype=values["dtype"],
         device=values["device"],
         jit=values["jit"],
-        shards=_shards(values),
-        segment=_segment(values, task.time_steps),
+        shards=options.shards(values),
+        segment=options.segment(values, task.time_steps, whole=truncate is not None or lengths is not None),
         steps_per_execution=values["steps_per_execution"],
         record_every=values["record"]["every"],
         probe_every=values["probe"]["every"],
@@ -216,56 +220,11 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def _stop(stop: Literal["steps", "solved"], task: Task) -> Literal["steps", "solved"]:
-    """Return when training ends.
-
-    Raises:
-        ArgumentError: It would be where the task is solved, and nothing says when that is.
-    """
-    if stop == "solved" and task.criterion is None:
-        expected = "steps for this task, which has no criterion by which it would be solved"
-        raise ArgumentError("stop", expected, stop)
-    return stop
-
-
-def _shards(values: Mapping[str, Any]) -> int:
-    """Return the parts of a batch.
-
-    Raises:
-        ArgumentError: They would not be equal.
-    """
-    asked, batch_size = values["shards"], values["batch_size"]
-    if asked == "auto":
-        on_gpu = values["device"] != "cpu" and gpu_count() > 0
-        return 1 if on_gpu else heuristics.parts_of_batch(batch_size, values["units"])
-    if batch_size % asked != 0:
-        raise ArgumentError("shards", f"auto or a divisor of {batch_size}, the batch_size", asked)
-    return asked
-
-
-def _truncate(values: Mapping[str, Any], time_steps: int) -> int | None:
-    """Return the steps after which the gradient is cut.
-
-    Raises:
-        ArgumentError: They are no fewer than the sequence has, or the scan is to keep segments.
-    """
-    truncate = values["truncate"]
-    if truncate is None:
-        return None
-    if truncate >= time_steps:
-        raise ArgumentError("truncate", f"null or less than {time_steps}, the steps of a sequence", truncate)
-    if values["segment"] is not None:
-        raise ArgumentError("segment", "null together with truncate", values["segment"])
-    return truncate
-
-
-def _segment(values: Mapping[str, Any], time_steps: int) -> int | None:
-    """Return the segment asked for, else the one that the shape calls for."""
-    if values["segment"] is not None:
-        return values["segment"]
-    if values["truncate"] is not None:
-        return None
-    return heuristics.segment_length(time_steps, values["batch_size"], values["units"], values["dtype"])
+def _without_lengths(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values with what the task's constructor takes of the task."""
+    if not isinstance(values.get("task"), Mapping):
+        return values
+    return {**values, "task": options.task_nodes(values["task"], values["plugins"]).constructed}
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:

@@ -151,7 +151,7 @@ def _summary(
         ratio_high=end.gradient.ratio_high,
         learning_verdict=verdicts.learning,
         words=words,
-        notes=(*_notes(result, verdicts), *_stopping(plan, result)),
+        notes=(*_notes(result, verdicts), *_stopping(plan, result), *_at_lengths(result)),
         seconds=seconds,
         steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,
         figures=figures,
@@ -159,6 +159,14 @@ def _summary(
         open_command=tracker.open_command,
         status="finished",
     )
+
+
+def _at_lengths(result: Result) -> tuple[str, ...]:
+    """What the trained network scores at other lengths."""
+    if not result.at_lengths:
+        return ()
+    errors = ", ".join(f"{each.score.error:.2%} at {each.task.seq_len:,}" for each in result.at_lengths)
+    return (f"error at other lengths: {errors}",)
 
 
 def _stopping(plan: Plan, result: Result) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ _ADDED = frozenset({"regularizer", "phase"})
 _ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None}
 """Top-level keys that came later, with the defaults at which they change no hash."""
 
+_ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {"task": {"length": None, "evaluate_at": []}}
+"""Group -> fields that came later, with the defaults at which they change no hash."""
+
 _OURS = ("rnnexp.", "keras.")
 
 _FORMER_MODULES = {
@@ -58,7 +61,7 @@ def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
     for group, node in identity(config).items():
         if not isinstance(node, Mapping) or node.get("name") not in _CLASSES.get(group, {}).values():
             continue
-        fields = {key: value for key, value in config[group].items() if key != "_target_"}
+        fields = _fields(group, config[group])
         former[group] = {"_target_": _former_target(group, node["name"], config[group]["_target_"]), **fields}
     return {key: value for key, value in former.items() if not _is_added_default(key, _named(key, value))}
 
@@ -71,8 +74,15 @@ def _named(group: str, node: Any) -> Any:
     module, _, kind = str(node["_target_"]).rpartition(".")
     ours = f"{module}.".startswith(_OURS)
     name = _CLASSES.get(group, {}).get(kind, node["_target_"]) if ours else node["_target_"]
-    fields = {key: _content(key, value) for key, value in node.items() if key != "_target_"}
-    return {"name": name, **fields}
+    return {"name": name, **{key: _content(key, value) for key, value in _fields(group, node).items()}}
+
+
+def _fields(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a constructor was given, without what was added later and is left at its default."""
+    added, absent = _ADDED_FIELDS.get(group, {}), object()
+    return {
+        key: value for key, value in node.items() if key != "_target_" and added.get(key, absent) != value
+    }
 
 
 def _content(key: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ from rnnexp.optim.clipping import Clip
 from rnnexp.optim.optimizers import Optimizer
 from rnnexp.optim.regularizers import Regularizer
 from rnnexp.probes.probe import Probe
-from rnnexp.tasks import Task
+from rnnexp.tasks import Lengths, Task
 from rnnexp.training.phases import PhaseSpec
 
 
@@ -48,6 +48,8 @@ class Plan:
         stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
             validation that finds the task solved, after `train_steps` at the latest.
         truncate: K of truncated back-propagation; None: the gradient goes back to the first step.
+        lengths: Of the batches; None: all have that of `task`. Looks and validations are at that one.
+        evaluate_at: The task at other lengths, at which the trained network is scored.
     """
 
     task: Task
@@ -79,3 +81,10 @@ class Plan:
     phase: PhaseSpec
     stop: Literal["steps", "solved"] = "steps"
     truncate: int | None = None
+    lengths: Lengths | None = None
+    evaluate_at: tuple[Task, ...] = ()
+
+    @property
+    def recorded_steps(self) -> int:
+        """T of the tensors that are trained on, which the record of a training step has."""
+        return self.task.time_steps if self.lengths is None else self.lengths.time_steps

@@ -19,7 +19,7 @@ from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.training import checkpoint
 from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
 from rnnexp.training.config import Plan
-from rnnexp.training.evaluation import Evaluator
+from rnnexp.training.evaluation import Evaluator, Score, score_at
 from rnnexp.training.model import RecordingModel
 from rnnexp.training.phases import PhaseRun
 from rnnexp.training.record import History, Recorded
@@ -68,6 +68,7 @@ class Result:
         steps_taken: Updates. A run that diverged took a few more before that was noticed.
         solved_at: Updates after which the task was solved; None where it was not, or where nobody asked
             before the end (`Plan.stop`).
+        at_lengths: What the weights at the end score at other lengths, the shortest first.
         clip_metrics: What the clip records of its state, by the names of metrics.
         phase_metrics: What the phase before the task measured before and after it, likewise.
     """
@@ -82,6 +83,7 @@ class Result:
     clip_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     phase_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     solved_at: int | None = None
+    at_lengths: tuple[Score, ...] = ()
 
 
 class Replica:
@@ -116,6 +118,7 @@ class Replica:
         self._evaluator = Evaluator(self.network, plan.task, plan.seed, validated_by_xla)
         self._validations: list[Validated] = []
         self._measurements: list[Measurement] = []
+        self._at_lengths: tuple[Score, ...] = ()
         self._spectra = SpectrumHistory.empty(plan.units)
         self.callback = self._callback(None)
 
@@ -168,6 +171,7 @@ class Replica:
             clip_metrics=self.plan.clip.metrics([value.numpy() for value in self.model.clip_state]),
             phase_metrics={} if self.phase is None else self.phase.metrics(),
             solved_at=self.solved_at,
+            at_lengths=self._at_lengths,
         )
 
     def begin(self, resume: bool) -> None:
@@ -193,6 +197,10 @@ class Replica:
             # One that goes on from a checkpoint of the last step may have this validation already.
             self._validations = [done for done in self._validations if done.step < self.steps_taken]
             self._validate(None)
+        if not self.diverged:
+            self._at_lengths = score_at(
+                self.network, self.plan.evaluate_at, self.plan.seed, self.plan.validation_sequences
+            )
 
     def save(self) -> None:
         """Write the checkpoint, where the plan has any."""
@@ -264,9 +272,9 @@ def _network(plan: Plan, dtype: str) -> keras.Model:
     # Three weights, three seeds: initialisers with equal seeds draw from the same numbers.
     kernel = GlorotUniform(seed=3 * plan.seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
-    return build_network(
-        plan.task, cell, seed=3 * plan.seed + 2, segment=plan.segment, truncate=plan.truncate
-    )
+    any_length = plan.lengths is not None or len(plan.evaluate_at) > 0
+    ways = {"segment": plan.segment, "truncate": plan.truncate, "any_length": any_length}
+    return build_network(plan.task, cell, seed=3 * plan.seed + 2, **ways)
 
 
 def _model(plan: Plan, network: keras.Model) -> RecordingModel:
@@ -275,7 +283,7 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
         network,
         plan.task.loss,
         plan.clip,
-        time_steps=plan.task.time_steps,
+        time_steps=plan.recorded_steps,
         rows=rows,
         shards=plan.shards,
         regularizer=plan.regularizer,

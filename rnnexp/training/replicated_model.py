@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from rnnexp.runtime import checks
-from rnnexp.tasks import Task
+from rnnexp.tasks import Lengths, Task
 from rnnexp.training.callback import RecordingCallback
 from rnnexp.training.data import Block, training_data
 from rnnexp.training.model import RecordingModel
@@ -141,7 +141,13 @@ class ReplicatedCallback(keras.callbacks.Callback):
 
 
 def replicated_data(
-    task: Task, seeds: Sequence[int], batch_size: int, start: int, stop: int, dtype: str, execution: int
+    task: Task | Lengths,
+    seeds: Sequence[int],
+    batch_size: int,
+    start: int,
+    stop: int,
+    dtype: str,
+    execution: int,
 ) -> tf.data.Dataset:
     """Return batches `start` .. `stop` - 1 of the training streams of `seeds`, as `training_data` does."""
     return tf.data.Dataset.zip(

@@ -109,7 +109,8 @@ class Trainer:
         plan, callbacks = self._plan, [replica.callback for replica in self.replicas]
         seeds = [replica.plan.seed for replica in self.replicas]
         execution = plan.steps_per_execution
-        data = replicated_data(plan.task, seeds, plan.batch_size, start, stop, plan.dtype, execution)
+        source = plan.task if plan.lengths is None else plan.lengths
+        data = replicated_data(source, seeds, plan.batch_size, start, stop, plan.dtype, execution)
         callback = ReplicatedCallback(self._model, callbacks, self._returned)
         try:
             # Signals wait for the next return to Python.
