@@ -44,15 +44,16 @@ class Arrays(dict[str, np.ndarray]):
         return int(self["end_step"]) > 0
 
 
-def read_arrays(path: Path, names: Iterable[str] | None = None) -> Arrays:
-    """Return the arrays of the file at `path`, those of `names` or all.
+def read_arrays(path: Path, names: Iterable[str] | None = None, also: Iterable[str] = ()) -> Arrays:
+    """Return the arrays of the file at `path`, those of `names` or all; and those of `also` that are there.
 
     Raises:
         ArgumentError: The file is not there, is damaged, or lacks one of `names`.
     """
     try:
         with path.open("rb") as file, np.load(file) as stored:
-            return Arrays({name: stored[name] for name in (stored.files if names is None else names)})
+            wanted = stored.files if names is None else [*names, *(set(also) & set(stored.files))]
+            return Arrays({name: stored[name] for name in wanted})
     except FileNotFoundError as error:
         raise ArgumentError(FILE, "the folder of a run, which holds this file", str(path.parent)) from error
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
