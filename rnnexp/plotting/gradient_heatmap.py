@@ -137,7 +137,7 @@ def _draw_levels(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) ->
 def _draw_marks(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> None:
     marks = [
         (np.isneginf(cells), _ZERO, "exactly zero"),
-        (np.isnan(cells), _NON_FINITE, "not finite"),
+        (np.isnan(cells) | np.isposinf(cells), _NON_FINITE, "not finite"),
     ]
     present = [(mask, colour, label) for mask, colour, label in marks if mask.any()]
     for mask, colour, _ in present:
