@@ -20,14 +20,13 @@ so that the states run on and no gradient leaves its chunk; only the first chunk
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import tensorflow as tf
 
 from rnnexp.nn import activations
-from rnnexp.nn.log_norm import log_norm
+from rnnexp.nn.adjoint_records import LogNorm, Vectors, recorder_of
 from rnnexp.nn.padding import is_step
 
 
@@ -199,7 +198,7 @@ class Recurrence(NamedTuple):
 
     def adjoint(self, states, direct, from_future, taps) -> Adjoint:
         """Go back from the last step to the first; arguments as `Steps.adjoint`."""
-        recorders = [_recorder(tap, states) for tap in taps]
+        recorders = [recorder_of(tap, states) for tap in taps]
         ends = (self._begin, self.truncate)
         backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders, *ends)
         deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
@@ -229,9 +228,7 @@ def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
 class _Backward:
     """The loop from t = T to the step `begin`: g_t, delta_t and what `recorders` keep of them."""
 
-    def __init__(
-        self, direct, slopes, recurrent_kernel, recorders: "list[LogNorm | Vectors]", begin, truncate
-    ):
+    def __init__(self, direct, slopes, recurrent_kernel, recorders: list[LogNorm | Vectors], begin, truncate):
         self.begin = begin
         self.truncate = truncate
         self.direct = direct
@@ -262,92 +259,3 @@ class _Backward:
         if self.truncate is not None:
             to_past = tf.where((time_steps - t) % self.truncate == 0, tf.zeros_like(to_past), to_past)
         return t - 1, to_past, deltas.write(t, delta), kept
-
-
-class Vectors(NamedTuple):
-    """g_t = dL/dh_t and delta_t = dL/da_t of every step of a loop, as they are.
-
-    Attributes:
-        like: A state, (B, H).
-        missing: What stands where there is no step.
-    """
-
-    like: tf.Tensor
-    missing: float = 0.0
-
-    def array(self, time_steps) -> tf.TensorArray:
-        """An empty array for one `partial` a step."""
-        return tf.TensorArray(self.like.dtype, size=time_steps, element_shape=(2, *self.like.shape))
-
-    def partial(self, g: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
-        """Both, (2, B, H)."""
-        return tf.stack([g, delta])
-
-    def record(self, partials: tf.Tensor) -> tf.Tensor:
-        """Those of all steps, (T, 2, B, H)."""
-        return partials
-
-
-def _recorder(tap: tf.Tensor, states: tf.Tensor) -> "LogNorm | Vectors":
-    """What keeps of every step that which `tap` asks for by its shape."""
-    return Vectors(states[0]) if tap.shape.rank == 4 else LogNorm.of(tap, states)
-
-
-class LogNorm:
-    """ln ||g_t|| for every step of a loop, without over- or underflow of the squares.
-
-    In the loop only the squares are summed, along one axis; logarithm and remaining sum follow once for all
-    steps. float32 is squared in float64, whose exponent range holds every square; of float64 the logarithms
-    are kept, from `rnnexp.nn.log_norm`.
-    """
-
-    missing = -math.inf
-    """What stands where there is no step."""
-
-    def __init__(self, axis: int, size: int | None, dtype: tf.DType):
-        self.axis = axis
-        self.size = size
-        self.wide = dtype == tf.float64
-
-    @classmethod
-    def of(cls, tap: tf.Tensor, states: tf.Tensor) -> "LogNorm":
-        """The norm that `tap` asks for: (T,) over batch and units, (T, B) of every sample."""
-        per_sample = tap.shape.rank == 2
-        return cls(axis=1 if per_sample else 0, size=states.shape[1 if per_sample else 2], dtype=states.dtype)
-
-    def array(self, time_steps) -> tf.TensorArray:
-        """An empty array for one `partial` a step."""
-        return tf.TensorArray(tf.float64, size=time_steps, element_shape=(self.size,))
-
-    def partial(self, g: tf.Tensor, delta: tf.Tensor | None = None) -> tf.Tensor:
-        """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""
-        if self.wide:
-            return 2 * log_norm(g, [self.axis])
-        squares = tf.square(tf.cast(g, tf.float64))
-        return tf.reduce_sum(squares, axis=1) if self.axis == 1 else _sum_of_rows(squares)
-
-    def record(self, partials: tf.Tensor) -> tf.Tensor:
-        """ln ||g_t|| from the partial sums of all steps: (T, B) per sample, else (T,)."""
-        if self.axis == 1:
-            return (partials if self.wide else tf.math.log(partials)) / 2
-        if self.wide:
-            return tf.reduce_logsumexp(partials, axis=1) / 2
-        return tf.math.log(tf.reduce_sum(partials, axis=1)) / 2
-
-
-_HALVINGS = 6  # each doubles the code that XLA makes of the sum
-
-
-def _sum_of_rows(rows: tf.Tensor) -> tf.Tensor:
-    """sum_b rows (B, H) -> (H,), the lower half added to the upper again and again.
-
-    XLA vectorises additions, but not a reduction that it has fused with what follows: in the backward loop
-    this sum costs a fraction of `tf.reduce_sum`. It is the more exact one, too.
-    """
-    size = rows.shape[0]
-    for _ in range(_HALVINGS):
-        if size is None or size % 2 == 1:
-            break
-        size //= 2
-        rows = rows[:size] + rows[size:]
-    return tf.reduce_sum(rows, axis=0)

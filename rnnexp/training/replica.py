@@ -198,9 +198,8 @@ class Replica:
             self._validations = [done for done in self._validations if done.step < self.steps_taken]
             self._validate(None)
         if not self.diverged:
-            self._at_lengths = score_at(
-                self.network, self.plan.evaluate_at, self.plan.seed, self.plan.validation_sequences
-            )
+            plan = self.plan
+            self._at_lengths = score_at(self.network, plan.evaluate_at, plan.seed, plan.validation_sequences)
 
     def save(self) -> None:
         """Write the checkpoint, where the plan has any."""
@@ -251,9 +250,8 @@ class Replica:
 
     def _validate_on_the_way(self) -> None:
         """Score some sequences, or all where these are under the criterion at which training ends."""
-        plan = self.plan
-        score = self._evaluator.evaluate(plan.validation_sequences)
-        if plan.stop == "solved" and is_under(score.error, plan.task.criterion):
+        score = self._evaluator.evaluate(self.plan.validation_sequences)
+        if self.plan.stop == "solved" and is_under(score.error, self.plan.task.criterion):
             score = self._evaluator.evaluate(None)
         self._add(score)
         if self.solved_at is not None:
