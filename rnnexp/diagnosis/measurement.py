@@ -119,7 +119,7 @@ class Measurer:
         probes: Sequence[Probe[Any]] = (),
         truncated: keras.Model | None = None,
     ):
-        self._truncation = truncated and TruncationProbe(twin, truncated, loss_kind, batch)
+        self._truncation = None if truncated is None else TruncationProbe(twin, truncated, loss_kind, batch)
         self._probes = (*catalogue.PROBES, *probes)
         self._rollout = Rollout(twin, spec, activation, loss_kind, batch, bootstrap)
 
@@ -141,5 +141,5 @@ class Measurer:
         predictions = predict(
             trajectory, found.gradient, found.lyapunov, found.spectrum, variances, untrained=step == 0
         )
-        bias = self._truncation and self._truncation.measure(weights)
+        bias = None if self._truncation is None else self._truncation.measure(weights)
         return dataclasses.replace(found, predictions=predictions, truncation=bias)

@@ -248,14 +248,20 @@ class _Backward:
         )
         each = zip(self.recorders, kept, strict=True)
         records = [recorder.record(array.stack()) for recorder, array in each]
-        return deltas.stack(), to_initial, records
+        return deltas.stack(), self._kept_at(time_steps - self.begin, to_initial), records
+
+    def _kept_at(self, left, from_future: tf.Tensor) -> tf.Tensor:
+        """Return what goes back over the border after which `left` steps lie, 0 where it is cut."""
+        if self.truncate is None:
+            return from_future
+        cut = tf.logical_and(left % self.truncate == 0, left > 0)
+        return tf.where(cut, tf.zeros_like(from_future), from_future)
 
     def _step(self, time_steps, t, from_future, deltas, kept):
+        # Here, not after the matrix product: with the elementwise one XLA makes a single kernel of it.
+        from_future = self._kept_at(time_steps - 1 - t, from_future)
         g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
         delta = self.slopes(t) * g
         each = zip(self.recorders, kept, strict=True)
         kept = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
-        to_past = tf.matmul(delta, self.transposed)
-        if self.truncate is not None:
-            to_past = tf.where((time_steps - t) % self.truncate == 0, tf.zeros_like(to_past), to_past)
-        return t - 1, to_past, deltas.write(t, delta), kept
+        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), kept

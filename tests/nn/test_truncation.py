@@ -111,6 +111,17 @@ def test_states_run_on_over_the_cuts():
     np.testing.assert_array_equal(plain, cut)
 
 
+@pytest.mark.parametrize(("truncate", "reaches"), [(4, True), (11, False), (20, True)])
+def test_the_initial_state_is_before_the_first_step(truncate, reaches):
+    """T = 11: of chunks of 4 the first one has 3 steps and no border before it; a chunk of 11 has one."""
+    begin = tf.constant(np.full((B, H), 0.3))
+    layer = RNN(CELLS["tanh"], return_sequences=True, truncate=truncate, dtype="float64")
+    with tf.GradientTape() as tape:
+        tape.watch(begin)
+        loss = tf.reduce_sum(WANTED * layer(X, initial_state=begin))
+    assert bool(tf.reduce_any(tape.gradient(loss, begin) != 0)) == reaches
+
+
 def test_segments_are_not_cut():
     with pytest.raises(ArgumentError, match="segment: expected None together with truncate"):
         RNN(ElmanCell(2), segment=3, truncate=3)
