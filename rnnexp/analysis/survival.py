@@ -8,7 +8,7 @@ solve it is censored: it says that more steps than its budget are needed, and no
 
 import math
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -53,7 +53,7 @@ def median_steps(train_steps: np.ndarray, solved: np.ndarray) -> Median:
         return Median(math.nan, math.nan, math.nan)
     # A run that is censored at the step at which another solves was still under way there.
     sample = stats.CensoredData(uncensored=train_steps[solved], right=train_steps[~solved])
-    survival = stats.ecdf(sample).sf
+    survival: Any = stats.ecdf(sample).sf
     with warnings.catch_warnings():  # log(-log S) is infinite where S is 1 or 0: no end is known there
         warnings.simplefilter("ignore", RuntimeWarning)
         ends = survival.confidence_interval(_CONFIDENCE, method="log-log")

@@ -142,11 +142,11 @@ class RNN(keras.layers.RNN):
         """Run the recurrence in Keras' loop, with taps where somebody records."""
         record, zeros = recording.current(), zero_taps(sequences, initial_state)
         opened = [] if record is None else record.open(_size(sequences, 1), _size(sequences, 0), len(zeros))
-        untapped = record is None or all(tap is None for tap in opened)
+        untapped = all(tap is None for tap in opened)
         if untapped and self.truncate is None:
             return super().inner_loop(sequences, initial_state, mask, training)
         mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
-        if untapped:
+        if record is None or untapped:
             nothing = [None] * len(zeros)
             return tapped_loop(self, nothing, sequences, initial_state, mask, training, self.truncate).result
         if record.outputs_only:

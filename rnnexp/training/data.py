@@ -54,7 +54,7 @@ def stacked(batches: Sequence[Batch | Padded], length: int, dtype: str) -> Block
     if not isinstance(first, Padded):
         return Block(x, y, filled)
     firsts = np.zeros(length, np.int32)
-    firsts[: len(batches)] = [batch[2] for batch in batches]
+    firsts[: len(batches)] = [batch.first for batch in batches if isinstance(batch, Padded)]
     return PaddedBlock(x, y, filled, firsts)
 
 

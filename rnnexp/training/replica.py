@@ -7,6 +7,7 @@ the state of the one that was stopped, and looking at it leaves no trace in it.
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -136,8 +137,7 @@ class Replica:
     def solved_at(self) -> int | None:
         """Updates after which the task was solved; None where it was not, or where that ends no training.
 
-        A validation on all sequences decides, as of the verdict solved. A checkpoint holds the validations,
-        and with them this.
+        A validation on all sequences decides, as of the verdict solved. A checkpoint holds it.
         """
         if self.plan.stop != "solved":
             return None
@@ -271,7 +271,7 @@ def _network(plan: Plan, dtype: str) -> keras.Model:
     kernel = GlorotUniform(seed=3 * plan.seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
     any_length = plan.lengths is not None or len(plan.evaluate_at) > 0
-    ways = {"segment": plan.segment, "truncate": plan.truncate, "any_length": any_length}
+    ways: dict[str, Any] = {"segment": plan.segment, "truncate": plan.truncate, "any_length": any_length}
     return build_network(plan.task, cell, seed=3 * plan.seed + 2, **ways)
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_of_a_gradient_of_zero_there_is_no_direction():
 
 
 def test_words_name_what_is_left():
-    cut = {"truncate": 20, "truncation_norm_ratio": 0.31, "truncation_cosine": 0.84}
+    cut: dict[str, Any] = {"truncate": 20, "truncation_norm_ratio": 0.31, "truncation_cosine": 0.84}
     said = [text for text, _ in describe(dataclasses.replace(VANISHING, **cut))]
     expected = "what is left has 0.31 of the norm of the whole gradient, and a cosine of 0.840 with it."
     assert f"Training cuts the gradient every 20 steps: {expected}" in said

@@ -41,6 +41,7 @@ def test_a_plan_holds_the_task_at_every_length(task):
     more = ["task.length=[50,200]", "task.evaluate_at=[500,300]", "segment=null"]
     plan = compose_job(["tracking=none", f"task={task}", *own, *more]).plan
     usual = compose_job(["tracking=none", f"task={task}", *own]).plan
+    assert plan.lengths is not None
     assert plan.lengths.at(100).time_steps == plan.task.time_steps == usual.task.time_steps
     assert plan.lengths.at(100).floor_loss == usual.task.floor_loss
     assert [each.seq_len for each in plan.evaluate_at] == [300, 500]

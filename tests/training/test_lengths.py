@@ -50,9 +50,10 @@ def test_a_padded_step_is_the_step_without_padding(task):
     assert np.isnan(found.log_norms[:, :3]).all()
 
 
+LENGTHS = Lengths(10, 14, TemporalOrder)
 PLAN = small_plan(
     task=TemporalOrder(12),
-    lengths=Lengths(10, 14, TemporalOrder),
+    lengths=LENGTHS,
     evaluate_at=tuple(map(TemporalOrder, AT)),
     probe_every=100,
     validation_every=100,
@@ -62,14 +63,14 @@ PLAN = small_plan(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    silent = Observer(*(lambda _: None for _ in range(3)), on_checkpoint=lambda: None)
+    silent = Observer(lambda _: None, lambda _: None, lambda _: None, lambda: None)
     trainer = Trainer([Member(PLAN, tmp_path_factory.mktemp("run") / "state.npz", silent)], Interruption())
     return trainer.run([False])[0], trainer.replicas[0]
 
 
 def test_the_record_has_the_longest_length(trained):
     kept = trained[0].history.kept
-    drawn = [PLAN.lengths.drawn(0, "train", index) for index in range(12)]
+    drawn = [LENGTHS.drawn(0, "train", index) for index in range(12)]
     assert kept.log_norms.shape == (12, 14)
     assert np.isfinite(kept.log_norms).sum(axis=1).tolist() == drawn
 
