@@ -1,18 +1,6 @@
 """One run, or a sweep with -m: python run.py activation=relu seq_len=200."""
 
-import sys
-
-import hydra
-from omegaconf import DictConfig
-
-from rnnexp import cli
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(config: DictConfig) -> None:
-    """Hand the composed configuration over."""
-    cli.run(config)
-
+from rnnexp.__main__ import main
 
 if __name__ == "__main__":
-    cli.start(sys.argv[1:], main)
+    main()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rnnexp.runtime.device import import_tensorflow
-from rnnexp.sweep.resources import thread_limits
+from rnnexp.sweeps.resources import thread_limits
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -27,7 +27,7 @@ _MLFLOW = ("mlflow", "mlflow.store.tracking.sqlalchemy_store")
 
 def sweep() -> None:
     """Be `run.py` with every job of its sweep timed."""
-    from rnnexp.sweep import launcher
+    from rnnexp.sweeps import launcher
 
     launcher.PRELOADED.append("benchmarks.timed_server")
     _run()

@@ -9,7 +9,7 @@ from benchmarks.stopwatch import Stopwatch
 from rnnexp import tracking
 from rnnexp.diagnosis import measurement
 from rnnexp.runs import finish
-from rnnexp.sweep import launcher
+from rnnexp.sweeps import launcher
 from rnnexp.training import evaluation, trainer
 
 BUILDING, LOOKS, VALIDATION, FIGURES = "building", "looks", "the validation", "figures"

@@ -22,7 +22,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="local", node=LocalLau
 
 
 class LocalLauncher(Launcher):
-    """One process a job, on this machine (`rnnexp.sweep.launcher`)."""
+    """One process a job, on this machine (`rnnexp.sweeps.launcher`)."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over; a process of its own gets a job, and no function of the main module."""
@@ -31,7 +31,7 @@ class LocalLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Do all jobs; what became of each is in the folder of the sweep."""
         # Only here: whoever asks for help, or has mistyped a key, has not waited for it.
-        from rnnexp.sweep.launcher import launch
+        from rnnexp.sweeps.launcher import launch
 
         loader: Any = self._context.config_loader
         launch(self._config, loader, job_overrides, initial_job_idx)

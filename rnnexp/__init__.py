@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from rnnexp.runtime.extras import explained
+
 if TYPE_CHECKING:
     from rnnexp import tasks, theory
     from rnnexp.analysis import load_runs
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from rnnexp.nn.elman_cell import ElmanCell
     from rnnexp.nn.recurrent import RNN
     from rnnexp.optim import clipping
+    from rnnexp.python.calls import run, sweep
+
+__version__ = "0.1.0"
 
 _HOMES = {
     "ElmanCell": "rnnexp.nn.elman_cell",
@@ -32,6 +37,8 @@ _HOMES = {
     "gradient_flow": "rnnexp.diagnosis.keras_models",
     "jacobian": "rnnexp.diagnosis.keras_models",
     "load_runs": "rnnexp.analysis",
+    "run": "rnnexp.python.calls",
+    "sweep": "rnnexp.python.calls",
     "lyapunov": "rnnexp.diagnosis.keras_models",
     "sensitivity": "rnnexp.diagnosis.keras_models",
 }
@@ -54,31 +61,33 @@ __all__ = [
     "jacobian",
     "load_runs",
     "lyapunov",
+    "run",
     "sensitivity",
+    "sweep",
     "tasks",
     "theory",
 ]
 
 
 class _PublicModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Lets `import rnnexp.clipping` find the module in its room."""
+    """Makes `import rnnexp.clipping` import the module `rnnexp.optim.clipping`, and others likewise."""
 
     def find_spec(
         self, fullname: str, path: object = None, target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Return how to load a public module that lies in a room, None for any other name."""
+        """Return the spec of a public module that lies in a subpackage, None for any other name."""
         package, _, name = fullname.rpartition(".")
         home = _MODULES.get(name, fullname) if package == "rnnexp" else fullname
         return None if home == fullname else importlib.machinery.ModuleSpec(fullname, self, origin=home)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        """Return the module of the room itself, so that there is one of each class."""
+        """Return the module of the subpackage itself, so that its classes exist once."""
         module = importlib.import_module(str(spec.origin))
         self._own_spec = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave the module as its room made it."""
+        """Do nothing: the module has been executed under its own name."""
         module.__spec__ = self._own_spec
 
 
@@ -86,10 +95,11 @@ sys.meta_path.append(_PublicModules())
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(_MODULES[name])
+    with explained():
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        if name in _MODULES:
+            return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'rnnexp' has no attribute {name!r}")
 
 

@@ -1,50 +1,69 @@
-"""What a command line asks for: checked before anything is made for it, then handed over."""
+"""The command line of `run.py`: checked first, then executed as a run, a sweep or a preview."""
 
+import dataclasses
 import itertools
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from rnnexp.runs.arguments import Arguments, read_arguments
-from rnnexp.runs.build import alone, check_job, compose_job, compose_jobs, make_jobs
+from rnnexp.runs.build import alone, compose_job, compose_jobs, make_jobs
 from rnnexp.runs.composition import axes, compose, one_by_one, parse
 from rnnexp.runs.job import Job
+from rnnexp.runs.job_checks import check_job
 from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
+from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
+from rnnexp.runtime.secrets import as_handed_over, handed_over, without_login
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweep.job import run_in_sweep
-from rnnexp.sweep.request import Request, key_of
-from rnnexp.sweep.resources import cores, default_workers
+from rnnexp.sweeps.job import run_in_sweep
+from rnnexp.sweeps.request import Request, key_of
+from rnnexp.sweeps.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
+from rnnexp.tracking.upload import UNSENT
+from rnnexp.treat import report
 
-UNSENT = 3
-"""The exit code of a command that trained and whose records MLflow did not take."""
+
+def main(arguments: Sequence[str]) -> None:
+    """Do what a command line asks for."""
+    start(arguments, hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run))
 
 
 def start(arguments: Sequence[str], main: Callable[[], object]) -> None:
-    """Check a command line, then do what it asks for; `main` is Hydra's way to `run`."""
+    """Check a command line, then execute it; `main` is Hydra's entry point, which calls `run`."""
     request = check(arguments)
     if request is not None and request.first.config["dry_run"]:
         _preview(request)
-    elif request is not None and request.sweeping:
-        _supervise(request, main)
     else:
-        sys.argv[1:] = read_arguments(arguments).typed
-        main()
+        with handed_over(None if request is None else _configured_address(request.first)):
+            if request is not None and request.sweeping:
+                _supervise(request, main)
+            asked = read_arguments(arguments)
+            typed = dataclasses.replace(asked, overrides=tuple(as_handed_over(asked.overrides))).typed
+            named = [f"hydra.help.app_name='{COMMAND}'"] if asked.shown == "help" else []
+            sys.argv[1:] = [*typed, *named]
+            main()
 
 
-# What prints is imported only where there is something to print: a refusal has not waited for it.
+def _configured_address(job: Job) -> str | None:
+    """Return the address of the store if the configuration names it: Hydra may write that down."""
+    return job.tracking.uri if job.config["tracking"].get("uri") is not None else None
+
+
+# Modules that print are imported inside the functions, so that a refused command line does not wait for them.
 
 
 def _preview(request: Request) -> None:
-    from rnnexp.sweep.preview import preview
+    from rnnexp.sweeps.preview import preview
 
     try:
         preview(request, lambda overrides: compose_job(overrides, request.menu))
@@ -53,7 +72,7 @@ def _preview(request: Request) -> None:
 
 
 def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
-    from rnnexp.sweep.supervision import supervise
+    from rnnexp.sweeps.supervision import supervise
 
     try:
         sys.exit(supervise(request, main))
@@ -61,21 +80,23 @@ def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
         sys.exit(128 + signal.SIGINT)
     except ArgumentError as error:
         refuse(error)
+    except OSError as error:
+        _end_by(error)
 
 
 def check(arguments: Sequence[str]) -> Request | None:
-    """Check a command line before anything is made for it; exit 2 with one sentence if it is wrong.
+    """Check a command line before anything is created; exit 2 with one sentence if it is wrong.
 
-    Every value of a sweep is checked, each with the first values of the others. What Hydra is asked to show
-    (`--help`, `--cfg`, `--info`) is composed and checked here first, too.
+    Every value of a sweep is checked, together with the first value of every other key. A configuration that
+    Hydra only shows (`--help`, `--cfg`, `--info`) is checked too.
 
     Returns:
-        The run or sweep that is asked for; None for what Hydra shows.
+        The requested run or sweep; None if Hydra only shows something.
     """
     try:
         asked = read_arguments(arguments)
         if asked.shown is None:
-            return _check(asked)
+            return request_of(asked)
         _check_shown(asked)
     except ArgumentError as error:
         refuse(error)
@@ -83,7 +104,7 @@ def check(arguments: Sequence[str]) -> Request | None:
 
 
 def _check_shown(asked: Arguments) -> None:
-    """Check what Hydra is to show: it composes the configuration, and sets up what that says of logging."""
+    """Check a configuration that Hydra only shows: Hydra composes it, and sets up its logging."""
     if asked.shown == "shell_completion" or not (asked.overrides or asked.menu.flags or asked.shown == "cfg"):
         return
     listed = axes([parse(argument) for argument in asked.overrides], asked.sweeping, asked.menu)
@@ -94,13 +115,18 @@ def _check_shown(asked: Arguments) -> None:
         compose(first, asked.menu)
 
 
-def _check(asked: Arguments) -> Request:
+def request_of(asked: Arguments) -> Request:
+    """Return the run or sweep that is asked for, all values of all keys checked.
+
+    Raises:
+        ArgumentError: One is wrong.
+    """
     overrides = [parse(argument) for argument in asked.overrides]
     config = compose([axis[0] for axis in axes(overrides, True, asked.menu)], asked.menu)
     sweeping = asked.sweeping or config.hydra.mode is RunMode.MULTIRUN
     params = config.hydra.sweeper.get("params") or {}
     if params and not sweeping:
-        expected = f"python run.py -m, as it sweeps {', '.join(params)}"
+        expected = f"{COMMAND} -m, as it sweeps {', '.join(params)}"
         raise ArgumentError("experiment", expected, config.hydra.runtime.choices.get("experiment"))
     listed = axes(
         [*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping, asked.menu
@@ -113,12 +139,14 @@ def _check(asked: Arguments) -> Request:
         jobs = compose_jobs(one, asked.menu)
         check_job(jobs[0])
         command_lines = [one] if len(jobs) == 1 else [alone(one, job.plan.seed) for job in jobs]
+    if jobs[0].config["treat"] and len(command_lines) + sweeping > 1:
+        raise ArgumentError("treat", "false for a sweep or several replicas", True)
     _check_machines(config, jobs[0])
     return _request(asked, command_lines, config, jobs[0], sweeping)
 
 
 def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
-    """Return the jobs that have every value of a sweep once, all of them checked.
+    """Return checked jobs in which every value of a sweep occurs at least once.
 
     Raises:
         ArgumentError: One is wrong, or two values of a key make the same run.
@@ -130,12 +158,14 @@ def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", "both")
     others = iter(jobs[1:])
     for axis in listed:
+        if key_of(axis[0]) == "tracking.uri" and len(axis) > 1 and axis != [*map(without_login, axis)]:
+            raise ArgumentError("tracking.uri", "one address, as it has a login", ",".join(axis))
         _check_distinct(axis, [jobs[0], *itertools.islice(others, len(axis) - 1)])
     return jobs
 
 
 def _check_distinct(axis: Sequence[str], jobs: Sequence[Job]) -> None:
-    """Raise `ArgumentError` if two values of a key make the same run: a sweep does it once."""
+    """Raise `ArgumentError` if two values of a key make the same run."""
     runs = {(job.config_hash, job.tracking.store) for job in jobs}
     if len(runs) < len(jobs) and jobs[0].resume is not False:
         expected = "values that make different runs, as the same run is done once (resume=false repeats it)"
@@ -160,7 +190,7 @@ def _request(
 
 
 def _workers(settings: DictConfig, launcher: str, jobs: int) -> int | None:
-    """Return how many jobs run at the same time; None where a cluster says that."""
+    """Return how many jobs run at the same time; None if a cluster decides that."""
     given = settings.workers
     if launcher == "basic" and given not in (None, 1):
         raise ArgumentError("launcher.workers", "1 with launcher=basic (launcher=joblib takes more)", given)
@@ -175,21 +205,28 @@ def _workers(settings: DictConfig, launcher: str, jobs: int) -> int | None:
 
 
 def _check_machines(config: DictConfig, job: Job) -> None:
-    """Refuse a SQLite store for jobs on several machines: its locks hold on one."""
+    """Refuse a SQLite store for jobs on several machines, since its locks work on one machine only."""
     launcher = config.hydra.launcher
     kind = launcher["_target_"].rpartition(".")[2]
     several = kind == "SlurmLauncher" or (
         kind == "RayLauncher" and launcher.ray.init.get("address") is not None
     )
+    address = _configured_address(job)
+    if kind == "RayLauncher" and several and address is not None and without_login(address) != address:
+        expected = (
+            "an address without a login, which the nodes take from MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        )
+        raise ArgumentError("tracking.uri", expected, address)
     if several and job.tracking.uri is not None and sqlite_path(job.tracking.uri) is not None:
         expected = "the address of a server, as the jobs run on several machines and a SQLite file serves one"
         raise ArgumentError("tracking.uri", expected, job.tracking.uri)
 
 
 def run(config: DictConfig) -> None:
-    """Run what Hydra composed.
+    """Run the job that Hydra composed.
 
-    Exits 2 on a wrong value, 3 where MLflow did not take all records, 128 + signal number when killed.
+    Exits 1 where the machine failed, 2 on a wrong value, 3 where MLflow did not take all records,
+    128 + signal number when killed.
     """
     settings = HydraConfig.get()
     if settings.mode is RunMode.MULTIRUN:
@@ -198,16 +235,29 @@ def run(config: DictConfig) -> None:
     try:
         jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
         check_job(jobs[0])
-        unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs)
+        folders: list[RunFolder] = []
+        unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs, opened=folders.append)
+        if jobs[0].config["treat"]:
+            report(folders)
     except Killed as killed:
         sys.exit(killed.exit_code)
     except ArgumentError as error:
         refuse(error)
+    except OSError as error:
+        _end_by(error)
     if unsent:
         sys.exit(UNSENT)
 
 
+def _end_by(error: OSError) -> NoReturn:
+    """End with one sentence and code 1, where the machine failed and no line of code: a full disk, say."""
+    place = f" ({error.filename})" if error.filename else ""
+    remedy = "mend that; then a sweep goes on by the same command, a run with resume=true"
+    print(f"{PROGRAM}: {error.strerror or error}{place}: {remedy}", file=sys.stderr)
+    sys.exit(1)
+
+
 def refuse(error: ArgumentError) -> NoReturn:
     """End with the one sentence and code 2."""
-    print(f"run.py: {error}", file=sys.stderr)
+    print(f"{PROGRAM}: {error}", file=sys.stderr)
     sys.exit(2)

@@ -1,29 +1,31 @@
-"""Run what a run recommends, and say which of it worked: `python -m rnnexp.treat RUN [--seeds 3]`."""
+"""Run what a run recommends, and say which of it worked: `treat=true`, or `rnnexp treat RUN [--seeds 3]`."""
 
 import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rnnexp.diagnosis.recommendations import merged
-from rnnexp.runs.build import PROJECT
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.places import COMMAND, command_line
 
 _FILE = "treatment.json"
+_SEEDS = 3
 
 
 class Tried(NamedTuple):
-    """A recommendation and what became of it.
+    """A recommendation and the result of its runs.
 
     Attributes:
-        overrides: What was typed in addition.
-        verdicts: `verdict.learning` of every run that ended with one, in the order of its folder.
-        runs: How many were begun.
+        overrides: The overrides that it adds.
+        verdicts: `verdict.learning` of every run that has one, in the order of the folders.
+        runs: How many runs were started.
     """
 
     overrides: tuple[str, ...]
@@ -39,25 +41,26 @@ class Tried(NamedTuple):
 def treat(
     folder: Path, seeds: int, launch: Callable[[Sequence[str]], object], most: int = 3
 ) -> Iterator[Tried]:
-    """Run the recommendations of a run, each with its seed and the next ones, and yield what became of each.
+    """Run the recommendations of a run, each with the seed of the run and the next ones; yield the results.
 
     Args:
         folder: Of the run.
-        seeds: Runs a recommendation.
-        launch: Runs a sweep, given the arguments of `python run.py`.
-        most: Recommendations, the first ones.
+        seeds: Number of runs for each recommendation.
+        launch: Runs a sweep with the arguments of `python run.py`.
+        most: How many recommendations to run, from the first on.
 
     Raises:
-        ArgumentError: The folder is of no run, or of one that recommends nothing.
+        ArgumentError: The folder is not that of a run, or the run has no recommendations.
     """
     state = RunFolder(folder).state()
     remedies = state.get("remedies")
-    if not remedies:
+    if not remedies or not {"overrides", "seed"} <= state.keys():
         raise ArgumentError("RUN", "the folder of a run that recommends something", str(folder))
     for number, overrides in enumerate(remedies[:most], start=1):
         out = folder.absolute() / "treatment" / str(number)
         listed = ",".join(str(state["seed"] + more) for more in range(seeds))
-        typed = merged(state["overrides"], [*overrides, f"seed={listed}", f"output_dir={out}"])
+        ours = (f"seed={listed}", f"output_dir={out}", "treat=false", "report=false")
+        typed = merged(state["overrides"], [*overrides, *ours])
         launch(["-m", *(override for override in typed if not override.startswith(("name=", "replicas=")))])
         yield Tried(tuple(overrides), tuple(_verdicts(out)), seeds)
 
@@ -70,28 +73,51 @@ def _verdicts(out: Path) -> Iterator[str]:
 
 
 def _launch(arguments: Sequence[str]) -> int:
-    print(f"python run.py {shlex.join(arguments)}", flush=True)
-    return subprocess.run([sys.executable, str(PROJECT / "run.py"), *arguments], check=False).returncode
+    print(f"{COMMAND} {shlex.join(arguments)}", flush=True)
+    return subprocess.run([*command_line(), *arguments], check=False).returncode
 
 
-def main(arguments: Sequence[str] | None = None, launch: Callable[[Sequence[str]], object] = _launch) -> int:
-    """Run the recommendations, print one line for each, keep them in treatment.json of the run's folder."""
-    parser = argparse.ArgumentParser(prog="python -m rnnexp.treat", description=__doc__)
+Launch = Callable[[Sequence[str]], object]
+"""Runs a sweep, given the arguments of `python run.py`."""
+
+
+def report(folders: Iterable[RunFolder], seeds: int = _SEEDS, launch: Launch = _launch) -> None:
+    """Treat runs, print one line for each recommendation, keep them in treatment.json of each run's folder.
+
+    A run that solved its task recommends nothing, and is told so.
+
+    Raises:
+        ArgumentError: A folder is of no run.
+    """
+    for folder in folders:
+        if folder.state().get("remedies") == []:
+            print("treat       nothing, as the run recommends nothing")
+            continue
+        found = list(treat(folder.path, seeds, launch))
+        print("\n".join(map(_line, found)))
+        StateFile(folder.path / _FILE).write({"tried": [tried._asdict() for tried in found]})
+
+
+def _line(tried: Tried) -> str:
+    others = ", ".join(verdict.replace("_", " ") for verdict in tried.verdicts if verdict != "solved")
+    note = f" (others: {others})" if others else ""
+    return f"{tried.solved} of {tried.runs} solved: {' '.join(tried.overrides)}{note}"
+
+
+def main(arguments: Sequence[str] | None = None, launch: Launch = _launch) -> int:
+    """Treat the run whose folder is given."""
+    parser = argparse.ArgumentParser(prog=f"{COMMAND} treat", description=__doc__)
     parser.add_argument("run", type=Path, help="the folder of a run")
-    parser.add_argument("--seeds", type=int, default=3, help="runs a recommendation")
+    parser.add_argument("--seeds", type=int, default=_SEEDS, help="runs a recommendation")
     chosen = parser.parse_args(arguments)
     try:
-        found = list(treat(chosen.run, chosen.seeds, launch))
+        report([RunFolder(chosen.run)], chosen.seeds, launch)
     except ArgumentError as error:
         print(error, file=sys.stderr)
         return 2
-    for tried in found:
-        others = ", ".join(verdict.replace("_", " ") for verdict in tried.verdicts if verdict != "solved")
-        note = f" (others: {others})" if others else ""
-        print(f"{tried.solved} of {tried.runs} solved: {' '.join(tried.overrides)}{note}")
-    StateFile(chosen.run / _FILE).write({"tried": [tried._asdict() for tried in found]})
     return 0
 
 
 if __name__ == "__main__":
+    output.protect()
     sys.exit(main())

@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 
 from rnnexp import cli
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.sweep import supervision
+from rnnexp.sweeps import supervision
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ TASKS = (
     "task: expected one of adding, characters, connected, copying, delayed_xor, digits, latch, narma10, "
     "parity, recall_real, series, temporal_order, words, received "
 )
-CLIPS = "clip: expected one of global_norm, none, norm, value, zclip, received "
+CLIPS = "clip: expected one of agc, autoclip, global_norm, none, norm, pascanu, value, zclip, received "
 LISTED = "expected values that can be listed, such as a,b or range(1,4), received "
 
 # A command line as a shell reads it, and how the sentence that it gets begins.
@@ -64,7 +64,10 @@ REFUSED = [
     ("init=zeros", "init: expected one of gaussian, glorot_uniform, identity, orthogonal, sparse, "),
     ("clip=hard", f"{CLIPS}'hard'"),
     ("optimizer=lamb", "optimizer: expected one of adam, rmsprop, sgd, received 'lamb'"),
-    ("cell=lsmt", "cell: expected one of conv_elman, elman, gru, leaky, lstm, received 'lsmt'"),
+    (
+        "cell=lsmt",
+        "cell: expected one of conv_elman, elman, gru, leaky, lstm (did you mean lstm?), received 'lsmt'",
+    ),
     ("cell.use_bias=3", "cell.use_bias: expected true or false, received 3"),
     ("cell=lstm cell.recurrent_activation=sig", "cell.recurrent_activation: expected one of tanh, relu, "),
     ("cell=gru cell.unit_forget_bias=true", "cell.unit_forget_bias: expected to come with cell=lstm, "),
@@ -86,6 +89,9 @@ REFUSED = [
     ),
     ("resume=again", "resume: expected true, false or null, received 'again'"),
     ("dry_run=1", "dry_run: expected true or false, received 1"),
+    ("treat=maybe", "treat: expected true or false, received 'maybe'"),
+    ("-m treat=true seed=0,1", "treat: expected false for a sweep or several replicas, received True"),
+    ("treat=true replicas=2", "treat: expected false for a sweep or several replicas, received True"),
     (
         "experiment=smoke_sweep",
         "experiment: expected python run.py -m, as it sweeps activation, seed, received 'smoke_sweep'",
@@ -113,7 +119,7 @@ REFUSED = [
     ("record.every=0.5", f"record.every: {AT_LEAST} 1, received 0.5"),
     ("validation.every=never", f"validation.every: {AT_LEAST} 1, received 'never'"),
     ("checkpoint.every=-1", f"checkpoint.every: {AT_LEAST} 0, received -1"),
-    ("dtype=float8", "dtype: expected one of float32, float64, received 'float8'"),
+    ("dtype=float8", "dtype: expected one of float32, float64 (did you mean float64?), received 'float8'"),
     ("clip=global_norm clip.threshold=0", f"clip.threshold: {POSITIVE}, received 0"),
     ("clip=global_norm clip.threshold=-1", f"clip.threshold: {POSITIVE}, received -1"),
     ("clip=value clip.threshold=nan", f"clip.threshold: {POSITIVE}, received nan"),

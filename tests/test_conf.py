@@ -11,7 +11,7 @@ import yaml
 
 from rnnexp import cli, tasks, tracking
 from rnnexp.nn import initializers
-from rnnexp.optim import clipping, optimizers, regularizers
+from rnnexp.optim import clipping, constraints, optimizers, regularizers, schedules
 from rnnexp.runs import build, schema
 from rnnexp.runs.identity import identity
 from rnnexp.runs.training_options import LENGTH_FIELDS
@@ -26,6 +26,8 @@ CATALOGUES: dict[str, dict] = {
     "init": initializers.CATALOGUE,
     "clip": clipping.CATALOGUE,
     "optimizer": optimizers.CATALOGUE,
+    "schedule": schedules.CATALOGUE,
+    "constraint": constraints.CATALOGUE,
     "regularizer": regularizers.CATALOGUE,
     "phase": phases.CATALOGUE,
 }
@@ -88,6 +90,7 @@ def test_every_choice_composes_and_builds(group, name):
     job = composed("output_dir=x", f"{group}={name}", *length)
     assert job.choices[group] == name
     built: dict[str, object] = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
+    built |= {"schedule": job.plan.schedule, "constraint": job.plan.constraint}
     built |= {"optimizer": job.plan.optimizer, "regularizer": job.plan.regularizer, "phase": job.plan.phase}
     if group in built:
         assert type(built[group]) is CATALOGUES[group][name]
@@ -185,12 +188,15 @@ OTHER = {
     "tracking.kind": "none",
     "tracking.every": 3,
     "tracking.model": "false",
+    "tracking.diff": "false",
+    "tracking.patience": 3.5,
     "tracking.uri": "sqlite:///other.db",
     "tracking.experiment": "other",
     "launcher.workers": 2,
     "plugins": "[mine]",
     "resume": "true",
     "dry_run": "true",
+    "treat": "true",
     "name": "other",
     "output_dir": "other",
 }
@@ -198,7 +204,7 @@ OTHER = {
 
 NOT_SCIENTIFIC = (
     *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas", "resume"),
-    "tracking",
+    *("tracking", "treat"),
 )
 
 

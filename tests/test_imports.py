@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from rnnexp.runtime.extras import LAB
+
 ROOT = Path(__file__).parents[1]
 
 HOMES = {
-    "hydra": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweep", "run"),
-    "omegaconf": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweep", "run"),
+    "hydra": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweeps"),
+    "omegaconf": ("rnnexp.cli", "rnnexp.runs", "rnnexp.sweeps"),
     "mlflow": ("rnnexp.tracking", "rnnexp.analysis"),
     "matplotlib": ("rnnexp.plotting",),
 }
@@ -29,8 +31,11 @@ FLOORS = (
     ("diagnosis",),
     ("training", "report"),
     ("runs",),
-    ("sweep",),
-    ("cli", "treat"),
+    ("sweeps",),
+    ("treat",),
+    ("cli",),
+    ("python",),
+    ("__main__",),
 )
 """The rooms from the ground up: a room imports what lies below it, by whatever kind of import."""
 
@@ -60,7 +65,7 @@ DIFFERENTIATE = (
 """What differentiates a cell and needs TensorFlow for it."""
 HEAVY = (*TENSORFLOW, "hydra", "matplotlib", "mlflow", "pandas", "sklearn")
 
-BEFORE_TENSORFLOW = (*NEVER_TENSORFLOW, "rnnexp.runs.build", "rnnexp.tracking", "run")
+BEFORE_TENSORFLOW = (*NEVER_TENSORFLOW, "rnnexp.runs.build", "rnnexp.tracking", "rnnexp.cli", "run")
 """What a bad override is answered with, and what draws: importing it loads no TensorFlow."""
 
 IMPORT_ALL = """
@@ -169,6 +174,12 @@ def test_no_modules_import_each_other_in_a_circle():
 @pytest.mark.parametrize("module", members(NEVER_TENSORFLOW))
 def test_what_is_drawn_or_analysed_needs_no_tensorflow(module):
     assert offending(imports(module) | reached(module), TENSORFLOW) == []
+
+
+def test_a_look_at_a_keras_model_needs_no_package_of_the_lab():
+    homes = ["rnnexp.diagnosis.keras_models", "rnnexp.plotting.gradient_flow", "rnnexp.nn.recurrent"]
+    assert {home: offending(reached(home), tuple(LAB)) for home in homes} == {home: [] for home in homes}
+    assert offending(reached("rnnexp.analysis"), tuple(LAB))  # the walk would see one
 
 
 def test_importing_loads_no_more_than_it_must():

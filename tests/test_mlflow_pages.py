@@ -189,7 +189,7 @@ def test_a_run_has_a_section_of_charts_for_each_kind_of_metric(page, server, sto
     run = runs_of(store, "params.activation = 'tanh' and params.seq_len = '20'")[0]
     page.goto(f"{server}/runs/{run.info.run_id}/model-metrics")
     kinds = {name.partition("/")[0] for name in run.data.metrics}
-    assert {"cfg", "grad", "jacobian", "lyapunov", "recurrent", "state", "theory", "train", "val"} <= kinds
+    assert {"with", "grad", "jacobian", "lyapunov", "recurrent", "state", "theory", "train", "val"} <= kinds
     sections = page.locator("[role=button]")
     for kind in kinds:
         number = sum(name.startswith(f"{kind}/") for name in run.data.metrics)
@@ -210,13 +210,13 @@ def test_two_runs_are_compared_by_differing_parameters(page, server):
 def test_a_comparison_opens_with_what_tells_its_runs_apart(page, numbers):
     compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     axes = page.locator(".js-plotly-plot .axis-title")
-    expect(axes).to_have_text(["optimizer.learning_rate", "seq_len", "cfg/seq_len"])
+    expect(axes).to_have_text(["optimizer.learning_rate", "seq_len", "with/seq_len"])
 
 
 def test_parallel_coordinates_show_configuration_numbers(page, numbers, store):
     compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     page.get_by_role("button", name="Clear All").click()
-    names = ["cfg/seq_len", "cfg/learning_rate", "grad/rate"]
+    names = ["with/seq_len", "with/learning_rate", "grad/rate"]
     page.get_by_role("combobox").and_(page.locator("[type=search]")).nth(1).click(force=True)
     for name in names:
         options = page.locator(".du-bois-light-select-item-option")
@@ -231,7 +231,7 @@ def test_parallel_coordinates_show_configuration_numbers(page, numbers, store):
 def test_contours_are_drawn_over_numbers_of_the_configuration(page, numbers, store):
     compare(page, numbers, *range(len(LENGTHS) * len(RATES)))
     page.get_by_role("tab", name="Contour Plot").click()
-    for axis, metric in {"X": "cfg/seq_len", "Y": "cfg/log10_learning_rate", "Z": "grad/rate"}.items():
+    for axis, metric in {"X": "with/seq_len", "Y": "with/log10_learning_rate", "Z": "grad/rate"}.items():
         page.get_by_label(f"{axis}-axis:").click()
         page.get_by_role("option", name=metric, exact=True).click()
     plot = page.locator(".js-plotly-plot")
@@ -239,8 +239,8 @@ def test_contours_are_drawn_over_numbers_of_the_configuration(page, numbers, sto
     expected = [(length, math.log10(rate), found) for length, rate, found in as_typed(store)]
     becomes(page, lambda: sorted(zip(*plot.evaluate(values), strict=True)), expected)
     expect(plot.locator(".contourlines path").first).to_be_visible()
-    expect(plot.locator(".xtitle")).to_have_text("cfg/seq_len")
-    expect(plot.locator(".ytitle")).to_have_text("cfg/log10_learning_rate")
+    expect(plot.locator(".xtitle")).to_have_text("with/seq_len")
+    expect(plot.locator(".ytitle")).to_have_text("with/log10_learning_rate")
 
 
 def test_the_heat_map_is_shown(page, server, store):

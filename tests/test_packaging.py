@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from rnnexp import __version__
+from rnnexp.runtime.extras import LAB
+
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
@@ -20,14 +24,23 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 # Each list of requirements beside the locks that must hold it.
 ASKED = [
     (PROJECT["dependencies"], ["run", "dev", "gpu", "ray", "slurm"]),
+    (PROJECT["optional-dependencies"]["lab"], ["run", "dev", "gpu", "ray", "slurm"]),
     (PROJECT["optional-dependencies"]["dev"], ["dev"]),
     (PROJECT["optional-dependencies"]["gpu"], ["gpu"]),
     (["torch==2.13.0"], ["torch"]),
     (PYPROJECT["dependency-groups"]["contestants"], ["bench"]),
+    (PYPROJECT["dependency-groups"]["docs"], ["docs"]),
     (PROJECT["optional-dependencies"]["ray"], ["ray"]),
     (PROJECT["optional-dependencies"]["slurm"], ["slurm"]),
     (PYPROJECT["dependency-groups"]["torch-cpu"], ["torch"]),
     (PYPROJECT["build-system"]["requires"], ["dev"]),
+]
+
+
+ENVIRONMENTS = [
+    {"sys_platform": system, "platform_machine": machine, "python_full_version": python}
+    for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+    for python in ("3.11.0", "3.13.0")
 ]
 
 
@@ -37,9 +50,14 @@ def blocks(lock: Path) -> list[str]:
     return [block.replace("\\\n", " ") for block in re.split(r"\n(?=\S)", code.strip())]
 
 
-def pins(lock: Path) -> dict[str, Version]:
+def pins(lock: Path, environment: Mapping[str, str] | None = None) -> dict[str, Version]:
+    """Name -> version, of all that is locked, or of what is installed in an environment."""
     requirements = [Requirement(block.split(" --hash")[0].strip()) for block in blocks(lock)]
-    return {canonicalize_name(r.name): Version(str(r.specifier).removeprefix("==")) for r in requirements}
+    return {
+        canonicalize_name(r.name): Version(str(r.specifier).removeprefix("=="))
+        for r in requirements
+        if environment is None or r.marker is None or r.marker.evaluate(dict(environment))
+    }
 
 
 def imported_packages() -> dict[str, Path]:
@@ -55,13 +73,14 @@ def imported_packages() -> dict[str, Path]:
 
 
 def test_there_is_a_lock_for_every_way_to_use_it():
-    assert [lock.stem for lock in LOCKS] == ["bench", "dev", "gpu", "ray", "run", "slurm", "torch"]
+    assert [lock.stem for lock in LOCKS] == ["bench", "dev", "docs", "gpu", "ray", "run", "slurm", "torch"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 def test_every_locked_package_is_pinned_with_a_hash(lock):
     for block in blocks(lock):
-        assert re.fullmatch(r"[a-z0-9-]+==[\w.+]+( +--hash=sha256:[0-9a-f]{64})+", block), block[:80]
+        pattern = r"[a-z0-9-]+==[\w.+]+( ; [\w.<>=!'() ]+)?( +--hash=sha256:[0-9a-f]{64})+"
+        assert re.fullmatch(pattern, block), block[:80]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -74,13 +93,15 @@ def test_the_contestants_are_torch_and_a_group_of_their_own():
     assert PROJECT["optional-dependencies"]["bench"] == [*contestants, "torch==2.13.0"]
 
 
-def test_every_direct_dependency_is_locked_within_its_bounds():
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda each: "-".join(each.values()))
+def test_every_direct_dependency_is_locked_within_its_bounds(environment):
+    found = {lock.stem: pins(lock, environment) for lock in LOCKS}
     for requirements, locks in ASKED:
-        for text in requirements:
-            requirement = Requirement(text)
-            for lock in locks:
-                version = pins(ROOT / f"requirements/{lock}.txt")[canonicalize_name(requirement.name)]
-                assert version in requirement.specifier, f"{lock}.txt: {text}"
+        for requirement in map(Requirement, requirements):
+            there = requirement.marker is None or requirement.marker.evaluate(dict(environment))
+            for lock in locks if there and requirement.name != "rnnexp" else []:
+                version = found[lock][canonicalize_name(requirement.name)]
+                assert version in requirement.specifier, f"{lock}.txt: {requirement}"
 
 
 def test_locks_agree_with_each_other():
@@ -99,21 +120,30 @@ def test_torch_is_the_build_without_cuda():
 
 
 def test_every_imported_package_is_a_direct_dependency():
-    asked = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    everything = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["lab"]]
+    asked = {canonicalize_name(Requirement(text).name) for text in everything}
     distributions = metadata.packages_distributions()
     for name, path in imported_packages().items():
-        if name != "torch":  # an optional comparison
+        if name not in ("torch", "IPython"):  # an optional comparison; what a notebook has imported
             providers = {canonicalize_name(provider) for provider in distributions[name]}
             assert providers & asked, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_the_lab_is_what_its_extra_brings():
+    asked = {canonicalize_name(Requirement(text).name) for text in PROJECT["optional-dependencies"]["lab"]}
+    distributions = metadata.packages_distributions()
+    brought = {name: {canonicalize_name(provider) for provider in distributions[name]} for name in LAB}
+    assert {name for name, providers in brought.items() if not providers & asked} == set()
+    assert set.union(*brought.values()) >= asked
 
 
 def test_citation_and_changelog_carry_the_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
     assert {"message", "title", "authors"} <= set(citation)
-    assert citation["version"] == PROJECT["version"]
+    assert citation["version"] == __version__
     assert citation["license"] == PROJECT["license"]
-    assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_pre_commit_runs_what_ci_runs_and_fetches_nothing():

@@ -39,6 +39,7 @@ def test_the_first_three_are_run_with_the_seed_and_the_next_two(stuck):
     first, second, _ = launch.commands
     assert first[:3] == ["-m", "activation=relu", "clip=global_norm"]
     assert "seed=4,5,6" in first and "clip=value" not in first and not any("name=" in each for each in first)
+    assert "treat=false" in first
     assert {"clip=value", "cell=lstm"} <= set(second)
     for command in launch.commands:
         compose_job([each.replace("4,5,6", "4") for each in command[1:]])
@@ -54,6 +55,21 @@ def test_what_worked_is_said_with_counts_and_kept(stuck, capsys):
     ]
     kept = json.loads((stuck / "treatment.json").read_text())["tried"]
     assert [each["verdicts"] for each in kept] == [["solved"] * 3, ["at_chance", "solved"], []]
+
+
+def test_a_run_that_recommends_nothing_is_told_so(stuck, capsys):
+    RunFolder(stuck).update(remedies=[])
+    treat.report([RunFolder(stuck)], 3, Launcher())
+    assert capsys.readouterr().out == "treat       nothing, as the run recommends nothing\n"
+    assert not (stuck / "treatment.json").exists()
+
+
+def test_a_treated_run_is_typed_as_before(stuck):
+    RunFolder(stuck).update(overrides=["activation=relu", "treat=true"], remedies=[["cell=lstm"]])
+    launch = Launcher(["solved"])
+    list(treat.treat(stuck, 1, launch))
+    (command,) = launch.commands
+    assert [each for each in command if each.startswith("treat=")] == ["treat=false"]
 
 
 def test_a_run_without_recommendations_is_refused(tmp_path, capsys):

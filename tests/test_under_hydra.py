@@ -9,10 +9,10 @@ import pytest
 
 from rnnexp import cli
 from rnnexp.report.terminal import Line, Summary
-from rnnexp.runs import build
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
-from rnnexp.sweep.folder import SweepFolder
+from rnnexp.runtime.places import CONF
+from rnnexp.sweeps.folder import SweepFolder
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def main(monkeypatch):
     """Do what `run.py` does after its check, in this process, with `act(job)` in place of the training."""
-    decorate = hydra.main(version_base="1.3", config_path=str(build.CONF), config_name="config")
+    decorate = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     handlers = list(logging.getLogger().handlers)
     # Hydra sets logging up anew, which would close what TensorFlow's logger took for the standard error.
     monkeypatch.setattr("logging.config._clearExistingHandlers", lambda: None)

@@ -1,4 +1,4 @@
-"""Runs as one tidy table, and that table per group of seeds. Reads stores and folders; writes tables only."""
+"""One tidy table over runs, and one over groups of seeds. Reads stores and folders; writes tables only."""
 
 from rnnexp.analysis.columns import varying
 from rnnexp.analysis.groups import group_runs

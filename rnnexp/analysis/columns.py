@@ -10,13 +10,13 @@ from rnnexp.runtime.config_keys import GROUPS, SCALARS, UNSCIENTIFIC
 
 Value = str | float | int | bool | None
 
-# The runs of a group differ in the seed alone; how an experiment is called does not change it.
+# Keys that do not distinguish groups: the runs of a group differ in the seed, and a name changes nothing.
 _NO_CONDITION = UNSCIENTIFIC | {"seed", "experiment"}
 _ORDER = [*SCALARS, *GROUPS]
 
 
 def typed(text: str) -> Value:
-    """Return a recorded value as what it was in the configuration; a list stays text.
+    """Return a recorded value with the type that it had in the configuration; a list stays text.
 
     >>> [typed(text) for text in ("true", "null", "1e-05", "64", "tanh", "[1, 2]")]
     [True, None, 1e-05, 64, 'tanh', '[1, 2]']
@@ -56,17 +56,17 @@ def is_config(column: str) -> bool:
 
 
 def varying(runs: pd.DataFrame) -> list[str]:
-    """Return the keys of the configuration in which the runs differ, the seed aside.
+    """Return the keys of the configuration in which the runs differ, without the seed.
 
-    A field that follows from the choice of its group (`clip.threshold` under `clip=none,norm`) is not one of
-    them, nor is what cannot change a number (`config_keys.UNSCIENTIFIC`).
+    Left out are fields that follow from the choice of their group (`clip.threshold` under `clip=none,norm`),
+    and keys that cannot change a number (`config_keys.UNSCIENTIFIC`).
     """
     keys = [key for key in runs.columns if _is_condition(key) and _distinct(runs, [key]) > 1]
     return sorted((key for key in keys if not _follows(runs, key)), key=_place)
 
 
 def sorted_values(values: pd.Series) -> list[Value]:
-    """Return the distinct values: numbers ascending, after a missing one; else as they first appear."""
+    """Return the distinct values: numbers ascending, a missing value first; others in order of appearance."""
     distinct = values.drop_duplicates()
     return (distinct.sort_values(na_position="first") if _holds_numbers(values) else distinct).tolist()
 

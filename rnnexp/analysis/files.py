@@ -1,4 +1,4 @@
-"""The files of runs: where they lie, or fetched from a server."""
+"""The files of runs, found in their folders or downloaded from a server."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,4 +52,4 @@ def _download(address: str, run: str, name: str, into: Path) -> Path | None:
     try:
         return Path(connect(address).download_artifacts(run, name, str(folder)))
     except (MlflowException, OSError):
-        return None  # a run that never came to write it
+        return None  # the run ended before it wrote the file

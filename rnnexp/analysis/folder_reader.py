@@ -1,4 +1,4 @@
-"""Runs as their folders hold them (`tracking=none`)."""
+"""Reads runs from their folders (`tracking=none`)."""
 
 import io
 import json
@@ -14,6 +14,7 @@ from rnnexp.runtime.checks import ArgumentError
 
 _STATUS = "status.json"
 _STATE = "run.json"
+_WHOLE = "runs whose files are whole"
 
 
 def read_folders(root: Path, sweep: str | None) -> list[RunRecord]:
@@ -27,7 +28,7 @@ def read_folders(root: Path, sweep: str | None) -> list[RunRecord]:
         ArgumentError: There is no run, or no such sweep; or the runs are recorded in MLflow.
     """
     found = list(_run_folders(root))
-    records = [_record(folder) for folder in found if (folder / _STATUS).is_file()]
+    records = [read_folder(folder) for folder in found if (folder / _STATUS).is_file()]
     records = sorted((record for record in records if is_run(record.tags)), key=lambda record: record.start)
     if not records:
         raise ArgumentError("where", _expected(found), str(root))
@@ -43,9 +44,9 @@ def read_folders(root: Path, sweep: str | None) -> list[RunRecord]:
 def _run_folders(root: Path) -> Iterator[Path]:
     for path, folders, files in os.walk(root):
         if _STATUS in files or _STATE in files:
-            folders.clear()  # no run lies in a run
+            folders.clear()  # the folder of a run contains no other runs
             yield Path(path)
-        folders.sort()  # their names tell more than the milliseconds of a start
+        folders.sort()  # by name, which holds the start time in microseconds
 
 
 def _expected(folders: list[Path]) -> str:
@@ -55,8 +56,11 @@ def _expected(folders: list[Path]) -> str:
     return f"a folder of runs with tracking=none (these are recorded in {', '.join(sorted(stores))})"
 
 
-def _record(folder: Path) -> RunRecord:
+def read_folder(folder: Path) -> RunRecord:
+    """Return the run of a folder, which holds its files wherever else it is recorded."""
     status, tags = _json(folder / _STATUS), _json(folder / "tags.json")
+    if not {"name", "status", "start_time"} <= status.keys():
+        raise ArgumentError("where", _WHOLE, str(folder / _STATUS))
     history = _history(folder / "metrics.csv")
     errors = history[history["key"] == "val/error"] if is_solved(tags) else history[:0]
     return RunRecord(
@@ -75,18 +79,24 @@ def _record(folder: Path) -> RunRecord:
 
 
 def _history(path: Path) -> pd.DataFrame:
-    """Return the points of a run in the order of steps; a last line that a kill broke off is none."""
+    """Return the points of a run in the order of steps, without a last line that a kill cut short."""
     lines = path.read_bytes() if path.is_file() else b""
     whole = lines[: lines.rfind(b"\n") + 1]
     if not whole:
         return pd.DataFrame({"key": [], "value": [], "step": []})
-    return pd.read_csv(io.BytesIO(whole)).sort_values("step", kind="stable")
+    try:
+        return pd.read_csv(io.BytesIO(whole)).sort_values("step", kind="stable")
+    except (KeyError, ValueError) as error:  # a header that is broken off, bytes that are no text
+        raise ArgumentError("where", _WHOLE, str(path)) from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ArgumentError("where", f"runs whose files are whole ({error})", str(path)) from error
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # no JSON, or not UTF-8
+        raise ArgumentError("where", f"{_WHOLE} ({error})", str(path)) from error
+    if not isinstance(found, dict):
+        raise ArgumentError("where", _WHOLE, str(path))
+    return found

@@ -26,7 +26,7 @@ def wilson(successes: int, trials: int) -> Interval:
 
         (p + z^2/2n -+ z sqrt(p (1-p)/n + z^2/4n^2)) / (1 + z^2/n),   p = successes / n,  z = 1.96
 
-    Of 3 successes in 3 trials it still says that the share may be 0.44. Without trials all is nan.
+    With 3 successes in 3 trials the interval still reaches down to 0.44. Without trials all is nan.
     Wilson 1927 (https://doi.org/10.1080/01621459.1927.10502953).
 
     Raises:
@@ -43,8 +43,8 @@ def wilson(successes: int, trials: int) -> Interval:
 def student_mean(values: np.ndarray) -> Interval:
     """Return the mean of the finite values with Student's interval (`rnnexp.runtime.intervals`).
 
-    Of five seeds it covers 95 % where they scatter normally, and little less where they do not; the bootstrap
-    of percentiles, which never leaves the range of the values, covers 86 %. Of one value there is none.
+    For five normally distributed values it covers 95 %, for others little less; the percentile bootstrap,
+    which never leaves the range of the values, covers 86 %. One value has no interval.
     """
     values = np.asarray(values, np.float64).ravel()
     values = values[np.isfinite(values)]

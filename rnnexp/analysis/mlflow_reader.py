@@ -1,16 +1,15 @@
-"""Runs as an MLflow store holds them."""
+"""Reads runs from an MLflow store."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rnnexp.analysis.run_record import RunRecord, is_run, is_solved
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import is_server, sqlite_path, without_login
+from rnnexp.runtime.secrets import without_login
+from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.client import connect
+from rnnexp.tracking.links import LOCAL_PAGES, run_page
 from rnnexp.tracking.store_check import check_store
-
-LOCAL_PAGES = "http://127.0.0.1:5000"
-"""Where `mlflow ui` shows a store that is no server."""
 
 _PAGE = 1000
 _IN_A_SWEEP = "tags.sweep_id != '' and tags.config_hash != ''"
@@ -26,7 +25,7 @@ def read_store(uri: str, sweep: str | None, filter: str | None) -> list[RunRecor
         filter: An MLflow filter such as `params.activation = 'relu'`; empty: every run.
 
     Raises:
-        ArgumentError: The store cannot be read, the filter is none, or there is no such sweep.
+        ArgumentError: The store cannot be read, the filter is not valid, or there is no such sweep.
     """
     _check(uri)
     client = connect(uri)
@@ -112,6 +111,6 @@ def _record(client: Any, uri: str, run: Any) -> RunRecord:
         tags=data.tags,
         metrics=data.metrics,
         artifacts=info.artifact_uri,
-        link=f"{pages}/#/experiments/{info.experiment_id}/runs/{info.run_id}",
+        link=run_page(pages, info.experiment_id, info.run_id),
         errors=tuple(sorted((metric.step, metric.value) for metric in history)),
     )

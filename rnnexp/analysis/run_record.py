@@ -1,4 +1,4 @@
-"""One run as it was recorded, wherever that was."""
+"""The record of one run, from a store or a folder."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,20 +6,20 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """What a store or a folder knows of a run.
+    """The record of a run in a store or a folder.
 
     Attributes:
-        run_id: By which the run can be found again.
+        run_id: The id of the run.
         run_name: Its name.
         status: FINISHED, FAILED, KILLED or RUNNING.
         start: When it began, milliseconds since 1970.
-        end: When it ended; None while it goes on.
+        end: When it ended; None while it runs.
         params: Configuration and chosen groups, as text.
         tags: Verdicts, hashes, source, versions.
         metrics: The last value of each metric.
         artifacts: The folder or address of its files.
         link: The page of the run in MLflow's pages; None for a folder.
-        errors: (step, error) of every validation, in the order of steps; of a run that solved its task.
+        errors: (step, error) of every validation, in the order of steps; only for a run that solved its task.
     """
 
     run_id: str

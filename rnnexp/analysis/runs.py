@@ -2,24 +2,25 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from rnnexp.analysis.columns import Value, typed
-from rnnexp.analysis.folder_reader import read_folders
+from rnnexp.analysis.folder_reader import read_folder, read_folders
 from rnnexp.analysis.mlflow_reader import read_store
 from rnnexp.analysis.run_record import RunRecord
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.places import data_folder
 from rnnexp.tasks import CATALOGUE
 from rnnexp.tracking import resolve
 
-_PROJECT = Path(__file__).resolve().parents[2]
 _TYPED_TAGS = ("budget_exhausted", "diverged_at", "git.dirty")
 _VERDICTS = ("verdict.gradient", "verdict.learning", "budget_exhausted")
 _WORDS = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
+_MIRRORS = ("with/", "cfg/")
 
 
 def load_runs(
@@ -37,7 +38,8 @@ def load_runs(
 
     Args:
         where: A tracking address, a SQLite file, or a folder of runs with `tracking=none`. None: the store
-            that `python run.py` writes to, MLFLOW_TRACKING_URI or else `mlflow.db` in the project.
+            of MLFLOW_TRACKING_URI, or else `mlflow.db`: beside `run.py` in a checkout, else in the working
+            folder.
         sweep: Id of a sweep. None: the newest one; every run where there is a filter, or no sweep at all.
         filter: An MLflow filter, such as `params.activation = 'relu'`; empty: every run. Stores only.
 
@@ -53,6 +55,11 @@ def load_runs(
     return pd.DataFrame([_row(record) for record in records])
 
 
+def table_of(folders: Iterable[Path]) -> pd.DataFrame:
+    """Return the table of `load_runs` over the runs of these folders, in their order."""
+    return pd.DataFrame([_row(read_folder(folder)) for folder in folders])
+
+
 def store_address(where: str | os.PathLike | None = None) -> str | None:
     """Return the tracking address that `where` means (see `load_runs`), None for a folder.
 
@@ -60,7 +67,7 @@ def store_address(where: str | os.PathLike | None = None) -> str | None:
         ArgumentError: It is neither an address nor a path that is there.
     """
     if where is None:
-        return resolve(None, os.environ, _PROJECT)
+        return resolve(None, os.environ, data_folder())
     if isinstance(where, str) and "://" in where:
         return _named_where(where)
     path = Path(where).expanduser()
@@ -103,9 +110,19 @@ def _row(record: RunRecord) -> dict[str, object]:
         "parent_id": record.tags.get(_PARENT),
         **params,
         **_tags(record.tags),
-        **record.metrics,
+        **_both_names(record.metrics),
         "steps_to_solve": _steps_to_solve(params.get("task"), record),
     }
+
+
+def _both_names(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics, with the numbers of the configuration under today's name (`with/`) and the former.
+
+    Runs were recorded with the one or the other; who reads a table finds both.
+    """
+    numbers = {key.partition("/")[2]: value for key, value in metrics.items() if key.startswith(_MIRRORS)}
+    both = {f"{prefix}{name}": value for prefix in _MIRRORS for name, value in numbers.items()}
+    return {**metrics, **both}
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, Value]:

@@ -11,7 +11,7 @@ from rnnexp.runtime import checks
 def save_table(table: pd.DataFrame, path: str | os.PathLike) -> Path:
     """Write a table as `.csv` or `.parquet`, by the suffix of `path`, and return the path.
 
-    Parquet holds one kind of value a column: a column of several kinds becomes text.
+    A Parquet column holds values of one type: a column of several types becomes text.
 
     Raises:
         ArgumentError: The suffix is another.

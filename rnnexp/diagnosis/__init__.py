@@ -1,1 +1,1 @@
-"""What a run says: measurements put beside predictions, verdicts, recommendations."""
+"""Diagnosis of a network: measurements beside predictions of theory, verdicts, recommendations."""

@@ -1,6 +1,6 @@
-"""A theory's value beside the measurement that it speaks of, and how far apart they are.
+"""A value that theory predicts beside its measurement, and how far apart they are.
 
-Needs nothing but the standard library: the terminal's summary shows it.
+It imports the standard library only, since the terminal's summary needs it before TensorFlow is imported.
 """
 
 import csv
@@ -17,7 +17,7 @@ RATIO = "grad/log10_ratio"
 EXPONENT = "lyapunov/lambda_1"
 
 _RESOLUTION = {RATE: 1e-4, RATE_RMS: 1e-4, RATE_KERNELS: 1e-4, EXPONENT: 1e-4, RATIO: 1e-2}
-"""What counts as equal. 1e-4 nats per step is a twentieth of a decade over 1000 steps."""
+"""Differences below these count as none: 1e-4 nats per step is a twentieth of a decade over 1000 steps."""
 
 COLUMNS = (
     *("step", "quantity", "measured", "low", "high", "theory", "kind", "predicted", "difference"),
@@ -27,17 +27,17 @@ COLUMNS = (
 
 
 class Law(NamedTuple):
-    """What a theory says of one measured quantity.
+    """What a theory states about one measured quantity.
 
     Attributes:
-        quantity: Metric key of what is measured.
+        quantity: Metric key of the measured quantity.
         theory: Name of the theory, a few words.
         equation: In one line of ASCII.
-        applies: What it takes for granted.
-        source: Where it comes from, a link.
+        applies: Its assumptions.
+        source: A link.
         metric: Metric key of its value, or "".
-        kind: An equation; an inequality, measured <= predicted; or a term of a sum that leads from one law to
-            the next, and predicts nothing of these weights by itself.
+        kind: "prediction": an equation; "upper bound": measured <= predicted; "term": a step from one law to
+            the next, which predicts nothing by itself.
         module: The module of `rnnexp.theory` that holds it.
     """
 
@@ -53,13 +53,13 @@ class Law(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One measured number and what one law says of it.
+    """One measured number and the prediction of one law.
 
-    The interval is over the samples of the one network that was measured, and says nothing of other kernels;
-    that of `theory/rate_kernels` is of two standard deviations over kernels.
+    The interval is over the samples of the measured network and does not cover other kernels, except for
+    `theory/rate_kernels`, whose interval is two standard deviations over kernels.
 
     Attributes:
-        law: What says so.
+        law: The law.
         predicted: Its value, in the unit of the quantity.
         measured: The quantity's value.
         low: Lower end of its 95 % interval; nan where there is none.
@@ -91,11 +91,11 @@ class Comparison:
 
     @property
     def outcome(self) -> Literal["agrees", "differs", "holds", "violated", "term"]:
-        """What follows, at a resolution of 1e-4 nats per step, 0.01 decades.
+        """The result of the comparison, at a resolution of 1e-4 nats per step or 0.01 decades.
 
-        A prediction *agrees* where it lies in the interval or is equal at that resolution, else it *differs*.
-        A bound *holds* unless the whole interval lies above it: then it is *violated*, and as it is a
-        theorem, the measurement is at fault. A term is neither.
+        A prediction *agrees* if it lies in the interval or is equal at that resolution, else it *differs*. A
+        bound *holds* unless the whole interval lies above it. If it is *violated*, the measurement is wrong,
+        as the bound is a theorem. A term is only a *term*.
         """
         if self.law.kind == "term":
             return "term"
@@ -108,7 +108,7 @@ class Comparison:
 
 
 def metrics(comparisons: Iterable[Comparison]) -> dict[str, float]:
-    """Return every law's value under its metric key, and the rate over kernels that mean-field theory is of.
+    """Return the value of every law under its metric key, and the rate over redrawn kernels.
 
     `theory/rate_kernels` and `theory/rate_kernels_sd` are mean and standard deviation, nats per step;
     `theory/rate_spreads` is (theory/rate - mean) / standard deviation.
@@ -125,12 +125,12 @@ def metrics(comparisons: Iterable[Comparison]) -> dict[str, float]:
 
 
 def rows(comparisons: Iterable[Comparison], step: int) -> list[dict[str, Any]]:
-    """Return the comparisons of one look as rows of `COLUMNS`; `step` is how many updates came before it."""
+    """Return the comparisons of one measurement, after `step` updates, as rows of `COLUMNS`."""
     return [_row(found, step) for found in comparisons]
 
 
 def write(path: Path, table: Iterable[dict[str, Any]]) -> None:
-    """Write rows as CSV, under a header even where there are none."""
+    """Write rows as CSV, with the header even if there are no rows."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""The course of a training: spikes of the gradient, and whether the loss still falls at the end."""
+"""The course of a training run: spikes of the gradient, and whether the loss still falls at the end."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,15 @@ import numpy as np
 
 from rnnexp.runtime.intervals import mean_interval
 
-_SPIKE = 100.0  # medians of the norm
-_WRECK = 10.0  # floors of the loss
-_PARTS = 5  # the course ends with its last fifth
-_FEW = 8  # training steps: too few for an end
+SPIKE = 100.0  # a spike has a norm of more than this many medians
+_WRECK = 10.0  # a loss of more than this many floors is wrecked
+_PARTS = 5  # the end of a training run is its last fifth
+_START = 10  # training steps whose weights are still about those drawn
+_FEW = 8  # training steps of an end, below which no slope is estimated
 
 
 class Spike(NamedTuple):
-    """The largest gradient of a training, where it is far beyond the usual ones.
+    """The largest gradient of a training run, if it is far beyond the usual ones.
 
     Attributes:
         step: The training step.
@@ -52,7 +53,7 @@ class Fall(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What was recorded of a training, one entry a recorded step.
+    """The record of a training run, one entry for each recorded step.
 
     Attributes:
         train_steps: The training steps, (N,).
@@ -60,7 +61,7 @@ class Course:
         norms: Global norm of the gradient before clipping, (N,).
         floor_loss: Loss of the best constant predictor.
         diverged_at: The first step with a number that is not finite, or None.
-        below: By how much every validation was below the baseline, in the order of steps, (M,).
+        below: The baseline's loss minus the network's at every validation, in the order of steps, (M,).
     """
 
     train_steps: np.ndarray
@@ -72,18 +73,18 @@ class Course:
 
     @property
     def best_is_last(self) -> bool:
-        """Whether the last validation is further below the baseline than every other."""
+        """Whether the last validation is better than every other, relative to the baseline."""
         return len(self.below) > 0 and self.below[-1] >= max(self.below)
 
     @property
     def usual_norm(self) -> float:
-        """The median of all norms; nan where nothing was recorded."""
+        """The median of all norms; nan if there are none."""
         return float(np.median(self._norms)) if len(self.norms) else math.nan
 
     @property
     def spikes(self) -> int:
         """Recorded steps with a norm of more than 100 medians."""
-        return int(np.sum(self._norms > _SPIKE * self.usual_norm)) if len(self.norms) else 0
+        return int(np.sum(self._norms > SPIKE * self.usual_norm)) if len(self.norms) else 0
 
     @property
     def _norms(self) -> np.ndarray:
@@ -92,27 +93,32 @@ class Course:
     def spike(self) -> Spike | None:
         """Return the spike, if there is one.
 
-        A norm of more than 100 medians of all norms, a loss of more than ten floors after one that was lower,
-        or a number that is not finite after at least one step. The step is that of the largest norm.
+        A norm of more than 100 medians of all norms and of those before it, a loss that then rises beyond ten
+        floors and ten times its median before, or a number that is not finite after at least one step. The
+        step is that of the largest norm.
         """
-        if len(self.train_steps) < 2:
-            return None
         norms = self._norms
-        losses = np.where(np.isnan(self.losses), np.inf, self.losses)
-        place = int(norms.argmax())
-        wreck = _WRECK * self.floor_loss
-        wrecked = bool(losses.max() > wreck and losses[: max(place, 1)].min() <= wreck)
-        if place == 0 or not (norms[place] > _SPIKE * self.usual_norm or wrecked):
+        place = int(norms.argmax()) if len(norms) else 0
+        if place == 0:
             return None
-        return Spike(
-            int(self.train_steps[place]), float(self.norms[place]), float(np.median(norms[:place])), wrecked
-        )
+        losses, usual = np.where(np.isnan(self.losses), np.inf, self.losses), float(np.median(norms[:place]))
+        wreck = _WRECK * max(self.floor_loss, float(np.median(losses[:place])))
+        wrecked = bool(losses[place:].max() > wreck)
+        if not (norms[place] > SPIKE * max(self.usual_norm, usual) or wrecked):
+            return None
+        return Spike(int(self.train_steps[place]), float(self.norms[place]), usual, wrecked)
+
+    def large_start(self) -> float | None:
+        """Return the largest norm of the first ten steps where it is beyond 100 medians of all norms."""
+        norms = self._norms[:_START]
+        largest = float(norms.max()) if len(norms) else 0.0
+        return largest if SPIKE * self.usual_norm < largest < math.inf else None
 
     def fall(self) -> Fall | None:
-        """Return how the loss changed over the last fifth; None of a training too short, or not finite.
+        """Return how the loss changed over the last fifth; None if it is too short or not finite.
 
-        Every step has fresh sequences, so that the two halves of the last fifth of the training losses are
-        independent, and Welch's interval holds for their difference.
+        Every step has fresh sequences, so the training losses of the two halves of the last fifth are
+        independent, and Welch's interval holds for the difference of their means.
         """
         last = self.losses[-(len(self.losses) // _PARTS) :]
         if len(self.losses) < _PARTS * _FEW or not np.isfinite(last).all():
@@ -125,10 +131,10 @@ class Course:
         return Fall((second - first) / first, math.hypot(first_half, second_half) / first, apart)
 
     def steps_to(self, loss: float, most: float) -> int | None:
-        """Return at which step the loss would be reached if it went on to fall as over the last fifth.
+        """Extrapolate at which step the training loss reaches `loss`; None if it does not fall any more.
 
-        The logarithm of the loss is taken to go on in a line; at most `most` times the steps so far, at
-        least twice as many. None where it does not fall.
+        The logarithm of the loss is taken to go on in a line; at least twice the steps so far. None where it
+        does not fall, or takes more than `most` times as many.
         """
         fall = self.fall()
         if fall is None or not fall.falling:
@@ -137,7 +143,7 @@ class Course:
         last = float(np.mean(self.losses[-max(len(self.losses) // (2 * _PARTS), 1) :]))
         rate = -math.log1p(max(fall.share, -0.999)) / fall.train_steps
         needed = taken + max(math.log(last / loss), 0.0) / rate if loss > 0 else math.inf
-        return rounded_up(min(max(needed, 2.0 * taken), most * taken))
+        return rounded_up(max(needed, 2.0 * taken)) if needed <= most * taken else None
 
 
 def rounded_up(train_steps: float) -> int:

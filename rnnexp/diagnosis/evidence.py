@@ -1,7 +1,8 @@
-"""What the words about a run are made from."""
+"""The evidence behind the verdict in words and the recommendations of a run."""
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What was chosen for a run, what was measured of it, and what theory says of a run started otherwise.
+    """The setup of a run, its measurements, and predictions of theory, also for other initialisers.
 
     Attributes:
         activation: Name of phi.
@@ -35,8 +36,8 @@ class Evidence:
         rate_low: Lower end of its 95 % interval.
         rate_high: Upper end of its 95 % interval.
         rate_rms: Of the root mean square over samples.
-        effective_samples: By how many samples the root mean square is ruled.
-        rms_over_typical: How far the rms norm at h_1 is above the typical one, decades.
+        effective_samples: How many samples dominate the root mean square.
+        rms_over_typical: The rms norm at h_1 over the typical one, decades.
         predicted_rate: Mean-field rate of the weights at the end.
         log10_ratio: Decades from h_T to h_1, of a typical sample.
         ratio_start_high: Upper end of the ratio's interval before the first step.
@@ -47,25 +48,26 @@ class Evidence:
         clip_fraction: Share of clipped updates.
         loss: Validation loss.
         floor_loss: That of the best constant predictor.
-        below: By how much the baseline's loss is higher on the same sequences.
+        below: The baseline's loss minus the network's, on the same sequences.
         below_half_width: Half of its 95 % interval.
         baseline: What the baseline is, in a few words.
         error: Share of wrong sequences.
-        proven_horizon: Steps that the loss proves to be used.
+        proven_horizon: The least number of steps that a predictor must use to reach the loss.
         published_sequences: Sequences after which a publication reports success; None where none does.
         orthogonal_rate: Mean-field rate at the start of a run with init=orthogonal and gain 1.
-        critical_gain: The gain of this initialiser at which the mean-field rate is 0; nan where none is.
+        critical_gain: The gain of this initialiser at which the mean-field rate is 0; nan if there is none.
         course: The course of the training.
         diverged_at: Training step of divergence, or None.
         rate_measured_q: Mean-field rate at the measured variance of the pre-activations.
         rate_measured_slopes: Rate of the measured slopes.
-        rate_closure: Rate by the kernel's own law.
+        rate_closure: Rate of the second-moment closure with this kernel.
         rate_start: Mean-field rate before the first step.
-        rate_kernels: The rms rate then, in the mean over kernels drawn anew.
+        rate_kernels: Rms rate before the first step, as a mean over redrawn kernels.
         rate_kernels_sd: Its standard deviation over kernels.
         rate_bound: ln(sigma_max sup |phi'|), which the rate cannot exceed.
-        gates: Whether the cell has gates: the saturated units are then theirs.
-        laws: The modules of `rnnexp.theory` whose laws are laws of the cell.
+        gates: Whether the cell has gates; `saturated` and `dead` then count gates.
+        laws: The modules of `rnnexp.theory` whose laws apply to the cell.
+        further_ratios: The typical log10 ratio of the states beside h, by their names: of the c of an LSTM.
         truncate: K of truncated back-propagation, or None.
         truncation_cosine: Of the truncated gradient with the whole one.
         truncation_norm_ratio: Norm of the truncated gradient over that of the whole one.
@@ -123,7 +125,13 @@ class Evidence:
     rate_kernels_sd: float = math.nan
     rate_bound: float = math.nan
     gates: bool = False
+    further_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)
     laws: frozenset[str] = frozenset()
     truncate: int | None = None
     truncation_cosine: float = math.nan
     truncation_norm_ratio: float = math.nan
+
+    @property
+    def carried(self) -> bool:
+        """Whether the gradient of a state beside h stays inside the band."""
+        return any(abs(ratio) <= self.decades for ratio in self.further_ratios.values())

@@ -1,4 +1,4 @@
-"""The laws of `rnnexp.theory` that a run puts beside its measurement: what each says, and its source."""
+"""The laws of `rnnexp.theory` that a run compares with its measurements, each with its source."""
 
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Law
 

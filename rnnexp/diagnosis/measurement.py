@@ -1,8 +1,7 @@
-"""One look at the network: the probes and the theory beside them, on a fixed batch.
+"""One measurement of the network on a fixed batch: all probes, and the predictions of theory beside them.
 
-The look is taken through a float64 twin of the network: what is measured is the gradient of the map that the
-weights define, over 300 decades, and not the rounding of the training dtype, whose zeros and infinities show
-in the profiles recorded at every training step.
+A float64 twin of the network is measured, so that the gradient has a range of 300 decades. The zeros and
+infinities of the training dtype show in the profiles that are recorded at every training step.
 """
 
 import dataclasses
@@ -29,13 +28,13 @@ _NO_PREDICTIONS = Predictions()
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """What one look found.
+    """The results of one measurement.
 
     Attributes:
-        step: Updates that the weights have behind them: the look is before training step `step`.
-        results: What every probe found, by its name; a probe that does not apply to the cell is not there.
-        predictions: What theory says, where it has laws of the cell.
-        probes: All that measured: those of `rnnexp.probes.catalogue`, and those of the user's own.
+        step: Number of updates before it: it is taken before training step `step`.
+        results: The result of every probe by its name, without probes that do not apply to the cell.
+        predictions: The predictions of theory, if any law applies to the cell.
+        probes: All probes: those of `rnnexp.probes.catalogue`, and the user's own.
         truncation: What truncated back-propagation changes; None where the network is trained without.
     """
 
@@ -57,21 +56,21 @@ class Measurement:
 
     @property
     def spectrum(self) -> Spectrum | None:
-        """Of W_hh, or of the block of its candidate; None of a cell that has no recurrent kernel."""
+        """The spectrum of W_hh, or of the candidate's block; None if the cell has no recurrent kernel."""
         return self.results.get("spectrum")
 
     @property
     def units(self) -> Units:
-        """Saturated and dead units; nan of a cell that does not tell."""
+        """Saturated and dead units; nan if the cell does not report its slopes."""
         return self.results.get("units", Units(math.nan, math.nan))
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Every law that applies, beside what was measured."""
+        """The comparison of every law that applies with its measurement."""
         return self.predictions.comparisons
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers under the names of the measurement contract; some may not be finite."""
+        """Return the numbers by metric key; some may not be finite."""
         return {
             **catalogue.metrics(self.results, self.probes),
             "theory/rate": self.predictions.rate,
@@ -84,7 +83,7 @@ class Measurement:
         return {} if self.truncation is None else self.truncation._asdict()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the step, the arrays of every probe, and what laws say, nan where none applies."""
+        """Return the step, the arrays of every probe and the predictions of the laws, nan for none."""
         said = comparison.metrics(self.comparisons)
         laws = {key.replace("/", "_"): np.array(said.get(key, math.nan)) for key in METRICS}
         bias = {f"truncation_{name}": np.array(value) for name, value in self._bias().items()}
@@ -95,13 +94,13 @@ class Measurer:
     """Measures a network on one batch.
 
     Args:
-        twin: A float64 network of the same architecture; its weights are overwritten at every look.
+        twin: A float64 network of the same architecture; every measurement overwrites its weights.
         spec: Of its cell.
         activation: Name of phi.
         loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
         batch: The fixed batch, x (B, T, F).
         bootstrap: Resamples behind the intervals.
-        probes: Further ones, beside those of the catalogue.
+        probes: Further probes, beside those of the catalogue.
         truncated: The twin once more, truncated; None where the network is trained without.
 
     Raises:
@@ -127,9 +126,9 @@ class Measurer:
         """Measure the network that has these weights.
 
         Args:
-            weights: In the order of `keras.Model.get_weights`, of any dtype. They need not be finite: what
-                cannot be measured of them is nan.
-            step: Updates that they have behind them.
+            weights: In the order of `keras.Model.get_weights`, of any dtype. If they are not finite, what
+                cannot be measured is nan.
+            step: Number of updates so far.
 
         Raises:
             ValueError: The weights are not those of such a network.

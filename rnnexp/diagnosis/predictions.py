@@ -1,4 +1,4 @@
-"""Which theory speaks of a network as it stands, and what it says beside the measurement.
+"""Which laws of theory apply to a network, and what they predict for its measurements.
 
 | law of `rnnexp.theory`                  | of            | reported where                                   |
 |-----------------------------------------|---------------|--------------------------------------------------|
@@ -19,9 +19,9 @@
 | sensitivity (Zucchet and Orvieto)       |               | never: it is of white inputs, and of dh/dlambda, |
 |                                         |               | which no probe measures                          |
 
-From the mean field on each law drops one assumption of the one before: that theory knows the variance of the
-pre-activations; that they are Gaussian; that the kernel is one of many (closure). What then remains is the
-timing of slopes and gradients over samples.
+From mean field on, each law drops one assumption of the law before: that theory knows the variance of the
+pre-activations; that they are Gaussian; that the kernel is random (closure). The remaining difference is the
+correlation of slopes and gradients over samples.
 Of a linear network the largest of `subcritical_exponents` is ln g, as `exponent_of_slopes` says too.
 """
 
@@ -54,15 +54,15 @@ from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
 from rnnexp.probes.trajectory import Trajectory
 from rnnexp.theory.gaussian import ln
 
-_SHORT = 2.0  # times sqrt(H): further on the mean over kernels is that of rare ones
-_KERNELS = 12  # drawn anew: the standard error of their spread is a fifth of it
-_FEW = 16  # samples that drive them
-_OTHER_SEEDS = 1_000_003  # between the seed of a kernel and those of the kernels that are drawn anew
+_SHORT = 2.0  # times sqrt(H): for longer sequences rare kernels dominate the mean over kernels
+_KERNELS = 12  # redrawn kernels: the standard error of their spread is a fifth of it
+_FEW = 16  # samples that drive the redrawn kernels
+_OTHER_SEEDS = 1_000_003  # distance between the seeds of a kernel and of its redrawn kernels
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Observed:
-    """What theory is told of a layer whose units have one slope each, on one batch.
+    """The input of the laws: the states of a layer whose units have one slope each, on one batch.
 
     Attributes:
         kernel: W_hh, (H, H).
@@ -72,12 +72,12 @@ class Observed:
         activation: Name of phi.
         mean_field_rate: `rnnexp.theory.mean_field(...).rate`, nats per step.
         rate_bound: ln(sigma_max sup |phi'|), nats per step.
-        laws: The modules of `rnnexp.theory` whose laws are laws of the cell.
+        laws: The modules of `rnnexp.theory` whose laws apply to the cell.
         last_adjoint: dl_b/dh_T, (B, H).
         inputs: W_xh^T x_t + b, (T, B, H).
         phi: The activation.
-        initializer: What drew W_hh, and may draw others; None where that is not known.
-        independent: Whether the initialiser of W_hh draws every entry by itself.
+        initializer: The initialiser of W_hh, which can draw other kernels; None if it is not known.
+        independent: Whether the initialiser of W_hh draws every entry independently.
     """
 
     kernel: np.ndarray
@@ -101,7 +101,7 @@ class Observed:
         return gain if np.array_equal(self.kernel, np.diag(np.full(len(self.kernel), gain))) else None
 
     def redrawn(self, count: int) -> np.ndarray:
-        """Return other kernels of the same initialiser, (count, H, H); none where it is not known."""
+        """Return other kernels of the same initialiser, (count, H, H); (0, H, H) if it is not known."""
         if self.initializer is None:
             return np.zeros((0, *self.kernel.shape))
         config = self.initializer.get_config()
@@ -116,21 +116,21 @@ class Observed:
 
     @property
     def short(self) -> bool:
-        """Whether T-1 <= 2 sqrt(H): no eigenvalue has grown beyond the rest yet."""
+        """Whether T-1 <= 2 sqrt(H), so that the largest eigenvalue does not dominate yet."""
         return len(self.slopes) - 1 <= _SHORT * theory.glorot_time_scale(len(self.kernel))
 
 
 class Predictions(NamedTuple):
-    """What theory says of a network; nan and nothing where no law is a law of its cell.
+    """The predictions of theory for a network; nan, and no comparisons, if no law applies to its cell.
 
     Attributes:
         rate: Mean-field rate, `rnnexp.theory.mean_field`, nats per step of lag, from the weights' and inputs'
             variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
         orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
-        critical_gain: Of the same initialiser on the same inputs, where the mean-field rate is 0; nan where
-            none is, and of a trained network.
-        comparisons: Every law that applies, beside what was measured.
+        critical_gain: The gain of this initialiser at which the mean-field rate is 0; nan if there is none,
+            and for a trained network.
+        comparisons: The comparison of every law that applies with its measurement.
     """
 
     rate: float = math.nan
@@ -148,13 +148,13 @@ def predict(
     variances: np.ndarray,
     untrained: bool,
 ) -> Predictions:
-    """Return what theory says of the network whose trajectory this is.
+    """Return the predictions of theory for the network with this trajectory.
 
     Args:
-        trajectory: Its spec names the laws that are laws of its cell.
+        trajectory: Its spec names the laws that apply to its cell.
         gradient: As `comparisons`.
         lyapunov: As `comparisons`.
-        spectrum: As `comparisons`; None of a cell that has no recurrent matrix.
+        spectrum: As `comparisons`; None if the cell has no recurrent matrix.
         variances: q_t, mean_{b,i} a_t^2 of every step, (T,).
         untrained: As `comparisons`.
     """
@@ -170,7 +170,7 @@ def predict(
         return theory.mean_field(phi, slope, weight_variance, input_variance, len(units.slopes)).rate
 
     initializer = trajectory.recurrent_initializer
-    with np.errstate(over="ignore", invalid="ignore"):  # of weights that are lost
+    with np.errstate(over="ignore", invalid="ignore"):  # weights may not be finite
         inputs = units.pre_activations - trajectory.before @ kernel
     sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
     bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in laws else math.nan
@@ -205,16 +205,16 @@ def comparisons(
     spectrum: Spectrum,
     untrained: bool = False,
 ) -> list[Comparison]:
-    """Return what every law that applies says beside what is measured, in the order in which it is shown.
+    """Return the comparison of every law that applies with its measurement, in the order of display.
 
-    What is not a finite number, measured or predicted, has no difference and is left out.
+    Laws whose prediction or measurement is not finite are left out.
 
     Args:
         states: Of the layer.
         gradient: Over the T steps of `states`.
         lyapunov: At least the largest exponent, over the last steps of `states`.
         spectrum: Of W_hh.
-        untrained: Whether W_hh is as its initialiser drew it.
+        untrained: Whether W_hh has its initial value.
 
     Raises:
         ArgumentError: The slopes are not (T, B, H) or the variances not (T,).
@@ -242,10 +242,10 @@ def comparisons(
 
 
 def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
-    """Return the mean rms rate over twelve kernels drawn anew, and it less and plus two standard deviations.
+    """Return the mean rms rate over twelve redrawn kernels, and the ends mean -+ two standard deviations.
 
     The inputs are those of the first 16 samples, the gradient at h_T is that of the layer itself. All are nan
-    where no kernel can be drawn or fewer than two have a rate.
+    if no kernel can be drawn or fewer than two have a rate.
     """
     kernels, few = states.redrawn(_KERNELS), slice(None, _FEW)
     rates = theory.rates_over_kernels(

@@ -1,18 +1,28 @@
 """What to try next, from the history of a run: overrides that can be pasted, the most pressing first."""
 
+import itertools
 import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from rnnexp.diagnosis import configuration
 from rnnexp.diagnosis.course import rounded_up, threshold_of
 from rnnexp.diagnosis.evidence import Evidence
+from rnnexp.runtime.places import COMMAND
 
 _DECADE = math.log(10)
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
 _MOST = 10.0  # times the steps so far: further no line is drawn on
 _LONGER = 5.0  # times the steps so far, where nothing says how many
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
+
+
+_SELF_SET = (
+    ("AutoClip takes its threshold from all norms so far.", "clip=autoclip"),
+    ("AGC takes it from the weights, unit by unit.", "clip=agc"),
+)
+"""Clips without a threshold of the user's."""
 
 
 class Recommendation(NamedTuple):
@@ -33,14 +43,23 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     """Return what to try, in the order in which the causes rule each other out; nothing of a solved task.
 
     1. Numbers that are not finite from the first step on: no clip can help.
-    2. A spike of the gradient: a clip, or a smaller step where it was clipped.
-    3. A loss that still falls, or a network whose last validation is its best: more steps.
-    4. A gradient that vanishes at the start and at the end: another start or cell, and last a shorter
-       sequence, which is another task.
-    5. A gradient that explodes: a clip, a gain.
-    6. A gradient inside the band: another rate, a wider layer.
-    7. Fewer sequences than a publication needed: more steps.
-    8. A gradient that vanishes at the end alone: as 4.
+    2. Under 16 units: more.
+    3. A learning rate far above the usual one that made the network worse: a smaller one.
+    4. A spike of the gradient: a clip, or a smaller step where it was clipped.
+    5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
+       at the start than later: a clip.
+    6. A gated cell with another activation than tanh: tanh.
+    7. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
+    8. A loss that falls and would be low within ten times the steps, or a network whose last validation is
+       its best: more steps.
+    9. A gradient that vanishes at the start and at the end: another start or cell.
+    10. A gradient that explodes: a clip.
+    11. A gradient inside the band: another rate, another cell, a wider layer.
+    12. Fewer sequences than a publication needed, if that takes at most ten times the steps: more steps.
+    13. A gradient that vanishes at the end alone: as 9.
+    14. A loss that falls slowly, or from above that of the best constant: more steps.
+    15. Another cell; fewer sequences than a publication needed, if that takes more.
+    16. A shorter sequence, which is another task.
     """
     if evidence.learning == "solved":
         return []
@@ -59,7 +78,7 @@ def command(typed: Sequence[str], overrides: Iterable[str]) -> str:
     >>> command(["activation=relu", "clip=value", "clip.threshold=2"], ["clip=global_norm"])
     'python run.py activation=relu clip=global_norm'
     """
-    return f"python run.py {shlex.join(merged(typed, overrides))}"
+    return f"{COMMAND} {shlex.join(merged(typed, overrides))}"
 
 
 def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
@@ -88,6 +107,12 @@ def _overflow(e: Evidence) -> Iterator[Recommendation]:
         yield Recommendation("A float64 has eight times the decades of a float32.", ("dtype=float64",), names)
 
 
+def _of(
+    advise: Callable[[Evidence], Iterator[configuration.Advice]],
+) -> Callable[[Evidence], Iterator[Recommendation]]:
+    return lambda evidence: itertools.starmap(Recommendation, advise(evidence))
+
+
 def _spike(e: Evidence) -> Iterator[Recommendation]:
     spike = e.course.spike()
     if spike is None:
@@ -100,6 +125,9 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
         threshold = threshold_of(spike)
         clip = ("clip=global_norm", f"clip.threshold={threshold:g}")
         yield Recommendation(f"{text}: clip it at what is usual.", clip, names)
+        for reason, choice in _SELF_SET:
+            if choice != f"clip={e.clip}":
+                yield Recommendation(reason, (choice,), names)
     elif spike.wrecked or spike.usual < e.clip_threshold / 2:
         if spike.usual < e.clip_threshold / 2:
             overrides = (f"clip.threshold={threshold_of(spike):g}",)
@@ -107,12 +135,27 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
         yield _rate(e, 0.3, f"{text}, although it was clipped: take smaller steps.", names)
 
 
+def _large_start(e: Evidence) -> Iterator[Recommendation]:
+    largest = e.course.large_start()
+    if largest is None or e.clip == "global_norm" or e.diverged_at == 0:
+        return
+    text = (
+        f"The first gradients had norms of up to {largest:.2g}, against a median of {e.course.usual_norm:.2g}"
+    )
+    effect = (
+        "throw plain descent far off" if e.optimizer == "sgd" else "stay long in the steps of an optimizer"
+    )
+    text = f"{text} of all, and {effect}"
+    names = ("grad/global_norm_max", "grad/global_norm_median")
+    yield Recommendation(f"{text}: clip them.", ("clip=global_norm",), names)
+
+
 def _falling(e: Evidence) -> Iterator[Recommendation]:
-    if e.diverged_at is not None:
+    if e.diverged_at is not None or e.learning == "worse_than_chance":
         return
     fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
     if fall is not None and needed is not None:
-        text = f"The training loss fell by {-fall.share:.0%} within the last fifth of the steps"
+        text = f"The training loss fell by {-100 * fall.share:.2g} % within the last fifth of the steps"
         yield Recommendation(f"{text}: go on.", (f"steps={needed}",), ("train/loss",))
     elif e.learning == "learning" and e.course.best_is_last:
         text = "The network has begun to learn, and its last validation is its best"
@@ -120,14 +163,47 @@ def _falling(e: Evidence) -> Iterator[Recommendation]:
         yield Recommendation(f"{text}: go on.", (f"steps={train_steps}",), ("val/loss_below_floor",))
 
 
+def _falling_slowly(e: Evidence) -> Iterator[Recommendation]:
+    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
+    if e.diverged_at is not None or fall is None or not fall.falling:
+        return
+    if needed is None:
+        text = "The training loss still falls, but at this pace would be high after ten times the steps"
+        train_steps = rounded_up(_MOST * e.train_steps)
+        yield Recommendation(f"{text}: a turn may come.", (f"steps={train_steps}",), ("train/loss",))
+    elif e.learning == "worse_than_chance":
+        reason = "The training loss still falls, from above that of the best constant: go on."
+        yield Recommendation(reason, (f"steps={needed}",), ("train/loss", "val/loss"))
+
+
+def _another_cell(e: Evidence) -> Iterator[Recommendation]:
+    if e.cell != "lstm" and e.diverged_at != 0:
+        reason = "Another cell may learn what this one does not."
+        yield Recommendation(reason, ("cell=lstm",), ("verdict.learning",))
+
+
+def _shorter(e: Evidence) -> Iterator[Recommendation]:
+    if not _vanishes(e) or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
+        return
+    shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
+    if e.proven_horizon < e.reach and shorter < e.seq_len:
+        where = f"The gradient leaves {e.decades:g} decades at lag {e.reach}"
+        reason = f"{where}, and a shorter sequence is another task."
+        yield Recommendation(reason, (f"seq_len={shorter}",), ("grad/log10_ratio",))
+
+
 def _vanishing(e: Evidence) -> Iterator[Recommendation]:
-    if e.gradient == "vanishing" and e.ratio_start_high < -e.decades and e.diverged_at is None:
-        yield from _against_vanishing(e, "from the start to the end of training")
+    if _vanishes(e) and e.ratio_start_high < -e.decades:
+        yield from _against_vanishing(e, "at the start and at the end of training")
 
 
 def _vanishing_later(e: Evidence) -> Iterator[Recommendation]:
-    if e.gradient == "vanishing" and not e.ratio_start_high < -e.decades and e.diverged_at is None:
+    if _vanishes(e) and not e.ratio_start_high < -e.decades:
         yield from _against_vanishing(e, "at the end of training")
+
+
+def _vanishes(e: Evidence) -> bool:
+    return e.gradient == "vanishing" and not e.carried and e.diverged_at is None
 
 
 def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
@@ -144,24 +220,25 @@ def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
 def _ways_past_vanishing(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Reasons, overrides and the metrics that only this reason is made from."""
     elman = "mean_field" in e.laws
-    # What no weights can mend at this length: every step takes a part of it away.
-    hopeless = e.rate_bound * (e.time_steps - 1) < -e.decades * _DECADE
-    if elman and hopeless and e.activation == "sigmoid":
-        bound = f"no step of these weights hands on more than {math.exp(e.rate_bound):.3g} of it"
-        yield f"{bound}, and tanh may", ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",)
-    if e.activation == "relu" and e.init != "identity" and "diagonal_kernel" in e.laws:
-        overrides = ("init=identity", "clip=global_norm")
-        yield "from the identity a live unit hands it on as it is", overrides, ()
+    if elman and e.activation == "sigmoid":
+        # What no weights can mend at this length: every step takes a part of it away.
+        hopeless = e.rate_bound * (e.time_steps - 1) < -e.decades * _DECADE
+        bound = (
+            f"no step of these weights hands on more than {math.exp(e.rate_bound):.3g} of it, and tanh may"
+        )
+        reason = bound if hopeless else "a sigmoid has a slope of at most 1/4, and tanh of up to 1"
+        yield reason, ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",) if hopeless else ()
+    plain = "diagonal_kernel" in e.laws
+    if plain and e.activation == "relu" and e.init != "identity":
+        yield "from the identity a live unit hands it on as it is", ("init=identity", "clip=global_norm"), ()
     if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
         start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
         yield start, ("init=orthogonal",), ("theory/rate",)
     if e.cell != "lstm":
         yield "the c of an LSTM carries it past its units", ("cell=lstm",), ()
-    if e.reach is not None and _SHORTEST <= e.reach < e.time_steps:
-        shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
-        if shorter < e.seq_len:
-            where = f"it leaves {e.decades:g} decades at lag {e.reach}"
-            yield f"{where}, and a shorter sequence is another task", (f"seq_len={shorter}",), ()
+    if plain and e.activation != "relu":
+        from_identity = ("activation=relu", "init=identity", "clip=global_norm")
+        yield "from the identity a live relu unit hands it on as it is", from_identity, ()
 
 
 def _exploding(e: Evidence) -> Iterator[Recommendation]:
@@ -172,14 +249,11 @@ def _exploding(e: Evidence) -> Iterator[Recommendation]:
     if e.clip == "none":
         overrides = ("clip=global_norm",)
         yield Recommendation(f"{text}: keep single updates from being too large.", overrides, names)
-    if e.gradient_start == "exploding" and 0 < e.critical_gain < e.gain:
-        gain = f"{e.critical_gain:.4g}"
-        reason = f"At a gain of {gain} mean-field theory has no growth of the gradient at the start."
-        yield Recommendation(reason, (f"init.gain={gain}",), (*names, "theory/rate"))
 
 
 def _inside(e: Evidence) -> Iterator[Recommendation]:
-    if e.gradient not in ("stable", "borderline") or e.diverged_at is not None:
+    kept = e.gradient in ("stable", "borderline") or (e.gradient == "vanishing" and e.carried)
+    if not kept or e.diverged_at is not None:
         return
     names = ("verdict.gradient", "verdict.learning")
     fall = e.course.fall()
@@ -189,16 +263,27 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     worse = e.learning == "worse_than_chance"
     step = "smaller" if worse else "larger"
     yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
+    yield from _another_cell(e)
     yield Recommendation("A wider layer may learn what this one does not.", (f"units={2 * e.units}",), names)
 
 
 def _below_the_published(e: Evidence) -> Iterator[Recommendation]:
+    yield from _published(e, 0, _MOST * e.train_steps)
+
+
+def _far_below_the_published(e: Evidence) -> Iterator[Recommendation]:
+    yield from _published(e, _MOST * e.train_steps, math.inf)
+
+
+def _published(e: Evidence, above: float, most: float) -> Iterator[Recommendation]:
     seen = e.train_steps * e.batch_size
     if e.published_sequences is None or seen >= e.published_sequences or e.diverged_at is not None:
         return
     train_steps = rounded_up(e.published_sequences / e.batch_size)
-    text = f"The network has seen {seen:,} sequences; success is published after {e.published_sequences:,}"
-    yield Recommendation(f"{text}.", (f"steps={train_steps}",), ("val/loss",))
+    if above < train_steps <= most:
+        after = f"success at this length or a longer one is published after {e.published_sequences:,}"
+        text = f"The network has seen {seen:,} sequences; {after}"
+        yield Recommendation(f"{text}.", (f"steps={train_steps}",), ("val/loss",))
 
 
 def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Recommendation:
@@ -207,11 +292,21 @@ def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Re
 
 _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _overflow,
+    _of(configuration.narrow),
+    _of(configuration.too_fast),
     _spike,
+    _of(configuration.chaotic),
+    _large_start,
+    _of(configuration.gated),
+    _of(configuration.too_slow),
     _falling,
     _vanishing,
     _exploding,
     _inside,
     _below_the_published,
     _vanishing_later,
+    _falling_slowly,
+    _another_cell,
+    _far_below_the_published,
+    _shorter,
 )

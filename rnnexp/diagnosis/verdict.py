@@ -157,7 +157,7 @@ def learning_verdict(
         return "diverged"
     if solved:
         return "solved"
-    # Asked this way round, a half-width of nan is not a licence for `learning`.
+    # This comparison is false if the half-width is nan, so that nan never means `learning`.
     if validation.below - validation.below_half_width > 0:
         return "learning"
     worse = validation.loss - validation.half_width > _HARDLY * floor_loss

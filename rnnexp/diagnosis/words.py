@@ -12,6 +12,8 @@ _SOME = 0.05  # share of dead units that is worth a sentence
 _SAME = 1e-4  # nats per step: a twentieth of a decade over 1000 steps
 _OFTEN = 0.5  # share of clipped updates that is worth a sentence
 _THOUSANDS = ("", " thousand", " million", " billion", " trillion")
+_FIRST = "by mean-field theory"  # the part that is told, whatever its size
+_EQUAL = math.log10(1.05)  # decades: less is no difference in words
 _RARE = 1.0  # decades of the rms norm over the typical one that are worth a sentence
 
 
@@ -40,23 +42,31 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
         text = "The gradient over time has no verdict: there is one step, or nothing reads the state"
         yield Sentence(f"{text}.", ("verdict.gradient",))
     elif e.log10_ratio == -math.inf:
-        text = "In most sequences nothing at all reaches h_1"
+        text = "In most sequences no gradient at all reaches the first step"
         yield Sentence(f"{text}.", ("grad/log10_ratio", "grad/zero_share"))
     else:
         yield Sentence(f"{_change(e)}.", names)
     if e.rms_over_typical > _RARE:
         yield _rare(e)
+    for state, ratio in e.further_ratios.items():
+        if math.isfinite(ratio):
+            text = f"That of {state} is {times(ratio)} at the first step than at the last but one"
+            within = f", within {e.decades:g} decades: {state} carries it where h does not"
+            carried = abs(ratio) <= e.decades and e.gradient == "vanishing"
+            yield Sentence(f"{text}{within if carried else ''}.", (f"grad/log10_ratio_{state}",))
 
 
 def _change(e: Evidence) -> str:
     """How a typical gradient changes from h_T to h_1, and at which rate where the two tell the same."""
     one = "The gradient is stable: a typical one" if e.gradient == "stable" else "A typical gradient"
     text = f"{one} is {times(e.log10_ratio)} at the first of {e.time_steps} steps than at the last"
+    if abs(e.log10_ratio) < _EQUAL:
+        text = f"{one} is as large at the first of {e.time_steps} steps as at the last"
     if not math.isfinite(e.rate):
         return text
     if e.rate * e.log10_ratio < 0 and abs(e.log10_ratio) > 0.1:
         return f"{text}, though its slope over all lags is {e.rate:+.4f} nats per step: it bends"
-    every = f", a decade every {_DECADE / abs(e.rate):.3g} steps" if e.gradient != "stable" else ""
+    every = f", a factor of 10 every {_DECADE / abs(e.rate):.3g} steps" if e.gradient != "stable" else ""
     return f"{text} ({e.rate:+.4f} nats per step{every})"
 
 
@@ -76,8 +86,10 @@ def times(log10_ratio: float) -> str:
 
 
 def _rare(e: Evidence) -> Sentence:
-    text = f"Rare sequences carry far larger gradients: at h_1 the rms norm is 10^{e.rms_over_typical:.1f} of"
-    text = f"{text} the typical one, and {e.effective_samples:.2g} of {e.probe_samples} sequences rule it"
+    larger = times(e.rms_over_typical)
+    text = f"A few of the {e.probe_samples} sequences have a far larger gradient: at the first step the root"
+    text = f"{text} mean square is {larger} than a typical one,"
+    text = f"{text} and about {e.effective_samples:.2g} sequences decide it"
     if e.log10_ratio + e.rms_over_typical > 0:
         text = f"{text}: explosions are rare, and clipping is for them"
     return Sentence(f"{text}.", ("grad/rate_rms", "grad/effective_samples"))
@@ -99,49 +111,52 @@ def _before(e: Evidence) -> Iterator[Sentence]:
     if not (math.isfinite(e.rate_start) and math.isfinite(e.rate_kernels) and e.rate_kernels_sd > 0):
         return
     spreads = abs(e.rate_start - e.rate_kernels) / e.rate_kernels_sd
-    text = f"Before training mean-field theory predicts {e.rate_start:+.4f} nats per step, and twelve kernels"
-    text = f"{text} drawn anew have {e.rate_kernels:+.4f} +- {e.rate_kernels_sd:.4f}"
-    distance = f"{spreads:.1f} standard deviations apart"
-    yield Sentence(f"{text}: {distance}.", ("theory/rate", "theory/rate_kernels", "theory/rate_kernels_sd"))
+    text = f"Before training, mean-field theory predicts {e.rate_start:+.4f} nats per step for the mean over"
+    text = f"{text} random kernels; twelve drawn anew have {e.rate_kernels:+.4f}"
+    distance = f"{spreads:.1f} of their standard deviations of {e.rate_kernels_sd:.4f} away"
+    yield Sentence(f"{text}, {distance}.", ("theory/rate", "theory/rate_kernels", "theory/rate_kernels_sd"))
 
 
 def _sum(e: Evidence) -> Iterator[Sentence]:
     """What leads from mean field to the rms rate of these weights: the parts add up to the difference."""
+    timing = e.rate_rms - e.rate_closure
     parts = {
-        "variance as measured": e.rate_measured_q - e.predicted_rate,
-        "slopes as measured": e.rate_measured_slopes - e.rate_measured_q,
-        "this kernel": e.rate_closure - e.rate_measured_slopes,
-        "timing": e.rate_rms - e.rate_closure,
+        _FIRST: e.predicted_rate,
+        "from the measured variance": e.rate_measured_q - e.predicted_rate,
+        "from the measured slopes": e.rate_measured_slopes - e.rate_measured_q,
+        "from this kernel": e.rate_closure - e.rate_measured_slopes,
+        "from slopes that keep step with gradients": timing,
     }
     if not all(map(math.isfinite, parts.values())):
         return
-    listed = [f"{part:+.4f} for {name}" for name, part in parts.items() if abs(part) >= _SAME]
-    terms = ", ".join([f"mean field {e.predicted_rate:+.4f}", *listed])
+    told = {where: part for where, part in parts.items() if abs(part) >= _SAME or where == _FIRST}
+    listed = ", ".join(f"{part:+.4f} {where}" for where, part in told.items())
     names = ("theory/rate", "theory/rate_measured_q", "theory/rate_measured_slopes", "theory/rate_closure")
-    yield Sentence(f"The rms rate {e.rate_rms:+.4f} is the sum of {terms}.", (*names, "grad/rate_rms"))
-    if abs(parts["timing"]) > max(0.01, abs(e.rate_closure) / 4):
-        more = "larger" if parts["timing"] > 0 else "smaller"
-        text = f"Slopes keep step with gradients: where one is large the other is {more} than by chance"
-        yield Sentence(f"{text}.", ("theory/rate_closure", "grad/rate_rms"))
+    text = f"The rms rate of {e.rate_rms:+.4f} is made up of {listed}"
+    if abs(timing) > max(0.01, abs(e.rate_closure) / 4):
+        more = "larger" if timing > 0 else "smaller"
+        text = f"{text}: where the gradient is large, the slopes are {more} than by chance"
+    yield Sentence(f"{text}.", (*names, "grad/rate_rms"))
 
 
 def _units(e: Evidence) -> Iterator[Sentence]:
     if e.saturated > _MANY and e.gates:
-        text = f"{e.saturated:.0%} of the gates' units are saturated at a typical step: open or shut for good"
-        yield Sentence(f"{text}.", ("state/saturated",))
+        text = f"{_percent(e.saturated)} of the gates' units are saturated at a typical step"
+        yield Sentence(f"{text}: open or shut for good.", ("state/saturated",))
     elif e.saturated > _MANY and e.activation not in _HALF_FLAT:
         yield Sentence(
-            f"{e.saturated:.0%} of the units are saturated at a typical step.", ("state/saturated",)
+            f"{_percent(e.saturated)} of the units are saturated at a typical step.", ("state/saturated",)
         )
     if e.dead > _SOME:
-        text = f"{e.dead:.0%} of the units have no slope at any step of the {e.probe_samples} probe sequences"
+        text = f"{_percent(e.dead)} of the units are dead: their slope is zero at every step of the"
+        text = f"{text} {e.probe_samples} probe sequences"
         yield Sentence(f"{text}.", ("state/dead",))
 
 
 def _clipping(e: Evidence) -> Iterator[Sentence]:
     if not e.clip_fraction > _OFTEN:
         return
-    text = f"{e.clip_fraction:.0%} of the updates were clipped"
+    text = f"{_percent(e.clip_fraction)} of the updates were clipped"
     if e.optimizer == "sgd":
         meaning = "so the clip sets the step size more than the loss does"
     else:
@@ -161,23 +176,32 @@ def _truncation(e: Evidence) -> Iterator[Sentence]:
 
 def _learning(e: Evidence) -> Iterator[Sentence]:
     names = ("val/loss", "task/floor_loss", "val/loss_below_floor", "val/error", "verdict.learning")
-    numbers = f"loss {e.loss:.4g} against {e.floor_loss:.4g} of the best constant"
-    side = "below" if e.below >= 0 else "above"
-    apart = f"{abs(e.below):.2g} +- {e.below_half_width:.1g} {side} the {e.baseline} on the same sequences"
+    loss, constant = f"its loss of {e.loss:.4g}", f"{e.floor_loss:.4g} of the best constant answer"
+    apart = f"{abs(e.below):.2g} +- {e.below_half_width:.1g}"
+    same = f"that of the {e.baseline} on the same sequences"
     if e.learning == "diverged":
         at = "" if e.diverged_at is None else f" at training step {e.diverged_at}"
         yield Sentence(f"Training diverged{at}.", ("train/loss", "grad/global_norm"))
     elif e.learning == "solved":
-        yield Sentence(f"The task is solved: {e.error:.2%} wrong, {numbers}.", names)
+        wrong = f"{_percent(e.error, 2)} of the answers are wrong"
+        yield Sentence(f"The task is solved: {wrong}, and {loss} compares with {constant}.", names)
     elif e.learning == "learning":
-        yield Sentence(f"The network learns: {numbers}, {apart}; {e.error:.2%} wrong.", names)
+        wrong = f"{_percent(e.error, 2)} of the answers are wrong"
+        yield Sentence(f"The network learns: {loss} is {apart} below {same}; {wrong}.", names)
     elif e.learning == "worse_than_chance":
-        yield Sentence(f"The network is worse than chance: {numbers}.", names)
+        yield Sentence(f"The network is worse than chance: {loss} compares with {constant}.", names)
     else:
-        yield Sentence(f"The network is at chance: {numbers}, {apart}.", names)
+        side = "below" if e.below >= 0 else "above"
+        yield Sentence(
+            f"The network is at chance: {loss} is {apart} {side} {same}, which may be luck.", names
+        )
     if e.proven_horizon >= 1:
-        text = f"By its loss it has provably used at least {math.floor(e.proven_horizon)} of"
+        text = f"A loss this low proves that it uses at least {math.floor(e.proven_horizon)} of the"
         yield Sentence(f"{text} {e.time_steps} steps.", ("task/proven_horizon",))
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 _HALF_FLAT = frozenset({"relu", "relu6", "hard_tanh", "hard_sigmoid", "soft_shrink", "hard_shrink"})

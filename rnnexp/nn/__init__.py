@@ -1,1 +1,1 @@
-"""Networks: cells, the scan over time with its adjoint, and the keras.layers.RNN around them."""
+"""Networks: cells, the scan over time with its hand-written adjoint, and the layer `rnnexp.RNN`."""

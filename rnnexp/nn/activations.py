@@ -29,15 +29,15 @@ _MARK = "_rnnexp_elementwise"
 
 
 def elementwise(function: Activation | None = None, *, slope_from_state: Slope | None = None) -> Any:
-    """Mark a function of your own as one that maps every pre-activation on its own: y_i = phi(a_i).
+    """Mark a user's function as elementwise: y_i = phi(a_i).
 
     Args:
         function: phi, of a tensor of any shape, float32 or float64, in TensorFlow's operations.
-        slope_from_state: h -> phi'(a), where the state h = phi(a) determines the slope; else phi is
+        slope_from_state: h -> phi'(a), if the state h = phi(a) determines the slope; None: phi is
             differentiated automatically.
 
     Returns:
-        The function itself, or the decorator where there is only a slope.
+        The function itself, or a decorator if `function` is None.
     """
 
     def mark(marked: Activation) -> Activation:
@@ -53,9 +53,9 @@ def is_marked(activation: Callable) -> bool:
 
 
 def is_elementwise(activation: Callable) -> bool:
-    """Whether Keras names `activation` among those that map every pre-activation on its own, or its author.
+    """Whether `activation` is elementwise: one of Keras' (`NAMES`), or marked by `elementwise`.
 
-    A callable that neither knows is not taken for elementwise: its Jacobian could be full.
+    Any other callable does not count as elementwise, since its Jacobian could be full.
     """
     name = getattr(activation, "__name__", None)
     return is_marked(activation) or (name in NAMES and activation is by_name(name))
@@ -70,9 +70,9 @@ def by_name(name: str) -> Activation:
 
 
 def slope_from_state(activation: Callable) -> Slope | None:
-    """Return the function h -> phi'(a) where the state h = phi(a) is known to determine the slope, else None.
+    """Return the function h -> phi'(a) if the state h = phi(a) determines the slope, else None.
 
-    Where it exists, back-propagation needs no pre-activations: h is kept anyway.
+    With it back-propagation needs no pre-activations, since the states are in memory anyway.
 
         tanh: 1 - h^2      sigmoid: h (1 - h)      relu: [h > 0]      softplus: 1 - exp(-h)      linear: 1
     """

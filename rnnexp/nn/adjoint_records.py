@@ -9,7 +9,7 @@ from rnnexp.nn.log_norm import log_norm
 
 
 class Vectors(NamedTuple):
-    """g_t = dL/dh_t and delta_t = dL/da_t of every step of a loop, as they are.
+    """Records g_t = dL/dh_t and delta_t = dL/da_t of every step of a loop.
 
     Attributes:
         like: A state, (B, H).
@@ -20,29 +20,29 @@ class Vectors(NamedTuple):
     missing: float = 0.0
 
     def array(self, time_steps) -> tf.TensorArray:
-        """An empty array for one `partial` a step."""
+        """Return an empty array with a place for the `partial` of each step."""
         return tf.TensorArray(self.like.dtype, size=time_steps, element_shape=(2, *self.like.shape))
 
     def partial(self, g: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
-        """Both, (2, B, H)."""
+        """Return g_t and delta_t of one step, (2, B, H)."""
         return tf.stack([g, delta])
 
     def record(self, partials: tf.Tensor) -> tf.Tensor:
-        """Those of all steps, (T, 2, B, H)."""
+        """Return g_t and delta_t of all steps, (T, 2, B, H)."""
         return partials
 
 
 def recorder_of(tap: tf.Tensor, states: tf.Tensor) -> "LogNorm | Vectors":
-    """What keeps of every step that which `tap` asks for by its shape."""
+    """Return the recorder of what `tap` asks for by its shape."""
     return Vectors(states[0]) if tap.shape.rank == 4 else LogNorm.of(tap, states)
 
 
 class LogNorm:
-    """ln ||g_t|| for every step of a loop, without over- or underflow of the squares.
+    """Records ln ||g_t|| of every step of a loop, without over- or underflow of the squares.
 
-    In the loop only the squares are summed, along one axis; logarithm and remaining sum follow once for all
-    steps. float32 is squared in float64, whose exponent range holds every square; of float64 the logarithms
-    are kept, from `rnnexp.nn.log_norm`.
+    The loop sums the squares along one axis only; the other sum and the logarithm follow after the loop, for
+    all steps at once. float32 is squared in float64, whose exponent range holds every square. For float64 the
+    loop records logarithms instead, from `rnnexp.nn.log_norm`.
     """
 
     missing = -math.inf
@@ -55,16 +55,16 @@ class LogNorm:
 
     @classmethod
     def of(cls, tap: tf.Tensor, states: tf.Tensor) -> "LogNorm":
-        """The norm that `tap` asks for: (T,) over batch and units, (T, B) of every sample."""
+        """Return the recorder of a tap: of the batch norm for a tap (T,), of sample norms for (T, B)."""
         per_sample = tap.shape.rank == 2
         return cls(axis=1 if per_sample else 0, size=states.shape[1 if per_sample else 2], dtype=states.dtype)
 
     def array(self, time_steps) -> tf.TensorArray:
-        """An empty array for one `partial` a step."""
+        """Return an empty array with a place for the `partial` of each step."""
         return tf.TensorArray(tf.float64, size=time_steps, element_shape=(self.size,))
 
     def partial(self, g: tf.Tensor, delta: tf.Tensor | None = None) -> tf.Tensor:
-        """Sum of squares of g (B, H) along the axis; its logarithm where g is float64."""
+        """Return the sum of squares of g (B, H) along the axis, or its logarithm if g is float64."""
         if self.wide:
             return 2 * log_norm(g, [self.axis])
         squares = tf.square(tf.cast(g, tf.float64))
@@ -79,14 +79,14 @@ class LogNorm:
         return tf.math.log(tf.reduce_sum(partials, axis=1)) / 2
 
 
-_HALVINGS = 6  # each doubles the code that XLA makes of the sum
+_HALVINGS = 6  # each of them doubles the code that XLA generates for the sum
 
 
 def _sum_of_rows(rows: tf.Tensor) -> tf.Tensor:
-    """sum_b rows (B, H) -> (H,), the lower half added to the upper again and again.
+    """Return sum_b rows (B, H) -> (H,), by adding one half of the rows to the other again and again.
 
-    XLA vectorises additions, but not a reduction that it has fused with what follows: in the backward loop
-    this sum costs a fraction of `tf.reduce_sum`. It is the more exact one, too.
+    XLA vectorises additions, but not a reduction that it has fused with the operations after it: in the
+    backward loop this sum costs a fraction of `tf.reduce_sum`. It also has a smaller rounding error.
     """
     size = rows.shape[0]
     for _ in range(_HALVINGS):

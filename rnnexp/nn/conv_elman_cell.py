@@ -24,7 +24,7 @@ class ConvElmanCell(keras.layers.Layer):
     """h_t = phi(W_xh * x_t + W_hh * h_{t-1} + b), * the convolution with K x K taps, zeros around the image.
 
     An image of F pixels has one channel and the shape `image_shape(F)`; the state has C = H / F channels in
-    every pixel. Both are handed over flat, (B, F) and (B, H), pixel by pixel, the channels innermost.
+    every pixel. Both are flat arrays, (B, F) and (B, H), pixel by pixel, with the channels innermost.
 
     Weights: `kernel` (K^2, C), tap by tap, `recurrent_kernel` (C, K^2 C), the K^2 taps side by side with the
     centre's at (K^2 - 1) / 2, `bias` (C,), 0 at first, and the same in every pixel.

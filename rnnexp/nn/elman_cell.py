@@ -35,7 +35,7 @@ class ElmanCell(keras.layers.Layer):
     Raises:
         ArgumentError: `units` is not an integer of at least 1.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np
         >>> layer = keras.layers.RNN(ElmanCell(3, activation="relu"))
         >>> layer(np.ones((2, 5, 4), "float32")).shape

@@ -1,11 +1,11 @@
-"""Keras' own loop over time, with a tap on every state that a step hands on.
+"""Keras' own loop over time, with a tap on every state that a step passes to the next.
 
     h_t = cell(x_t, h_{t-1}) + e_t,   e_t = 0,   so that   dl/de_t = dl/dh_t
 
-The tape's gradient with respect to the tap e is the total derivative through everything that reads h_t after
-it is computed: the layer's outputs, all later steps, and whatever else of the same step is made from it, such
-as the upper cells of a stack. Only the states of one and the same cell are varied one at a time: c with h
-held. Nothing but zeros is added, so no value changes.
+The gradient with respect to the tap e is the total derivative through everything that reads h_t: the layer's
+outputs, all later steps, and later computations of the same step, such as the upper cells of a stack. Of
+several states of one cell each is varied alone: c with h held constant. Only zeros are added, so no value
+changes.
 """
 
 import types
@@ -21,11 +21,11 @@ from rnnexp.nn.taps import unrecorded
 
 
 class Tapped(NamedTuple):
-    """What a tapped loop hands out.
+    """The result of a tapped loop.
 
     Attributes:
         result: Last output, outputs and last states, as `keras.layers.RNN.inner_loop` returns them.
-        step: The step as it was traced: it names the states, see `TappedStep.names`.
+        step: The step as traced, which knows the names of the states (`TappedStep.names`).
     """
 
     result: tuple
@@ -33,7 +33,7 @@ class Tapped(NamedTuple):
 
 
 class _Sliced(NamedTuple):
-    """Sequences, taps and cuts side by side: Keras' loop slices (and reverses) them alike."""
+    """Sequences, taps and cuts in one structure, so that Keras' loop slices and reverses them alike."""
 
     sequences: Any
     taps: Any
@@ -41,7 +41,7 @@ class _Sliced(NamedTuple):
 
     @property
     def shape(self):
-        """Shape of the sequences, where the loop looks for T."""
+        """Shape of the sequences; the loop reads T from it."""
         return self.sequences.shape
 
 
@@ -57,18 +57,18 @@ def tapped_loop(
     """Run the recurrence of `layer` in Keras' loop, never in a fused kernel, with a tap on its states.
 
     Args:
-        layer: Any `keras.layers.RNN`. It is only read.
+        layer: Any `keras.layers.RNN`. It is not changed.
         taps: e of every floating state, like those of `zero_taps`, in the order of the inputs' time; None
             adds nothing to that state.
         sequences: x, (B, T, ...).
         initial_state: h_0, as the layer passes it to its `inner_loop`.
-        mask: (B, T) or None. A masked step hands the previous state on: its tap gets the gradient zero.
-        training: Passed to the cell, where it asks for it.
+        mask: (B, T) or None. A masked step passes the previous state on: its tap gets the gradient zero.
+        training: Passed to the cell if it takes it.
         truncate: K: no gradient goes from a chunk of K steps, counted from the end, to the one before; None:
             it goes back to the first step.
     """
     states = list(initial_state) if keras.tree.is_nested(initial_state) else [initial_state]
-    # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
+    # The state of a stateful layer is a variable, which holds h_T by the time of the backward pass: copy it.
     states = keras.tree.map_structure(tf.convert_to_tensor, states)
     step = TappedStep(layer.cell, training)
     probes = [True]
@@ -79,7 +79,7 @@ def tapped_loop(
         states = _cut(states, *inputs.cuts)
         if not probes:
             return step(inputs.sequences, states, each)
-        # Keras calls the step once more before the loop, for the shape of its output alone.
+        # Keras calls the step once before the loop, only for the shape of its output.
         probes.clear()
         with unrecorded():
             return step(inputs.sequences, states, each)
@@ -92,7 +92,7 @@ def tapped_loop(
         zero_output_for_mask=layer.zero_output_for_mask,
         return_sequences=layer.return_sequences,
     )
-    # Keras' function, but not its layer: its cell may be anything that is called like one.
+    # Keras' own loop, on a stand-in for the layer whose cell is the function `advance`.
     cuts = [] if truncate is None else [_cuts(sequences, truncate, layer.go_backwards)]
     sliced = _Sliced(sequences, [tap for tap in taps if tap is not None], cuts)
     initial = [*states, step.initial_flags(states)]
@@ -120,12 +120,12 @@ def _cut(states: Any, cut: tf.Tensor | None = None) -> Any:
 
 
 def zero_taps(sequences: tf.Tensor, initial_state: Any) -> list[tf.Tensor]:
-    """Return e = 0 of every floating state, each (B, T, ...) of the static shape that is known."""
+    """Return e = 0 for every floating state, (B, T, ...), with the static shape as far as it is known."""
     return [_zeros(sequences, state) for state in keras.tree.flatten(initial_state) if is_float(state)]
 
 
 def _zeros(sequences: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-    # A loop's states must keep the static shape that is known.
+    # The states of a loop must not lose the static shape that is known.
     shapes = ((sequences.shape[:2], tf.shape(sequences)[:2]), (state.shape[1:], tf.shape(state)[1:]))
     sizes = [
         dynamic[axis] if size is None else size

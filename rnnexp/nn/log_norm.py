@@ -1,4 +1,4 @@
-"""Logarithms of norms that no square can over- or underflow."""
+"""Logarithms of norms, without over- or underflow of the squares."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def log_norm(g: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
     if g.dtype != tf.float64:
         return tf.math.log(tf.reduce_sum(tf.square(tf.cast(g, tf.float64)), axis=axes)) / 2
     largest = tf.reduce_max(tf.abs(g), axis=axes, keepdims=True)
-    # XLA's maximum passes over NaN, so a zero must not be divided away: beside it there may be a NaN.
+    # XLA's maximum ignores NaN. Where it is 0 or not finite divide by 1, so that a NaN in g stays one.
     largest = tf.where(tf.math.is_finite(largest) & (largest > 0), largest, tf.ones_like(largest))
     squares = tf.reduce_sum(tf.square(g / largest), axis=axes)
     return tf.math.log(squares) / 2 + tf.math.log(tf.squeeze(largest, axis=axes))

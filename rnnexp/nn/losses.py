@@ -1,4 +1,4 @@
-"""Losses of a task, one number a sequence."""
+"""Losses of a task, one number for each sequence."""
 
 import tensorflow as tf
 
@@ -45,7 +45,7 @@ def sequence_losses(
 def last_step(y: tf.Tensor, prediction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the targets (B,) or (B, O) and the predictions (B, O) of the last scored step.
 
-    These are y_T and yhat_T where every step is scored, prediction (B, T, O), else both as they came.
+    If every step is scored, prediction (B, T, O), these are y_T and yhat_T; else the arguments themselves.
     """
     every_step = prediction.shape.rank == 3
     return (y[:, -1], prediction[:, -1]) if every_step else (y, prediction)

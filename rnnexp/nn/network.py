@@ -10,7 +10,7 @@ RECURRENT = "recurrent"
 """Name of the recurrent layer."""
 
 READOUT = "readout"
-"""Name of the layer that reads the states."""
+"""Name of the readout layer."""
 
 
 def build_network(
@@ -26,12 +26,12 @@ def build_network(
         h_1 .. h_T = RNN(cell)(x),    y_t = W_hy^T h_t + c
 
     Args:
-        task: Gives T, F, O and the scored steps.
-        cell: The recurrent cell, fresh. Its dtype is the network's.
-        seed: Of W_hy (H, O), which is Glorot uniform; c (O,) starts at 0. The cell's weights have seeds of
-            their own, which have to be others: initialisers with equal seeds draw from the same numbers.
-        segment: Of `rnnexp.RNN`.
-        truncate: Of `rnnexp.RNN`.
+        task: Determines T, F, O and the scored steps.
+        cell: A new recurrent cell. The network has its dtype.
+        seed: Of W_hy (H, O), which is Glorot uniform; c (O,) starts at 0. It must differ from the seeds of
+            the cell's weights: initialisers with equal seeds draw the same numbers.
+        segment: As for `rnnexp.RNN`.
+        truncate: As for `rnnexp.RNN`.
         any_length: Whether the network takes sequences of any length, and not of T alone.
     """
     dtype = cell.compute_dtype

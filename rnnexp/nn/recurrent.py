@@ -1,4 +1,4 @@
-"""The keras.layers.RNN that runs the scan and hands out adjoint norms."""
+"""`rnnexp.RNN`: the keras.layers.RNN that runs the scan and reports the norms of its adjoints."""
 
 import logging
 
@@ -18,7 +18,7 @@ from rnnexp.runtime import checks
 
 _logger = logging.getLogger(__name__)
 
-for _spec in catalogue.CATALOGUE.values():  # of which a saved `StepCell` holds one
+for _spec in catalogue.CATALOGUE.values():  # a saved `StepCell` holds a spec
     keras.saving.register_keras_serializable("rnnexp")(_spec)
 
 
@@ -47,7 +47,8 @@ class RNN(keras.layers.RNN):
             plain scan. Keras' loop knows no segments.
         truncate: K of truncated back-propagation: the gradient is cut where a chunk of K steps begins,
             counted from the end, and states are carried on. None: no cut. Not together with `segment`.
-        *args, **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
+        *args: As for `keras.layers.RNN`.
+        **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype`: as for `keras.layers.RNN`.
 
     Call arguments:
@@ -64,7 +65,7 @@ class RNN(keras.layers.RNN):
             are given.
         ValueError: A call inside `rnnexp.nn.padding.padded` has a mask, segments, or goes backwards.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> layer = RNN(ElmanCell(3, activation="relu"), return_sequences=True)
         >>> layer(np.ones((2, 5, 4), "float32")).shape
@@ -80,7 +81,7 @@ class RNN(keras.layers.RNN):
         self._said_slow = False
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        """Run the recurrence: the scan where it applies, else Keras' loop. The hook is Keras' own."""
+        """Run the recurrence on the scan if it applies, else in Keras' loop. Keras calls this method."""
         first = padding.first_step()
         if first is not None and (mask is not None or self.segment is not None or self.go_backwards):
             raise ValueError("expected no mask, no segments and no way backwards inside padded()")
@@ -90,14 +91,14 @@ class RNN(keras.layers.RNN):
             mask = mask if first is None else _mask(sequences, first)
             return self._keras_loop(sequences, initial_state, mask, training)
         initial_state = initial_state[0] if isinstance(initial_state, list | tuple) else initial_state
-        # That of a stateful layer comes as a variable, which holds h_T by the time of the backward pass.
+        # A stateful layer passes a variable, which holds h_T by the time of the backward pass: copy it.
         initial_state = tf.convert_to_tensor(initial_state)
         states, last = self._scan(self._time_major(sequences), initial_state)
         outputs = tf.expand_dims(last, 1) if states is None else tf.transpose(states, (1, 0, 2))
         return last, outputs, [last]
 
     def _scan(self, x, initial_state) -> Scanned:
-        """Run the scan over x (T, B, F), in segments where they are asked for and shorter than T."""
+        """Run the scan over x (T, B, F), in segments if `segment` is given and less than T."""
         cell = self.cell
         options = {"return_states": self.return_sequences, "taps": self._taps(x)}
         recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
@@ -110,7 +111,7 @@ class RNN(keras.layers.RNN):
         return segmented_scan(x, *weights, initial_state, cell.activation, segment=self.segment, **options)
 
     def _taps(self, x) -> list[tf.Tensor]:
-        """Open the taps that are asked for during the scan over x (T, B, F)."""
+        """Open the taps of the current record for the scan over x (T, B, F)."""
         record = recording.current()
         if record is None:
             return []
@@ -139,7 +140,7 @@ class RNN(keras.layers.RNN):
         return projected if self.cell.bias is None else projected + self.cell.bias
 
     def _keras_loop(self, sequences, initial_state, mask, training):
-        """Run the recurrence in Keras' loop, with taps where somebody records."""
+        """Run the recurrence in Keras' loop, with taps if a record is open."""
         record, zeros = recording.current(), zero_taps(sequences, initial_state)
         opened = [] if record is None else record.open(_size(sequences, 1), _size(sequences, 0), len(zeros))
         untapped = all(tap is None for tap in opened)
@@ -163,8 +164,8 @@ class RNN(keras.layers.RNN):
         return result
 
     def _obstacle(self, mask) -> str | None:
-        """Why the scan cannot run this call, or None."""
-        # A subclass may step otherwise, so it is not taken for its parent.
+        """Return why the scan cannot run this call, or None if it can."""
+        # A subclass may have another step than its parent.
         if type(self.cell) not in (ElmanCell, keras.layers.SimpleRNNCell):
             return f"the cell is a {type(self.cell).__name__}"
         if self.cell.compute_dtype != self.compute_dtype:
@@ -186,7 +187,7 @@ class RNN(keras.layers.RNN):
 
 
 def _may_be_output(cell, states: list) -> list[bool]:
-    """Which states an output may be: known of Keras' own cells, so that no other adjoint is computed."""
+    """Return which states may be the output, known for Keras' cells: no other adjoint is computed then."""
     if type(cell) in (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell, ElmanCell):
         return [number == 0 for number, _ in enumerate(states)]
     return [True] * len(states)
@@ -199,7 +200,7 @@ def _mask(sequences: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
 
 
 def _size(tensor: tf.Tensor, axis: int) -> int | tf.Tensor:
-    """The size as a number where the graph knows it."""
+    """Return the size of an axis, as a number if it is static."""
     size = tensor.shape[axis]
     return tf.shape(tensor)[axis] if size is None else size
 

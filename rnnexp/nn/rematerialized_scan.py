@@ -1,15 +1,15 @@
-"""The recurrence over time in segments, whose states are computed again instead of kept.
+"""The recurrence over time in segments, whose states the backward pass computes again to save memory.
 
     h_t = phi(W_xh^T x_t + b + W_hh^T h_{t-1}),   t = 1 .. T = K_1 + (S - 1) K,   1 <= K_1 <= K
 
-The forward pass keeps the state before each of the S segments, (S, B, H). The backward pass takes the
-segments from the last to the first: it projects the inputs of one, computes its states again from the kept
-one, goes back through them as `rnnexp.nn.scan` does, and adds what it finds to the gradients of the weights.
-Beside inputs and their gradient, memory is (S + c K) B H numbers, c about 4, and not c T B H; least at K near
+The forward pass stores the state before each of the S segments, (S, B, H). The backward pass takes the
+segments from the last to the first: it projects the inputs of a segment, computes its states again from the
+stored one, differentiates it as `rnnexp.nn.scan` does, and adds to the gradients of the weights. Beside
+inputs and their gradient, memory is (S + c K) B H numbers, c about 4, instead of c T B H; least at K near
 sqrt(T). Time grows by one more forward pass.
 
-Where all states are returned, they fill (T, B, H) whether the scan keeps them or not: they are kept then,
-none is computed twice, and what segments save is dL/da_t of all steps.
+If all states are returned, they fill (T, B, H) anyway: they are stored, none is computed twice, and the
+segments save the memory of dL/da_t of all steps.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,9 +41,9 @@ def segmented_scan(
         recurrent_kernel: W_hh, (H, H).
         initial_state: h_0, (B, H).
         activation: phi, elementwise.
-        segment: K, at least 1. Where T is no multiple of it, the first segment is the shorter one.
-        return_states: Whether all states are wanted.
-        taps: Where to send what the backward pass finds, as for `rnnexp.nn.scan.scan`.
+        segment: K, at least 1. If T is not a multiple of K, the first segment is shorter.
+        return_states: Whether to return all states.
+        taps: As for `rnnexp.nn.scan.scan`.
 
     Returns:
         A `Scanned`. Gradients exist for all inputs and for `taps`; they equal those of `scan` to rounding.
@@ -57,13 +57,13 @@ def segmented_scan(
         segments = _Segments.of(steps_of(x), segment)
         network = _Network(x, kernel, bias, recurrent_kernel, activation)
         forward = _forward_with_states if return_states else _forward
-        last, kept = forward(network, segments, initial_state)
+        last, stored = forward(network, segments, initial_state)
 
         def adjoint(*upstream):
             direct = upstream[0] if return_states else None
-            return _Backward(network, segments, kept, direct, taps).run(upstream[-1])
+            return _Backward(network, segments, stored, direct, taps).run(upstream[-1])
 
-        return ((kept.states, last) if return_states else last), adjoint
+        return ((stored.states, last) if return_states else last), adjoint
 
     result = run(x, kernel, bias, recurrent_kernel, initial_state, *taps)
     return Scanned(*result) if return_states else Scanned(None, result)
@@ -83,28 +83,28 @@ class _Segments(NamedTuple):
         return cls(shorter, first, (time_steps - first) // shorter)
 
     def bounds(self, k) -> tuple:
-        """First step and number of steps of segment k = 1 .. rest; segment 0 is (0, first)."""
+        """Return the first step and the number of steps of segment k = 1 .. rest; segment 0 is (0, first)."""
         return self.first + (k - 1) * self.length, self.length
 
     def array(self, like: tf.Tensor) -> tf.TensorArray:
-        """An empty array for one value (K, ...) a segment, of type and trailing shape of `like` (T, ...)."""
+        """Return an empty array with a place (K, ...) for each segment, in type and shape like `like`."""
         length = self.length if isinstance(self.length, int) else None
         return tf.TensorArray(like.dtype, size=self.rest + 1, element_shape=(length, *like.shape[1:]))
 
     def padded(self, part: tf.Tensor) -> tf.Tensor:
-        """The value (K_1, ...) of the first segment with zeros before it: as long as the rest."""
+        """Return the value (K_1, ...) of the first segment, padded with zeros at its start to length K."""
         missing = self.length - self.first
         return tf.pad(part, [[missing, 0], *[[0, 0]] * (part.shape.rank - 1)])
 
     def joined(self, array: tf.TensorArray, like: tf.Tensor) -> tf.Tensor:
-        """The values of all segments, the first one padded, as one (T, ...)."""
+        """Return the values of all segments as one (T, ...), without the padding of the first."""
         stacked = array.stack()
         flat = tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))
         return tf.ensure_shape(flat[self.length - self.first :], like.shape)
 
 
 class _Network(NamedTuple):
-    """What the states follow from, beside h_0."""
+    """Inputs, weights and activation: with h_0 they determine the states."""
 
     x: tf.Tensor
     kernel: tf.Tensor
@@ -113,20 +113,20 @@ class _Network(NamedTuple):
     activation: Callable[[tf.Tensor], tf.Tensor]
 
     def recurrence(self, x: tf.Tensor, initial_state: tf.Tensor) -> Recurrence:
-        """The steps of `x`, (T, B, F) or a stretch of it, from `initial_state`, (B, H)."""
+        """Return the recurrence over `x`, (T, B, F) or a segment of it, from `initial_state`, (B, H)."""
         projected = tf.tensordot(x, self.kernel, 1) + self.bias
         return Recurrence(projected, self.recurrent_kernel, initial_state, self.activation)
 
 
-class _Kept(NamedTuple):
-    """What the forward pass leaves: `borders`, the state before each segment (S, B, H); `states` or None."""
+class _Stored(NamedTuple):
+    """What the forward pass stores: `borders`, the states before the segments (S, B, H); `states` or None."""
 
     borders: tf.Tensor
     states: tf.Tensor | None
 
 
-def _forward(network: _Network, segments: _Segments, initial_state) -> tuple[tf.Tensor, _Kept]:
-    """Return h_T and what is kept: the borders alone."""
+def _forward(network: _Network, segments: _Segments, initial_state) -> tuple[tf.Tensor, _Stored]:
+    """Return h_T, and store the borders alone."""
     borders = tf.TensorArray(initial_state.dtype, segments.rest + 1, element_shape=initial_state.shape)
 
     def end(state, bounds):
@@ -141,23 +141,23 @@ def _forward(network: _Network, segments: _Segments, initial_state) -> tuple[tf.
         (1, end(initial_state, (0, segments.first)), borders.write(0, initial_state)),
         maximum_iterations=segments.rest,
     )
-    return last, _Kept(borders.stack(), None)
+    return last, _Stored(borders.stack(), None)
 
 
-def _forward_with_states(network: _Network, segments: _Segments, initial_state) -> tuple[tf.Tensor, _Kept]:
-    """Return h_T and what is kept: all states, since the caller holds them anyway."""
+def _forward_with_states(network: _Network, segments: _Segments, initial_state) -> tuple[tf.Tensor, _Stored]:
+    """Return h_T, and store all states, which the caller holds anyway."""
     states = network.recurrence(network.x, initial_state).states()
     before = tf.gather(states, segments.first - 1 + segments.length * tf.range(segments.rest))
-    return states[-1], _Kept(tf.concat([initial_state[tf.newaxis], before], axis=0), states)
+    return states[-1], _Stored(tf.concat([initial_state[tf.newaxis], before], axis=0), states)
 
 
 class _Backward:
     """The loop over segments from the last to the first."""
 
-    def __init__(self, network: _Network, segments: _Segments, kept: _Kept, direct, taps):
+    def __init__(self, network: _Network, segments: _Segments, stored: _Stored, direct, taps):
         self.network = network
         self.segments = segments
-        self.kept = kept
+        self.stored = stored
         self.direct = direct
         self.taps = taps
 
@@ -187,10 +187,10 @@ class _Backward:
         return k - 1, from_future, sums, [a.write(k, part) for a, part in zip(arrays, parts, strict=True)]
 
     def _segment(self, k, bounds, from_future):
-        """Return dL/dh before segment k, its shares of dL/dW_xh, dL/db, dL/dW_hh, its dL/dx and records."""
+        """Return dL/dh before segment k, its terms of dL/dW_xh, dL/db and dL/dW_hh, its dL/dx and records."""
         x = _cut(self.network.x, *bounds)
-        recurrence = self.network.recurrence(x, tf.gather(self.kept.borders, k))
-        states = recurrence.states() if self.kept.states is None else _cut(self.kept.states, *bounds)
+        recurrence = self.network.recurrence(x, tf.gather(self.stored.borders, k))
+        states = recurrence.states() if self.stored.states is None else _cut(self.stored.states, *bounds)
         direct = None if self.direct is None else _cut(self.direct, *bounds)
         back = recurrence.adjoint(states, direct, from_future, self.taps)
         to_kernel = tf.tensordot(x, back.deltas, axes=[[0, 1], [0, 1]])
@@ -202,6 +202,6 @@ class _Backward:
 def _cut(sequence: tf.Tensor, begin, size) -> tf.Tensor:
     """Return `size` steps from `begin` on, of (T, B, ...)."""
     begins = [begin, *[0] * (sequence.shape.rank - 1)]
-    # XLA takes no -1 where the start is not a constant.
+    # XLA does not accept -1 as a size if the start is not a constant.
     part = tf.slice(sequence, begins, [size, *tf.unstack(tf.shape(sequence)[1:], sequence.shape.rank - 1)])
     return tf.ensure_shape(part, (size if isinstance(size, int) else None, *sequence.shape[1:]))

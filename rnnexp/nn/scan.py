@@ -5,12 +5,11 @@
     delta_t = dL/da_t = phi'(a_t) * g_t
     dL/dW_hh = sum_t h_{t-1} delta_t^T                               one product, after the loop
 
-with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since a_t depends
-on p_t with slope one, dL/dp_t *is* delta_t: the gradient that flows on to kernel, bias and inputs needs no
-further work. The norms of g_t leave the loop as the "gradient" of an otherwise unused input, the tap.
+with p_t = W_xh^T x_t + b the input projection of all steps, one product before the loop. Since da_t/dp_t = 1,
+dL/dp_t equals delta_t, and autodiff takes it on to kernel, bias and inputs. The adjoint is written by hand so
+that the norms of g_t can leave the loop, as the "gradient" of an otherwise unused input, the tap.
 
-The loop is written by hand since XLA over TensorFlow's own gradient of `tf.while_loop` is slower than no XLA.
-Everything is time-major, (T, B, H), so that one step is one contiguous slice.
+All arrays are time-major, (T, B, H), so that one step is one contiguous slice.
 
 Truncated, the way from a_t to h_{t-1} is cut where a chunk of K steps begins, counted from the end:
 
@@ -21,7 +20,7 @@ so that the states run on and no gradient leaves its chunk; only the first chunk
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -31,7 +30,7 @@ from rnnexp.nn.padding import is_step
 
 
 class Scanned(NamedTuple):
-    """What a scan returns: `states` (T, B, H), None where only the last was asked for, and `last` (B, H)."""
+    """The result of a scan: `states` (T, B, H), or None if only the last was asked for, and `last` (B, H)."""
 
     states: tf.Tensor | None
     last: tf.Tensor
@@ -55,10 +54,10 @@ def scan(
         recurrent_kernel: W_hh, (H, H), from unit i (row) to unit j (column) as in Keras.
         initial_state: h_0, (B, H).
         activation: phi, elementwise.
-        return_states: Whether all states are wanted. If not, the backward loop adds no direct terms.
-        taps: Where to send what the backward pass finds. Float64 zeros (T,) receive ln ||dL/dh_t|| over batch
-            and units, (T, B) that of every sample, with -inf for an exact zero; zeros (T, 2, B, H) receive
-            dL/dh_t and delta_t. The values do not enter the result; the "gradient" is the record.
+        return_states: Whether to return all states. If not, the backward loop adds no direct terms.
+        taps: Inputs without effect on the result, whose "gradients" are records of the backward pass: for
+            float64 zeros (T,) ln ||dL/dh_t|| over batch and units, for (T, B) that of every sample, with -inf
+            for an exact zero; for zeros (T, 2, B, H) dL/dh_t and delta_t.
         first: The step, from 0, that is taken first (`rnnexp.nn.padding`); the state before it is h_0. None:
             that of t = 1.
         truncate: K, at least 1; None: the gradient goes back to the first step.
@@ -69,77 +68,38 @@ def scan(
     Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337); truncated, Williams
     and Peng 1990 (https://doi.org/10.1162/neco.1990.2.4.490).
     """
-    steps = functools.partial(Recurrence, activation=activation, first=first, truncate=truncate)
-    inputs = (projected, recurrent_kernel, initial_state)
-    return differentiable(steps, inputs, return_states=return_states, taps=taps)
-
-
-def differentiable(
-    recurrence: Callable[..., "Steps"],
-    inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
-    *,
-    return_states: bool = True,
-    taps: Sequence[tf.Tensor] = (),
-) -> Scanned:
-    """Run `recurrence(*inputs)` forward, and backward where somebody asks for a gradient.
-
-    Args:
-        recurrence: p, W_hh and h_0 -> the steps.
-        inputs: Those three.
-        return_states: As for `scan`.
-        taps: As for `scan`.
-    """
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, initial_state, *taps):
-        recurrent = recurrence(projected, recurrent_kernel, initial_state)
-        states = recurrent.states()
+        inputs = (projected, recurrent_kernel, initial_state)
+        recurrence = Recurrence(*inputs, activation, first, truncate)
+        states = recurrence.states()
 
         def adjoint(*upstream):
             direct = upstream[0] if return_states else None
-            back = recurrent.adjoint(states, direct, upstream[-1], taps)
+            back = recurrence.adjoint(states, direct, upstream[-1], taps)
             return back.deltas, back.to_kernel, back.to_initial, *back.records
 
         return ((states, states[-1]) if return_states else states[-1]), adjoint
 
-    result = run(*inputs, *taps)
+    result = run(projected, recurrent_kernel, initial_state, *taps)
     return Scanned(*result) if return_states else Scanned(None, result)
 
 
 class Adjoint(NamedTuple):
-    """What flows back out of a stretch of steps.
+    """The gradients of a run of consecutive steps.
 
-    `deltas` dL/da_t (T, B, H), `to_kernel` dL/dW_hh (H, H), `to_initial` dL/dh_0 (B, H), `records` one for
-    each tap.
+    Attributes:
+        deltas: dL/da_t, (T, B, H).
+        to_kernel: dL/dW_hh, (H, H).
+        to_initial: dL/dh_0, (B, H).
+        records: What each tap receives, in the order of the taps.
     """
 
     deltas: tf.Tensor
     to_kernel: tf.Tensor
     to_initial: tf.Tensor
     records: list[tf.Tensor]
-
-
-class Steps(Protocol):
-    """A stretch of T steps, forward and backward: step by step in `Recurrence`, or by a kernel of a GPU."""
-
-    def states(self) -> tf.Tensor:
-        """Return h_1 .. h_T, (T, B, H)."""
-
-    def adjoint(
-        self,
-        states: tf.Tensor,
-        direct: tf.Tensor | None,
-        from_future: tf.Tensor,
-        taps: Sequence[tf.Tensor],
-    ) -> Adjoint:
-        """Go back from the last step to the first.
-
-        Args:
-            states: h_1 .. h_T, (T, B, H).
-            direct: What the loss sends to every state by itself, (T, B, H); None: nothing.
-            from_future: What it sends to h_T by later steps, (B, H).
-            taps: For each, the shape in which dL/dh_t is wanted, as for `scan`.
-        """
 
 
 def to_kernel(states: tf.Tensor, initial_state: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
@@ -149,7 +109,7 @@ def to_kernel(states: tf.Tensor, initial_state: tf.Tensor, deltas: tf.Tensor) ->
 
 
 class Recurrence(NamedTuple):
-    """A stretch of T steps from a state h_0 that is known: all of a sequence, or a part of it.
+    """T consecutive steps from a known state h_0: a whole sequence, or a segment of it.
 
     Attributes:
         projected: p, (T, B, H).
@@ -196,8 +156,21 @@ class Recurrence(NamedTuple):
         taken = is_step(steps_of(self.projected), self.first)
         return tf.where(tf.reshape(taken, (-1, *[1] * (by_step.shape.rank - 1))), by_step, before)
 
-    def adjoint(self, states, direct, from_future, taps) -> Adjoint:
-        """Go back from the last step to the first; arguments as `Steps.adjoint`."""
+    def adjoint(
+        self,
+        states: tf.Tensor,
+        direct: tf.Tensor | None,
+        from_future: tf.Tensor,
+        taps: Sequence[tf.Tensor],
+    ) -> Adjoint:
+        """Run the backward pass, from the last step to the first.
+
+        Args:
+            states: h_1 .. h_T, (T, B, H).
+            direct: dL/dh_t by the output of each step alone, (T, B, H); None: 0.
+            from_future: dL/dh_T by the steps after T, (B, H).
+            taps: As for `scan`.
+        """
         recorders = [recorder_of(tap, states) for tap in taps]
         ends = (self._begin, self.truncate)
         backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders, *ends)
@@ -210,7 +183,7 @@ class Recurrence(NamedTuple):
         return Adjoint(deltas, to_kernel(states, self.initial_state, deltas), to_initial, records)
 
     def _slopes(self, states) -> activations.Slope:
-        """Return t -> phi'(a_t): from h_t where phi allows it, else from a_t, recomputed by one product."""
+        """Return t -> phi'(a_t): from h_t if phi allows it, else from a_t, which one product recomputes."""
         from_state = activations.slope_from_state(self.activation)
         if from_state is not None:
             return lambda t: from_state(tf.gather(states, t))
@@ -221,12 +194,12 @@ class Recurrence(NamedTuple):
 
 
 def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
-    """T as a number where the graph knows it, as XLA needs it for its loops."""
+    """Return T, as a number if the graph knows it: XLA needs that for its loops."""
     return tf.shape(sequence)[0] if sequence.shape[0] is None else sequence.shape[0]
 
 
 class _Backward:
-    """The loop from t = T to the step `begin`: g_t, delta_t and what `recorders` keep of them."""
+    """The loop from t = T to step `begin`: computes g_t and delta_t, and passes them to the `recorders`."""
 
     def __init__(self, direct, slopes, recurrent_kernel, recorders: list[LogNorm | Vectors], begin, truncate):
         self.begin = begin
@@ -239,14 +212,14 @@ class _Backward:
     def run(self, from_future: tf.Tensor, time_steps) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Return deltas (T, B, H), dL/dh_0 (B, H) and one record for each of `recorders`."""
         deltas = tf.TensorArray(from_future.dtype, size=time_steps, element_shape=from_future.shape)
-        kept = [recorder.array(time_steps) for recorder in self.recorders]
-        _, to_initial, deltas, kept = tf.while_loop(
+        recorded = [recorder.array(time_steps) for recorder in self.recorders]
+        _, to_initial, deltas, recorded = tf.while_loop(
             lambda t, *_: t >= self.begin,
             functools.partial(self._step, time_steps),
-            (time_steps - 1, from_future, deltas, kept),
+            (time_steps - 1, from_future, deltas, recorded),
             maximum_iterations=time_steps,
         )
-        each = zip(self.recorders, kept, strict=True)
+        each = zip(self.recorders, recorded, strict=True)
         records = [recorder.record(array.stack()) for recorder, array in each]
         return deltas.stack(), self._kept_at(time_steps - self.begin, to_initial), records
 
@@ -257,11 +230,11 @@ class _Backward:
         cut = tf.logical_and(left % self.truncate == 0, left > 0)
         return tf.where(cut, tf.zeros_like(from_future), from_future)
 
-    def _step(self, time_steps, t, from_future, deltas, kept):
+    def _step(self, time_steps, t, from_future, deltas, recorded):
         # Here, not after the matrix product: with the elementwise one XLA makes a single kernel of it.
         from_future = self._kept_at(time_steps - 1 - t, from_future)
         g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
         delta = self.slopes(t) * g
-        each = zip(self.recorders, kept, strict=True)
-        kept = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
-        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), kept
+        each = zip(self.recorders, recorded, strict=True)
+        recorded = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
+        return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), recorded

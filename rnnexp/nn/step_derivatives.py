@@ -1,4 +1,4 @@
-"""The derivatives inside one step of a cell: what its output and its states are made from."""
+"""The derivatives inside one step of a cell: how its output and its states depend on each other."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,14 +7,14 @@ import tensorflow as tf
 
 
 class Inner:
-    """What one call of a cell made, and how its parts depend on each other.
+    """Output and new states of one call of a cell, and the derivatives between them.
 
     Args:
         tape: A persistent tape over the call.
         output: The output.
         states: The new floating states.
-        cells: The number of the cell that made each of them.
-        names: What the cell calls them, if it does.
+        cells: For each state the number of the cell that computed it.
+        names: The cell's own names for the states, if it has any.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class Inner:
         self.tape, self.output, self.states, self.cells, self.names = tape, output, states, cells, names
 
     def is_linked(self) -> bool:
-        """Whether the output is made from any of the states, in sight of the tape."""
+        """Whether the output depends on any of the states, as far as the tape records."""
         return any(self._depends(self.output, state) for state in self.states)
 
     def handed_on(self, mine: list[int], direct: int | None) -> int | None:
-        """Which of a cell's states is its output, or the only one that its output is made from directly."""
+        """Return which state of a cell is its output, or the only one that its output depends on directly."""
         if direct is not None and len(set(self.cells)) == 1:
             return direct
         read = [place for place in mine if self._is_read(place)]
@@ -42,7 +42,7 @@ class Inner:
         return last[0] if len(last) == 1 else None
 
     def attached(self, taps: list[tf.Tensor | None], same: Callable[[int], tf.Tensor] | None) -> tuple:
-        """Return output and states, unchanged, so that the taps get the gradient of all that reads them."""
+        """Return output and states, unchanged in value, so that the taps receive their total gradients."""
         wanted = [place for place, tap in enumerate(taps) if tap is not None]
         size = len(self.states)
 
@@ -75,16 +75,16 @@ class Inner:
 
 
 class _Adjoints:
-    """The derivatives inside a step, for one gradient from outside."""
+    """The gradients inside a step, for one gradient that comes from outside."""
 
     def __init__(self, inner: Inner, direct: tf.Tensor, carried: list[tf.Tensor]):
         self._inner, self._direct, self._carried = inner, direct, carried
         self._found: dict[int, tf.Tensor] = {}
 
     def within(self, place: int) -> tf.Tensor:
-        """sum_r (dr/ds)^T dl/dr over all that the step makes from s, the other states of its cell held.
+        """Return sum_r (dr/ds)^T dl/dr over all r of the step that depend on s, its cell's other states held.
 
-        The tape's derivative D counts the ways through the held states too. They are taken off again:
+        The tape's derivative D includes the paths through the held states, which are subtracted:
 
             held_i = D_i [output and states of other cells] - sum_k (D_i s_k)^T held_k,   k: the held states
         """

@@ -2,12 +2,12 @@
 
 A tap e_i on the state s_i gets
 
-    dl/de_i = dl/ds_i (later steps) + sum_r (dr/ds_i)^T dl/dr,   r: what the same step makes from s_i
+    dl/de_i = dl/ds_i (later steps) + sum_r (dr/ds_i)^T dl/dr,   r: what the same step computes from s_i
 
 where r runs over the output and over the states of other cells of the step, and the other states of the same
-cell are held. Where the output *is* the state, that is one addition; else the derivatives inside the step are
-taken from its own graph. An output that is made out of sight of any tape (in a `tf.function`) counts as the
-state that it equals at every step.
+cell are held constant. If the output *is* the state, that is one addition; else the derivatives inside the
+step come from its own graph. If no tape can record how the output is computed (in a `tf.function`), the
+output counts as the state that it equals at every step.
 """
 
 import contextlib
@@ -25,10 +25,10 @@ class Group(NamedTuple):
     """The states of one cell of a step.
 
     Attributes:
-        prefix: "" or the way to the cell in a stack, such as cell_0/.
-        places: Which of the floating states they are.
-        handed_on: Which of them is the cell's output; None where none is, or where that shows at run time.
-        names: What the cell calls them, if it has names (`state_names`).
+        prefix: "", or the path to the cell in a stack, such as cell_0/.
+        places: Their places among the floating states.
+        handed_on: Which of them is the cell's output; None if none is, or if that is known at run time only.
+        names: The cell's own names for them (`state_names`), if it has any.
     """
 
     prefix: str
@@ -42,12 +42,12 @@ class TappedStep:
 
     Args:
         cell: Any cell of a `keras.layers.RNN`.
-        training: Passed to the cell, where it asks for it.
+        training: Passed to the cell if it takes it.
 
     Attributes:
-        groups: The cells of the last call, and whose output is which of their states.
-        linked: Whether every output is a state, or is made from states in sight of a tape.
-        additive: Whether the value of a tap is added to the state, so that a tap other than zero moves it.
+        groups: The cells of the last call with their states.
+        linked: Whether every output is a state, or is computed from states as far as a tape records.
+        additive: Whether the value of a tap is added to the state, so that a nonzero tap changes it.
     """
 
     def __init__(self, cell: Any, training: bool):
@@ -78,20 +78,20 @@ class TappedStep:
         return result
 
     def initial_flags(self, states: Any) -> tf.Tensor:
-        """Return (B, N) ones: whether the output has been the state, for each of the N floating states."""
+        """Return ones (B, N): whether the output has equalled the state so far, for the N floating states."""
         flat = keras.tree.flatten(states)
         batch = flat[0].shape[0] or tf.shape(flat[0])[0]
         return tf.ones((batch, sum(map(is_float, flat))), tf.float32)
 
     def finish(self, flags: tf.Tensor) -> None:
-        """Take the flags after the last step."""
+        """Store the flags after the last step."""
         self.same = tf.reduce_all(flags > 0, axis=0)
 
     def names(self, same: Sequence[bool]) -> tuple[list[str], list[int]]:
-        """Return the names of the floating states, and which are handed on.
+        """Return the names of the floating states, and which of them are outputs.
 
-        A cell may name its states itself (`state_names`). Else its only state, and the one that is its
-        output, is h. The other one of two is c. All others are state_0, ... by their place in the cell.
+        A cell may name its states itself (`state_names`). Otherwise an only state, and the state that is the
+        output, is h; the other one of two is c; all others are state_0, ... by their place in the cell.
 
         Args:
             same: The value of `same`, (N,).
@@ -122,7 +122,7 @@ class TappedStep:
         return output, keras.tree.pack_sequence_as(new_states, merged)
 
     def _call_stack(self, cell, prefix, inputs, states, taps):
-        """As Keras' stack does, but each state is tapped before the next cell reads it."""
+        """Call the cells of a stack like Keras does, but tap each state before the next cell reads it."""
         new_states = []
         for number, (member, state) in enumerate(zip(cell.cells, states, strict=True)):
             state = list(state) if keras.tree.is_nested(state) else [state]
@@ -131,7 +131,7 @@ class TappedStep:
         return inputs, new_states
 
     def _tap(self, inner: "Inner", prefix: str, places: list[int], taps: list[tf.Tensor | None]) -> tuple:
-        """Return the output and the states, tapped, and note who they are."""
+        """Return the tapped output and states, and store their group."""
         direct = _index(inner.states, inner.output)
         several = len(set(inner.cells)) > 1
         for cell in sorted(set(inner.cells)):
@@ -149,7 +149,7 @@ class TappedStep:
         return inner.attached(taps, same)
 
     def _compare(self, inner: "Inner", places: list[int]) -> Callable[[int], tf.Tensor]:
-        """Note which states equal the output; return a function that tells it, once the loop is over."""
+        """Compare the states with the output; return a function that gives the result after the loop."""
         self.linked = False
         flags = tf.unstack(self._flags, axis=1)
         for place, state in zip(places, inner.states, strict=True):
@@ -157,7 +157,7 @@ class TappedStep:
         self._flags = tf.stack(flags, axis=1)
 
         def same(number: int) -> tf.Tensor:
-            """Whether the output was that state at all steps, and no earlier state of the cell."""
+            """Whether the output was this state at all steps, and no earlier state of the cell was."""
             earlier = [tf.logical_not(self.same[place]) for place in places[:number]]
             return tf.reduce_all(tf.stack([self.same[places[number]], *earlier]))
 
@@ -165,7 +165,7 @@ class TappedStep:
 
 
 class _Taps:
-    """The taps of the floating states, handed out cell by cell."""
+    """The taps of the floating states, taken cell by cell."""
 
     def __init__(self, taps: Sequence[tf.Tensor | None]):
         self._taps = list(taps)
@@ -180,7 +180,7 @@ class _Taps:
 
 @contextlib.contextmanager
 def _calls_of_members(cell: Any) -> Iterator[list[list[tf.Tensor]]]:
-    """Note the new states of every cell inside `cell` that is called, in the order of the calls."""
+    """Collect the new states of every call of a cell inside `cell`, in the order of the calls."""
     noted: list[list[tf.Tensor]] = []
     with contextlib.ExitStack() as covers:
         for member in _members(cell):
@@ -204,7 +204,7 @@ def _members(cell: Any) -> list[keras.layers.Layer]:
 
 
 def _cells_of(states: list[tf.Tensor], members: list[list[tf.Tensor]]) -> list[int]:
-    """Return the number of the cell that each state comes from; a state of none comes from the outer cell."""
+    """Return the number of the cell that computed each state; the outer cell computed all others."""
     calls = [
         next((n for n, made in enumerate(members) if _index(made, state) is not None), -1) for state in states
     ]
@@ -214,7 +214,7 @@ def _cells_of(states: list[tf.Tensor], members: list[list[tf.Tensor]]) -> list[i
 
 @contextlib.contextmanager
 def covered(instance: Any, name: str, value: Any) -> Iterator[None]:
-    """Let an attribute of one instance read `value`, past Keras' tracking of what is set."""
+    """Replace an attribute of one instance by `value` inside the block, without Keras' tracking."""
     attributes = vars(instance)
     own, before = name in attributes, attributes.get(name)
     attributes[name] = value

@@ -1,12 +1,12 @@
-"""Which recurrent layers hand out their adjoint norms, and to whom.
+"""Records of adjoint norms: recurrent layers called inside `recording` open taps in its record.
 
     with tf.GradientTape() as tape, recording(tape) as record:
         loss = ...model(x)...
     gradients, norms = tape.gradient(loss, (weights, record.taps))
 
 `norms[name]` is ln ||dL/dh_t|| for every step of the layer of that name, in the order of processing, from the
-same backward pass that yields the weight gradients. A state that the layer does not hand on has a tap beside
-it: `norms["name:c"]` is ln ||dL/dc_t|| of an LSTM.
+same backward pass that yields the weight gradients. A state that is not the layer's output has a tap of its
+own: `norms["name:c"]` is ln ||dL/dc_t|| of an LSTM.
 """
 
 import collections
@@ -22,27 +22,27 @@ _unrecorded: contextvars.ContextVar[bool] = contextvars.ContextVar("rnnexp_unrec
 _inside: contextvars.ContextVar[bool] = contextvars.ContextVar("rnnexp_inside_step", default=False)
 
 OUTPUT = ""
-"""Name of the state that a layer hands on."""
+"""Name of the state that is the layer's output."""
 
 
 class Record:
     """The taps that layers opened during one forward pass.
 
     Args:
-        tape: The tape that will be asked for the gradient.
-        per_sample: Whether the norm of every sample is wanted, (T, B), or the norm over the batch, (T,).
-        outputs_only: Whether only the state that a layer hands on is wanted: h of an LSTM, and not c.
-        vectors: Whether the adjoints themselves are wanted beside their norms; layers on the scan have them.
+        tape: The tape that will compute the gradient.
+        per_sample: Whether to record the norm of every sample, (T, B), or the norm over the batch, (T,).
+        outputs_only: Whether to record only the state that is the layer's output: h of an LSTM, and not c.
+        vectors: Whether to record the adjoints beside their norms; layers on the scan can do that.
 
     Attributes:
         outputs_only: As given.
         taps: Name -> tap. The name is the layer's, with /1, /2, ... at a second, third, ... call; then, after
-            a colon, that of a state that the layer does not hand on.
-        vectors: One tap for each call of a layer on the scan, in their order, where the vectors are wanted:
-            its gradient is dL/dh_t and delta_t = dL/da_t of every step, (T, 2, B, H).
+            a colon, the name of a state that is not the output.
+        vectors: If asked for, one tap for each call of a layer on the scan, in their order: its gradient is
+            dL/dh_t and delta_t = dL/da_t of every step, (T, 2, B, H).
 
-    Only calls in the graph (or the eager mode) in which the record was made open taps: inside another graph,
-    such as a nested `tf.function` or the scratch graph of Keras' shape inference, the tape sees nothing.
+    Only calls in the graph (or the eager mode) in which the record was made open taps: the tape does not
+    record another graph, such as a nested `tf.function` or the scratch graph of Keras' shape inference.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Record:
         self._graph = _graph()
 
     def tap(self, layer: str, time_steps: int | tf.Tensor, batch_size: int | tf.Tensor) -> tf.Tensor | None:
-        """Open a tap for one call of `layer`: float64 zeros, (T,) or (T, B); None in a graph out of sight."""
+        """Open a tap for one call of `layer`: float64 zeros, (T,) or (T, B); None in another graph."""
         taps = self.open(time_steps, batch_size, 1)
         self.keep(layer, [OUTPUT], taps)
         return taps[0]
@@ -70,7 +70,7 @@ class Record:
     def open(
         self, time_steps: int | tf.Tensor, batch_size: int | tf.Tensor, states: int
     ) -> list[tf.Tensor | None]:
-        """Return a tap for each of a number of states, which `keep` names; None in a graph out of sight."""
+        """Return taps for a number of states, which `keep` names later; None in another graph."""
         if _graph() is not self._graph or is_unrecorded():
             return [None] * states
         taps = [tf.zeros((time_steps, batch_size)[: 1 + self._per_sample], tf.float64) for _ in range(states)]
@@ -81,7 +81,7 @@ class Record:
     def vector_tap(
         self, time_steps: int | tf.Tensor, batch_size: int | tf.Tensor, units: int, dtype: str
     ) -> tf.Tensor | None:
-        """Open a tap for the adjoints of one call of a layer; None where unwanted or out of sight."""
+        """Open a tap for the adjoints of one call of a layer; None if not asked for, or in another graph."""
         if not self._wants_vectors or _graph() is not self._graph or is_unrecorded():
             return None
         tap = tf.zeros((time_steps, 2, batch_size, units), dtype)
@@ -90,11 +90,11 @@ class Record:
         return tap
 
     def keep(self, layer: str, states: Sequence[str], taps: Sequence[tf.Tensor | None]) -> None:
-        """Name the taps of one call of `layer`, where there are any.
+        """Name the taps of one call of `layer`, if there are any.
 
         Args:
             layer: Its name.
-            states: Names of the states, `OUTPUT` for the one that the layer hands on.
+            states: Names of the states, `OUTPUT` for the layer's output.
             taps: As `open` returned them.
         """
         if all(tap is None for tap in taps):
@@ -130,7 +130,7 @@ def current() -> Record | None:
 
 @contextlib.contextmanager
 def unrecorded() -> Iterator[None]:
-    """Let no layer open taps: for a call whose result nobody uses."""
+    """Let no layer open taps inside: for a call whose result is not used."""
     token = _unrecorded.set(True)
     try:
         yield
@@ -139,13 +139,13 @@ def unrecorded() -> Iterator[None]:
 
 
 def is_unrecorded() -> bool:
-    """Whether a call in here is of no interest: inside `unrecorded`, or where Keras infers shapes."""
+    """Whether calls here are not recorded: inside `unrecorded`, or while Keras infers shapes."""
     return _unrecorded.get() or in_symbolic_scope()
 
 
 @contextlib.contextmanager
 def inside_step() -> Iterator[None]:
-    """Mark that a cell is called by a loop, or by another cell, that answers for its states."""
+    """Mark that a cell is called by a loop, or by another cell, which taps its states itself."""
     token = _inside.set(True)
     try:
         yield

@@ -1,1 +1,1 @@
-"""From gradients to an update: clipping, optimizers."""
+"""From gradients to an update: regularizers, clipping, optimizers."""

@@ -1,9 +1,9 @@
-"""Regularizers: terms that are added to the loss that is trained, and not to the loss of the task.
+"""Regularizers: terms of the trained loss, or of its gradient, beside the loss of the task.
 
     trained loss L = mean_b l_b + R(weights, batch),   gradient = dL/dw + G(weights, dL/dh_t, delta_t)
 
-A record, a validation and a floor keep mean_b l_b, the task's own loss. G is of those that ask for adjoints:
-they hold the adjoints constant, so that what they add is the gradient of no loss. The clip comes after it.
+Records, validations and floors use mean_b l_b, the task's own loss. Regularizers that ask for adjoints add G:
+they treat the adjoints as constants, so that G is not the gradient of a loss. The clip is applied to the sum.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Adjoints(NamedTuple):
-    """What the backward pass of L through time found, (T, B, H) each; L is a mean over the B samples.
+    """The adjoints from the backward pass of L through time, (T, B, H) each; L is a mean over B samples.
 
     Attributes:
         states: g_t = dL/dh_t, t = 1 .. T.
@@ -32,42 +32,43 @@ class Regularizer:
     """A term R of the trained loss, or terms G of its gradient.
 
     Attributes:
-        wants_adjoints: Whether `gradient_terms` is called. The cell has to run on the scan then, which hands
-            them out (`rnnexp.nn.cells.spec.CellSpec.scanned`).
+        wants_adjoints: Whether `gradient_terms` is called. The cell must then run on the scan, which provides
+            the adjoints (`rnnexp.nn.cells.spec.CellSpec.scanned`).
     """
 
     wants_adjoints: ClassVar[bool] = False
 
     def loss(self, weights: "Mapping[str, tf.Tensor]", x: "tf.Tensor", y: "tf.Tensor") -> "tf.Tensor | None":
-        """Return R, a scalar of the weights' dtype, or None where there is none.
+        """Return R, a scalar of the weights' dtype, or None if there is none.
 
-        It is called where gradients are taken, and runs inside `tf.function`, with XLA or without. Where a
-        batch is differentiated in parts, it is called with each part, and R is the mean.
+        It is called under the gradient tape, inside `tf.function`, with XLA or without. If a batch is
+        differentiated in parts, it is called with each part, and R is the mean.
 
         Args:
-            weights: The trainable weights of the network by their Keras paths, `recurrent/.../kernel` say.
+            weights: The trainable weights of the network by their Keras paths, such as
+                `recurrent/.../kernel`.
             x: The batch, (B, T, F).
-            y: What the network is to answer.
+            y: The targets.
         """
         return None
 
     def gradient_terms(
         self, weights: "Mapping[str, tf.Tensor]", adjoints: Adjoints
     ) -> "Mapping[str, tf.Tensor]":
-        """Return G, what is added to the gradients of the weights at these paths.
+        """Return G: the terms to add to the gradients, by the paths of the weights.
 
         It is called as `loss` is, after the backward pass.
 
         Args:
             weights: As for `loss`.
-            adjoints: Of the trained loss, by the steps of the recurrent layer.
+            adjoints: Of the trained loss, for the steps of the recurrent layer.
         """
         return {}
 
 
 @dataclasses.dataclass(frozen=True)
 class NoRegularizer(Regularizer):
-    """R = 0: the loss of the task is trained."""
+    """R = 0: only the loss of the task is trained."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ class _Weighted(Regularizer):
 
 @dataclasses.dataclass(frozen=True)
 class L2(_Weighted):
-    """R = strength * sum_W ||W||_F^2 over all matrices: input, recurrent and readout; biases are free.
+    """R = strength * sum_W ||W||_F^2 over all matrices: input, recurrent and readout, without biases.
 
     The gradient is 2 strength W.
 
@@ -136,7 +137,7 @@ class Orthogonal(_Weighted):
 
 @dataclasses.dataclass(frozen=True)
 class Omega(_Weighted):
-    """G = strength * dOmega/dW_hh: the recurrent kernel is to keep the norm of what flows back through it.
+    """G = strength * dOmega/dW_hh: pulls the recurrent kernel towards preserving the norm of the gradient.
 
         Omega = sum_t mean_b o_tb / sum_t mean_b l_tb,   o_tb = l_tb (||W_hh delta_tb||^2 / ||g_tb||^2 - 1)^2
 
@@ -171,7 +172,7 @@ class Omega(_Weighted):
         kernel = tf.convert_to_tensor(weights[path])
         # The squares of a float32 fit into a float64.
         squares = tf.reduce_sum(tf.square(tf.cast(adjoints.states, tf.float64)), axis=2, keepdims=True)
-        dead = squares < _LEAST_SQUARE  # so that nan is live, and shows
+        dead = squares < _LEAST_SQUARE  # false for nan, so that nan shows in the result
         deltas = tf.cast(adjoints.pre_activations, tf.float64)
         norms = tf.sqrt(tf.where(dead, tf.ones_like(squares), squares))
         units = tf.cast(tf.where(dead, tf.zeros_like(deltas), deltas / norms), kernel.dtype)
@@ -183,7 +184,7 @@ class Omega(_Weighted):
 
 
 _LEAST_SQUARE = 1e-20
-"""||dL/dh_t||^2 of a sample below which it is rounding."""
+"""||dL/dh_t||^2 of a sample below this is rounding error."""
 
 
 def _recurrent_path(weights: "Mapping[str, tf.Tensor]") -> str:

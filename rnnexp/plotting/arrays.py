@@ -1,12 +1,11 @@
-"""The arrays of a run as its folder holds them."""
+"""Reads the arrays of a run from its folder."""
 
-import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from rnnexp.runtime import npz_file
 from rnnexp.runtime.checks import ArgumentError
 
 FILE = "gradient_flow.npz"
@@ -14,7 +13,7 @@ FILE = "gradient_flow.npz"
 
 
 class MissingArray(ArgumentError):
-    """A run has no array of that name: it is older than that array, or its cell has no such quantity."""
+    """A run has no array of that name: an older version recorded it, or its cell has no such quantity."""
 
     def __init__(self, name: str):
         super().__init__(
@@ -27,7 +26,7 @@ class Arrays(dict[str, np.ndarray]):
     """The arrays of a run under their names; a single number or text is an array without axes.
 
     Raises:
-        MissingArray: Of a name that the run does not have.
+        MissingArray: The run has no array of that name.
     """
 
     def __missing__(self, name: str) -> np.ndarray:
@@ -40,7 +39,7 @@ class Arrays(dict[str, np.ndarray]):
 
     @property
     def measured_later(self) -> bool:
-        """Whether the network was measured after training steps too, and not only before the first."""
+        """Whether there is a measurement after training, and not only the one before."""
         return int(self["end_step"]) > 0
 
 
@@ -51,12 +50,8 @@ def read_arrays(path: Path, names: Iterable[str] | None = None, also: Iterable[s
         ArgumentError: The file is not there, is damaged, or lacks one of `names`.
     """
     try:
-        with path.open("rb") as file, np.load(file) as stored:
-            wanted = stored.files if names is None else [*names, *(set(also) & set(stored.files))]
-            return Arrays({name: stored[name] for name in wanted})
+        return Arrays(npz_file.read(path, names, also))
     except FileNotFoundError as error:
         raise ArgumentError(FILE, "the folder of a run, which holds this file", str(path.parent)) from error
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except npz_file.DamagedFile as error:
         raise ArgumentError(FILE, f"the arrays of a run ({error})", str(path)) from error
-    except (EOFError, ValueError) as error:  # numpy's words for a file of another kind advise to unpickle it
-        raise ArgumentError(FILE, "the arrays of a run (this is no .npz file)", str(path)) from error

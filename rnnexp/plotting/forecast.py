@@ -15,7 +15,7 @@ def draw(arrays: Arrays, path: Path, title: str) -> None:
     """Draw the forecasts of a held-out part with its truth, and below the loss by visible steps.
 
     Args:
-        arrays: `place` (n, h), the steps that were forecast; `truth`, `network` and, where there are,
+        arrays: `place` (n, h), the steps that were forecast; `truth`, `network` and, if they exist,
             `autoregression`, `seasonal` and `last_value`, (n, h); `visible_steps` and `visible_loss` (K,).
             The last of the h steps ahead is drawn.
         path: The file; its suffix decides the format (.png, .pdf, .svg).

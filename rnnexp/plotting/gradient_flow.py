@@ -43,7 +43,7 @@ class Panel(NamedTuple):
     go_backwards: bool
 
 
-def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None) -> Figure:
+def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None) -> style.ShownFigure:
     """Draw log10 ||dl/dh_t|| against t for every state: rms over samples, their 10-90 % band, the fit.
 
     Exact zeros and non-finite values have no place on the axis: triangles at its lower and upper edge.
@@ -74,13 +74,13 @@ def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None
 
 
 @contextlib.contextmanager
-def _figure(path: str | os.PathLike | None, size: tuple[float, float]) -> Iterator[Figure]:
+def _figure(path: str | os.PathLike | None, size: tuple[float, float]) -> Iterator[style.ShownFigure]:
     if path is not None:
         with style.paper_figure(path, size) as figure:
             yield figure
         return
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = style.ShownFigure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
 
@@ -111,7 +111,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
 
 
 def _band(log_norms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Percentiles over the finite samples of every step; nan where there is none."""
+    """Return percentiles over the finite samples of every step; nan if there are none."""
     result = np.full((2, len(log_norms)), np.nan)
     for step, norms in enumerate(log_norms):
         finite = norms[np.isfinite(norms)]
@@ -142,7 +142,7 @@ def _frame(axes: Axes, panel: Panel, values: np.ndarray) -> None:
 
 
 def _legend(figure: Figure) -> None:
-    """Name every kind of mark once, under the panels."""
+    """Draw one legend for all panels below them."""
     named: dict[str, Artist] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()

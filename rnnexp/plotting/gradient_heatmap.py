@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays
 
-# Two pixels a cell at 200 dpi: a single marked cell is still seen.
+# 400 cells have two pixels each at 200 dpi, so that a single marked cell is visible.
 _CELLS = 400
 _PERCENTILES = (0.5, 99.5)
 _SMALLEST_RANGE = 1.0
@@ -22,7 +22,7 @@ _ZERO, _NON_FINITE = style.LIGHT_GREY, style.VERMILLION
 
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
-    """Draw the gradient of a run at every kept training step (see `gradient_heatmap`)."""
+    """Draw the gradient of a run at every recorded training step (see `gradient_heatmap`)."""
     shortest, longest = arrays.get("trained_lengths", (0, 0))
     log10_norm = arrays["log_norms"] / np.log(10)
     gradient_heatmap(path, arrays["steps"], log10_norm, title=title, by_lag=shortest < longest)
@@ -39,9 +39,9 @@ def gradient_heatmap(
     """Draw log10 ||dl/dh_t|| over training step (x) and time step t (y, h_1 at the bottom).
 
     More than 400 training steps or time steps are pooled: a cell shows the median of its block, over training
-    steps first, so that one batch's noise does not lift the level. One non-finite value marks the whole cell;
-    an exact zero (log10 = -inf) marks it where half the block or more is zero.
-    Colours leave out half a percent of the finite cells at either end, and span at least one decade.
+    steps first, so that the noise of one batch does not change the level. One non-finite value marks the
+    whole cell; exact zeros (log10 = -inf) mark it if they are half of the block or more. The colour scale
+    leaves out half a percent of the finite cells at either end, and spans at least one decade.
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
@@ -88,7 +88,7 @@ def pooled(values: np.ndarray, nan_is_missing: bool = False) -> np.ndarray:
 
 
 def cell_edges(positions: np.ndarray) -> np.ndarray:
-    """Return the borders of the cells that `pooled` makes of items at `positions`: one more than cells.
+    """Return the edges of the cells that `pooled` makes of items at `positions`, one more than cells.
 
     >>> cell_edges(np.array([10, 20, 40]))
     array([ 5., 15., 30., 50.])

@@ -11,9 +11,8 @@ from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays
 
 _NATS_TO_DECADES = 1 / np.log(10)
-_MARKERS = 25
 _SMALLEST_RANGE = 1.0
-# Share of the measured range that a line may add above and below, so that one sees where it goes.
+# Share of the measured range by which the lines may widen the y axis on either side.
 _LINE_SHARE = 0.25
 
 
@@ -35,7 +34,7 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
 
 
 def _typical(arrays: Arrays, look: str) -> np.ndarray:
-    """The profile of a typical sample, decades; of the rms in a run that is older than that."""
+    """Return the profile of a typical sample, decades; that of the rms if the run is an old record."""
     name = f"{look}_log_typical"
     return arrays[name if name in arrays else f"{look}_log_norm"] / np.log(10)
 
@@ -99,7 +98,7 @@ def gradient_profile(
 def ratio_by_lag(name: str, log10_norm: np.ndarray) -> np.ndarray:
     """Return log10 of ||dl/dh_t|| over ||dl/dh_T|| by lag 0..T-1.
 
-    Without a finite reference ||dl/dh_T|| no ratio is finite: exact zeros stay -inf, all else is nan.
+    If the reference ||dl/dh_T|| is not finite, no ratio is: exact zeros stay -inf, all others are nan.
     """
     by_lag = style.array(name, log10_norm, 1).astype(np.float64)[::-1]
     if np.isfinite(by_lag[0]):
@@ -123,22 +122,15 @@ def y_range(measured: list[np.ndarray], lines: list[np.ndarray]) -> tuple[float,
 
 def _draw_measured(axes: Axes, ratio: np.ndarray, label: str, colour: str, fill: str) -> None:
     lags, finite = np.arange(len(ratio)), np.isfinite(ratio)
-    every = max(1, len(ratio) // _MARKERS)
+    every = max(1, len(ratio) // style.MARKERS)
     undrawn = "zero" if np.isneginf(ratio).all() else "not finite"
     name = label if finite.any() else f"{label}: {undrawn}"
     look: dict[str, Any] = {"color": colour, "markerfacecolor": fill, "linewidth": 1.2}
     axes.plot(lags, np.where(finite, ratio, np.nan), "o-", label=name, markevery=every, **look)
     if finite.any():
         zero = np.isneginf(ratio)
-        _mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)
-        _mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{label}: not finite", colour)
-
-
-def _mark_edge(axes: Axes, lags: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
-    if lags.size:
-        shown = lags[:: max(1, lags.size // _MARKERS)]
-        heights = np.full(shown.size, height)
-        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
+        style.mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)
+        style.mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{label}: not finite", colour)
 
 
 def _draw_fit(
@@ -176,7 +168,7 @@ def _legend(
     heading: str,
     besides: Legend | None = None,
 ) -> Legend | None:
-    """Name the lines that `besides` does not, over the frame; None where there are none."""
+    """Draw a legend above the frame for the lines that are not in `besides`; None if there are none."""
     named = 0 if besides is None else len(besides.get_texts())
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) == named:
@@ -191,7 +183,7 @@ def _legend(
         borderpad=0.2,
     )
     if besides is not None:
-        axes.add_artist(besides).set_clip_on(False)  # the layout makes room for what is not clipped
+        axes.add_artist(besides).set_clip_on(False)  # the layout reserves space only if it is not clipped
     return legend
 
 

@@ -11,7 +11,6 @@ from rnnexp.plotting.arrays import Arrays
 from rnnexp.probes import LagContributions
 
 _NATS_TO_DECADES = 1 / np.log(10)
-_MARKERS = 25
 _SMALLEST_RANGE = 1.0
 _HALF = 0.5
 
@@ -42,13 +41,13 @@ def lag_contributions(
     predicted_rate: float | None = None,
     title: str = "",
 ) -> None:
-    """Draw what each lag contributes to dL/dW_hh: its size above, the part of all within it below.
+    """Draw the contribution of each lag to dL/dW_hh: above its size, below the cumulative share.
 
         above: log10 ||G_{T-k}||_F      below: sum_{j<=k} ||G_{T-j}|| / sum_j ||G_{T-j}||
 
-    The lower panel marks the median lag. The prediction is a line through lag 0 of the first look, since it
-    is a slope; the y range follows what is measured. Exact zeros and non-finite values have no place on the
-    axis: triangles at its lower and upper edge. A zero at lag T - 1 alone is not marked: h_0 = 0.
+    The lower panel marks the median lag. The prediction is a slope, drawn as a line through lag 0 of the
+    first measurement; the y range follows the measured values. Exact zeros and non-finite values are
+    triangles at the lower and upper edge. A zero at lag T - 1 alone is not marked: it follows from h_0 = 0.
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
@@ -80,7 +79,7 @@ def _look(name: str, log_norm: np.ndarray, colour: str, fill: str) -> _Look:
 
 
 def _decades(look: _Look) -> np.ndarray:
-    """log10 of the norms by lag, without the zero that h_0 = 0 is the reason of."""
+    """Return log10 of the norms by lag, without the zero that follows from h_0 = 0."""
     decades = look.contributions.log_norm * _NATS_TO_DECADES
     return decades[:-1] if len(decades) > 1 and np.isneginf(decades[-1]) else decades
 
@@ -92,17 +91,10 @@ def _draw_sizes(axes: Axes, look: _Look) -> None:
     name = look.name if finite.any() else f"{look.name}: {undrawn}"
     marks: dict[str, Any] = {"color": look.colour, "markerfacecolor": look.fill, "linewidth": 1.2}
     shown = np.where(finite, decades, np.nan)
-    axes.plot(lags, shown, "o-", label=name, markevery=max(1, len(lags) // _MARKERS), **marks)
+    axes.plot(lags, shown, "o-", label=name, markevery=max(1, len(lags) // style.MARKERS), **marks)
     if finite.any():
-        _mark_edge(axes, lags[zero], 0.02, "v", f"{look.name}: zero", look.colour)
-        _mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{look.name}: not finite", look.colour)
-
-
-def _mark_edge(axes: Axes, lags: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
-    if lags.size:
-        shown = lags[:: max(1, lags.size // _MARKERS)]
-        heights = np.full(shown.size, height)
-        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
+        style.mark_edge(axes, lags[zero], 0.02, "v", f"{look.name}: zero", look.colour)
+        style.mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{look.name}: not finite", look.colour)
 
 
 def _draw_prediction(axes: Axes, look: _Look, rate: float | None) -> None:

@@ -14,7 +14,7 @@ from rnnexp.runtime.checks import ArgumentError
 _BINS = 1000
 _MEDIAN_POINTS = 400
 _MEDIAN_WINDOWS = 50
-# On less than half a decade a logarithmic axis has hardly a labelled tick.
+# A logarithmic axis that spans less than half a decade has hardly any labelled ticks.
 _SMALLEST_LOG_RATIO = 10**0.5
 
 
@@ -50,9 +50,9 @@ def loss_curve(
 ) -> None:
     """Draw the training loss, its running median, the validation loss and the floor.
 
-    The median's window is a fiftieth of the run. Of long runs the lowest and highest value of each of 1000
-    blocks are drawn, which leaves the curve's outline as it is. Non-finite values are left out, and the first
-    one's step is marked. The y axis is logarithmic where every value is positive and they span half a decade.
+    The median's window is a fiftieth of the run. For long runs the lowest and highest value of each of 1000
+    blocks are drawn, which preserves the curve's outline. Non-finite values are left out, and the step of the
+    first one is marked. The y axis is logarithmic if all values are positive and span half a decade.
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
@@ -62,7 +62,7 @@ def loss_curve(
         validation: Step numbers (M,) and losses (M,), or None.
         unit: What one unit of the loss is.
         diverged_at: Step of divergence; None: the first step whose loss is not finite.
-        gradient_norms: Global norm of the gradient before and after clipping, (N,) each; a lower panel.
+        gradient_norms: Global norm of the gradient before and after clipping, (N,) each, for a lower panel.
         clip_threshold: The norm at which gradients are clipped. None or nan: not drawn.
         title: Text over the figure.
 
@@ -95,7 +95,7 @@ def _show_steps(axes: Axes, train_steps: np.ndarray) -> None:
 
 
 def outline(train_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points of a curve that show: the lowest and highest of each of at most 1000 blocks."""
+    """Return the visible points of a curve: the lowest and highest of each of at most 1000 blocks."""
     if len(values) <= 2 * _BINS:
         return train_steps, values
     blocks = np.array_split(np.arange(len(values)), _BINS)
@@ -195,7 +195,7 @@ def _draw_norms(
 
 
 def _norm(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the values that a logarithmic axis can show; nan in place of the others."""
+    """Return the values with nan in place of those that a logarithmic axis cannot show."""
     values = np.asarray(values, np.float64)
     if values.shape != shape:
         raise ArgumentError("gradient_norms", f"two arrays of shape {shape}", f"shape {values.shape}")

@@ -1,4 +1,4 @@
-"""The figures of a run, drawn from nothing but its folder."""
+"""Draws the figures of a run from the files in its folder alone."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from rnnexp.plotting.lengths import draw as draw_lengths
 from rnnexp.plotting.loss import draw as draw_loss
 from rnnexp.plotting.spectrum_history import draw as draw_spectrum_history
 from rnnexp.probes.catalogue import PROBES
+from rnnexp.runtime.checks import ArgumentError, choice
 from rnnexp.runtime.json_file import StateFile
 
 Draw = Callable[[Arrays, Path, str], None]
@@ -35,9 +36,9 @@ FORMATS = ("png", "svg", "pdf")
 
 
 def catalogue() -> dict[str, Draw]:
-    """Return how every figure is drawn, by its name: those over training, and those of the probes.
+    """Return the drawing function of every figure by its name: figures over training, and of the probes.
 
-    The figure of a probe has its name, and is drawn by the function `draw` of the module of that name here.
+    The figure of a probe has the probe's name; the function `draw` of the module of that name here draws it.
     """
     of_probes = [probe.name for probe in PROBES if probe.has_figure]
     return {
@@ -47,12 +48,12 @@ def catalogue() -> dict[str, Draw]:
 
 
 class Drawn(NamedTuple):
-    """What came of drawing.
+    """The result of drawing the figures of a run.
 
     Attributes:
         paths: The files.
-        lacking: Figure -> an array that it needs and the run does not have: the run was recorded before there
-            was one, or the quantity is not defined for its cell.
+        lacking: Figure that was not drawn -> an array that it needs and the run does not have, because an
+            older version recorded the run, or the quantity is not defined for its cell.
     """
 
     paths: list[Path]
@@ -64,7 +65,7 @@ def draw_run(folder: Path, into: Path | None = None, form: str = "png") -> Drawn
 
     Args:
         folder: Of the run: `gradient_flow.npz`, and `run.json` with its name.
-        into: A folder for the figures, made if it is absent; None: `figures` in that of the run.
+        into: A folder for the figures, made if necessary; None: `figures` in the folder of the run.
         form: One of `FORMATS`.
 
     Raises:
@@ -91,6 +92,34 @@ def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> D
         except MissingArray as error:
             drawn.lacking[name] = error.array
     return drawn
+
+
+def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays | None = None) -> None:
+    """Draw one figure of a run to `path`, whose suffix is its format.
+
+    Args:
+        name: Of the figure: one of `catalogue()`, or that of the task.
+        arrays: Of the run.
+        path: The file; its folder is made.
+        title: Above the figure.
+        of_task: Of `task.npz`, where the run has it.
+
+    Raises:
+        ArgumentError: There is no such figure, or the run has not what it is drawn from.
+        OSError: It cannot be written.
+    """
+    task = "" if of_task is None else str(of_task.get("figure", ""))
+    drawn_from = of_task if name == task and of_task is not None else arrays
+    known = {**catalogue(), **({task: OF_TASKS[task]} if task in OF_TASKS else {})}
+    draw = known[choice("figure", name, tuple(known))]
+    if name in OF_TRAINING and not arrays.trained:
+        raise ArgumentError("figure", "one that a run without training steps has", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        draw(drawn_from, path, title)
+    except MissingArray as error:
+        expected = f"one that the run has the arrays of (it has no {error.array})"
+        raise ArgumentError("figure", expected, name) from None
 
 
 def _of_task(file: Path, title: str, into: Path, form: str) -> list[Path]:

@@ -15,11 +15,11 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
     """Draw how far back a network looks, before training and after it, from the arrays of its run.
 
     ||dy_T/dx_t|| by lag, on a logarithmic axis; a dotted line marks the lag within
-    which 95 % of the norms lie. Where a norm is zero or not finite there is no point.
+    which 95 % of the norms lie. A norm that is zero or not finite has no point.
 
     Args:
-        arrays: `start_sensitivity_log_norm` (T,), nats, `start_sensitivity_lag_95`, the same of `end_`, and
-            `end_step`: 0 where there was no look after the first.
+        arrays: `start_sensitivity_log_norm` (T,), nats, `start_sensitivity_lag_95`, the same with `end_`, and
+            `end_step`, which is 0 if there is no measurement after the first.
         path: The file; its suffix decides the format (.png, .pdf, .svg).
         title: Text over the figure.
 

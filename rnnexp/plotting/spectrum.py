@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays
 
-# The circle of sigma_max is drawn whole up to this multiple of the eigenvalues' reach.
+# The axes widen to show the circle of sigma_max up to this multiple of the eigenvalues' range.
 _LARGEST_WIDENING = 2.2
 
 
@@ -26,7 +26,7 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
 
 
 def kernel_title(arrays: Arrays, title: str) -> str:
-    """Return the title of a figure of the recurrent kernel: of a gated cell it shows one block."""
+    """Return the title of a figure of the recurrent kernel; for a gated cell it names the block shown."""
     return f"{title}, block of the candidate" if title and arrays["gated"] else title
 
 

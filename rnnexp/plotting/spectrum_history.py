@@ -14,16 +14,16 @@ from rnnexp.runtime.checks import ArgumentError
 
 _BANDS = ((r"$\sigma_i$, 25-75 %", 25, 75, 0.5), (r"$\sigma_i$, 5-95 %", 5, 95, 0.3))
 _FEW = 12
-"""Up to so many looks each has a mark: between two that are not finite there is no line."""
+"""Up to this many measurements each has a marker: one between two non-finite ones has no line."""
 _LARGEST_RATIO = 30.0
-"""Of the largest and the smallest singular value that a linear axis still shows both of."""
+"""Largest ratio of singular values for which the axis is linear."""
 
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
     """Draw the sizes of a run's recurrent kernel over training (see `spectrum_history`).
 
     Raises:
-        MissingArray: Its cell has no recurrent kernel, so that there was nothing to look at.
+        MissingArray: Its cell has no recurrent kernel.
     """
     if arrays["spectrum_steps"].size == 0:
         raise MissingArray("singular_values")
@@ -51,17 +51,17 @@ def spectrum_history(
     """Draw spectral radius, singular values and non-normality of W_hh against the training step.
 
     Above: sigma_max, the spectral radius, quantiles of the singular values, and the line 1, at which a linear
-    network neither forgets nor explodes. Theory's values for the initial draw are marked at the first look.
-    Below: Henrici's departure from normality as a share of ||W_hh||_F. Looks at weights that are not
-    finite are triangles at the upper edge.
+    network neither forgets nor explodes. Theory's values for the initial kernel are marked at the first
+    measurement. Below: Henrici's departure from normality as a share of ||W_hh||_F. Triangles at the upper
+    edge are measurements of weights that are not finite.
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        train_steps: Training steps of the looks, (N,), strictly increasing.
+        train_steps: Training steps of the measurements, (N,), strictly increasing.
         spectral_radius: max |lambda|, (N,).
         singular_values: (N, H), the largest first.
         nonnormality: From 0 to 1, (N,).
-        predicted_radius: Spectral radius that theory gives the initial draw. None or nan: not drawn.
+        predicted_radius: Spectral radius that theory predicts for the initial kernel. None or nan: not drawn.
         predicted_sigma_max: Its largest singular value. None or nan: not drawn.
         title: Text over the figure.
 
@@ -79,7 +79,7 @@ def spectrum_history(
         above.plot(train_steps, radius, color=style.VERMILLION, label=r"spectral radius $\rho$", **look)
         _draw_bands(above, train_steps, sigma)
         above.axhline(1.0, color=style.BLACK, linestyle="--", linewidth=1.0, label="1")
-        # The larger mark first, so that both are seen where they agree.
+        # The larger mark first, so that both are visible if they coincide.
         _mark_prediction(
             above, train_steps[0], predicted_sigma_max, "s", 8.0, style.BLUE, r"$\sigma_\mathrm{max}$"
         )
@@ -112,7 +112,7 @@ def _mark_prediction(
 
 
 def _mark_lost(axes: Axes, train_steps: np.ndarray) -> None:
-    """Mark the looks at weights that are not finite at the upper edge."""
+    """Mark measurements of weights that are not finite at the upper edge."""
     if train_steps.size:
         shown = train_steps[:: max(1, train_steps.size // _FEW)]
         mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}

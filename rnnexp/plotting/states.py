@@ -1,4 +1,4 @@
-"""The hidden layer over time: where its units work, and in how many directions its samples differ."""
+"""The hidden layer over time: quantiles and saturation of its units, and its effective dimension."""
 
 import math
 import os
@@ -16,8 +16,8 @@ _WIDTH, _HEIGHT = 3.1, 1.4
 _BANDS = (("5-95 %", 0, 4, 0.25), ("25-75 %", 1, 3, 0.45))
 _MEDIAN = 2
 _LARGEST_LINEAR = 10.0
-"""Past this a linear axis hides what happens around 0."""
-_MARKERS = 25
+"""Larger quantiles get a symmetric logarithmic axis, since a linear one would hide values around 0."""
+_SPACING = {"handlelength": 1.4, "handletextpad": 0.5, "columnspacing": 0.9}
 
 _Curves = Mapping[str, np.ndarray]
 
@@ -29,7 +29,7 @@ class _Row(NamedTuple):
         label: Of the y axis.
         fields: Names of the arrays: one of quantiles (T, Q), or some curves (T,).
         names: Of the curves; empty for quantiles.
-        limits: Of the y axis; None leaves a side to the values.
+        limits: Of the y axis; None: as the values need.
     """
 
     label: str
@@ -38,7 +38,7 @@ class _Row(NamedTuple):
     limits: tuple[float | None, float | None] = (None, None)
 
     def values(self, states: _Curves) -> list[np.ndarray]:
-        """Return what the row draws of `states`."""
+        """Return the arrays of `states` that the row draws."""
         dimensions = 1 if self.names else 2
         return [style.array(field, states[field], dimensions) for field in self.fields]
 
@@ -80,13 +80,13 @@ def hidden_states(
 
     From the top: quantiles of pre-activations and of states over samples and units (median, 25-75 % and
     5-95 %), shares of saturated and of dead units, effective rank and participation ratio. Panels of a row
-    share their axis; a row of which nothing is known is left out. Quantiles past 10 are drawn on an axis that
-    is linear from -1 to 1 and logarithmic beyond. Steps that are not finite are marked at the upper edge.
+    share their axis; a row without data is left out. Quantiles beyond 10 have an axis that is linear from -1
+    to 1 and logarithmic outside. Steps that are not finite are marked at the upper edge.
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
         start: Before training: the arrays named in `FIELDS`, as `rnnexp.probes.States` has them.
-        end: After training, or None where there is no such look.
+        end: After training, or None if there is no measurement then.
         title: Text over the figure.
 
     Raises:
@@ -95,7 +95,7 @@ def hidden_states(
     looks = [_Look("before training", start, style.START)]
     if end is not None:
         looks.append(_Look("after training", end, style.END))
-    # The states stay where none is finite: the marks say so.
+    # The row of states stays even if no state is finite: its marks show that.
     rows = [row for row in _ROWS if row is _STATES or any(_known(row, look.states) for look in looks)]
     size = (_WIDTH * len(looks) + 0.6, _HEIGHT * len(rows) + 1.0)
     with style.paper_figure(path, size, title, "The hidden layer over time") as figure:
@@ -105,11 +105,11 @@ def hidden_states(
                 _draw(axes, row, look)
             _scale(axes_of_row[0], row)
         for axes, look in zip(panels[0], looks, strict=True):
-            _legend(axes, columns=3, heading=look.name)
+            style.legend_above(axes, columns=3, heading=look.name, **_SPACING)
         for row, axes in zip(rows[1:], panels[1:, 0], strict=True):
             if row.names:
-                _legend(axes, columns=2)
-        figure.align_ylabels(panels[:, 0])  # the others have none
+                style.legend_above(axes, columns=2, heading="", **_SPACING)
+        figure.align_ylabels(panels[:, 0])  # only the first column has y labels
         for axes in panels[-1]:
             axes.set_xlabel("time step $t$")
             style.whole_numbers(axes.xaxis)
@@ -153,7 +153,7 @@ def _draw_quantiles(axes: Axes, time_steps: np.ndarray, quantiles: np.ndarray, l
             axes.fill_between(time_steps, *edges, color=look["color"], alpha=alpha, linewidth=0, label=name)
     lost = time_steps[np.isnan(quantiles).any(axis=1)]
     if lost.size:
-        shown = lost[:: max(1, lost.size // _MARKERS)]
+        shown = lost[:: max(1, lost.size // style.MARKERS)]
         mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}
         axes.plot(shown, np.full(shown.size, 0.96), "^", label="not finite", **mark)
 
@@ -170,17 +170,3 @@ def _scale(axes: Axes, row: _Row) -> None:
     else:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=style.ROUND))
         axes.set_ylim(*row.limits)
-
-
-def _legend(axes: Axes, columns: int, heading: str = "") -> None:
-    axes.legend(
-        title=heading,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        alignment="left",
-        ncols=columns,
-        borderpad=0.2,
-        handlelength=1.4,
-        handletextpad=0.5,
-        columnspacing=0.9,
-    )

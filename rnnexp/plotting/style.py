@@ -1,6 +1,7 @@
-"""How every figure looks, and how it becomes a file."""
+"""The style of all figures, and how they are written to files."""
 
 import contextlib
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnexp.runtime.checks import ArgumentError
 
-# Okabe and Ito 2008 (https://jfly.uni-koeln.de/color/): told apart under every common colour blindness.
+# Okabe and Ito 2008 (https://jfly.uni-koeln.de/color/): distinguishable with every common colour blindness.
 BLACK, GREY, LIGHT_GREY = "#000000", "#767676", "#D0D0D0"
 ORANGE, SKY, GREEN, BLUE = "#E69F00", "#56B4E9", "#009E73", "#0072B2"
 VERMILLION, PURPLE = "#D55E00", "#CC79A7"
@@ -25,9 +26,12 @@ VERMILLION, PURPLE = "#D55E00", "#CC79A7"
 START, END = ORANGE, BLUE
 
 DPI = 200
+_SCREEN_DPI = 100
 
+MARKERS = 25
+"""Most markers on a curve over time steps."""
 ROUND = [1, 2, 5, 10]
-"""Steps between ticks: these times a power of ten."""
+"""The distance between ticks is one of these times a power of ten."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
@@ -57,30 +61,40 @@ STYLE: dict[Any, Any] = {
 }
 
 _WIDE, _NARROW = 2.0, 0.7
-"""Decades. A wide axis has ticks at powers of ten alone, a narrow one at even distances."""
+"""Decades. Wider axes than `_WIDE` have ticks at powers of ten only, narrower ones than `_NARROW` at even
+distances."""
 _PLAIN = 3.5
-"""Numbers of an axis that stays within 10^-3.5 and 10^3.5 are written out."""
+"""An axis within 10^-3.5 and 10^3.5 has plain numbers instead of powers of ten."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-# One for all figures, the first one's: it remembers what it has read, and reading takes 3 ms a formula.
+# The parser of formulas from the first figure, shared by all: it caches formulas, which take 3 ms each.
 _reader_of_formulas: dict[str, Any] = {}
 
 # Without a date, equal arrays give equal bytes.
 _METADATA = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows where it is the last line of a cell, once, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        with io.BytesIO() as file:
+            self.savefig(file, format="png", dpi=_SCREEN_DPI)
+            return file.getvalue()
+
+
 @contextlib.contextmanager
 def paper_figure(
     path: str | os.PathLike, size: tuple[float, float], title: str = "", heading: str = ""
-) -> Iterator[Figure]:
+) -> Iterator[ShownFigure]:
     """Yield an empty figure of `size` (width, height) in inches, and write it to `path` afterwards.
 
-    `heading` says what is drawn, `title`, on the line below it, of which run. Neither pyplot nor a window
-    system is touched, and matplotlib's settings are as before on return.
+    `heading` says what is drawn; `title`, on the line below it, names the run. Neither pyplot nor a window
+    system is used, and matplotlib's settings are restored.
     """
     suffix = Path(path).suffix.lower()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained", dpi=DPI)
+        figure = ShownFigure(figsize=size, layout="constrained", dpi=DPI)
         canvas = FigureCanvasAgg(figure)
         if heading or title:
             text = "\n".join(filter(None, [heading, title]))
@@ -93,7 +107,7 @@ def paper_figure(
 
 
 def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike) -> None:
-    """Write what `savefig` writes, pixel by pixel, without the trial drawing that it does for the layout."""
+    """Write the same pixels as `savefig`, without its additional drawing for the layout."""
     renderer = canvas.get_renderer()
     renderer.mathtext_parser = _reader_of_formulas.setdefault("agg", renderer.mathtext_parser)
     layout = figure.get_layout_engine()
@@ -103,8 +117,8 @@ def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike)
     canvas.print_png(path, pil_kwargs={"compress_level": 1})
 
 
-def legend_above(axes: Axes, columns: int, heading: str = "") -> None:
-    """Put the legend of `axes` over its frame, where it covers no data."""
+def legend_above(axes: Axes, columns: int, heading: str = "", **spacing: float) -> None:
+    """Put the legend above the frame of `axes`, where it covers no data."""
     axes.legend(
         title=heading,
         loc="lower left",
@@ -112,7 +126,16 @@ def legend_above(axes: Axes, columns: int, heading: str = "") -> None:
         alignment="left",
         ncols=columns,
         borderpad=0.2,
+        **spacing,
     )
+
+
+def mark_edge(axes: Axes, x: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
+    """Mark values that have no place on the axis at `height`, from 0 (lower edge) to 1 (upper edge)."""
+    if x.size:
+        shown = x[:: max(1, x.size // MARKERS)]
+        heights = np.full(shown.size, height)
+        axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
 
 
 def whole_numbers(axis: Axis) -> None:
@@ -140,7 +163,7 @@ def power_ticks(low: float, high: float) -> dict[float, str]:
     if high - low > _NARROW:
         powers = _whole_powers(low, high)
     else:
-        lowest = math.floor(low)  # taken out, as 10^low itself may be no float
+        lowest = math.floor(low)  # factored out, since 10^low itself may underflow
         numbers = MaxNLocator(nbins=5, steps=ROUND).tick_values(10 ** (low - lowest), 10 ** (high - lowest))
         powers = [lowest + math.log10(number) for number in numbers if number > 0]
     plain = low > -_PLAIN and high < _PLAIN
@@ -148,7 +171,7 @@ def power_ticks(low: float, high: float) -> dict[float, str]:
 
 
 def _whole_powers(low: float, high: float) -> list[float]:
-    """Return whole logarithms, between which there are those of 2 and 5 where the span is small."""
+    """Return whole logarithms, and those of 2 and 5 times these if the span is small."""
     if high - low >= _WIDE:
         return list(MaxNLocator(nbins=6, steps=ROUND, integer=True).tick_values(low, high))
     exponents = range(math.floor(low), math.floor(high) + 1)
@@ -199,7 +222,7 @@ def rate(value: float) -> str:
 
 
 def number(value: float, form: str = ".4g") -> str:
-    """Return `value` as text, with a minus sign as long as the plus sign.
+    """Return `value` as text with a typographic minus sign.
 
     >>> number(1e-5), number(30.0), number(-0.99, "#.3g")
     ('1e−05', '30', '−0.990')

@@ -1,6 +1,7 @@
-"""What is measured, one file a quantity: arrays in, a frozen dataclass of numbers out.
+"""Probes: one file for each measured quantity, from arrays to a frozen dataclass of numbers.
 
-`rnnexp.probes.catalogue` lists them all; what they are given is a `rnnexp.probes.trajectory.Trajectory`.
+`catalogue` lists the probes of a run; each measures a `rnnexp.probes.trajectory.Trajectory`. The growth rate
+of the gradient and its interval are in `gradient`.
 """
 
 from rnnexp.probes.autonomous import autonomous_jacobians

@@ -9,8 +9,8 @@ import tensorflow as tf
 from rnnexp.probes.jacobians import Chain, Factor
 from rnnexp.runtime.checks import ArgumentError
 
-_ROWS = 8192  # of a call: some hundred megabytes at H = 64
-_LARGEST = 1e100  # what is larger counts as not finite, as in `rnnexp.probes.jacobians`
+_ROWS = 8192  # rows in one call: a few hundred megabytes at H = 64
+_LARGEST = 1e100  # larger entries count as not finite, as in `rnnexp.probes.jacobians`
 
 
 def state_sizes(cell: Any) -> list[int]:
@@ -28,9 +28,9 @@ def state_sizes(cell: Any) -> list[int]:
 class CellDerivatives:
     """One step of a cell, S' = cell(x, S), and its first derivatives, traced once.
 
-        push: dS'/dS v        pull: (dS'/dS)^T g        pull_inputs: that and (dS'/dx)^T g
+        push: dS'/dS v        pull: (dS'/dS)^T g        pull_inputs: (dS'/dS)^T g and (dS'/dx)^T g
 
-    S (R, N) are all states of R rows side by side: h, or (h, c) of an LSTM. No row touches another.
+    S (R, N) are all states of R rows side by side: h, or (h, c) of an LSTM. The rows are independent.
 
     Args:
         cell: A Keras cell, built, whose states are matrices (R, n), of any widths. Its weights may change
@@ -87,7 +87,7 @@ class CellDerivatives:
 
 
 class CellJacobians:
-    """The Jacobians J_t = dS_t/dS_{t-1} of any cell, `rnnexp.probes.Jacobians`; only a few are ever stored.
+    """The Jacobians J_t = dS_t/dS_{t-1} of any cell, as `rnnexp.probes.Jacobians`; few of them are in memory.
 
     S are all states of the cell side by side, so of an LSTM with H units J_t is (2H, 2H), h before c.
 
@@ -140,14 +140,14 @@ class CellJacobians:
         return self._stored[1][place]
 
     def log_gain(self) -> np.ndarray:
-        """ln(||J_t||_F / sqrt(N)), (T, B); what the other methods have met is not computed again."""
+        """Return ln(||J_t||_F / sqrt(N)), (T, B); steps that other methods computed already are reused."""
         for index in range(0, self.shape[0], self._block):
             if np.isnan(self._log_gain[index]).any():
                 self.step(index)
         return np.where(self.finite, self._log_gain, np.nan)
 
     def _differentiate(self, steps: slice) -> np.ndarray:
-        """J_t of some steps, (steps, B, N, N): one pull for every row of every Jacobian."""
+        """Return J_t of some steps, (steps, B, N, N), by one pull for every row of every Jacobian."""
         before, (_, samples, states) = self._before[steps], self.shape
         rows = np.broadcast_to(np.eye(states), (*before.shape[:2], states, states)).reshape(-1, states)
         arguments = (
@@ -156,7 +156,7 @@ class CellJacobians:
         jacobians = self._derivatives.pull(*arguments, rows).numpy().reshape(-1, samples, states, states)
         jacobians *= self.finite[:, np.newaxis, np.newaxis]
         with np.errstate(divide="ignore"):
-            # No square overflows: what is larger than 1e100 is not finite.
+            # No square overflows: entries larger than 1e100 count as not finite.
             self._log_gain[steps] = 0.5 * np.log(np.mean(np.sum(jacobians**2, axis=3), axis=2))
         return jacobians
 
@@ -169,7 +169,7 @@ class CellJacobians:
         return image.swapaxes(1, 2) * self.finite[:, np.newaxis, np.newaxis]
 
     def _bounded(self) -> np.ndarray:
-        """Whether J_t maps a random vector to finite numbers at every step, (B,): so its entries are."""
+        """Whether J_t maps a random vector to finite numbers at every step, (B,): then J_t is finite."""
         steps, samples, states = self.shape
         vector = np.random.default_rng(0).standard_normal(states)
         bounded = np.ones(samples, bool)

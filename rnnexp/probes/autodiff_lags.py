@@ -13,7 +13,7 @@ from rnnexp.probes.lags import LagContributions
 from rnnexp.runtime.checks import ArgumentError
 
 _ROWS = 4096
-"""Steps times samples that pass the cell at once where no step waits for another."""
+"""Steps times samples in one call of the cell, where the steps do not depend on each other."""
 
 
 class CellLags:
@@ -24,14 +24,14 @@ class CellLags:
 
     S (B, N) are all states of the cell side by side: h, or (h, c) of an LSTM. The loss depends on S_T alone.
 
-    One backward loop of vector-Jacobian products keeps g_t as unit vectors beside the logarithms of their
-    norms, so that nothing over- or underflows, and adds up dL/dU with one G_t in memory at a time. Then
-    <G_t, dL/dU> is the cell's derivative along dL/dU against g_t, for all steps at once.
+    One backward loop of vector-Jacobian products represents g_t by unit vectors and the logarithms of their
+    norms, so that nothing over- or underflows. It adds up dL/dU with one G_t in memory at a time. Then
+    <G_t, dL/dU> is the inner product of g_t and the cell's derivative along dL/dU, for all steps at once.
 
     Args:
-        cell: A Keras cell, built, with a `recurrent_kernel` and with states that are matrices (B, H), whose
-            steps do not mix samples. It is called as in inference, without dropout; its dtype is that of the
-            arithmetic, so let it be float64. Its weights may change between calls.
+        cell: A built Keras cell with a `recurrent_kernel` and states that are matrices (B, H), whose steps do
+            not mix samples. It is called as in inference, without dropout. The computation has its dtype,
+            which should be float64. Its weights may change between calls.
 
     Raises:
         ArgumentError: The cell has no recurrent kernel: it is not built, or holds other cells.
@@ -50,7 +50,7 @@ class CellLags:
         self._along = tf.function(self._derivative_along, input_signature=[rows, rows, rows])
 
     def measure(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions:
-        """Measure the contributions with the weights that the cell has now.
+        """Measure the contributions with the present weights of the cell.
 
         Args:
             x: The inputs, (T, B, F).
@@ -85,7 +85,7 @@ class CellLags:
     def _pass_backward(self, x: tf.Tensor, before: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return exp(-m_t) g_t / B (T, B, N), m_t (T,), ln ||G_t|| (T,), exp(-M) dL/dU and M.
 
-        m_t and M are logarithms of the largest length met: ln max_b ||g_{t,b}||, and max_t m_t.
+        The scales are m_t = ln max_b ||g_{t,b}|| and M = max_t m_t.
         """
         time_steps = tf.shape(x)[0]
         samples = tf.cast(tf.shape(x)[1], x.dtype)
@@ -145,12 +145,12 @@ def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
 
 
 def _finite_or_zero(scale: tf.Tensor) -> tf.Tensor:
-    """Return 0 for the -inf of a maximum over zeros; a nan stays."""
+    """Return 0 for -inf, the maximum over zeros; nan stays nan."""
     return tf.where(tf.math.is_inf(scale), tf.zeros_like(scale), scale)
 
 
 def _unit_vectors(vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return rows of norm 1, (B, N), and ln of the norms they had, (B,); a zero is 0 and -inf."""
+    """Return the rows scaled to norm 1, (B, N), and ln of their norms, (B,); 0 and -inf for a zero row."""
     largest = tf.reduce_max(tf.abs(vectors), axis=1, keepdims=True)
     scaled = vectors / tf.where(largest > 0, largest, tf.ones_like(largest))
     norm = tf.norm(scaled, axis=1, keepdims=True)

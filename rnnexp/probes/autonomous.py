@@ -1,4 +1,4 @@
-"""A network that no input drives: the trajectory that the literature on random networks studies."""
+"""A network without input: the trajectory that the literature on random networks studies."""
 
 import numpy as np
 
@@ -26,12 +26,13 @@ def autonomous_jacobians(
         phi: The activation.
         slope: Its derivative.
         time_steps: T.
-        samples: B trajectories of the one kernel.
-        discard: Steps before the first that is kept, in which the trajectories reach their attractor.
+        samples: B trajectories of the same kernel.
+        discard: Steps to leave out at the start, in which the trajectories reach their attractor.
         seed: Seed of h_0.
 
     Raises:
-        ArgumentError: `steps` or `samples` is below 1, `discard` or `seed` below 0, or the kernel not square.
+        ArgumentError: `time_steps` or `samples` is below 1, `discard` or `seed` below 0, or the kernel is not
+            square.
     """
     kernel = np.asarray(recurrent_kernel, dtype=np.float64)
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.size == 0:

@@ -1,6 +1,6 @@
-"""All probes, in the order in which their metrics are told.
+"""All probes, in the order of their metrics in docs/metrics.md.
 
-`python -m rnnexp.probes.catalogue` prints the rows of docs/metrics.md that say what they yield.
+`python -m rnnexp.probes.catalogue` prints the rows of that page which list their metrics and arrays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,17 +34,17 @@ PROBES: tuple[Probe[Any], ...] = (
     FurtherStatesProbe(),
     SensitivityProbe(),
 )
-"""Every probe; a name is there once."""
+"""Every probe; each name occurs once."""
 
 
 def measure_all(trajectory: "Trajectory", probes: Sequence[Probe[Any]] = PROBES) -> dict[str, Any]:
-    """Return what every probe finds, by its name; a probe that does not apply to the cell is not there."""
+    """Return the result of every probe by its name, without probes that do not apply to the cell."""
     results = {probe.name: probe.measure(trajectory) for probe in probes}
     return {name: result for name, result in results.items() if result is not None}
 
 
 def metrics(results: Mapping[str, Any], probes: Sequence[Probe[Any]] = PROBES) -> dict[str, float]:
-    """Return the metrics of what `measure_all` found."""
+    """Return the metrics of the results of `measure_all`."""
     return {
         key: value
         for probe in probes
@@ -54,7 +54,7 @@ def metrics(results: Mapping[str, Any], probes: Sequence[Probe[Any]] = PROBES) -
 
 
 def arrays(results: Mapping[str, Any], probes: Sequence[Probe[Any]] = PROBES) -> dict[str, np.ndarray]:
-    """Return the arrays of what `measure_all` found, as NumPy arrays."""
+    """Return the NumPy arrays of the results of `measure_all`."""
     return {
         name: np.asarray(array)
         for probe in probes
@@ -64,15 +64,15 @@ def arrays(results: Mapping[str, Any], probes: Sequence[Probe[Any]] = PROBES) ->
 
 
 def check_names(key: str, probe: Probe[Any], probes: Sequence[Probe[Any]] = PROBES) -> None:
-    """Check that a further probe takes no name, metric or array of another.
+    """Check that a further probe shares no name, metric or array with another.
 
     Args:
-        key: Where it stands in the configuration.
-        probe: The further one.
+        key: Its key in the configuration, for the error.
+        probe: The further probe.
         probes: The others.
 
     Raises:
-        ArgumentError: It does.
+        ArgumentError: It shares one.
     """
     for other in probes:
         shared = [

@@ -1,4 +1,4 @@
-"""The gradient by the states beside h, such as the c of an LSTM."""
+"""The gradient with respect to the states beside h, such as the c of an LSTM."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,8 +16,8 @@ _WHEN = "a cell with several states"
 class FurtherStatesProbe(Probe[dict[str, GradientProfile]]):
     """dl_b/ds_t of every state s but the first, t = 1 .. T-1.
 
-    No step reads s_T, and what goes from s_t through h_t of the same step is part of dl/dh_t. There is
-    nothing to measure at T = 1.
+    The path from s_t through h_t of the same step is part of dl/dh_t. So s_T has no gradient of its own, and
+    there is nothing to measure at T = 1.
     """
 
     name = "further_states"

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.linalg import lapack
 
 _MARGIN = 18.0
-"""Nats between two rows over which they no longer touch each other's singular values: e^-36 of them."""
+"""Nats between the sizes of two rows beyond which they change each other's singular values by e^-36 only."""
 _WIDEST = 300.0
-"""Nats that one block spans, so that its squares are float64."""
+"""Nats that one block spans at most, so that squares of its entries are float64 numbers."""
 _EVEN = 14.0
-"""Nats over which a plain singular value decomposition keeps 9 digits of the smallest."""
+"""Nats up to which a plain singular value decomposition has 9 digits of the smallest value."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class GradedMatrix:
 
     @classmethod
     def identity(cls, samples: int, size: int) -> "GradedMatrix":
-        """Return the identity, B times."""
+        """Return the identity matrix for each of B samples."""
         rows = np.broadcast_to(np.eye(size), (samples, size, size))
         return cls(np.zeros((samples, size)), rows)
 
@@ -59,15 +59,15 @@ def log_singular_values(matrix: GradedMatrix) -> np.ndarray:
     """Return ln sigma of every sample, (B, K), the largest first; -inf is an exact zero.
 
     With the rows sorted by size, D = diag(exp(log_scale)) and rows^T = Q R, the singular values of A = D rows
-    are those of R D, a triangle whose columns fall: where two columns are e^18 apart, what lies between them
-    changes no singular value by more than e^-36 of it, and the blocks on both sides are decomposed apart.
-    A block is decomposed by one-sided Jacobi rotations, which find the small singular values of a matrix with
-    graded columns to as many digits as the large ones (Demmel and Veselic 1992,
-    https://doi.org/10.1137/0613074; LAPACK's dgejsv, Drmac and Veselic 2008,
-    https://doi.org/10.1137/050639193), or, where it spans less than e^14, plainly.
+    are those of R D, a triangle whose columns decrease. Where two neighbouring columns differ by e^18, the
+    entries that couple them change no singular value by more than a factor 1 + e^-36, and the blocks on both
+    sides are decomposed separately. A block is decomposed by one-sided Jacobi rotations, which find the small
+    singular values of a matrix with graded columns to as many digits as the large ones (Demmel and Veselic
+    1992, https://doi.org/10.1137/0613074; LAPACK's dgejsv, Drmac and Veselic 2008,
+    https://doi.org/10.1137/050639193), or by a plain decomposition if it spans less than e^14.
 
-    Accuracy: ln sigma_i is good to about 1e-15 kappa + 1e-9, kappa the condition of `rows`, whatever the
-    grading. A sigma_i below 1e-15 K of the i-th row's size is not told from 0.
+    Accuracy: the error of ln sigma_i is about 1e-15 kappa + 1e-9, kappa the condition of `rows`, whatever the
+    grading. A sigma_i below 1e-15 K of the i-th row's size cannot be distinguished from 0.
     """
     matrix = matrix.reordered(matrix.descending())
     triangle = np.linalg.qr(matrix.rows.swapaxes(1, 2), mode="r")
@@ -75,7 +75,7 @@ def log_singular_values(matrix: GradedMatrix) -> np.ndarray:
 
 
 def _log_sigma(log_scale: np.ndarray, triangle: np.ndarray) -> np.ndarray:
-    """Ln of the singular values of triangle diag(exp(log_scale)), with `log_scale` falling."""
+    """Return ln of the singular values of triangle diag(exp(log_scale)), with `log_scale` decreasing."""
     log_sigma = np.full(len(log_scale), -np.inf)
     rank = int(np.sum(np.isfinite(log_scale)))
     log_scale, triangle = log_scale[:rank], triangle[:rank, :rank]
@@ -91,12 +91,12 @@ def _log_sigma(log_scale: np.ndarray, triangle: np.ndarray) -> np.ndarray:
 
 
 def _blocks(diagonal: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (start, stop, low, high): rows start:stop, to be found from the rows low:high around them.
+    """Yield (start, stop, low, high): the values of rows start:stop are computed from the rows low:high.
 
     `diagonal` and `columns` are ln |R_ii D_ii| and the ln of the largest entry of every column of R D.
     """
     size = len(diagonal)
-    # Rows before i and columns from j are apart where floor[i] - ceiling[j] is at least the margin.
+    # Rows before i and columns from j are independent if floor[i] - ceiling[j] is at least the margin.
     floor = np.concatenate([[np.inf], np.minimum.accumulate(diagonal)])
     ceiling = np.concatenate([np.maximum.accumulate(columns[::-1])[::-1], [np.finfo(np.float64).min]])
     apart = floor[:-1] - ceiling[:-1] >= _MARGIN

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
 
 _LOWEST = -300.0
-"""Nats: a sample lower than this under the largest of its step counts as if it were here, so that a resample
-which draws only such samples does not take them for zeros (e^-600 is a float64, e^-800 is not)."""
+"""Nats below the largest sample of a step. Smaller samples count as this small, so that a resample of such
+samples alone does not underflow to zero (e^-600 is a float64, e^-800 is not)."""
 
 _ENOUGH = 10.0
-"""Effective samples below which the bootstrap of a mean square says nothing of what it has not drawn."""
+"""Effective samples below which the bootstrap of a mean square gives no valid interval."""
 
 _LN10 = math.log(10)
 
@@ -28,25 +28,26 @@ class GradientProfile:
     """The gradient over time: of a typical sample, and of the root mean square over samples.
 
     Attributes:
-        log_norm: ln rms_b ||dl_b/dh_t||, (T,), first h_1, last h_T. -inf is an exact zero of every sample;
-            a step with a non-finite sample is +inf or nan.
-        log_typical: mean_b ln ||dl_b/dh_t||, (T,), over the samples that are not 0 there; else as `log_norm`.
+        log_norm: ln rms_b ||dl_b/dh_t||, (T,), first h_1, last h_T. -inf if all samples are exactly 0, +inf
+            or nan if a sample is not finite.
+        log_typical: mean_b ln ||dl_b/dh_t||, (T,), over the samples that are not 0; equals `log_norm` if all
+            are 0 or one is not finite.
         rate: Mean over samples of the slope of ln ||dl_b/dh_t|| against the lag, nats per step; negative:
             vanishing. nan where no sample has two usable steps (always at T = 1: one step has no lag).
-        rate_low: Lower end of the 95 % interval of `rate`; infinite of one sample.
+        rate_low: Lower end of the 95 % interval of `rate`; infinite for one sample.
         rate_high: Upper end of the interval of `rate`.
         intercept: The typical line at lag 0, nats: the line is intercept + rate * lag.
-        log10_ratio: Mean over samples of log10 ||dl_b/dh_1|| / ||dl_b/dh_T||, decades. -inf where nothing
-            reaches h_1 in most samples; nan at T = 1, where an end is not finite, and where every sample is
-            0 at h_T: nothing reads it.
+        log10_ratio: Mean over samples of log10 ||dl_b/dh_1|| / ||dl_b/dh_T||, decades. -inf if the gradient
+            at h_1 is 0 in most samples; nan if T = 1, if an end is not finite, or if every sample is 0 at
+            h_T, so that the loss does not depend on it.
         ratio_low: Lower end of the interval of `log10_ratio`.
         ratio_high: Upper end of the interval of `log10_ratio`.
         rate_rms: Slope of `log_norm` against the lag, nats per step.
         rate_rms_low: Lower end of its 95 % interval, nan where `effective_samples` is under 10.
         rate_rms_high: Upper end of that interval.
-        log10_ratio_rms: `log_norm` of h_1 less that of h_T, decades.
+        log10_ratio_rms: `log_norm` of h_1 minus that of h_T, decades.
         effective_samples: (sum_b w_b)^2 / sum_b w_b^2 with w_b = ||dl_b/dh_t||^2, at the step where it is
-            least: from 1, one sample is all of the root mean square, to B. nan where no step is usable.
+            least: from 1, if one sample dominates the root mean square, to B. nan if no step is usable.
         zero_share: Share of the (T, B) norms that are exactly 0.
         nonfinite_share: Share of the (T, B) norms that are +inf or nan.
     """
@@ -136,15 +137,15 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
 
         ln ||dl_b/dh_t||  ~  intercept_b + rate_b (T - t),     rate = mean_b rate_b
 
-    l_b is the loss of sample b at its last scored step. The mean of logarithms is what a typical sample does,
-    and tends to the largest Lyapunov exponent; the logarithm of the mean square is ruled by rare samples that
-    a batch may not hold, so that its interval would be of the batch alone (`effective_samples`). The
-    intervals are of means over samples (`rnnexp.runtime.intervals.studentized_interval`).
+    l_b is the loss of sample b at its last scored step. The mean of logarithms describes a typical sample and
+    tends to the largest Lyapunov exponent. The logarithm of the mean square is dominated by rare samples that
+    a batch may not contain, so its interval holds only for many `effective_samples`. All intervals are of
+    means over samples (`rnnexp.runtime.intervals.studentized_interval`).
 
-    A step is *usable* where the norm is finite and not 0: others are left out of a sample's slope and show in
-    `zero_share` and `nonfinite_share`. A sample that is 0 at h_1 but not at h_T has no finite ratio. Such
-    samples are counted apart: where they are more than half, `log10_ratio` is -inf; an end of its interval is
-    -inf where the 95 % interval of their share lets them be.
+    A step is *usable* if the norm is finite and not 0; others are left out of a sample's slope and count in
+    `zero_share` and `nonfinite_share`. A sample that is 0 at h_1 but not at h_T has no finite ratio. If more
+    than half of the samples are such, `log10_ratio` is -inf; an end of its interval is -inf if the 95 %
+    interval of their share allows for more than half.
 
     Args:
         log_norms: ln ||dl_b/dh_t||, (T, B). -inf stands for an exact zero, +inf and nan for non-finite.
@@ -185,7 +186,7 @@ def _lags(time_steps: int) -> np.ndarray:
 
 
 def _typical(log_norms: np.ndarray, log_norm: np.ndarray) -> np.ndarray:
-    """Mean over the samples that are finite, (T,); `log_norm` where none is, or one is not a number."""
+    """Return the mean over the finite samples, (T,); `log_norm` if it is not finite or no sample is."""
     usable = np.isfinite(log_norms)
     counts = usable.sum(axis=1)
     means = np.where(usable, log_norms, 0.0).sum(axis=1) / np.maximum(counts, 1)
@@ -193,34 +194,34 @@ def _typical(log_norms: np.ndarray, log_norm: np.ndarray) -> np.ndarray:
 
 
 def _mean_with_ends(values: np.ndarray, bootstrap: int, seed: int) -> tuple[float, float, float]:
-    """Mean and ends of its interval; nan of no value."""
+    """Return the mean and the ends of its interval; nan without values."""
     if values.size == 0:
         return math.nan, math.nan, math.nan
     return float(values.mean()), *studentized_interval(values, bootstrap, seed)
 
 
 def _typical_ratio(log_norms: np.ndarray, bootstrap: int, seed: int) -> tuple[float, float, float]:
-    """Mean ratio of both ends, decades, and the ends of its interval."""
+    """Return the mean ratio of the gradients at h_1 and h_T, decades, and the ends of its interval."""
     first, last = log_norms[0], log_norms[-1]
     read = ~np.isneginf(last)
     samples = int(read.sum())
     broken = np.isnan(first) | np.isposinf(first) | np.isnan(last) | np.isposinf(last)
     if len(log_norms) == 1 or samples == 0 or broken.any():
         return math.nan, math.nan, math.nan
-    none = np.isneginf(first[read])
-    ratios = (first[read] - last[read])[~none] / _LN10
+    zero = np.isneginf(first[read])
+    ratios = (first[read] - last[read])[~zero] / _LN10
     mean, low, high = _mean_with_ends(ratios, bootstrap, seed)
-    share = float(none.mean())
-    uncertain = 0.0 if share in (0, 1) else 1.96 / math.sqrt(4 * samples)  # of a share near 1/2
+    share = float(zero.mean())
+    half_width = 0.0 if share in (0, 1) else 1.96 / math.sqrt(4 * samples)  # for a share near 1/2
     return (
         -math.inf if share > 1 / 2 else mean,
-        -math.inf if share + uncertain > 1 / 2 else low,
-        -math.inf if share - uncertain > 1 / 2 else high,
+        -math.inf if share + half_width > 1 / 2 else low,
+        -math.inf if share - half_width > 1 / 2 else high,
     )
 
 
 def _effective_samples(log_norms: np.ndarray) -> float:
-    """The least (sum w)^2 / sum w^2 of the usable steps, w = norm^2."""
+    """Return the least (sum w)^2 / sum w^2 of the usable steps, w = norm^2."""
     largest = log_norms.max(axis=1, keepdims=True)
     usable = np.isfinite(largest[:, 0])
     if not usable.any():
@@ -230,7 +231,7 @@ def _effective_samples(log_norms: np.ndarray) -> float:
 
 
 def _rms_interval(log_norms: np.ndarray, bootstrap: int, seed: int, effective: float) -> tuple[float, float]:
-    """Percentiles 2.5 and 97.5 of the rms rate over resamples of whole samples (Efron 1979)."""
+    """Return the percentiles 2.5 and 97.5 of the rms rate over resamples of samples (Efron 1979)."""
     weights = bootstrap_weights(log_norms.shape[1], bootstrap, seed)
     if not effective >= _ENOUGH:
         return math.nan, math.nan
@@ -243,11 +244,11 @@ def _rms_interval(log_norms: np.ndarray, bootstrap: int, seed: int, effective: f
 
 
 def _log_rms(log_norms: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Log of the rms (R, T) of norms (T, B) under weights (R, B), with the maximum of a step factored out."""
+    """Return ln of the rms (R, T) of norms (T, B) with weights (R, B); a step's maximum is factored out."""
     largest = log_norms.max(axis=1, keepdims=True)
     usable = np.isfinite(largest)
     shift = np.where(usable, largest, 0.0)
-    # An unusable step is all zeros, or holds a non-finite norm that a product would spread: set it apart.
+    # A step that is all zeros, or has a non-finite norm, which a product would spread, is set aside.
     relative = np.where(usable, log_norms - shift, -np.inf)
     relative = np.where(np.isneginf(relative), -np.inf, np.maximum(relative, _LOWEST))
     with np.errstate(divide="ignore"):
@@ -256,11 +257,11 @@ def _log_rms(log_norms: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _fit(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares over the usable lags of every row of (R, T): slopes (R,) and intercepts (R,)."""
+    """Fit a line through the usable lags of every row of (R, T); return slopes and intercepts, (R,)."""
     lag = _lags(logs.shape[1])
     usable = np.isfinite(logs)
     count = usable.sum(axis=1)
-    # 0/0 is the answer here: a row with fewer than two usable lags has the slope nan.
+    # A row with fewer than two usable lags has the slope 0/0 = nan, as intended.
     with np.errstate(invalid="ignore"):
         mean_lag = usable @ lag / count
         mean_log = np.where(usable, logs, 0.0).sum(axis=1) / count
@@ -271,7 +272,7 @@ def _fit(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _decades(first: float, last: float) -> float:
-    """The ratio of both ends in decades; -inf where nothing at all reaches the first, 0 at T = 1."""
+    """Return the ratio of both ends in decades; -inf if the first is an exact zero, 0 at T = 1."""
     if np.isneginf(first) and last < math.inf:
         return -math.inf
     with np.errstate(invalid="ignore"):

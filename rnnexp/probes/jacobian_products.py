@@ -11,13 +11,15 @@ from rnnexp.probes.jacobians import Jacobians
 from rnnexp.probes.orthonormal_frame import Frame
 from rnnexp.probes.probe import Metric, Probe
 from rnnexp.runtime.checks import ArgumentError, integer
+from rnnexp.runtime.intervals import mean_interval
 from rnnexp.runtime.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
 
 _DEFAULT_LAGS = 32
-_SAMPLES = 4
+_SAMPLES = 8
+"""Of a batch: fewer have a wide interval, and the Jacobians of an LSTM take 4 T H^2 numbers a sample."""
 _DISORDER = 2.0
 """Nats by which a row of the product may exceed the one before it."""
 
@@ -40,13 +42,26 @@ class JacobianProducts:
 
     @property
     def log10_sigma_max(self) -> float:
-        """log10 of the largest singular value at the largest lag, the median over samples."""
-        return float(np.median(self.log_sigma[-1, :, 0]) / np.log(10))
+        """log10 of the largest singular value at the largest lag, the mean over samples, decades."""
+        return mean_interval(self._largest)[0]
+
+    @property
+    def sigma_max_interval(self) -> tuple[float, float]:
+        """Ends of its 95 % interval: Student's, of as many samples as there are.
+
+        nan where a sample has no singular value above 0 or was not finite; infinite of one sample.
+        """
+        mean, half_width = mean_interval(self._largest)
+        return mean - half_width, mean + half_width
+
+    @property
+    def _largest(self) -> np.ndarray:
+        return self.log_sigma[-1, :, 0] / np.log(10)
 
     @property
     def log10_sigma_median(self) -> float:
-        """log10 of the median singular value at the largest lag, the median over samples."""
-        return float(np.median(np.median(self.log_sigma[-1], axis=1)) / np.log(10))
+        """log10 of the median singular value at the largest lag, the mean over samples, decades."""
+        return mean_interval(np.median(self.log_sigma[-1], axis=1) / np.log(10))[0]
 
 
 class JacobianProbe(Probe[JacobianProducts]):
@@ -56,9 +71,13 @@ class JacobianProbe(Probe[JacobianProducts]):
     page = "jacobian"
     metric_table: ClassVar = {
         "jacobian/log10_sigma_max": Metric(
-            "largest singular value of dh_T/dh_1, median of 4 sequences", "decades"
+            f"largest singular value of dh_T/dh_1, mean of {_SAMPLES} sequences", "decades"
         ),
-        "jacobian/log10_sigma_median": Metric("median singular value of dh_T/dh_1, of the same 4", "decades"),
+        "jacobian/log10_sigma_max_low": Metric("lower end of its 95 % interval", "decades"),
+        "jacobian/log10_sigma_max_high": Metric("upper end of its 95 % interval", "decades"),
+        "jacobian/log10_sigma_median": Metric(
+            f"median singular value of dh_T/dh_1, mean of the same {_SAMPLES}", "decades"
+        ),
     }
 
     def measure(self, trajectory: "Trajectory") -> JacobianProducts:
@@ -67,9 +86,12 @@ class JacobianProbe(Probe[JacobianProducts]):
         return measure_jacobian(trajectory.first_jacobians(_SAMPLES), lags=[len(trajectory.x) - 1])
 
     def metrics(self, result: JacobianProducts) -> dict[str, float]:
-        """Return the largest and the median singular value."""
+        """Return the largest singular value with its interval, and the median one."""
+        low, high = result.sigma_max_interval
         return {
             "jacobian/log10_sigma_max": result.log10_sigma_max,
+            "jacobian/log10_sigma_max_low": low,
+            "jacobian/log10_sigma_max_high": high,
             "jacobian/log10_sigma_median": result.log10_sigma_median,
         }
 

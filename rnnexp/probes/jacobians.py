@@ -1,4 +1,4 @@
-"""The recurrence to first order: the Jacobians of its steps, as maps of vectors."""
+"""The Jacobians of the steps of a recurrence, as maps of vectors."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import numpy as np
 from rnnexp.runtime.checks import ArgumentError
 
 _LARGEST = 1e100
-"""What is larger counts as not finite: some products of two such numbers would not be float64."""
+"""Larger entries count as not finite, so that products of entries do not overflow."""
 
 
 class Factor(NamedTuple):
@@ -17,7 +17,7 @@ class Factor(NamedTuple):
 
     Attributes:
         apply: The map (i, V) -> F_i V, of the i-th step of a chain; V (B, H, K) has the vectors in columns.
-        diagonal: Whether F_i is diagonal, so that no entry of F_i V is a difference of larger ones.
+        diagonal: Whether F_i is diagonal, so that no entry of F_i V suffers from cancellation.
     """
 
     apply: Callable[[int, np.ndarray], np.ndarray]
@@ -29,8 +29,8 @@ class Chain:
     """A product of Jacobians, (F_n ... F_1)_last ... (F_n ... F_1)_first, that is applied to vectors.
 
     Attributes:
-        time_steps: Number of Jacobians, in the order in which vectors pass them.
-        factors: F_1 ... F_n, the first that a vector meets first.
+        time_steps: Number of Jacobians.
+        factors: F_1 ... F_n, in the order in which they are applied to a vector.
     """
 
     time_steps: int
@@ -53,7 +53,7 @@ class Jacobians(Protocol):
 
     @property
     def finite(self) -> np.ndarray:
-        """Samples whose Jacobians are all finite and below 1e100, (B,); the others' count as 0."""
+        """Samples whose Jacobians are all finite and below 1e100, (B,); those of other samples count as 0."""
 
     def forward(self) -> Chain:
         """J_T ... J_1, which carries a change of the state from h_0 to h_T."""
@@ -69,7 +69,7 @@ class Jacobians(Protocol):
 
 
 class ElmanJacobians:
-    """The Jacobians of h_t = phi(W_xh^T x_t + W_hh^T h_{t-1} + b), none of which is ever stored.
+    """The Jacobians of h_t = phi(W_xh^T x_t + W_hh^T h_{t-1} + b), of which none is stored.
 
         J_t = diag(phi'(a_t)) W_hh^T
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
 
 _CHUNK = 1 << 17
-"""Entries of the kernels' gradients that are in memory at a time: they stay in the cache."""
+"""Entries of the kernel's gradients in memory at a time, so that they fit into the processor's cache."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,10 +21,10 @@ class LagContributions:
     """The terms of dL/dW_hh = sum_t G_t, by lag k = T - t: the first entry is lag 0, that is t = T.
 
     Attributes:
-        log_norm: ln ||G_{T-k}||_F, (T,), nats. -inf is an exact zero, as at lag T - 1 where h_0 = 0;
-            nan where a sample was not finite.
-        share: <G_{T-k}, G> / ||G||_F^2 with G = dL/dW_hh, (T,); sums to 1, negative where a lag works against
-            the whole. nan at every lag where G is 0 or not finite.
+        log_norm: ln ||G_{T-k}||_F, (T,), nats. -inf is an exact zero, as at lag T - 1 if h_0 = 0; nan if a
+            sample is not finite.
+        share: <G_{T-k}, G> / ||G||_F^2 with G = dL/dW_hh, (T,); sums to 1, negative if a lag opposes the
+            total. nan at every lag if G is 0 or not finite.
         log_total: ln ||dL/dW_hh||_F, nats.
     """
 
@@ -44,9 +44,9 @@ class LagContributions:
 
     @property
     def cumulative(self) -> np.ndarray:
-        """sum_{j<=k} ||G_{T-j}||_F / sum_j ||G_{T-j}||_F, (T,), rising to 1; nan where that is not defined.
+        """sum_{j<=k} ||G_{T-j}||_F / sum_j ||G_{T-j}||_F, (T,), rising to 1; nan if it is not defined.
 
-        Of norms, not of `share`: contributions that cancel each other count.
+        Unlike `share` it uses norms, so that contributions which cancel each other count too.
         """
         largest = self.log_norm.max()
         if not np.isfinite(largest):
@@ -117,11 +117,11 @@ def measure_lags(
         dL/dW_hh = sum_t G_t,   G_t = (1/B) sum_b h_{t-1,b} delta_{t,b}^T
         delta_{t,b} = phi'(a_{t,b}) * dl_b/dh_{t,b},   dl_b/dh_{t-1,b} = W_hh delta_{t,b}
 
-    G_t is what the weights would receive if only their use at step t could be changed. Adjoints are kept as
-    unit vectors beside the logarithm of their norms, so that nothing over- or underflows at any T.
+    G_t is the gradient with respect to the weights as used at step t alone. Adjoints are represented by unit
+    vectors and the logarithms of their norms, so that nothing over- or underflows at any T.
 
-    Accuracy: 1e-13 T in `log_norm`, relative to the largest sample's term where samples cancel. `share` adds
-    up to 1 within 1e-15 sum |share|.
+    Accuracy: 1e-13 T in `log_norm`, relative to the term of the largest sample if samples cancel. `share`
+    sums to 1 within 1e-15 sum |share|.
 
     Args:
         states: h_t, (T, B, H).
@@ -146,14 +146,14 @@ def measure_lags(
     last = _shaped("last_adjoint", last_adjoint, (samples, units))
     initial = np.zeros_like(last) if initial_state is None else initial_state
     initial = _shaped("initial_state", initial, (samples, units))
-    # A state or slope that is not finite spreads as nan, which is the answer.
+    # A state or slope that is not finite makes the results nan, as intended.
     with one_blas_thread(), np.errstate(invalid="ignore", over="ignore"):
         before = _Vectors.of(np.concatenate([initial[np.newaxis], states[:-1]]))
         return _contributions(before, _adjoints(slopes, kernel, last))
 
 
 class _Vectors(NamedTuple):
-    """Vectors of any length: unit vectors (..., H) and ln of their norms (...); a zero is 0 and -inf."""
+    """Vectors of any size: unit vectors (..., H) and ln of their norms (...); 0 and -inf for a zero."""
 
     directions: np.ndarray
     log_norms: np.ndarray

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _WINDOWS = 10
 _WARM_UP = 0.1
 _ZERO = 1e-9
-"""Nats per step: a sum of exponents this little below 0 counts as 0, as rounding leaves it."""
+"""Nats per step by which rounding can move a sum of exponents below 0."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,14 +26,14 @@ class LyapunovSpectrum:
     """Lyapunov exponents, nats per step, the largest first.
 
     Attributes:
-        exponents: Means over time and over the samples that keep the direction, (K,). -inf where none does;
-            nan where the Jacobians of a sample were not finite.
-        standard_error: Of `exponents`, (K,): the larger of what the scatter of the samples' means and the
-            scatter of all time windows say; nan where the exponent is not finite, or where there is one
-            window and one sample. It says nothing of other kernels.
+        exponents: Means over time and over the samples in which the direction is not mapped to 0, (K,). -inf
+            if there is no such sample; nan if the Jacobians of a sample are not finite.
+        standard_error: Of `exponents`, (K,): the larger one of the standard errors over samples and over time
+            windows; nan if the exponent is not finite, or if there is only one window and one sample. It does
+            not cover other kernels.
         lost_share: Share of the samples in which a step maps the direction to exactly 0, (K,).
-        states: H, the number of exponents that there are.
-        time_steps: Steps after the warm-up, over which the means go.
+        states: H, the number of all exponents.
+        time_steps: Steps after the warm-up, which are averaged.
     """
 
     exponents: np.ndarray
@@ -56,7 +56,7 @@ class LyapunovSpectrum:
     def entropy_rate(self) -> float:
         """Sum of the positive exponents, nats per step: an upper bound of the Kolmogorov-Sinai entropy.
 
-        nan where fewer than all exponents were measured and the last of them is positive.
+        nan if not all exponents were measured and the last one measured is positive.
         """
         if np.isnan(self.exponents).any() or (len(self.exponents) < self.states and self.exponents[-1] > 0):
             return np.nan
@@ -89,12 +89,11 @@ def measure_lyapunov(
         J_t Q_{t-1} = Q_t R_t,   lambda_i = mean_t ln |(R_t)_ii|      nats per step
 
     Q_0 are random orthonormal vectors. The warm-up turns them into the directions that grow most; the rest of
-    the trajectory is averaged. Several Jacobians are passed between two QR factorisations, as many as the
+    the trajectory is averaged. Several Jacobians are applied between two QR factorisations, as many as the
     growth so far allows without loss of digits (`rnnexp.probes.orthonormal_frame`).
 
-    The trajectory may be driven by an input, one per sample: the exponents are then those of the
-    non-autonomous system, conditional on the input. `rnnexp.probes.autonomous_jacobians` makes the
-    other kind.
+    If an input drives the trajectories, the exponents are those of the non-autonomous system, conditional on
+    the input. `rnnexp.probes.autonomous_jacobians` makes trajectories without input.
 
     Sources: Benettin et al. 1980 (https://doi.org/10.1007/BF02128236); for recurrent networks Engelken, Wolf
     and Abbott 2023 (https://arxiv.org/abs/2006.02427) and Vogt et al. 2022
@@ -102,8 +101,8 @@ def measure_lyapunov(
 
     Args:
         jacobians: Of T steps.
-        exponents: K, how many to measure, the largest; all H where None. The cost grows as H^2 K.
-        warm_up: Steps before the average, fewer than T; a tenth of T where None.
+        exponents: K, the number of exponents to measure, the largest ones; None: all H. The cost is H^2 K.
+        warm_up: Steps before the average, fewer than T; None: a tenth of T.
         seed: Seed of Q_0.
 
     Raises:
@@ -159,14 +158,14 @@ def kaplan_yorke_dimension(exponents: np.ndarray, states: int) -> float:
 
 
 def _growth(frame: Frame, edges: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Nats by which every direction grew between the edges, (windows, B, K)."""
+    """Return the growth of every direction between the edges, nats, (windows, B, K)."""
     growth = np.zeros((len(edges), *shape))
     for window, edge in enumerate(edges):
         for stretch in frame.advance(int(edge)):
             if stretch.order is not None:
                 growth = np.take_along_axis(growth, stretch.order[np.newaxis], axis=2)
             growth[window] += stretch.log_growth
-    # A direction that was lost in the warm-up is lost for good.
+    # A direction that the warm-up mapped to 0 stays 0.
     growth[1][np.isneginf(growth[0])] = -np.inf
     return growth[1:]
 
@@ -174,7 +173,7 @@ def _growth(frame: Frame, edges: np.ndarray, shape: tuple[int, int]) -> np.ndarr
 def _mean_and_error(
     growth: np.ndarray, lengths: np.ndarray, alive: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean rate of growths (windows, B, K) over time and live samples (B, K), and its error, (K,)."""
+    """Return the mean rate over time and live samples, and its error, (K,), from growths (windows, B, K)."""
     size = growth.shape[2]
     rates = growth / lengths[:, np.newaxis, np.newaxis]
     mean, of_samples = _mean_and_scatter(growth.sum(axis=0) / lengths.sum(), alive)
@@ -184,7 +183,7 @@ def _mean_and_error(
 
 
 def _mean_and_scatter(values: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the live values (N, K), -inf where none lives, and its standard error, nan below two, (K,)."""
+    """Return mean (-inf without live values) and standard error (nan below two) of values (N, K), (K,)."""
     count = alive.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.sum(values, axis=0, where=alive) / count

@@ -1,4 +1,4 @@
-"""Orthonormal vectors on their way through a chain of Jacobians, straightened before they lean together."""
+"""Orthonormal vectors that pass through a chain of Jacobians, orthonormalised before they align."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,17 +8,17 @@ import numpy as np
 from rnnexp.probes.jacobians import Chain, Factor
 
 _STRAIN = 16.0
-"""Nats by which the stretches of two vectors may differ between two QR factorisations: the smaller one then
-keeps about 9 of its 16 digits."""
+"""Nats by which the growth of two vectors may differ between two QR factorisations: the smaller vector then
+has about 9 of 16 digits."""
 _SCALE = 200.0
-"""Nats by which a vector may grow or shrink between two: no entry overflows, none underflows."""
+"""Nats by which a vector may grow or shrink between two factorisations without over- or underflow."""
 _LONGEST = 32
 _NOISE = 1e-15
-"""Times H and the longest vector's length: what a QR factorisation cannot tell from 0."""
+"""A QR factorisation cannot distinguish a length below this, times H and the longest vector, from 0."""
 
 
 class Stretch(NamedTuple):
-    """What one stretch of the chain did to the vectors: J Q = Q' A.
+    """The effect of several Jacobians J of the chain on the vectors: J Q = Q' A.
 
     Attributes:
         transfer: A, (B, K, K), upper triangular up to the order of its columns.
@@ -32,15 +32,15 @@ class Stretch(NamedTuple):
 
 
 class Frame:
-    """K orthonormal vectors per sample on their way through a chain.
+    """K orthonormal vectors per sample that pass through a chain of Jacobians.
 
-    Between two QR factorisations the frame passes as many Jacobians as leave the stretches of its vectors
-    within e^16 of each other, by its own growth so far; a stretch that turns out longer is taken back and
-    halved. Where a single Jacobian exceeds that, its factors are passed one by one, each with the rows of its
-    image sorted by size, which keeps the digits of what a diagonal factor shrinks (Cox and Higham 1998,
-    "Stability of Householder QR factorization for weighted least squares problems"). A vector that a factor
-    maps to 0, or to within rounding into the span of those before it, is lost: it is the zero vector from
-    then on.
+    Between two QR factorisations the frame passes several Jacobians: as many as keep the growth of its
+    vectors within e^16 of each other, estimated from the growth so far. If the growth differs more, the
+    Jacobians are passed again, half as many. If a single Jacobian exceeds the bound, its factors are passed
+    one by one, each with the rows of its image sorted by size, which preserves the digits of entries that a
+    diagonal factor shrinks (Cox and Higham 1998, "Stability of Householder QR factorization for weighted
+    least squares problems"). A vector that a factor maps to 0, or to rounding error in the span of the
+    vectors before it, is lost: it is the zero vector from then on.
 
     Args:
         chain: The Jacobians.
@@ -51,10 +51,10 @@ class Frame:
         self.vectors = vectors
         self._chain = chain
         self._step = 0
-        self._length = 1  # Jacobians to the next QR factorisation; 0: less than one, its factors one by one
+        self._length = 1  # Jacobians before the next QR factorisation; 0: the factors of one, one by one
 
     def advance(self, stop: int) -> Iterator[Stretch]:
-        """Pass the Jacobians up to the `stop`-th, and yield every stretch on the way.
+        """Pass the Jacobians up to the `stop`-th, and yield the effect of each group of them.
 
         The frame may be reordered between two stretches.
         """
@@ -79,7 +79,7 @@ class Frame:
         self.vectors = np.take_along_axis(self.vectors, order[:, np.newaxis], axis=2)
 
     def _strain(self, log_growth: np.ndarray) -> float:
-        """Return by how much the stretches of live vectors differ, in nats, inf where one was lost."""
+        """Return by how much the growth of live vectors differs, in nats; inf if one was lost."""
         alive = np.any(self.vectors, axis=1)
         if not alive.any():
             return 0.0
@@ -117,7 +117,7 @@ def _pass_factor(factor: Factor, step: int, vectors: np.ndarray) -> tuple[np.nda
     image = factor.apply(step, vectors)
     sizes = np.abs(image).max(axis=1)
     noise = _NOISE * image.shape[1] * sizes.max(axis=1, keepdims=True)
-    # What is left of a vector that the factor all but kills is rounding error: it must not lead the others.
+    # The image of a vector that the factor maps almost to 0 is rounding error, so it goes last.
     order = _last_where(sizes <= noise)
     if order is not None:
         image = np.take_along_axis(image, order[:, np.newaxis], axis=2)
@@ -134,7 +134,7 @@ def _pass_factor(factor: Factor, step: int, vectors: np.ndarray) -> tuple[np.nda
 
 
 def _last_where(flags: np.ndarray) -> np.ndarray | None:
-    """Return the order that puts the flagged of every row last, or None where they are last already."""
+    """Return the order that puts the flagged entries of every row last, or None if they are last already."""
     if not np.any(flags[:, :-1] & ~flags[:, 1:]):
         return None
     return np.argsort(flags, axis=1, kind="stable")

@@ -1,4 +1,4 @@
-"""What a probe is: one quantity, how it is measured, and the names under which it is kept."""
+"""The probe: one measured quantity, with the names of its metrics and arrays."""
 
 import abc
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ Result = TypeVar("Result")
 
 
 class Metric(NamedTuple):
-    """What a metric is.
+    """The description of a metric.
 
     Attributes:
         meaning: In words, Markdown.
         unit: Its unit, such as "nats per step of lag", or "share".
-        when: When a run has it; empty: always.
+        when: Which runs have it; empty: all.
     """
 
     meaning: str
@@ -27,13 +27,13 @@ class Metric(NamedTuple):
 
 
 class Array(NamedTuple):
-    """What an array of a look is.
+    """The description of an array.
 
     Attributes:
         meaning: In words, Markdown.
         shape: In the letters B T F H O; "()" is a number.
         unit: Its unit; empty: none.
-        when: When a run has it; empty: always.
+        when: Which runs have it; empty: all.
     """
 
     meaning: str
@@ -45,18 +45,18 @@ class Array(NamedTuple):
 class Probe(abc.ABC, Generic[Result]):
     """Measures one quantity on a `rnnexp.probes.trajectory.Trajectory`.
 
-    A probe belongs to the catalogue `rnnexp.probes.catalogue.PROBES`, which drives what a look measures, the
-    metrics and arrays that a run keeps, the tables of docs/metrics.md and one test of them all.
+    A probe is listed in the catalogue `rnnexp.probes.catalogue.PROBES`. The catalogue determines what a run
+    measures, which metrics and arrays it records, the tables of docs/metrics.md, and one test of all probes.
 
     Attributes:
-        name: Of the probe. A figure of it is drawn by `draw` of `rnnexp/plotting/<name>.py`.
-        page: It is explained in docs/<page>.md.
+        name: Its name. Its figure is drawn by `draw` in `rnnexp/plotting/<name>.py`.
+        page: The page docs/<page>.md explains it.
         has_figure: Whether a run draws figures/<name>.png.
-        metric_table: Every metric that it yields, by its key.
-        array_table: Every array that it yields, by its name. In the arrays of a run a name has `start_` or
-            `end_` before it, of the look before training and of the last one.
+        metric_table: Every metric of the probe by its key.
+        array_table: Every array of the probe by its name. The arrays of a run have the prefix `start_` for
+            the measurement before training, and `end_` for the last one.
 
-    A name that depends on the cell holds `<state>`, in place of the name of one of its states.
+    In a name that depends on the cell, `<state>` stands for the name of a state.
     """
 
     name: ClassVar[str]
@@ -67,7 +67,7 @@ class Probe(abc.ABC, Generic[Result]):
 
     @abc.abstractmethod
     def measure(self, trajectory: "Trajectory") -> Result | None:
-        """Return what is measured; None where the quantity is not defined for the cell."""
+        """Return the result; None if the quantity is not defined for the cell."""
 
     @abc.abstractmethod
     def metrics(self, result: Result) -> dict[str, float]:

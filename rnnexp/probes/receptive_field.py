@@ -1,4 +1,4 @@
-"""The effective receptive field of a recurrent convolution: which pixels a pixel of the last state hears."""
+"""The effective receptive field of a recurrent convolution: the input pixels that affect the last state."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rnnexp.runtime import checks
 
 
 def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarray:
-    """Return the mean square of dh_T[centre]/dx_1 by every pixel, for T = 1 .. `steps`.
+    """Return the mean square of dh_T[centre]/dx_1 for every pixel of x_1 and T = 1 .. `time_steps`.
 
         f_T[p] = sum_c (dh_T[centre, c] / dx_1[p])^2,    x_t = image at every step
 
@@ -19,8 +19,8 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
         time_steps: The largest T, at least 1.
 
     Returns:
-        f, (`steps`, height, width). The first step's image has passed T convolutions, of W_xh and T - 1 times
-        of W_hh.
+        f, (`time_steps`, height, width). The image of the first step passes T convolutions: one with W_xh and
+        T - 1 with W_hh.
     """
     count = checks.integer("steps", time_steps, minimum=1)
     still = tf.constant(image[None], cell.compute_dtype)

@@ -21,7 +21,7 @@ from rnnexp.tasks import Batch
 
 
 class DifferentiatedCell:
-    """The derivatives of a cell, `rnnexp.probes.trajectory.Differentiated`; each is traced when asked for.
+    """The derivatives of a cell, `rnnexp.probes.trajectory.Differentiated`; each is traced at its first use.
 
     Args:
         cell: A Keras cell, built.
@@ -34,7 +34,7 @@ class DifferentiatedCell:
 
     @functools.cached_property
     def derivatives(self) -> CellDerivatives:
-        """Of the states by the states before."""
+        """The derivatives of the states by the states of the step before."""
         return CellDerivatives(self._cell, self._inputs)
 
     @functools.cached_property
@@ -48,12 +48,12 @@ class DifferentiatedCell:
     def pull_inputs(
         self, x: np.ndarray, before: np.ndarray, gradients: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return gradients by S_{t-1} (R, N) and x_t (R, F) of R rows, from those by S_t, (R, N)."""
+        """Return gradients by S_{t-1} (R, N) and by x_t (R, F), from gradients by S_t (R, N), for R rows."""
         by_state, by_input = self.derivatives.pull_inputs(x, before, gradients)
         return by_state.numpy(), by_input.numpy()
 
     def lags(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions | None:
-        """Return what each lag contributes, None of a cell without a recurrent kernel.
+        """Return the contribution of each lag; None for a cell without a recurrent kernel.
 
         Args:
             x: The inputs, (T, B, F).
@@ -70,16 +70,16 @@ class Rollout:
     """Runs a network through one batch, forwards and backwards.
 
     Args:
-        network: Of `rnnexp.nn.network.build_network`, in float64; its weights are overwritten at every call.
+        network: Of `rnnexp.nn.network.build_network`, in float64; every call overwrites its weights.
         spec: Of its cell.
         activation: Name of phi.
         loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
         batch: x (B, T, F) and y.
-        resamples: How many the intervals over samples are made of.
+        resamples: Number of resamples of the intervals over samples.
 
     Raises:
-        ArgumentError: The spec does not name the states of the cell, or the cell hands on another tensor than
-            one of the width of its first state.
+        ArgumentError: The spec does not name the states of the cell, or the cell's output has not the width
+            of its first state.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Rollout:
         layer = network.get_layer(RECURRENT)
         self._cell = layer.cell
         self._all_scored = layer.return_sequences
-        # The same cell in a layer that hands out every state: one pass over the batch tells everything.
+        # The same cell in a layer that returns every state, so that one pass over the batch suffices.
         self._recurrent = RNN(
             layer.cell, return_sequences=True, segment=layer.segment, name=RECURRENT, dtype="float64"
         )
@@ -141,9 +141,9 @@ class Rollout:
         )
 
     def _forwards_and_backwards(self) -> tuple[Any, ...]:
-        """Return dl_b/dh_T, ln ||dl_b/ds_t|| of every state, h_t, S_{t-1} and what is inside the units.
+        """Return dl_b/dh_T, ln ||dl_b/ds_t|| of every state, h_t, S_{t-1}, and the `Units`.
 
-        No sample touches another's states, so the gradient of the sum of the l_b is that of each.
+        Samples are independent, so the gradient of sum_b l_b by a state of sample b is that of l_b.
         """
         with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
             outputs = self._recurrent(self._x)
@@ -156,7 +156,7 @@ class Rollout:
         return to_outputs[:, -1], log_norms, hidden, before, units
 
     def _states(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return h_t (T, B, H) and S_{t-1} (T, B, N), from the outputs where they are all states."""
+        """Return h_t (T, B, H) and S_{t-1} (T, B, N), from the outputs if h is the only state."""
         if len(self._spec.states) == 1:
             (start,) = tf.nest.flatten(self._cell.get_initial_state(batch_size=outputs.shape[1]))
             return outputs, tf.concat([start[tf.newaxis], outputs[:-1]], axis=0)

@@ -1,4 +1,4 @@
-"""How far back a network looks: the derivative of its last output by every input."""
+"""How far back a network looks: the derivative of its last output with respect to every input."""
 
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
 
 _SAMPLES = 16
-"""Of a batch; an output costs as much as a sample."""
+"""Samples of a batch that are measured; the cost is samples times outputs."""
 _PART = 0.95
 
 
@@ -30,7 +30,7 @@ class InputSensitivity:
 
     @property
     def cumulative(self) -> np.ndarray:
-        """The part of the norms that lies within each lag, (T,), rising to 1; nan where it is not defined."""
+        """The share of the norms within each lag, (T,), rising to 1; nan if it is not defined."""
         largest = self.log_norm.max()
         if not np.isfinite(largest):
             return np.full(len(self.log_norm), np.nan)
@@ -90,9 +90,9 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
 
         dy_T/dx_t = W_hy^T dh_T/dS_t dS_t/dx_t,   log_norm_k = 1/2 ln mean_b ||dy_{T,b}/dx_{T-k,b}||_F^2
 
-    Unlike dl/dh_t it does not depend on the loss: a task that is solved has no gradient left, and its network
-    looks as far back as ever. Gradients are kept as vectors of norm 1 beside the logarithm of their size, so
-    that nothing over- or underflows at any T.
+    Unlike dl/dh_t it does not depend on the loss: after a task is solved the gradient is small, but the
+    network still depends on its inputs. Gradients are represented by unit vectors and the logarithms of their
+    norms, so that nothing over- or underflows at any T.
 
     Args:
         trajectory: Of the network.

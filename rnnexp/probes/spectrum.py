@@ -1,4 +1,4 @@
-"""Eigenvalues and singular values of the recurrent kernel, and how far the ones are from the others."""
+"""Eigenvalues and singular values of the recurrent kernel, and its departure from normality."""
 
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
@@ -79,8 +79,8 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
         departure = sqrt(||W_hh||_F^2 - sum_i |lambda_i|^2),   nonnormality = departure / ||W_hh||_F
 
     A kernel that departs from normality can stretch a vector over many steps although its spectral radius is
-    below 1. The departure is the norm of the strictly upper part of the Schur form, and taken from there, so
-    that nothing cancels: `nonnormality` is exact to about 1e-15 H for a kernel within 1e-15 of the given one.
+    below 1. The departure is computed as the norm of the strictly upper part of the Schur form, without
+    cancellation: `nonnormality` is exact to about 1e-15 H for a kernel within 1e-15 of the given one.
     Source: Henrici 1962 (https://doi.org/10.1007/BF01386294).
 
     Args:
@@ -122,8 +122,8 @@ def _departure(kernel: np.ndarray) -> tuple[float, float]:
     largest = np.abs(kernel).max()
     triangle = scipy.linalg.schur(kernel / (largest if largest > 0 else 1.0))[0]
     upper = np.triu(triangle, 1)
-    # Of a complex pair the Schur form holds the block [[a, b], [c, a]], bc < 0, with |lambda|^2 = a^2 - bc:
-    # its share of the departure is b^2 + c^2 + 2bc.
+    # For a complex pair the Schur form holds the block [[a, b], [c, a]], bc < 0, with |lambda|^2 = a^2 - bc:
+    # it contributes b^2 + c^2 + 2bc to the square of the departure.
     pairs = np.arange(len(kernel) - 1)
     upper[pairs, pairs + 1] += triangle[pairs + 1, pairs]
     return float(np.linalg.norm(upper)), float(np.linalg.norm(triangle))

@@ -1,4 +1,4 @@
-"""Where the hidden units work over time: quantiles, saturation, and in how many directions samples differ."""
+"""The hidden layer over time: quantiles, saturation, and in how many directions samples differ."""
 
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
@@ -21,8 +21,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 class States:
     """The hidden layer at every step, first t = 1, last t = T.
 
-    nan where an entry of the step was not finite, and everywhere in what was computed from an array that was
-    not given.
+    A number is nan if an entry of its step is not finite, or if it needs an array that was not given.
 
     Attributes:
         pre_activation_quantiles: Of a_t over samples and units, (T, Q), Q as in `QUANTILES`.
@@ -30,9 +29,9 @@ class States:
         mean_square: q_t, the mean square of a_t over samples and units, (T,); inf past 1e308.
         saturated: Share of units and samples with |phi'(a_t)| < 0.01, (T,).
         dead: Share of units whose phi'(a_t) is exactly 0 in every sample of the step, (T,).
-        effective_rank: Of the samples' deviations from their mean state, (T,), from 1 to min(B - 1, H). 0
-            where all samples are in one state to rounding; nan at B = 1, where no deviation is defined.
-        participation_ratio: Of the same deviations, (T,), never above the effective rank; 0 and nan as there.
+        effective_rank: Of the samples' deviations from their mean state, (T,), from 1 to min(B - 1, H). 0 if
+            all samples are in one state to rounding; nan if B = 1, since there is no deviation then.
+        participation_ratio: Of the same deviations, (T,), at most the effective rank; 0 and nan as there.
         nonfinite_share: Share of the (T, B, H) states that are not finite.
     """
 
@@ -47,12 +46,12 @@ class States:
 
     @property
     def final_effective_rank(self) -> float:
-        """The effective rank at t = T, what a readout of h_T has to work with."""
+        """The effective rank at t = T: the number of directions that a readout of h_T can use."""
         return float(self.effective_rank[-1])
 
 
 class StatesProbe(Probe[States]):
-    """The hidden layer over time; pre-activations and slopes of cells that have one of each a unit."""
+    """The hidden layer over time; with pre-activations and slopes if the cell has one of each per unit."""
 
     name = "states"
     page = "states"
@@ -98,9 +97,9 @@ def measure_states(
         participation_ratio_t = (sum_i sigma_i^2)^2 / sum_i sigma_i^4
 
     sigma are the singular values of h_t - mean_b h_t, (B, H), so that sigma^2 / (B - 1) are the eigenvalues
-    of the states' covariance. Neither number can exceed min(B - 1, H): with few samples both tell of the
-    batch. Sources: Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality"
-    (EUSIPCO); for the participation ratio Gao et al. 2017 (https://doi.org/10.1101/214262).
+    of the states' covariance. Neither number can exceed min(B - 1, H): few samples limit both.
+    Sources: Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality" (EUSIPCO); for
+    the participation ratio Gao et al. 2017 (https://doi.org/10.1101/214262).
 
     Args:
         states: h_t, (T, B, H).
@@ -183,7 +182,7 @@ def _relative_singular_values(states: np.ndarray) -> np.ndarray:
     """
     largest = np.abs(states).max(axis=(1, 2), keepdims=True)
     scaled = states / np.where(largest > 0, largest, 1.0)
-    # Equal states differ from the first of them by exactly 0, but from a rounded mean perhaps not.
+    # Subtract the first sample before the mean: equal states then have deviations of exactly 0.
     deviations = scaled - scaled[:, :1]
     deviations = deviations - deviations.mean(axis=1, keepdims=True)
     size = np.abs(deviations).max(axis=(1, 2), keepdims=True)

@@ -1,4 +1,4 @@
-"""The way of a network through a batch: what every probe is given.
+"""The trajectory of a network on a batch: the input of every probe.
 
     S_t = cell(x_t, S_{t-1}),   J_t = dS_t/dS_{t-1},   dl_b/ds_t of every state s
 
@@ -18,7 +18,7 @@ from rnnexp.probes.jacobians import ElmanJacobians, Jacobians
 
 
 class Differentiated(Protocol):
-    """A cell under automatic differentiation, with the weights that it has now."""
+    """A cell under automatic differentiation, with its present weights."""
 
     def jacobians(self, x: np.ndarray, before: np.ndarray) -> Jacobians:
         """Return J_t of inputs x (T, B, F) and states S_{t-1} before every step, (T, B, N)."""
@@ -26,7 +26,7 @@ class Differentiated(Protocol):
     def pull_inputs(
         self, x: np.ndarray, before: np.ndarray, gradients: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return gradients by S_{t-1} (R, N) and x_t (R, F) of R rows, from those by S_t, (R, N)."""
+        """Return gradients by S_{t-1} (R, N) and by x_t (R, F), from gradients by S_t (R, N), for R rows."""
 
     def lags(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> Any:
         """Return `rnnexp.probes.LagContributions`, None of a cell without a recurrent kernel."""
@@ -34,7 +34,7 @@ class Differentiated(Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """What a network did on one batch, with the weights that it had; to be measured before they change.
+    """The states and gradients of a network on one batch. Measure it before the weights change.
 
     Attributes:
         spec: Of the cell.
@@ -45,12 +45,12 @@ class Trajectory:
         log_norms: ln ||dl_b/ds_t||, (T, B), of every state s by its name, h first. l_b is the loss of sample
             b at its last scored step.
         last_adjoint: dl_b/dh_T, (B, H).
-        units: What is inside the units, or None.
+        units: Slopes and pre-activations of the units, or None.
         readout_kernel: W_hy, (H, O), of the outputs y_t = W_hy^T h_t + c.
         factored: The derivatives of the cell in closed form, or None.
         recurrent_matrix: The matrix (H, H) whose spectrum is shown, or None.
         recurrent_initializer: Of the recurrent kernel, or None.
-        resamples: How many the intervals over samples are made of.
+        resamples: Number of resamples of the intervals over samples.
         differentiated: The cell under automatic differentiation.
     """
 
@@ -71,7 +71,7 @@ class Trajectory:
 
     @functools.cached_property
     def jacobians(self) -> Jacobians:
-        """J_t of all samples: in closed form where the cell hands one out, else by differentiation."""
+        """J_t of all samples: in closed form if the cell has one, else by automatic differentiation."""
         return self.first_jacobians(self.x.shape[1])
 
     def first_jacobians(self, samples: int) -> Jacobians:

@@ -1,4 +1,4 @@
-"""How many hidden units pass a gradient on at all."""
+"""Shares of saturated and dead hidden units, which pass hardly any gradient on."""
 
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -11,10 +11,10 @@ from rnnexp.runtime.checks import ArgumentError
 if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
 
-_TOLD = "a cell that tells its slopes"
+_WHEN = "a cell that tells its slopes"
 
 SATURATION = 0.01
-"""A unit with |phi'| under this passes less than a hundredth of its gradient on."""
+"""A unit with |phi'| below this passes on less than a hundredth of its gradient."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class UnitShares(NamedTuple):
 
 
 class UnitsProbe(Probe[Units]):
-    """Saturated and dead units; of a gated cell, its gates, of which dead has no agreed meaning: nan."""
+    """Saturated and dead units. For a gated cell saturated gates, and nan for dead, which has no meaning."""
 
     name = "units"
     page = "states"
@@ -51,17 +51,17 @@ class UnitsProbe(Probe[Units]):
         "state/saturated": Metric(
             "units with |phi'| < 0.01 at a typical step; of a gated cell, of its gates",
             "share",
-            _TOLD,
+            _WHEN,
         ),
         "state/dead": Metric("units with phi' = 0 throughout", "share", "`cell=elman`"),
     }
 
     def measure(self, trajectory: "Trajectory") -> Units | None:
-        """Return the shares, None of a cell that does not tell its slopes."""
+        """Return the shares; None for a cell that does not report its slopes."""
         if trajectory.units is None:
             return None
         units = measure_units(trajectory.units.slopes)
-        # Where a state is more than phi(a), a unit with slope 0 still hands something on.
+        # If the state is not phi(a) alone, as in a leaky cell, a unit with slope 0 still passes gradient on.
         return units if trajectory.factored is not None else dataclasses.replace(units, dead=np.nan)
 
     def metrics(self, result: Units) -> dict[str, float]:
@@ -101,7 +101,7 @@ def unit_shares_over_time(slopes: np.ndarray) -> UnitShares:
         saturated_t = mean_{b,i} [|phi'(a_t)_{b,i}| < 0.01]
         dead_t = mean_i [phi'(a_t)_{b,i} = 0 for all b]
 
-    A unit that is dead at one step may live at another: the share of `Units` is at most the least of these.
+    A unit may be dead at some steps only, so `Units.dead` is at most the least of these shares.
 
     Args:
         slopes: phi'(a_t), the slopes of the activation, (T, B, H).

@@ -1,1 +1,1 @@
-"""What a person reads: a run in the terminal, a sweep as one HTML page (`python -m rnnexp.report`)."""
+"""Reports for people: a run in the terminal, a sweep as one HTML page (`python -m rnnexp.report`)."""

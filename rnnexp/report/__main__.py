@@ -3,5 +3,7 @@
 import sys
 
 from rnnexp.report.command import main
+from rnnexp.runtime import output
 
+output.protect()
 sys.exit(main())

@@ -1,10 +1,12 @@
 """The command line of the report: a sweep as one page, or the figures of one run."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from rich.console import Console
@@ -18,6 +20,7 @@ from rnnexp.report import run_figures
 from rnnexp.report.html import words
 from rnnexp.report.html.write import Report, write_report
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.places import COMMAND
 from rnnexp.tracking.parent_run import keep_with_parent
 
 _FILTER = re.compile(r"[=<>]|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m rnnexp.report",
+        prog=f"{COMMAND} report",
         description="Write a sweep as one HTML file that needs nothing else; beside it the tables over runs "
         "and over groups (everything but the seed equal) as .csv and .parquet. Of a single run, named by its "
         "folder or its id in MLflow, draw the figures again.",
@@ -61,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--where",
         metavar="ADDRESS_OR_FOLDER",
         help="tracking address, SQLite file, or folder of runs with tracking=none "
-        "(default: MLFLOW_TRACKING_URI, else mlflow.db in the project)",
+        "(default: MLFLOW_TRACKING_URI, else mlflow.db, beside run.py or in this folder)",
     )
     parser.add_argument(
         "--out",
@@ -100,22 +103,44 @@ def _draw_again(options: argparse.Namespace) -> None:
         print(f"not drawn, as the run does not have the arrays: {lacking}")
 
 
-def _write(options: argparse.Namespace) -> None:
-    sweep, filter = _selection(options)
-    runs = load_runs(options.where, sweep, filter)
-    address = store_address(options.where)
-    page = _default_page(runs) if options.out is None else options.out
+class Written(NamedTuple):
+    """A report, and the run in MLflow that keeps it too: None where there is none."""
+
+    report: Report
+    kept: str | None
+
+
+def write(
+    where: str | os.PathLike | None, sweep: str | None, filter: str | None = None, out: Path | None = None
+) -> Written:
+    """Write the report of a sweep, or of the runs that a filter finds, and keep it with the sweep's run.
+
+    Args:
+        where: As of `load_runs`, like `sweep` and `filter`.
+        sweep: As above.
+        filter: As above.
+        out: The HTML file; None: `report.html` in the folder of the sweep.
+
+    Raises:
+        ArgumentError: There are no such runs, or the file cannot be written.
+    """
+    runs, address = load_runs(where, sweep, filter), store_address(where)
+    page = _default_page(runs) if out is None else out
     try:
         report = write_report(runs, page, address)
     except OSError as error:
         raise ArgumentError("--out", f"a file that can be written ({error.strerror})", str(page)) from error
+    # What a filter finds may be a part of a sweep: no report of the whole.
+    parents: list[str] = [] if filter else runs["parent_id"].unique().tolist()
+    return Written(report, keep_with_parent(parents, [report.page, *report.tables], address))
+
+
+def _write(options: argparse.Namespace) -> None:
+    report, kept = write(options.where, *_selection(options), options.out)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PIPE)
     console.print(_table(report))
-    # What a filter finds may be a part of a sweep: no report of the whole.
-    parents: list[str] = [] if filter else runs["parent_id"].unique().tolist()
-    kept = keep_with_parent(parents, [report.page, *report.tables], address)
     console.print(f"report  {report.page.resolve()}", soft_wrap=True, highlight=False)
     if kept is not None:
         console.print(f"kept as artifacts of the sweep's run {kept} too", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""What was typed after `python run.py`: Hydra's flags, and the overrides."""
+"""What was typed after the command: Hydra's flags, and the overrides."""
 
 import argparse
 import dataclasses
@@ -10,21 +10,22 @@ from hydra._internal.utils import get_args_parser
 
 from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.checks import ArgumentError, nearest
+from rnnexp.runtime.places import COMMAND
 
-_EXPECTED = "a flag of Hydra with what it takes (python run.py --hydra-help lists them)"
+_EXPECTED = f"a flag of Hydra with what it takes ({COMMAND} --hydra-help lists them)"
 _SHOWN = ("help", "hydra_help", "cfg", "shell_completion", "info")
 
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """A command line, taken apart.
+    """A parsed command line.
 
     Attributes:
         overrides: `key=value` and the like, in their order.
         menu: Where the configuration is composed from.
         sweeping: Whether a flag asks for a sweep.
-        shown: What Hydra is to show in place of a run: `"cfg"`, `"info"`, `"help"`, ...; None for a run.
-        others: The flags that are neither of the menu nor of a sweep.
+        shown: What Hydra shows instead of running: `"cfg"`, `"info"`, `"help"`, ...; None for a run.
+        others: The other flags.
     """
 
     overrides: tuple[str, ...]
@@ -35,12 +36,12 @@ class Arguments:
 
     @property
     def typed(self) -> list[str]:
-        """The same command line with its flags first, the one order that Hydra reads without exception."""
+        """The same command line with its flags first, the only order that Hydra always accepts."""
         return [*self.menu.flags, *self.others, *["--multirun"] * self.sweeping, *self.overrides]
 
 
 def read_arguments(arguments: Sequence[str]) -> Arguments:
-    """Take a command line apart as Hydra does.
+    """Parse a command line as Hydra does.
 
     Raises:
         ArgumentError: A flag is unknown, lacks its value, or would load a pickle.
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         raise ArgumentError(name, _EXPECTED, problem if named else message)
 
     parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]  # the only door out of argparse that prints no usage
+    parser.error = refuse  # type: ignore[method-assign]  # argparse's own prints a usage text
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The files that a run leaves: its arrays, from which its figures are drawn, and its theory."""
+"""Files of a run: its arrays, from which the figures are drawn, and the table of theory."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,8 @@ import numpy as np
 
 from rnnexp.diagnosis import comparison
 from rnnexp.diagnosis.measurement import Measurement
-from rnnexp.optim.clipping import GlobalNorm
+from rnnexp.optim.clipping import GlobalNorm, Pascanu
+from rnnexp.runs.metrics import chosen_threshold
 from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
 
@@ -15,7 +16,7 @@ from rnnexp.training.replica import Result
 def save_arrays(path: Path, plan: Plan, result: Result) -> None:
     """Write the raw arrays, with their infinities and nans, as `.npz`; docs/metrics.md names them all.
 
-    What a look found is there twice, `start_` and `end_`.
+    The arrays of a measurement are there twice, with the prefixes `start_` and `end_`.
     """
     looks = _of_looks(result.start, result.end)
     lengths = _of_lengths(plan, result)
@@ -28,7 +29,7 @@ def _of_looks(start: Measurement, end: Measurement) -> dict[str, np.ndarray]:
 
 
 def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
-    """Return what the training steps and the validations left, and what a loss is compared with."""
+    """Return the arrays of training steps and validations, and the floor that a loss is compared with."""
     kept, spectra, validations = result.history.kept, result.spectra, result.validations
     return {
         "steps": kept.train_steps,
@@ -45,7 +46,7 @@ def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
         "validation_loss": np.array([validated.score.loss for validated in validations], np.float64),
         "floor_loss": np.array(plan.task.floor_loss),
         "loss_unit": np.array(plan.task.loss_unit),
-        "clip_threshold": np.array(_norm_threshold(plan)),
+        "clip_threshold": np.array(_norm_threshold(plan, result)),
         "gated": np.array(bool(plan.cell.gates)),
         "diverged_at": np.array(-1 if result.diverged_at is None else result.diverged_at),
     }
@@ -73,12 +74,14 @@ def _of_lengths(plan: Plan, result: Result) -> dict[str, np.ndarray]:
     }
 
 
-def _norm_threshold(plan: Plan) -> float:
-    """Return the threshold of the norm that is drawn, else nan: those of other clips are of other norms."""
-    return plan.clip.threshold if isinstance(plan.clip, GlobalNorm) else math.nan
+def _norm_threshold(plan: Plan, result: Result) -> float:
+    """Return the threshold of a clip of the global norm, which the figure shows; nan for any other clip."""
+    if not isinstance(plan.clip, GlobalNorm | Pascanu):
+        return math.nan
+    return result.clip_metrics.get("grad/clip_threshold", chosen_threshold(plan))
 
 
 def save_theory(path: Path, result: Result) -> None:
-    """Write what theory says beside what was measured, at the start and the end, as CSV."""
+    """Write predictions and measurements side by side, at the start and the end, as CSV."""
     looks = [result.start, result.end] if result.steps_taken > 0 else [result.start]
     comparison.write(path, [row for look in looks for row in comparison.rows(look.comparisons, look.step)])

@@ -18,20 +18,17 @@ from rnnexp.runs import training_options as options
 from rnnexp.runs.composition import compose, not_chosen, plain, plugins_typed
 from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
-from rnnexp.runs.menu import CONF, MENU, Menu
-from rnnexp.runs.run_folder import check_root
+from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
-from rnnexp.runtime.device import check_device
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.places import data_folder
+from rnnexp.runtime.secrets import ADDRESS_VARIABLE, clean, clean_all
 from rnnexp.training.config import Plan
-
-PROJECT = CONF.parent
 
 
 def compose_job(overrides: Sequence[str], menu: Menu = MENU) -> Job:
-    """Return the job that `python run.py` with these overrides would run, or `-m` with them among others.
+    """Return the job that the command with these overrides would run, or `-m` with them among others.
 
     Raises:
         ArgumentError: An override is wrong, or asks for several replicas; names its dotted key.
@@ -41,25 +38,13 @@ def compose_job(overrides: Sequence[str], menu: Menu = MENU) -> Job:
 
 
 def compose_jobs(overrides: Sequence[str], menu: Menu = MENU) -> list[Job]:
-    """Return what `python run.py` with these overrides would run: one job, or one for every replica.
+    """Return what the command with these overrides would run: one job, or one for every replica.
 
     Raises:
         ArgumentError: An override is wrong; names its dotted key.
     """
     config = compose(overrides, menu)
     return make_jobs(config, config.hydra.runtime.choices, overrides)
-
-
-def check_job(job: Job) -> None:
-    """Check what lies outside the configuration: the device, the folder of the runs, the tracking store.
-
-    Raises:
-        ArgumentError: There is no such device, or one of the others cannot be used.
-    """
-    check_device(job.plan.device)
-    check_root(job.output_dir)
-    if job.tracking.uri is not None:
-        tracking.check_store(job.tracking.uri)
 
 
 def make_job(
@@ -93,7 +78,7 @@ def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequenc
         first, count = values["seed"], values["replicas"]
         if count == 1:
             return [_job(values, choices, overrides)]
-        together = Together(count, tuple(without_login(override) for override in overrides))
+        together = Together(count, _shown(overrides, values))
         members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
         schema.validate(members[-1])
         jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
@@ -151,14 +136,17 @@ def _job(
     overrides: Sequence[str],
     membership: Membership | None = None,
 ) -> Job:
-    plan, name = make_plan(values), values["name"]
+    plan = make_plan(values)
+    name = values["name"]
+    if name is None:
+        name = run_name(plan.activation, plan.task.seq_len, plan.seed, overrides)
     return Job(
         plan=plan,
-        config=_without_login(values),
+        config=clean_all(values),
         choices={group: choices[group] for group in GROUPS if choices.get(group) is not None},
-        overrides=tuple(without_login(override) for override in overrides),
-        name=run_name(plan.activation, plan.task.seq_len, plan.seed, overrides) if name is None else name,
-        project=PROJECT,
+        overrides=_shown(overrides, values),
+        name=clean(name),
+        project=data_folder(),
         output_dir=Path(values["output_dir"]),
         tracking=_tracking(values["tracking"]),
         resume=values["resume"],
@@ -182,6 +170,8 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         initializer=_build("init", values, seed=3 * seed + 1),
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
+        schedule=_build("schedule", values),
+        constraint=_build("constraint", values),
         regularizer=_build("regularizer", values),
         phase=_build("phase", values),
         stop=options.stop(values, task),
@@ -216,6 +206,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     if plan.regularizer.wants_adjoints and not plan.cell.scanned:
         expected = "a cell on the scan, such as cell=elman, for a regularizer that wants adjoints"
         raise ArgumentError("cell", expected, values["cell"])
+    plan.constraint.check(plan.cell, plan.initializer, plan.units)
     plan.phase.check(plan.task, plan.cell, plan.units)
     return plan
 
@@ -273,13 +264,18 @@ def _activation(values: Mapping[str, Any]) -> str:
 def _tracking(values: Mapping[str, Any]) -> TrackingSettings:
     address = None
     if values["kind"] == "mlflow":
-        address = tracking.resolve(values["uri"], os.environ, PROJECT)
-    return TrackingSettings(address, values.get("experiment", ""), values["every"], values["model"])
+        address = tracking.resolve(values["uri"], os.environ, data_folder())
+    return TrackingSettings(
+        uri=address,
+        experiment=values.get("experiment", ""),
+        every=values["every"],
+        model=values["model"],
+        diff=values["diff"],
+        patience=values.get("patience", 0.0),
+    )
 
 
-def _without_login(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what may be recorded: an address without the user and password that it may contain."""
-    uri = values["tracking"].get("uri")
-    if uri is None:
-        return values
-    return values | {"tracking": values["tracking"] | {"uri": without_login(uri)}}
+def _shown(overrides: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what was typed without passwords, a handed-over address in the place of its variable."""
+    uri = clean(str(values["tracking"].get("uri")))
+    return tuple(f"tracking.uri={uri}" if ADDRESS_VARIABLE in typed else clean(typed) for typed in overrides)

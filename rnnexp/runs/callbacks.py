@@ -1,4 +1,4 @@
-"""The training of the runs of one command, under observation: progress, records, and what they found."""
+"""Trains the runs of one command while showing their progress and recording their results."""
 
 import dataclasses
 import logging
@@ -11,7 +11,9 @@ from rnnexp.report import terminal
 from rnnexp.runs import artifacts, metrics, run_context
 from rnnexp.runs.finish import finish
 from rnnexp.runs.job import Job
+from rnnexp.runs.jumps import Jumps
 from rnnexp.runs.run_context import OpenRun
+from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Point, Tracker, points
 from rnnexp.training import checkpoint
@@ -24,9 +26,9 @@ _P = ParamSpec("_P")
 
 
 def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list[terminal.Line]:
-    """Train the runs together, record what is found, and close the records of each when it is judged.
+    """Train the runs together, record their results, judge each of them and close its records.
 
-    Whatever ends them early, the arrays recorded so far are in their folders.
+    If an error or a signal ends the training, the arrays recorded so far are in the folders of the runs.
 
     Args:
         runs: At least one; they differ in the seed only.
@@ -52,6 +54,7 @@ def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Rep
     start = min(checkpoint.steps_in(run.folder.checkpoint) if run.resumed else 0 for run in runs)
     of = f"median of {len(runs)}: " if len(runs) > 1 else ""
     with terminal.progress(runs[0].job.plan.train_steps, start=start, of=of) as progress:
+        progress.say(_header(runs))
         medians = terminal.Medians(progress)
         members = [_member(run, medians.of(place)) for place, run in enumerate(runs)]
         trainer = Trainer(members, signals, on_return=medians.show)
@@ -64,6 +67,17 @@ def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Rep
             raise
 
 
+def _header(runs: Sequence[OpenRun]) -> str:
+    """Say what is trained, where, and where it is recorded."""
+    job, folder = runs[0].job, runs[0].folder.path
+    plan, here = job.plan, Path.cwd()
+    device = "GPU" if plan.device != "cpu" and gpu_count() > 0 else "CPU"
+    seeds = f" and {len(runs) - 1} more seeds" if len(runs) > 1 else ""
+    size = f"over {plan.task.time_steps} steps, {plan.units} units of {job.choices['cell']}"
+    place = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return f"{job.name}{seeds}: {job.choices['task']} {size}, on the {device}; records in {place}"
+
+
 def _member(run: OpenRun, progress: terminal.Progress) -> Member:
     hooks = observer(run.job, run.tracker, progress)
     logged = {
@@ -74,7 +88,7 @@ def _member(run: OpenRun, progress: terminal.Progress) -> Member:
 
 
 def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
-    """Return the hook with what it logs sent to that file alone."""
+    """Return the hook with its log messages sent to this file alone."""
 
     def logging_hook(*arguments: _P.args, **keywords: _P.kwargs) -> None:
         with run_context.said_in(log):
@@ -84,11 +98,15 @@ def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
 
 
 def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observer:
-    """Return who shows the progress and records curves, looks and validations."""
+    """Return the observer that shows the progress and records curves, measurements and validations."""
+    jumps = Jumps(job.name)
 
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
         progress.update(int(block.train_steps[-1]) + 1, float(loss[-1]), float(norm[-1]))
+        progress.profile(block.log_norms[-1].tolist())
+        for sentence in jumps.of(block.train_steps, norm):
+            progress.say(sentence)
         tracker.metrics(_curve_points(block.every(job.tracking.every)))
 
     def on_measurement(measurement: Measurement) -> None:

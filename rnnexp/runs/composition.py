@@ -1,4 +1,4 @@
-"""From what was typed to a composed configuration, or to the one sentence that says what is wrong with it."""
+"""Compose the configuration of a command line, or say in one sentence what is wrong with it."""
 
 import contextlib
 import importlib.util
@@ -16,8 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp import tracking
 from rnnexp.runs import permissions, schema
 from rnnexp.runs.menu import MENU, Menu
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_of
 from rnnexp.runtime.config_keys import GROUPS
+from rnnexp.runtime.places import COMMAND
 
 _EXTRAS = {"ray": "ray", "submitit": "slurm"}
 """The extra of the package that holds a launcher."""
@@ -40,7 +41,7 @@ def parse(argument: str) -> Override:
 
 
 def axes(overrides: Sequence[Override], sweep: bool, menu: Menu = MENU) -> list[list[str]]:
-    """Return for each key the overrides that a sweep gives it; of a key that comes twice, the last.
+    """Return for each key the overrides that a sweep gives it; if a key occurs twice, those of the last.
 
     Raises:
         ArgumentError: A key has several values without a sweep, or values that cannot be listed.
@@ -65,7 +66,7 @@ def _values(override: Override, sweep: bool, menu: Menu, searched: Sequence[str]
     if not override.is_sweep_override():
         return [typed]
     if not sweep:
-        raise ArgumentError(key, "one value (for several: python run.py -m)", typed)
+        raise ArgumentError(key, f"one value (for several: {COMMAND} -m)", typed)
     values: list[str] = []
     listed = override.value()
     if isinstance(listed, Glob):
@@ -81,15 +82,15 @@ def compose(overrides: Sequence[str], menu: Menu = MENU) -> DictConfig:
     """Return the configuration of a command line, Hydra's own included.
 
     Raises:
-        ArgumentError: An override is wrong, or Hydra's part would call what is none of Hydra's; names its
-            dotted key.
+        ArgumentError: An override is wrong, or Hydra's part would call code outside Hydra; names the dotted
+            key.
     """
     allowed = plugins_typed(overrides)
     try:
         for entries in (menu.search_path(), *(parse(one).value() for one in _searched(overrides))):
             permissions.check_search_path(entries, allowed)
         config = menu.compose(overrides, hydra_too=True)
-    except Exception as error:  # Hydra and OmegaConf let errors of many classes through
+    except Exception as error:  # Hydra and OmegaConf raise errors of many classes
         raise _explain(overrides, error, menu) from error
     permissions.check_hydra(config.hydra, overrides)
     return config
@@ -130,9 +131,9 @@ def _explain(overrides: Sequence[str], error: Exception, menu: Menu) -> Argument
 
 
 def not_chosen(group: str, value: object, options: Sequence[str] | None = None) -> ArgumentError:
-    """Return the error that `value` is none of the choices of the group, by default this package's."""
+    """Return the error that `value` is not among the choices of a group, by default those of this package."""
     listed = MENU.options(group) if options is None else options
-    return ArgumentError(group, f"one of {', '.join(listed)}", value)
+    return ArgumentError(group, one_of(listed, value), value)
 
 
 def _installed(launcher: str) -> bool:
@@ -145,7 +146,7 @@ def _installed(launcher: str) -> bool:
 
 
 def _expected_choice(key: str, menu: Menu, searched: Sequence[str]) -> str | None:
-    """Where another choice of the group has that key, which: `clip.threshold` needs a clip that has one."""
+    """Return the choices of the group that have this key: `clip.threshold` needs a clip with a threshold."""
     group, _, field = key.partition(".")
     if group not in GROUPS:
         return None
@@ -181,7 +182,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def _not_composed(error: Exception) -> ArgumentError:
     lines = str(error).splitlines() or [type(error).__name__]
-    # Hydra's first line may say only where it happened, YAML's lines are one sentence.
+    # Hydra's first line may name only the place of the error; all lines of YAML's are one sentence.
     shown = lines if isinstance(error, yaml.YAMLError) else lines[: 1 + lines[0].endswith(":")]
     text = " ".join(" ".join(shown).split())
     key = getattr(error, "full_key", None) or "configuration"

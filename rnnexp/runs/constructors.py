@@ -1,4 +1,4 @@
-"""The constructors that a configuration may name, and how one is found, compared and only then called."""
+"""The constructors that a configuration may name: a class is looked up and checked before it is called."""
 
 import importlib
 import inspect
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rnnexp import tasks
 from rnnexp.nn import initializers
 from rnnexp.nn.cells import catalogue, spec
-from rnnexp.optim import clipping, optimizers, regularizers
+from rnnexp.optim import clipping, constraints, optimizers, regularizers, schedules
 from rnnexp.probes.probe import Probe
 from rnnexp.runs.permissions import within
 from rnnexp.runtime.checks import ArgumentError, nearest
@@ -17,12 +17,12 @@ from rnnexp.training import phases
 
 
 class Kind(NamedTuple):
-    """What a group constructs.
+    """The classes that a group of the configuration constructs.
 
     Attributes:
-        base: What every class of the group is.
+        base: The base class of all of them.
         catalogue: This package's classes by their names in the configuration.
-        module: Where its users import them from; None where each class knows its own `target`.
+        module: The public module that holds them; None if each class has its own `target`.
     """
 
     base: type
@@ -35,7 +35,7 @@ class Kind(NamedTuple):
         return found.target if self.module is None else f"{self.module}.{found.__name__}"
 
     def named(self, target: object) -> type | None:
-        """Return the class of the catalogue with that name, `_target_` or full path, None without one."""
+        """Return the class of the catalogue with that name, `_target_` or full path, or None."""
         for name, found in self.catalogue.items():
             if target in (name, self.target(name), f"{found.__module__}.{found.__qualname__}"):
                 return found
@@ -48,11 +48,13 @@ KINDS: Mapping[str, Kind] = {
     "init": Kind(initializers.Initializer, initializers.CATALOGUE, "rnnexp.initializers"),
     "clip": Kind(clipping.Clip, clipping.CATALOGUE, "rnnexp.clipping"),
     "optimizer": Kind(optimizers.Optimizer, optimizers.CATALOGUE, "rnnexp.optim.optimizers"),
+    "schedule": Kind(schedules.Schedule, schedules.CATALOGUE, "rnnexp.optim.schedules"),
+    "constraint": Kind(constraints.Constraint, constraints.CATALOGUE, "rnnexp.optim.constraints"),
     "regularizer": Kind(regularizers.Regularizer, regularizers.CATALOGUE, "rnnexp.optim.regularizers"),
     "phase": Kind(phases.PhaseSpec, phases.CATALOGUE, "rnnexp.training.phases"),
-    "probes": Kind(Probe, {}, None),  # those of the package measure in every run
+    "probes": Kind(Probe, {}, None),  # no choices: the probes of the package measure in every run
 }
-"""Group -> what it constructs. A new kind of thing is a new line."""
+"""Group -> what it constructs. A new group is a new line."""
 
 
 def construct(
@@ -70,11 +72,11 @@ def construct(
         group: A key of `KINDS`.
         node: `_target_` and fields, all plain values.
         plugins: The packages that may be imported for it.
-        arguments: Further ones, which the top level of the configuration gives.
+        arguments: Further arguments, from the top level of the configuration.
         key: Where the node stands in the configuration; the group by default.
 
     Raises:
-        ArgumentError: The class is none of the group's kind, a field is unknown, missing or outside its
+        ArgumentError: The class is not of the group's kind, a field is unknown, missing or outside its
             domain, or the package cannot be imported; names the dotted key.
     """
     key, target = key or group, node.get("_target_")
@@ -92,10 +94,10 @@ def construct(
 
 
 def find(group: str, target: object, plugins: Sequence[str], key: str) -> type:
-    """Return the class of a `_target_`; nothing outside this package and `plugins` is imported for that.
+    """Return the class of a `_target_`; only this package and `plugins` are imported to find it.
 
     Raises:
-        ArgumentError: There is none of the group's kind.
+        ArgumentError: There is no such class of the group's kind.
     """
     kind = KINDS[group]
     known = kind.named(target)
@@ -118,7 +120,7 @@ def find_function(key: str, name: str, plugins: Sequence[str]) -> Callable[..., 
     """Return the function that `module:function` names.
 
     Raises:
-        ArgumentError: It lies in no plugin, or is not there.
+        ArgumentError: The module is not in a plugin, or has no such function.
     """
     module, _, function = name.partition(":")
     if not within(module, plugins):
@@ -131,7 +133,7 @@ def find_function(key: str, name: str, plugins: Sequence[str]) -> Callable[..., 
 
 
 def _attribute(module: str, name: str, key: str, received: str) -> Any:
-    """Return what stands in `module` under `name`; no path leads on through the attributes of that."""
+    """Return the attribute `name` of a module; `name` is not a dotted path."""
     found = vars(_imported(module, key, received))
     if name not in found:
         near = nearest(name, [other for other in found if not other.startswith("_")])
@@ -142,7 +144,7 @@ def _attribute(module: str, name: str, key: str, received: str) -> Any:
 def _imported(module: str, key: str, received: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # whatever a module of somebody else's does
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         text = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ArgumentError(key, f"a module that can be imported ({text})", received) from error
 
@@ -150,7 +152,7 @@ def _imported(module: str, key: str, received: str) -> ModuleType:
 def _check_names(
     key: str, found: type, target: object, fields: Mapping[str, Any], arguments: Mapping[str, object]
 ) -> None:
-    """Check the names of the fields against the constructor's own."""
+    """Check the names of the fields against the arguments of the constructor."""
     parameters = inspect.signature(found).parameters.values()
     names = [one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     free = any(one.kind is one.VAR_KEYWORD for one in parameters)

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
 
@@ -14,16 +15,16 @@ _logger = logging.getLogger(__name__)
 def draw_figures(folder: RunFolder, tracker: Tracker, signals: Interruption, form: str) -> str:
     """Draw the figures of a run, keep them with its tracker, and return where they are.
 
-    A signal, or a figure that cannot be drawn, costs figures and nothing else: what is returned then is the
-    command that draws them, and whoever handles `signals` still learns of the signal.
+    A signal, or a figure that cannot be drawn, loses the figures only: the function then returns the command
+    that draws them. The signal stays pending in `signals`.
 
     Args:
         folder: Of the run; its arrays are saved.
         tracker: Of the run.
-        signals: Where they arrive; one that has come before draws nothing.
+        signals: Where signals arrive; if one is pending already, nothing is drawn.
         form: The format, such as png; none: nothing is drawn.
     """
-    command = f"python -m rnnexp.report {shlex.quote(str(folder.path))}"
+    command = f"{COMMAND} report {shlex.quote(str(folder.path))}"
     if form == "none":
         return command
     try:
@@ -38,8 +39,8 @@ def draw_figures(folder: RunFolder, tracker: Tracker, signals: Interruption, for
 
 
 def _draw(folder: Path, form: str) -> list[Path] | None:
-    """Return the files of the figures; None where drawing failed, which the log explains."""
-    # Only here, since it imports matplotlib: a run that is refused has not waited for it.
+    """Return the files of the figures; None if drawing failed, for a reason in the log."""
+    # Imported here, since it imports matplotlib: a run that is refused does not wait for it.
     from rnnexp.plotting.run_figures import draw_run
 
     try:

@@ -1,10 +1,10 @@
-"""The end of a run: verdicts, words and figures, kept in its folder and with its tracker."""
+"""The end of a run: verdicts, words and figures, written to its folder and its tracker."""
 
 import dataclasses
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 
@@ -23,7 +23,7 @@ from rnnexp.tracking import Tracker, points
 from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
 
-_SHOWN = 3  # recommendations
+_SHOWN = 3  # recommendations in the summary
 _logger = logging.getLogger(__name__)
 
 
@@ -36,22 +36,22 @@ def finish(
     signals: Interruption,
     started: float,
 ) -> Summary:
-    """Judge what a run found, keep it, and return it in short.
+    """Judge the result of a run, write it to folder and tracker, and return its summary.
 
     Args:
-        job: The run's.
+        job: Of the run.
         folder: Of the run.
         tracker: Of the run.
-        network: As training left it.
-        result: What was found.
-        signals: Where they arrive: one that comes while figures are drawn costs figures and nothing else.
-        started: When the run began, as `time.perf_counter` tells it.
+        network: The trained network.
+        result: Its result.
+        signals: Where signals arrive; a signal while figures are drawn loses the figures only.
+        started: When the run began, by `time.perf_counter`.
     """
     verdicts = metrics.judge(job.plan, result)
     sentences: tuple[str, ...] = ()
     if result.diverged_at is None:
         sentences = task_report.report(job, folder, tracker, network, result.steps_taken)
-    _keep(job, folder, tracker, network, result)
+    _save(job, folder, tracker, network, result)
     evidence = gather(job.plan, job.choices, result, verdicts)
     advised = recommend(evidence)[:_SHOWN]
     _record_verdicts(tracker, result, verdicts, advised)
@@ -61,15 +61,15 @@ def finish(
     remedies = [list(each.overrides) for each in advised]
     asked = {"overrides": list(job.overrides), "seed": job.plan.seed, "remedies": remedies}
     folder.update(verdicts=verdicts.tags(), **asked, seconds=round(seconds, 3))
-    tracker.flush()  # from here on nothing can be lost but figures
+    tracker.flush()  # from here on only figures can be lost
     figures = draw_figures(folder, tracker, signals, job.figure_format)
     summary = _summary(job, figures, tracker, result, verdicts, words, seconds)
     commands = tuple(_command(job, each) for each in advised)
     return dataclasses.replace(summary, remedies=commands, notes=(*summary.notes, *sentences))
 
 
-def _keep(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
-    """Keep arrays, theory and, unless it diverged, the model."""
+def _save(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
+    """Save arrays, theory and, unless the run diverged, the model."""
     artifacts.save_arrays(folder.arrays, job.plan, result)
     theory = folder.path / "theory.csv"
     artifacts.save_theory(theory, result)
@@ -97,9 +97,9 @@ def _record_verdicts(
 def _put_in_words(
     job: Job, folder: RunFolder, tracker: Tracker, evidence: Evidence, advised: Sequence[Recommendation]
 ) -> str:
-    """Keep the verdict in words, with the metrics behind each sentence; return it as one paragraph.
+    """Write the verdict in words, with the metrics behind each sentence; return it as one paragraph.
 
-    What to try comes last, each with its command.
+    Recommendations come last, each with its command.
     """
     sentences = [*describe(evidence), *(Sentence(each.reason, each.metrics) for each in advised)]
     commands = ["" for _ in describe(evidence)] + [f"  {_command(job, each)}" for each in advised]
@@ -157,6 +157,7 @@ def _summary(
         figures=figures,
         run=tracker.where,
         open_command=tracker.open_command,
+        page=tracker.page,
         status="finished",
     )
 
@@ -178,11 +179,21 @@ def _stopping(plan: Plan, result: Result) -> tuple[str, ...]:
     return (f"not solved within {plan.train_steps:,} training steps, where steps to criterion are censored",)
 
 
+def _of_the_clip(result: Result) -> Iterator[str]:
+    """Sentences on the gradients that a clip kept from the weights, and on the threshold that it found."""
+    skipped, replaced = (int(result.clip_metrics.get(f"grad/{name}", 0)) for name in ("skipped", "replaced"))
+    if skipped:
+        yield f"{skipped} updates were skipped, as a gradient was not finite"
+    if replaced:
+        yield f"{replaced} gradients were lost (norm not finite or above 1e10): W_hh shrank in their place"
+    if "grad/clip_threshold" in result.clip_metrics:
+        yield f"the clip found a threshold of {result.clip_metrics['grad/clip_threshold']:.3g}"
+
+
 def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
-    """Sentences that the numbers at the end cannot say of a run that diverged or skipped updates."""
-    skipped = int(result.clip_metrics.get("grad/skipped", 0))
+    """Return sentences about a run that diverged or skipped updates, which its final numbers do not show."""
     if result.diverged_at is None:
-        return (f"{skipped} updates were skipped, as a gradient was not finite",) if skipped else ()
+        return tuple(_of_the_clip(result))
     start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
     predicted = "" if math.isnan(start.predictions.rate) else f" (mean field {start.predictions.rate:.4f})"
     return (

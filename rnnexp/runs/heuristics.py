@@ -1,4 +1,4 @@
-"""Rules of thumb: how long a run takes, parts of a batch, steps that a scan keeps."""
+"""Rules of thumb: the time of a run, the parts of a batch, the segments of a scan."""
 
 import math
 
@@ -11,10 +11,10 @@ _PER_WEIGHT = 2.8e-8 / 1000
 
 
 def expected_seconds(seq_len: int, units: int, batch_size: int, train_steps: int) -> float:
-    """4 + steps T (5 + 0.003 B H + 0.000028 B H^2) 1e-6 seconds: a rule for a plain cell on two cores.
+    """Return 4 + train_steps T (5 + 0.003 B H + 0.000028 B H^2) 1e-6 seconds, for a plain cell on two cores.
 
-    The first term is what compiling, probing and drawing take; the others are the loop over time, the
-    elementwise work and the product with W_hh.
+    The first term is the time for compiling, measuring and drawing; the others are the loop over time, the
+    elementwise operations and the product with W_hh.
 
     >>> round(expected_seconds(seq_len=200, units=64, batch_size=64, train_steps=5000))
     29
@@ -23,15 +23,15 @@ def expected_seconds(seq_len: int, units: int, batch_size: int, train_steps: int
     return _START + train_steps * seq_len * step
 
 
-_SMALLEST_WORK = 64 * 64 * 32  # H^2 B from which one time step outlasts starting a second part
-_SMALLEST_PART = 8  # samples: below, one core takes as long for half of them
+_SMALLEST_WORK = 64 * 64 * 32  # H^2 B above which a time step takes longer than starting a second part
+_SMALLEST_PART = 8  # samples of a part; fewer take one core as long
 
 
 def parts_of_batch(batch_size: int, units: int) -> int:
-    """Return 2 where two cores are worth it for B = `batch_size` and H = `units`, else 1.
+    """Return 2 if two cores pay off for B = `batch_size` and H = `units`, else 1.
 
-    It looks at the work and not at the machine, so that a run gives the same bytes alone, with all cores, and
-    as a job of a sweep, with one.
+    The rule does not depend on the machine, so that a run gives the same bytes alone, with all cores, and as
+    a job of a sweep, with one.
     """
     large = units**2 * batch_size >= _SMALLEST_WORK
     return 2 if large and batch_size % 2 == 0 and batch_size >= 2 * _SMALLEST_PART else 1
@@ -44,9 +44,9 @@ _ITEM = {"float32": 4, "float64": 8}  # bytes of a number
 def segment_length(time_steps: int, batch_size: int, units: int, dtype: str) -> int | None:
     """Return K = ceil(sqrt(T)) where 3 T B H numbers take more than 256 MiB, else None: the plain scan.
 
-    The plain scan holds projection, states and adjoints of all steps, (T, B, H) each; segments hold about
-    T / K + 4 K steps, least near sqrt(T). The rule looks at the shape and not at the machine, so that a run
-    gives the same bytes wherever there is memory for it.
+    The plain scan holds projections, states and adjoints of all steps, (T, B, H) each; segments hold about
+    T / K + 4 K steps, least near K = sqrt(T). The rule does not depend on the machine, so that a run gives
+    the same bytes wherever it fits into memory.
 
     >>> segment_length(time_steps=100_000, batch_size=4, units=64, dtype="float32")
     317

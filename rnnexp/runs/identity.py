@@ -1,4 +1,4 @@
-"""What identifies a run: the names that were chosen and their values, wherever the code and the data lie."""
+"""What identifies a run: the chosen names and values, independent of where code and data lie."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 }
 """Group -> class name -> name in the catalogue."""
 
-_ADDED = frozenset({"regularizer", "phase"})
-"""Groups that came when runs were recorded already: left at `none` they change no hash."""
+_ADDED = frozenset({"regularizer", "phase", "schedule", "constraint"})
+"""Groups added after the first recorded runs: with the choice `none` they do not change a hash."""
 
 _ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None}
 """Top-level keys that came later, with the defaults at which they change no hash."""
@@ -39,11 +39,11 @@ _FORMER_CELLS = {
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a resolved configuration that names it: no module path and no file path.
+    """Return the part of a resolved configuration that identifies it: no module paths and no file paths.
 
-    The constructor of a group is replaced by its name in the catalogue (a constructor from elsewhere stays as
-    it is written), and a file by the SHA-256 of its content. What was added later is dropped where it is left
-    at `none` or at its default, so that it changes no earlier hash.
+    The constructor of a group is replaced by its name in the catalogue (a plugin's constructor stays as it is
+    written), and a file by the SHA-256 of its content. What was added later is left out where it is `none` or
+    at its default, so that earlier hashes stay valid.
 
     >>> identity({"units": 8, "clip": {"_target_": "rnnexp.clipping.Norm", "threshold": 1}})
     {'units': 8, 'clip': {'name': 'norm', 'threshold': 1}}
@@ -53,9 +53,9 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what identified the same configuration while identity held the constructors' module paths.
+    """Return the identity of the same configuration in the former form, which held module paths.
 
-    Runs that were recorded then are found by it.
+    It finds runs that were recorded in that form.
     """
     former = dict(config)
     for group, node in identity(config).items():
@@ -86,7 +86,7 @@ def _fields(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(key: str, value: Any) -> Any:
-    """Return the digest of the file that `path` names; where it cannot be read, whoever needs it says so."""
+    """Return the digest of the file that `path` names; if it cannot be read, the task will report that."""
     if key != "path" or not isinstance(value, str):
         return value
     try:

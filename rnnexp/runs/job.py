@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rnnexp.runs.identity import former_identity, identity
 from rnnexp.runtime import provenance
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import without_login
 from rnnexp.training.config import Plan
 
 
@@ -20,12 +20,16 @@ class TrackingSettings:
         experiment: Name of the MLflow experiment.
         every: Training steps between points of a curve.
         model: Whether the trained model is kept.
+        diff: Whether the changes of the source that are not committed are kept.
+        patience: Seconds that an MLflow that does not answer is waited for.
     """
 
     uri: str | None
     experiment: str
     every: int
     model: bool
+    diff: bool
+    patience: float
 
     @property
     def store(self) -> str:
@@ -42,7 +46,7 @@ class Membership(NamedTuple):
 
 
 class Together(NamedTuple):
-    """The command that a job shares with those trained beside it: what was typed, and its run in MLflow.
+    """The command that several replicas share: its overrides, and its run in MLflow.
 
     The run is None without MLflow, and before it is opened.
     """
@@ -54,10 +58,10 @@ class Together(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A plan and how it is to be recorded.
+    """A plan and how to record it.
 
     Attributes:
-        plan: What to do.
+        plan: The plan of the training run.
         config: The resolved configuration, nested.
         choices: Group -> chosen name.
         overrides: What the user typed.
@@ -65,11 +69,11 @@ class Job:
         project: Folder whose git state is recorded.
         output_dir: Folder of the run folders.
         tracking: Where the records go.
-        resume: Alone: whether to go on with the newest unfinished run of this configuration. In a sweep:
-            False runs what has finished again. None is the default, False alone and True in a sweep.
-        sweep: What the runs of one sweep share; None outside a sweep.
-        together: What the replicas of one command share; None of a job that is trained alone.
-        figure_format: In which its figures are written, such as png; none: they are not drawn.
+        resume: Outside a sweep: whether to resume the newest unfinished run of this configuration. In a
+            sweep: False runs finished jobs again. None is the default: False outside a sweep, True in one.
+        sweep: The sweep of the job; None outside a sweep.
+        together: The command that the replicas share; None for a job that is trained alone.
+        figure_format: The format of its figures, such as png; none: they are not drawn.
     """
 
     plan: Plan
@@ -87,15 +91,15 @@ class Job:
 
     @property
     def config_hash(self) -> str:
-        """What identifies the configuration: paths, names and tracking left out."""
+        """The hash of the configuration without paths, names and tracking."""
         return provenance.config_hash(identity(self.config))
 
     @property
     def hashes(self) -> tuple[str, str]:
-        """`config_hash`, and what it was while it held module paths: earlier runs are found by both."""
+        """`config_hash` in its present and in its former form; earlier runs are found by both."""
         return self.config_hash, provenance.config_hash(former_identity(self.config))
 
     @property
     def group_hash(self) -> str:
-        """What the repetitions of one experiment over seeds share."""
+        """The hash that the repetitions of one experiment over seeds share."""
         return provenance.group_hash(identity(self.config))

@@ -1,4 +1,4 @@
-"""Where a configuration is composed from: this package's folder `conf`, and what a user adds to it."""
+"""The folders that a configuration is composed from: this package's `conf`, and the user's own."""
 
 import contextlib
 import dataclasses
@@ -11,7 +11,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+from rnnexp.runtime.places import CONF
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Menu:
 
     Attributes:
         folder: The first one, which holds `name`.yaml (`--config-path`).
-        name: The configuration that the others are chosen for (`--config-name`).
+        name: The primary configuration (`--config-name`).
         added: A folder of the user's own (`--config-dir`).
     """
 
@@ -30,7 +30,7 @@ class Menu:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flags that lead another process here."""
+        """The flags that make another process compose from the same folders."""
         flags = {
             "--config-path": None if self.folder == CONF else self.folder,
             "--config-name": None if self.name == "config" else self.name,
@@ -49,7 +49,7 @@ class Menu:
             return sorted(loader.get_group_options(group, config_name=self.name, overrides=list(overrides)))
 
     def fields(self, group: str, name: str) -> Any:
-        """Return the fields of a choice; a launcher's stand under its group, beside what it tells Hydra."""
+        """Return the fields of a choice; a launcher's file holds them under its group, beside Hydra's own."""
         with self._opened() as loader:
             found = loader.repository.load_config(f"{group}/{name}")
         return {} if found is None else found.config.get(group, found.config)
@@ -73,4 +73,4 @@ class Menu:
 
 
 MENU = Menu()
-"""The package's own."""
+"""The menu of this package."""

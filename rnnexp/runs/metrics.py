@@ -1,4 +1,4 @@
-"""From the result of a run to the names that other programs read: metrics and verdicts."""
+"""The metrics and verdicts of a run, under the names that other programs read."""
 
 import itertools
 import math
@@ -33,7 +33,7 @@ class Verdicts(NamedTuple):
     budget_exhausted: bool
 
     def tags(self) -> dict[str, str]:
-        """Return them under the names of the measurement contract."""
+        """Return the verdicts as tags."""
         return {
             "verdict.gradient": self.gradient,
             "verdict.gradient_start": self.gradient_start,
@@ -45,7 +45,7 @@ class Verdicts(NamedTuple):
 def judge(plan: Plan, result: Result) -> Verdicts:
     """Return the verdicts on a run that has ended.
 
-    The budget is exhausted where it ended because its steps were used up: neither solved nor diverged.
+    The budget is exhausted if the run took all its steps and neither solved the task nor diverged.
     """
     diverged = result.diverged_at is not None
     learning = learning_verdict(final_score(result), plan.task.floor_loss, plan.task.criterion, diverged)
@@ -68,9 +68,10 @@ def _judge_gradient(measurement: Measurement, decades: float) -> GradientVerdict
 
 
 def constants(plan: Plan) -> dict[str, float]:
-    """Return the metrics that are known before a run: numeric mirrors of what is swept, and floors.
+    """Return the metrics that are known before a run: the floors, and swept settings as numbers.
 
-    MLflow sorts parameters as text; charts need numbers. What a plan does not have is nan.
+    MLflow sorts parameters as text; charts need numbers. Their prefix comes last in the alphabet, so that the
+    pages of charts open on others. What a plan does not have is nan.
     """
     learning_rate = getattr(plan.optimizer, "learning_rate", math.nan)
     mirrors = {
@@ -79,19 +80,26 @@ def constants(plan: Plan) -> dict[str, float]:
         "batch_size": plan.batch_size,
         "seed": plan.seed,
         "init_gain": plan.initializer.gain,
-        "clip_threshold": getattr(plan.clip, "threshold", math.nan),
+        "clip_threshold": chosen_threshold(plan),
         "learning_rate": learning_rate,
         "log10_learning_rate": math.log10(learning_rate),  # the axes of MLflow's charts are linear
     }
     floors = {"task/floor_loss": plan.task.floor_loss, "task/floor_error": plan.task.floor_error}
     # MLflow's comparison of runs opens on the metric that came first, and floors are the same for most runs.
-    return {f"cfg/{name}": float(value) for name, value in mirrors.items()} | floors
+    return {f"with/{name}": float(value) for name, value in mirrors.items()} | floors
+
+
+def chosen_threshold(plan: Plan) -> float:
+    """Return the threshold of the clip where it was chosen as a number, else nan."""
+    threshold = getattr(plan.clip, "threshold", math.nan)
+    return math.nan if threshold == "auto" else threshold
 
 
 def validation_metrics(plan: Plan, score: Validation) -> dict[str, float]:
-    """Return loss, error, the loss below the baseline's, and the steps that the loss proves to be used.
+    """Return loss, error, the difference from the baseline's loss, and the proven horizon.
 
-    Of characters also bits: loss / ln 2. The steps are those of the upper end of the loss's 95 % interval.
+    Texts also have the loss in bits: loss / ln 2. The horizon is that of the upper end of the loss's 95 %
+    interval.
     """
     metrics = {
         "val/loss": score.loss,
@@ -128,7 +136,7 @@ def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
         seconds: Time of the whole run.
     """
     history, train_steps = result.history, result.steps_taken
-    # What was taken before the divergence was noticed is no update of anything.
+    # Updates after a divergence that was not yet noticed do not count.
     counted = train_steps if result.diverged_at is None else result.diverged_at + 1
     course = course_of(plan, result)
     spike = course.spike()

@@ -1,7 +1,7 @@
-"""What a configuration may name: code of this package, and of packages that whoever types the command allows.
+"""The code that a configuration may name: this package, and packages that the command line allows.
 
-A file of configurations alone runs nothing. Its constructors are looked up (`rnnexp.runs.constructors`), its
-fields are plain values, and of Hydra's own part it sets what calls nothing.
+A configuration file alone runs no foreign code: its constructors are looked up (`rnnexp.runs.constructors`),
+its fields are plain values, and of Hydra's own part it may set only values that call nothing.
 """
 
 import os
@@ -19,7 +19,7 @@ VARIABLE = "RNNEXP_PLUGINS"
 
 KEY = "plugins"
 CALLS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
-"""The keys by which Hydra is told to call something."""
+"""The keys that make Hydra call something."""
 
 _HYDRA_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 _HANDLERS = re.compile(r"logging\.(StreamHandler|FileHandler|NullHandler|Formatter)")
@@ -31,7 +31,7 @@ Path = tuple[str, ...]
 
 
 def permitted(typed: object, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the packages that may be imported: those typed, and those of the environment.
+    """Return the packages that may be imported: those on the command line, and those of the environment.
 
     Args:
         typed: What the command line gives the key `plugins`: a name, a list of names, or None.
@@ -49,7 +49,7 @@ def permitted(typed: object, environ: Mapping[str, str] = os.environ) -> tuple[s
 
 
 def check_plugins(values: Mapping[str, Any], allowed: Sequence[str]) -> None:
-    """Raise `ArgumentError` if a file, not the command line, allows a package."""
+    """Raise `ArgumentError` if a package is allowed by a file and not by the command line."""
     for name in _listed(values.get(KEY)):
         if name not in allowed:
             expected = f"to be typed on the command line (or {VARIABLE}), as a file allows itself no code"
@@ -57,14 +57,14 @@ def check_plugins(values: Mapping[str, Any], allowed: Sequence[str]) -> None:
 
 
 def check_fields(values: Mapping[str, Any], constructed: Sequence[str]) -> None:
-    """Check that nothing but a group of `constructed`, or an entry of one, names what is to be called.
+    """Check that only the groups of `constructed`, or their entries, name something to call.
 
     Args:
         values: The resolved configuration.
         constructed: Dotted keys whose `_target_` is looked up elsewhere; `*` stands for any one name.
 
     Raises:
-        ArgumentError: There is such a key in another place; names the place.
+        ArgumentError: Another place has such a key; names the place.
     """
     for path, value in _leaves(values):
         if path[-1] not in CALLS:
@@ -85,7 +85,7 @@ def check_search_path(entries: object, allowed: Sequence[str]) -> None:
 
 
 def check_hydra(node: DictConfig, overrides: Sequence[str]) -> None:
-    """Check that Hydra's own part of a configuration calls nothing but Hydra.
+    """Check that Hydra's own part of a configuration calls only Hydra.
 
     Raises:
         ArgumentError: It names a callback, a logger of another make, or another class.
@@ -155,7 +155,7 @@ def _matches(path: Path, known: Sequence[str]) -> bool:
 
 
 def _leaves(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield what lies at the ends of nested mappings and lists; of a key of `CALLS` the whole value."""
+    """Yield path and value of every leaf of nested mappings and lists; a key of `CALLS` is a leaf."""
     if isinstance(node, Mapping):
         items = list(node.items())
     elif isinstance(node, list | tuple):

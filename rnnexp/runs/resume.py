@@ -1,7 +1,7 @@
-"""The one rule for what earlier runs of a configuration mean for the next run of it.
+"""The resume rule: what earlier runs of a configuration mean for the next run of it (`earlier`).
 
-A run alone, replicas and a sweep follow it: what has finished is done, what a process is at work on is left
-to it, what was interrupted goes on in its folder, and else a run begins.
+It holds for a single run, for replicas and for a sweep: a finished run is skipped, a run that another process
+is working on is left to that process, an interrupted run resumes in its folder; otherwise a new run begins.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.find_runs import is_known
 
 Next = Literal["skip", "busy", "resume", "run"]
@@ -19,29 +19,28 @@ _INTERRUPTED = ("RUNNING", "KILLED")
 
 
 class Earlier(NamedTuple):
-    """What to do with a job, and the folder of the earlier run that is the reason (None: to run it anew)."""
+    """What to do with a job, and the folder of the earlier run that is the reason; None for a new run."""
 
     next: Next
     folder: RunFolder | None = None
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether a run goes on from where it was, and not from its start."""
+        """Whether the run resumes from a checkpoint, and not from its start."""
         return self.folder is not None and self.folder.checkpoint.is_file()
 
 
-def earlier(runs: Iterable[RunFolder], uri: str | None, failed: bool = False) -> Earlier:
+def earlier(runs: Iterable[RunFolder], uri: str | None) -> Earlier:
     """Decide what to do with a configuration.
 
-    A run that finished is not repeated. One that a process is at work on is left to it. Else the newest run
-    decides: interrupted, it goes on in its folder, from its checkpoint or, where there is none yet, from its
-    start; failed, another begins.
+    A run that finished is not repeated. One that a process is at work on is left to it. Else the newest one
+    that can go on does so in its folder: one that was interrupted, from its checkpoint or, where there is
+    none yet, from its start, or one that failed, from its checkpoint.
 
     Args:
         runs: All runs of the configuration, the newest first.
         uri: The store that is to hold the run, None without MLflow. Runs of other stores, and runs that were
             deleted in this one, do not count.
-        failed: Whether a run that failed goes on too, from its checkpoint; one without any does not count.
     """
     states = [(run, state) for run in runs if _is_kept(state := run.state(), uri)]
     for run, state in states:
@@ -50,34 +49,32 @@ def earlier(runs: Iterable[RunFolder], uri: str | None, failed: bool = False) ->
         if state.get("status") == "RUNNING" and run.is_held():
             return Earlier("busy", run)
     for run, state in states:
-        if state.get("status") in _INTERRUPTED or (failed and run.checkpoint.is_file()):
+        if state.get("status") in _INTERRUPTED or run.checkpoint.is_file():
             return Earlier("resume", run)
-        if not failed:
-            break
     return Earlier("run")
 
 
 def earlier_in_sweep(job: Job, runs: Iterable[RunFolder]) -> Earlier:
-    """Decide what to do with a job of a sweep; with `resume=false` it is run anew."""
+    """Decide what to do with a job of a sweep; `resume=false` always runs it anew."""
     return Earlier("run") if job.resume is False else earlier(runs, job.tracking.uri)
 
 
 def earlier_of(jobs: Sequence[Job], runs: Mapping[str, Sequence[str]] | None = None) -> list[Earlier]:
-    """Decide what to do with the jobs of a command that is no sweep: one, or one for every replica.
+    """Decide what to do with the jobs of a command that is not a sweep: one, or one for every replica.
 
-    Without `resume=true` all begin anew, and where there is none to go on with, too.
+    All run anew without `resume=true`, or if no earlier run can be resumed.
 
     Args:
         jobs: At least one; they differ in the seed only.
-        runs: As `runs_below` finds them, None to look.
+        runs: The earlier runs, as `runs_below` returns them; None: they are looked up.
 
     Raises:
-        ArgumentError: The runs that could go on began in another store.
+        ArgumentError: The runs that could be resumed are recorded in another store.
     """
     if jobs[0].resume is not True:
         return [Earlier("run")] * len(jobs)
     runs = runs_below(jobs[0].output_dir) if runs is None else runs
-    found = [earlier(runs_of(job.hashes, runs), job.tracking.uri, failed=True) for job in jobs]
+    found = [earlier(runs_of(job.hashes, runs), job.tracking.uri) for job in jobs]
     if any(run.next in ("resume", "busy") for run in found):
         return [_as_typed(run, jobs[0].output_dir) for run in found]
     for job in jobs:
@@ -101,7 +98,7 @@ def _refuse_elsewhere(job: Job, runs: Iterable[RunFolder]) -> None:
 
 
 def _is_kept(state: Mapping[str, Any], uri: str | None) -> bool:
-    """Whether the store has the run; one that was killed before it noted its id is looked for later."""
+    """Whether the store has the run; also true for a run that was killed before it wrote down its id."""
     store, run_id = "none" if uri is None else without_login(uri), state.get("run_id")
     return state.get("store") == store and (uri is None or run_id is None or is_known(uri, run_id))
 
@@ -109,7 +106,7 @@ def _is_kept(state: Mapping[str, Any], uri: str | None) -> bool:
 def runs_below(root: Path) -> dict[str, list[str]]:
     """Return the run folders below `root` by the `config_hash` of their runs, the newest first.
 
-    The paths are absolute: a worker of another machine, or of Ray, has another working folder.
+    The paths are absolute, since workers of Ray or on other machines have another working folder.
     """
     found: dict[str, list[str]] = {}
     for path in sorted(root.absolute().glob("*/*/run.json"), reverse=True):
@@ -122,7 +119,7 @@ def runs_of(hashes: Sequence[str], runs: Mapping[str, Sequence[str]]) -> list[Ru
     """Return the runs of a configuration, the newest first, of those that `runs_below` found.
 
     Args:
-        hashes: What identifies the configuration, and what did so before.
+        hashes: The hashes of the configuration, as `Job.hashes`.
         runs: As `runs_below` returns them.
     """
     paths = {path for name in hashes for path in runs.get(name, ())}

@@ -1,4 +1,4 @@
-"""The runs of one command, from their first record to their last: one run, or one for every replica."""
+"""Run the jobs of one command: open their records, train, close the records, print the results."""
 
 import contextlib
 import dataclasses
@@ -14,6 +14,7 @@ from rnnexp.runs.resume import Earlier, earlier_of
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.device import import_tensorflow
+from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed, interruption
 from rnnexp.tracking import ParentRun, Tracker
 
@@ -24,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 
 Train = Callable[[Sequence[OpenRun], Interruption, float], "list[Line]"]
-"""Trains the runs and closes the records of each: of runs, signals and the start (`time.perf_counter`)."""
+"""Trains the runs and closes their records. Arguments: runs, signals, start time (`time.perf_counter`)."""
 
 
 def run_job(
@@ -33,13 +34,13 @@ def run_job(
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
 ) -> list[RunFolder]:
-    """Run one job, as `run_jobs` does; in a sweep, which has decided what goes on, without looking back.
+    """Run one job, as `run_jobs` does; for a job of a sweep the caller has applied the resume rule already.
 
     Args:
-        job: What to do.
-        found: The unfinished run to go on with, from its checkpoint; without one, from its start.
+        job: The job.
+        found: The unfinished run to resume, from its checkpoint or else from its start; None: a new run.
         opened: Called with the run's folder as soon as its records are open.
-        train: As of `run_jobs`.
+        train: As for `run_jobs`.
     """
     known = None
     if job.sweep is not None or found is not None:
@@ -52,21 +53,23 @@ def run_jobs(
     known: Sequence[Earlier] | None = None,
     opened: Callable[[RunFolder], object] = lambda folder: None,
     train: Train | None = None,
+    show: bool = True,
 ) -> list[RunFolder]:
-    """Run the jobs of one command to their end, keep their records, print what they found.
+    """Run the jobs of one command to their end, record them and print their results.
 
-    A diverged run is a result and ends FINISHED, and touches no other. A signal ends all that have not
-    finished KILLED, an exception FAILED, both with what there was. Where the records cannot even be opened,
-    nothing is left.
+    A diverged run is a result: it ends FINISHED and does not affect the others. A signal ends all unfinished
+    runs as KILLED, an exception as FAILED; both keep the records so far. If the records cannot be opened, no
+    folder remains.
 
     Args:
         jobs: At least one; several are replicas of one command (`Job.together`) and differ in the seed.
-        known: What earlier runs mean for each job; None: as `rnnexp.runs.resume` says.
+        known: What earlier runs mean for each job; None: by the rule of `rnnexp.runs.resume`.
         opened: Called with the folder of each run as soon as its records are open.
-        train: What trains them; None: `train_with_tensorflow`.
+        train: The function that trains them; None: `train_with_tensorflow`.
+        show: Whether to print the results at the end.
 
     Returns:
-        The folders of runs whose records MLflow did not take.
+        The folders of runs whose records are not completely in MLflow.
 
     Raises:
         Killed: A signal came.
@@ -74,20 +77,20 @@ def run_jobs(
     """
     started = time.perf_counter()
     with interruption() as signals, contextlib.ExitStack() as held:
-        experiment = None if jobs[0].together is None else run_context.ensure_experiment(jobs[0])
         known = earlier_of(jobs) if known is None else known
         for job, run in _to_do(jobs, known):
             if run.folder is not None:
                 run_context.check_store(job, run.folder)
                 held.enter_context(run.folder.held())
         with signals.deferred():
-            parent = _parent(jobs, experiment, known)
+            parent = _parent(jobs, known, signals)
         with parent.ended(signals):
             below = [_below(parent, job) for job in jobs]
             with _opened(_to_do(below, known), signals, opened) as runs:
+                parent.below = [run.folder.path for run in runs]
                 lines = (train or train_with_tensorflow)(runs, signals, started)
             done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
-            _show(lines, done, parent, jobs[0], started)
+            _show(lines, done, parent, jobs[0], started, show)
         signals.check()
     return [run.folder for run in runs if not run.tracker.complete]
 
@@ -96,18 +99,26 @@ def _to_do(jobs: Sequence[Job], known: Sequence[Earlier]) -> list[tuple[Job, Ear
     return [(job, run) for job, run in zip(jobs, known, strict=True) if run.next != "skip"]
 
 
-def _parent(jobs: Sequence[Job], experiment: str | None, known: Sequence[Earlier]) -> ParentRun:
-    """Return the parent of several runs; of those that go on, it is that of before. A run alone has none."""
+def _parent(jobs: Sequence[Job], known: Sequence[Earlier], signals: Interruption) -> ParentRun:
+    """Return the parent run of several runs; resumed runs keep theirs, and a single run has none."""
     first, last = jobs[0], jobs[-1]
     uri = None if first.together is None else first.tracking.uri
     name = first.name if first.name == last.name else f"{first.name}..{last.plan.seed}"
     parents = [run.folder.state().get("parent") for run in known if run.folder is not None]
-    return ParentRun(uri, experiment, name, _command(first), parents)
+    return ParentRun(
+        uri,
+        first.tracking.experiment,
+        name,
+        _command(first),
+        parents,
+        patience=first.tracking.patience,
+        told_to_stop=lambda: signals.pending,
+    )
 
 
 def _command(job: Job) -> str:
     typed = job.overrides if job.together is None else job.together.overrides
-    return f"`python run.py {shlex.join(typed)}`"
+    return f"`{COMMAND} {shlex.join(typed)}`"
 
 
 def _below(parent: ParentRun, job: Job) -> Job:
@@ -121,9 +132,9 @@ def _opened(
     signals: Interruption,
     opened: Callable[[RunFolder], object],
 ) -> Iterator[list[OpenRun]]:
-    """Open the records of the runs, and close those that are still open.
+    """Open the records of the runs, and close those that are still open at the end.
 
-    What ended several early is said once on the console; the log of each has it too.
+    An error or signal that ends several runs appears once on the console, and in the log of each.
     """
     runs: list[OpenRun] = []
     try:
@@ -159,7 +170,7 @@ def _open(
     opened(folder)
     if job.together is not None:
         folder.update(replicas=job.together.replicas, parent=job.together.run_id)
-    # A signal in the middle of a call of the store can leave the store's session unfit to close the run.
+    # A signal during a call of the store could leave its session unable to close the run.
     with run_context.said_in(folder.log), signals.deferred():
         _announce(job, folder, tracker, known)
         run_context.describe(job, folder, tracker)
@@ -178,9 +189,9 @@ def _announce(job: Job, folder: RunFolder, tracker: Tracker, known: Earlier) -> 
 
 
 def train_with_tensorflow(runs: Sequence[OpenRun], signals: Interruption, started: float) -> "list[Line]":
-    """Train the runs, as `rnnexp.runs.callbacks.train` does, once TensorFlow is there."""
+    """Import TensorFlow and train the runs, as `rnnexp.runs.callbacks.train` does."""
     import_tensorflow(runs[0].job.plan.device)
-    # Only here, since it needs TensorFlow: a job that is refused before has not waited for it.
+    # Imported here, since it needs TensorFlow: a job that is refused before does not wait for it.
     from rnnexp.runs.callbacks import train
 
     signals.check()
@@ -193,12 +204,14 @@ def _show(
     parent: ParentRun,
     first: Job,
     started: float,
+    show: bool,
 ) -> None:
-    """Print the summary of a run alone, or the table of several, which their parent keeps too."""
+    """Print the summary of a single run, or the table of several, which their parent run records too."""
     from rnnexp.report import terminal
 
     if first.together is None:
-        terminal.print_summary(lines[0].found)
+        if show:
+            terminal.print_summary(lines[0].found)
         return
     known = [_line(job, folder) for job, folder in done if folder is not None]
     found = terminal.SideBySide(
@@ -207,14 +220,16 @@ def _show(
         time.perf_counter() - started,
         parent.where,
         parent.open_command,
+        parent.page,
     )
-    terminal.print_side_by_side(found)
+    if show:
+        terminal.print_side_by_side(found)
     counts = {f"replicas.{verdict}": count for verdict, count in found.verdicts().items()}
     parent.describe(f"{_command(first)}\n\n{found.markdown()}", counts)
 
 
 def _line(job: Job, folder: RunFolder) -> "Line":
-    """Return what is known of a replica that had finished before."""
+    """Return the table's line for a replica that had finished in an earlier command."""
     from rnnexp.report.terminal import Line, Summary
 
     verdicts = folder.state().get("verdicts", {})

@@ -1,4 +1,4 @@
-"""The records of a run: opened, described, closed with the right status whatever happens."""
+"""Open, describe and close the records of a run, with the right status whatever happens."""
 
 import contextlib
 import contextvars
@@ -17,16 +17,21 @@ from rnnexp.runs import heuristics
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.places import COMMAND
+from rnnexp.runtime.secrets import clean
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import Tracker
+from rnnexp.tracking.file_tracker import TAGS
 from rnnexp.tracking.sync import load_model
+from rnnexp.tracking.upload import PARENT
 
 if TYPE_CHECKING:
     from rnnexp.runs.job import Job
     from rnnexp.training.config import Plan
 
 NO_REMEDY = "there is no checkpoint to go on from"
-"""What is said of a run that was stopped too early."""
+"""The remedy for a run that was stopped before its first checkpoint."""
 
 _logger = logging.getLogger(__name__)
 _log: contextvars.ContextVar[Path | None] = contextvars.ContextVar("log", default=None)
@@ -36,11 +41,11 @@ class OpenRun(NamedTuple):
     """A run while its records are open.
 
     Attributes:
-        job: What it does.
+        job: Of the run.
         folder: Of the run.
         tracker: Of the run.
-        resumed: Whether it goes on from its checkpoint.
-        records: Closes what is open; with that, the run has finished.
+        resumed: Whether it resumes from its checkpoint.
+        records: The open records; closing them finishes the run.
     """
 
     job: "Job"
@@ -50,12 +55,6 @@ class OpenRun(NamedTuple):
     records: contextlib.ExitStack
 
 
-def ensure_experiment(job: "Job") -> str | None:
-    """Return the id of the MLflow experiment, made with its store if need be; None without MLflow."""
-    settings = job.tracking
-    return None if settings.uri is None else tracking.ensure_store(settings.uri, settings.experiment)
-
-
 def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
     """Record what is known before training: configuration, source, packages."""
     git = provenance.git_state(job.project)
@@ -63,7 +62,7 @@ def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
         "config.yaml": yaml.safe_dump(dict(job.config), sort_keys=False),
         "overrides.yaml": yaml.safe_dump(list(job.overrides)),
         "environment.txt": provenance.environment(),
-        "git.diff": git.diff if git.dirty else "",
+        "git.diff": git.diff if git.dirty and job.tracking.diff else "",
     }
     for name, content in texts.items():
         if content:
@@ -86,39 +85,59 @@ def describe(job: "Job", folder: RunFolder, tracker: Tracker) -> None:
 
 
 def _belonging(job: "Job") -> dict[str, Any]:
-    """Return the tags by which a run is found from its sweep or command, and that from the run."""
+    """Return the tags that link a run to its sweep or to the command of its replicas."""
     sweep, shared = job.sweep, job.sweep or job.together
     if shared is None:
         return {}
-    parent = {} if shared.run_id is None else {"mlflow.parentRunId": shared.run_id}
+    parent = {} if shared.run_id is None else {PARENT: shared.run_id}
     return parent if sweep is None else {"sweep_id": sweep.id, "sweep_folder": sweep.folder, **parent}
+
+
+def belongs_to(folder: Path, sweep: str) -> bool:
+    """Return whether the run of that folder was recorded as one of that sweep."""
+    return StateFile(folder / TAGS).read().get("sweep_id") == sweep
 
 
 @contextlib.contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.addFilter(lambda record: _log.get() in (None, path))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("rnnexp")
-    with _talkative.at_work(logger):
+    with _verbosity.raised(logger):
         logger.addHandler(handler)
         try:
             yield
         finally:
             logger.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):
+                handler.close()
 
 
-class _Talkative:
-    """The package's logger at INFO as long as any log is open: runs trained together end one by one."""
+class _LogFile(logging.FileHandler):
+    """A log is no part of the run: what a full disk does not take is lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        return
+
+
+class _Clean(logging.Formatter):
+    """Passwords are taken out of what is said, of exceptions and tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
+
+
+class _Verbosity:
+    """Holds the package's logger at INFO while any log file is open; several may close at different times."""
 
     def __init__(self) -> None:
         self._open = 0
         self._level_before = logging.NOTSET
 
     @contextlib.contextmanager
-    def at_work(self, logger: logging.Logger) -> Iterator[None]:
+    def raised(self, logger: logging.Logger) -> Iterator[None]:
         if self._open == 0:
             self._level_before = logger.level
         self._open += 1
@@ -131,12 +150,12 @@ class _Talkative:
                 logger.setLevel(self._level_before)
 
 
-_talkative = _Talkative()
+_verbosity = _Verbosity()
 
 
 @contextlib.contextmanager
 def said_in(path: Path | None) -> Iterator[None]:
-    """Send what is logged inside to no `log_file` but `path`; None: to all that are open."""
+    """Write the messages logged inside to the log file `path` alone; None: to all open log files."""
     token = _log.set(path)
     try:
         yield
@@ -148,15 +167,15 @@ def said_in(path: Path | None) -> Iterator[None]:
 def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Tracker]:
     """Open the records of the run and close them with the right status, whatever happens inside.
 
-    Signals wait while records are opened and closed, so that no run stays RUNNING in MLflow.
+    Signals are deferred while records are opened and closed, so that no run stays RUNNING in MLflow.
     """
-    # Of those that end together, one tells the console.
+    # The command of several replicas prints the reason once, instead of each replica.
     quiet = job.together is not None
     with signals.deferred(), said_in(folder.log):
         tracker = _open(job, folder, signals)
         status: tracking.Status = "FAILED"
         try:
-            with signals.admitted(), said_in(None):
+            with signals.admitted(), said_in(None), signals.told():
                 yield tracker
             status = "FINISHED"
         except Killed as killed:
@@ -173,10 +192,10 @@ def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Track
 
 
 def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
-    """Open the run in its store; if that fails, take away a folder that was made for it."""
+    """Open the run in its store; if that fails, remove the folder, unless it holds an earlier attempt."""
     check_store(job, folder)
     known = folder.state()
-    # Before the store knows of the run: who is killed in between is found again by its folder.
+    # Written before the store knows of the run: a run that is killed in between is found by its folder.
     folder.update(
         name=job.name,
         config_hash=job.config_hash,
@@ -200,7 +219,7 @@ def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
 
 
 def check_store(job: "Job", folder: RunFolder) -> None:
-    """Raise `ArgumentError` if the run of that folder began in another store than the job's."""
+    """Raise `ArgumentError` if the run of that folder is recorded in another store than the job's."""
     began_in = folder.state().get("store", job.tracking.store)
     if began_in != job.tracking.store:
         raise ArgumentError("tracking", f"{began_in}, where the run to be resumed began", job.tracking.store)
@@ -215,19 +234,20 @@ def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool
     if settings.uri is None:
         return tracking.FileTracker(folder.path, job.name)
     destination = tracking.Destination(folder.path, settings.uri, settings.experiment, job.name)
-    return tracking.MirroredTracker(destination, load_model, told_to_stop)
+    return tracking.MirroredTracker(destination, load_model, told_to_stop, settings.patience)
 
 
 def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
-    """Hand over arrays and log and end the run; FAILED, here and there, if that fails."""
+    """Send arrays and log to the tracker and end the run; if that fails, it is FAILED in folder and store."""
     _logger.info("ended %s", status)
     try:
         for path in (folder.arrays, folder.log):
             if path.is_file():
                 tracker.artifact(path)
         tracker.end(status)
-    except BaseException:
-        status = "FAILED"
+    except BaseException as error:
+        if status == "FINISHED":  # what was interrupted goes on, whatever became of its records
+            status = "KILLED" if isinstance(error, Killed) else "FAILED"
         with contextlib.suppress(Exception):
             tracker.end(status)
         raise
@@ -240,24 +260,24 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
 
 
 def unsent(folder: RunFolder) -> str:
-    """Return what can be done about records that MLflow did not take."""
+    """Return a sentence: how to send records that MLflow lacks."""
     place = shlex.quote(str(folder.path))
-    return f"its records are in {place}; send them to MLflow with: python -m rnnexp.tracking.sync {place}"
+    return f"its records are in {place}; send them to MLflow with: {COMMAND} sync {place}"
 
 
 def remedy(job: "Job", folder: RunFolder) -> str:
-    """Return what can be done about a run that was stopped."""
+    """Return a sentence: how to resume a run that was stopped."""
     if not folder.checkpoint.is_file():
         return NO_REMEDY
     if job.sweep is not None:
         return "the command of the sweep goes on with it"
     overrides = job.overrides if job.together is None else job.together.overrides
     typed = [override for override in overrides if not override.startswith("resume=")]
-    return f"go on with: python run.py {shlex.join([*typed, 'resume=true'])}"
+    return f"go on with: {COMMAND} {shlex.join([*typed, 'resume=true'])}"
 
 
 def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:
-    """Close the records of a run whose process is gone, with `note` as the last words of its log."""
+    """Close the records of a run whose process has ended without doing so; `note` goes into its log."""
     with folder.held(), log_file(folder.log):
         _logger.error("%s", note)
         tracker = _open_tracker(job, folder)

@@ -1,4 +1,4 @@
-"""The folder of a run: who holds it, and how it ended."""
+"""The folder of a run: its files, its state (`run.json`) and its lock."""
 
 import contextlib
 import datetime
@@ -31,7 +31,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, name: str) -> "RunFolder":
-        """Make `root`/<date>/<time with microseconds>_<name>, with `_` for what a file name should not hold.
+        """Make `root`/<date>/<time with microseconds>_<name>; `_` replaces characters unsafe in file names.
 
         Raises:
             ArgumentError: It cannot be made.
@@ -46,29 +46,29 @@ class RunFolder:
         return cls(path)
 
     def remove(self) -> None:
-        """Remove the folder and what is in it, and that of its day if it was the only one."""
+        """Remove the folder with its content, and the folder of its day if that is empty then."""
         shutil.rmtree(self.path)
         with contextlib.suppress(OSError):
             self.path.parent.rmdir()
 
     @property
     def checkpoint(self) -> Path:
-        """Where the state of an interrupted run lies."""
+        """The path of the checkpoint."""
         return self.path / "checkpoint.npz"
 
     def remove_checkpoint(self) -> None:
-        """Remove it, and what a kill has left of one that was being written."""
+        """Remove the checkpoint, and the temporary file of one whose writing was interrupted."""
         for path in (self.checkpoint, self.checkpoint.with_suffix(".partial")):
             path.unlink(missing_ok=True)
 
     @property
     def arrays(self) -> Path:
-        """Where the raw arrays lie."""
+        """The path of the raw arrays."""
         return self.path / "gradient_flow.npz"
 
     @property
     def log(self) -> Path:
-        """Where the log lies."""
+        """The path of the log."""
         return self.path / "run.log"
 
     @property
@@ -83,7 +83,7 @@ class RunFolder:
         return StateFile(self.path / _STATE).read()
 
     def update(self, **values: object) -> None:
-        """Write `values` over the state, as a whole."""
+        """Update the state with `values`; the file is replaced as a whole."""
         StateFile(self.path / _STATE).update(**values)
 
     @contextlib.contextmanager
@@ -111,7 +111,7 @@ class RunFolder:
 
 
 def file_name(name: str) -> str:
-    """Return the name of a run as its folder bears it, with `_` for what a file name should not hold.
+    """Return the name of a run as in its folder's name: `_` replaces characters unsafe in file names.
 
     >>> file_name("a b: c")
     'a_b__c'
@@ -129,7 +129,7 @@ def name_in(path: Path) -> str:
 
 
 def check_root(root: Path) -> None:
-    """Raise `ArgumentError` if no run folder can be made below `root`; make nothing."""
+    """Raise `ArgumentError` if no run folder can be made below `root`, without making one."""
     places = (root.absolute(), *root.absolute().parents)
     try:
         there = next(path for path in places if path.exists())

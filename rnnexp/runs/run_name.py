@@ -1,20 +1,20 @@
-"""The name of a run, made of what was typed for it."""
+"""The name of a run, made from its overrides."""
 
 from collections.abc import Sequence
 
 from rnnexp.runtime.config_keys import GROUPS
 
-# What has a place of its own in a name, or does not change the network.
+# Keys with their own place in the name, and keys that do not change the network.
 _LEFT_OUT = (
     *("activation", "seq_len", "seed", "output_dir", "tracking", "resume", "name", "experiment", "launcher"),
-    *("hydra", "device", "record", "probe", "validation", "verdict", "checkpoint", "dry_run"),
+    *("hydra", "device", "record", "probe", "validation", "verdict", "checkpoint", "dry_run", "treat"),
     *("plugins", "replicas", "jit", "shards", "segment", "steps_per_execution"),
 )
 _LONGEST = 120
 
 
 def run_name(activation: str, seq_len: int, seed: int, overrides: Sequence[str]) -> str:
-    """Return activation, length, what else was typed, and seed, in characters that fit a file name.
+    """Return activation, length, the other overrides and the seed, in characters that are safe in file names.
 
     >>> run_name("relu", 200, 1, ["activation=relu", "clip=norm", "clip.threshold=0.5", "units=8", "seed=1"])
     'relu-T200-norm-threshold0.5-units8-s1'

@@ -12,6 +12,7 @@ from rnnexp.nn import activations
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError, nearest
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED
+from rnnexp.runtime.places import COMMAND
 
 Check = Callable[[str, Any], object]
 
@@ -55,7 +56,7 @@ def _text(name: str, value: object) -> None:
 
 
 def _activation(name: str, value: object) -> None:
-    """Check a name of Keras', or the form of `module:function`, which is looked up later."""
+    """Check that it names an activation of Keras, or has the form `module:function`, looked up later."""
     if not isinstance(value, str) or not _FUNCTION.fullmatch(value):
         checks.choice(name, value, activations.NAMES)
 
@@ -75,7 +76,7 @@ def _experiment(name: str, value: object) -> None:
 
 
 def _names(name: str, value: object) -> None:
-    """Check the form only: whether a package may be imported is asked elsewhere."""
+    """Check the form of package names only; `rnnexp.runs.permissions` checks whether they may be imported."""
     if not isinstance(value, str | list | None):
         raise ArgumentError(name, "names of packages, such as [mine]", value)
 
@@ -113,31 +114,35 @@ SCALARS: dict[str, Check] = {
     "tracking.kind": _one_of("mlflow", "none"),
     "tracking.every": _at_least(1),
     "tracking.model": checks.boolean,
+    "tracking.diff": checks.boolean,
+    "tracking.patience": checks.positive,
     "tracking.uri": _text_or_null,
     "tracking.experiment": _experiment,
     "launcher.workers": _at_least_or_null(1),
     "launcher.address": _text_or_null,
     "launcher.gpus": _positive_or_null,
+    "report": checks.boolean,
     "plugins": _names,
     "resume": _boolean_or_null,
     "dry_run": checks.boolean,
+    "treat": checks.boolean,
     "name": _on_one_line,
     "output_dir": _text,
 }
 """Dotted key -> its check; the keys are `rnnexp.runtime.config_keys.SCALARS`."""
 
-_OF_MLFLOW = ("tracking.uri", "tracking.experiment")
+_OF_MLFLOW = ("tracking.uri", "tracking.experiment", "tracking.patience")
 _OF_CLUSTERS = ("launcher.address", "launcher.gpus")
 
 
 def validate(config: Mapping[str, Any]) -> None:
-    """Check every scalar of the nested `config`, and that there are no others.
+    """Check every scalar of the nested `config`, and that there are no unknown keys.
 
-    What only MLflow or a cluster needs may be absent without it. Fields of constructors are not looked at.
+    Keys that only MLflow or a cluster needs may be absent without it. Fields of constructors are not checked.
 
     Raises:
-        ArgumentError: A value is missing, has the wrong type or is out of range, or nothing reads a key;
-            names the dotted key.
+        ArgumentError: A value is missing, has the wrong type or is out of range, or a key is unknown; names
+            the dotted key.
     """
     elsewhere = (*CONSTRUCTED, *COLLECTIONS)
     given = dict(_leaves({key: value for key, value in config.items() if key not in elsewhere}))
@@ -163,7 +168,7 @@ def expected_key(key: str, keys: Sequence[str]) -> str:
         return f"a key of the configuration, such as {near}"
     if siblings:
         return f"one of {', '.join(siblings)}"
-    return "a key of the configuration (python run.py --help lists them)"
+    return f"a key of the configuration ({COMMAND} --help lists them)"
 
 
 def _leaves(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

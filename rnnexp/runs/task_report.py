@@ -1,4 +1,4 @@
-"""What the task says of the trained network: sentences, numbers and arrays."""
+"""The report of the task on the trained network: sentences, numbers and arrays."""
 
 import functools
 from typing import Any
@@ -16,17 +16,17 @@ _BATCH = 500
 
 
 def report(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, step: int) -> tuple[str, ...]:
-    """Have the task judge the network, keep what it says, and return its sentences; () of most tasks.
+    """Record the task's report on the network and return its sentences; most tasks have none.
 
     Args:
-        job: The run's.
-        folder: Of the run; gets `task.npz` and `task.txt`.
+        job: Of the run.
+        folder: Of the run; `task.npz` and `task.txt` are written there.
         tracker: Of the run.
-        network: As training left it.
+        network: The trained network.
         step: Updates taken.
     """
     task = job.plan.task
-    # Not asked of most tasks: to predict takes as long as a validation.
+    # Tasks without a report are skipped, since the predictions take as long as a validation.
     if type(task).report is Task.report:
         return ()
     found = task.report(functools.partial(_predict, network))

@@ -5,6 +5,8 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 
+from rnnexp.runtime.secrets import clean
+
 
 class ArgumentError(ValueError):
     """An argument is outside its domain.
@@ -16,7 +18,7 @@ class ArgumentError(ValueError):
     """
 
     def __init__(self, name: str, expected: str, received: object):
-        super().__init__(f"{name}: expected {expected}, received {received!r}")
+        super().__init__(clean(f"{name}: expected {expected}, received {received!r}"))
         self.name = name
         self.expected = expected
         self.received = received
@@ -62,8 +64,18 @@ def boolean(name: str, value: object) -> bool:
 def choice(name: str, value: object, choices: Sequence[str]) -> str:
     """Return `value` if it is one of `choices`, else raise `ArgumentError` that lists them."""
     if not isinstance(value, str) or value not in choices:
-        raise ArgumentError(name, f"one of {', '.join(choices)}", value)
+        raise ArgumentError(name, one_of(choices, value), value)
     return value
+
+
+def one_of(choices: Sequence[str], value: object) -> str:
+    """Return what is expected where `value` is none of `choices`: all of them, and the one that may be meant.
+
+    >>> one_of(["tanh", "relu"], "rleu")
+    'one of tanh, relu (did you mean relu?)'
+    """
+    near = nearest(value, choices) if isinstance(value, str) else None
+    return f"one of {', '.join(choices)}" + (f" (did you mean {near}?)" if near else "")
 
 
 def nearest(word: str, choices: Sequence[str]) -> str | None:

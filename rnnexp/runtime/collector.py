@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept away from long imports."""
+"""Suspends Python's garbage collector during long imports."""
 
 import contextlib
 import gc
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def kept_from(module: str) -> Iterator[None]:
-    """Import `module` inside: nothing is collected meanwhile, and never is what is there by then.
+    """Suspend the collector while `module` is imported inside, and exempt all objects made so far from it.
 
-    What a module makes stays, half a million objects of TensorFlow's, and a collection goes through all of
-    them: a second of the four that importing it takes, a third of one whenever Keras clears its session.
-    Where the module is imported already this does nothing, since what came after it may be garbage.
+    The half million objects of TensorFlow's modules live to the end, but every full collection visits them:
+    that is a second of the four that the import takes, and a third of a second whenever Keras clears its
+    session. If the module is imported already this does nothing, since newer objects may be garbage.
     """
     if module in sys.modules:
         yield

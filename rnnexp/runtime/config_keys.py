@@ -28,40 +28,45 @@ SCALARS = (
     "tracking.kind",
     "tracking.every",
     "tracking.model",
+    "tracking.diff",
+    "tracking.patience",
     "tracking.uri",
     "tracking.experiment",
     "launcher.workers",
     "launcher.address",
     "launcher.gpus",
+    "report",
     "plugins",
     "resume",
     "dry_run",
+    "treat",
     "name",
     "output_dir",
 )
 """The keys that hold one value, in the order in which a table shows them."""
 
 GROUPS = (
-    *("task", "cell", "init", "clip", "optimizer", "regularizer", "phase"),
+    *("task", "cell", "init", "clip", "optimizer", "schedule", "constraint", "regularizer", "phase"),
     *("tracking", "launcher", "experiment"),
 )
-"""The folders of the menu: keys whose values are choices."""
+"""The groups of the configuration: keys whose values are choices, each a file."""
 
-CONSTRUCTED = ("task", "cell", "init", "clip", "optimizer", "regularizer", "phase")
+CONSTRUCTED = (
+    *("task", "cell", "init", "clip", "optimizer", "schedule", "constraint", "regularizer", "phase"),
+)
 """The groups whose fields are checked by the constructor that they name."""
 
 COLLECTIONS = ("probes",)
-"""Keys that hold any number of constructed parts, each under a name of its own."""
+"""Keys that hold any number of constructed objects, each under its own name."""
 
 UNSCIENTIFIC = frozenset(
     {
         *("checkpoint", "dry_run", "figures", "hydra", "launcher", "name"),
-        *("output_dir", "plugins", "replicas", "resume", "tracking"),
+        *("output_dir", "plugins", "replicas", "report", "resume", "tracking", "treat"),
     }
 )
-"""Top-level keys that cannot change a number: where a run goes, how it is started, resumed, drawn.
+"""Top-level keys that cannot change a number: how a run is recorded, started, resumed and drawn.
 
-A class of a plugin is named where it is used; that a plugin may be imported changes nothing by itself.
-
-`device`, `dtype` and `jit` are not among them: each changes the last digits, and the time.
+`plugins` only allows packages to be imported; their classes are named by other keys. `device`, `dtype` and
+`jit` are not among these keys: each changes the last digits.
 """

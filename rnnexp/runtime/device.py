@@ -1,4 +1,4 @@
-"""Which processor a run takes, checked before TensorFlow is imported, and that import."""
+"""The processor of a run, checked before TensorFlow is imported, and the import of TensorFlow for it."""
 
 import contextlib
 import ctypes
@@ -14,7 +14,7 @@ from rnnexp.runtime.checks import ArgumentError
 def gpu_count() -> int:
     """Return how many GPUs the CUDA driver offers to this process; 0 without a driver.
 
-    The driver is asked itself, which takes milliseconds; TensorFlow would take seconds. It respects
+    This asks the driver directly, in milliseconds instead of the seconds of TensorFlow. The driver respects
     `CUDA_VISIBLE_DEVICES`.
     """
     try:
@@ -44,13 +44,13 @@ def import_tensorflow(device: str) -> None:
         import keras  # noqa: F401  (imports TensorFlow)
         import tensorflow as tf
 
-        # It warns of every new network of a process, as if it were the old one traced again.
+        # TensorFlow takes every new network of a process for a repeated trace, and warns of it.
         tf.get_logger().setLevel("ERROR")
         _take(device)
 
 
 def _take(device: str) -> None:
-    """Let TensorFlow see the GPUs that `device` means: none, or all."""
+    """Make all GPUs visible to TensorFlow, or none, as `device` says."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -68,7 +68,7 @@ def _take(device: str) -> None:
 
 @contextlib.contextmanager
 def _native_stderr_held_back() -> Iterator[None]:
-    """Hold back what compiled code writes to the standard error, and show it if an error follows.
+    """Buffer what compiled code writes to the standard error, and show it only if an error follows.
 
     TensorFlow's libraries write before any log level can be set.
     """

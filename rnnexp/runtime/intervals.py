@@ -8,8 +8,8 @@ from scipy.special import stdtrit
 from rnnexp.runtime.checks import ArgumentError, integer
 
 _ENDS = np.array([0.025, 0.975])
-_FEW = 16  # values: resamples of fewer say little of the spread of a spread
-_EQUAL = 1e-24  # of the variance: a resample below this drew equal values only, and has no t
+_FEW = 16  # values below which the bootstrap is not used
+_EQUAL = 1e-24  # share of the variance below which all values of a resample are equal, so that it has no t
 
 
 def student_factor(samples: int) -> float:
@@ -78,14 +78,14 @@ def studentized_interval(values: np.ndarray, bootstrap: int = 1000, seed: int = 
     weights = bootstrap_weights(len(values), bootstrap, seed)
     means = weights @ spread
     variances = weights @ spread**2 - means**2
-    told = variances > _EQUAL * variance
-    statistics = means[told] / np.sqrt(variances[told])
-    low, high = np.quantile(statistics, _ENDS) * math.sqrt(variance) if told.any() else (-math.inf, math.inf)
+    varied = variances > _EQUAL * variance
+    t = means[varied] / np.sqrt(variances[varied])
+    low, high = np.quantile(t, _ENDS) * math.sqrt(variance) if varied.any() else (-math.inf, math.inf)
     return mean - float(high), mean - float(low)
 
 
 def bootstrap_weights(samples: int, bootstrap: int, seed: int) -> np.ndarray:
-    """Return the share that every sample has in every resample, (R, B); rows sum to 1.
+    """Return the weight of every sample in every resample, (R, B); rows sum to 1.
 
     Drawing B of B samples with replacement is one multinomial draw of B counts.
 

@@ -1,12 +1,14 @@
-"""A small JSON file that is replaced as a whole."""
+"""A small JSON file that is replaced as a whole, without passwords."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from rnnexp.runtime.secrets import clean_all
+
 
 class StateFile:
-    """A mapping in a file: a reader, or a kill at any moment, finds the old one or the new one.
+    """A mapping in a file that is replaced atomically: at any moment it holds the old or the new mapping.
 
     Args:
         path: The file; its folder is there.
@@ -16,7 +18,7 @@ class StateFile:
         self._path = path
 
     def read(self) -> dict[str, Any]:
-        """Return what the file holds; empty if it is not there or none of ours."""
+        """Return the mapping in the file; empty if the file does not exist or is not such a file."""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError, RecursionError):  # ValueError: no JSON, or not UTF-8
@@ -24,11 +26,11 @@ class StateFile:
         return found if isinstance(found, dict) else {}
 
     def write(self, values: dict[str, Any]) -> None:
-        """Put `values` in the place of what the file holds."""
+        """Replace the content of the file by `values`."""
         beside = self._path.with_name(f"{self._path.name}.partial")
-        beside.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(clean_all(values), indent=1) + "\n", encoding="utf-8")
         beside.replace(self._path)
 
     def update(self, **values: object) -> None:
-        """Write `values` over what the file holds."""
+        """Add `values` to the mapping in the file; equal keys are replaced."""
         self.write(self.read() | values)

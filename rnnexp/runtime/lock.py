@@ -1,4 +1,4 @@
-"""One process at a time, by a lock on a file that ends with the process."""
+"""Locks between processes, by a lock on a file that the system releases when the process ends."""
 
 import contextlib
 import fcntl
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def shared(path: Path) -> Iterator[None]:
-    """Hold the file together with others who call this; wait while one process holds it alone.
+    """Hold a shared lock on the file; wait while another process holds an exclusive one.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The file cannot be made.
     """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -20,11 +20,11 @@ def shared(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the file against every other process, and make it if it is not there.
+    """Hold an exclusive lock on the file, which is made if it does not exist.
 
     Raises:
-        BlockingIOError: Another process holds it.
-        OSError: It cannot be made.
+        BlockingIOError: Another process holds a lock on it.
+        OSError: The file cannot be made.
     """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -27,9 +27,9 @@ class GitState(NamedTuple):
 
     Attributes:
         sha: The commit, or `UNKNOWN`.
-        dirty: Whether tracked files differ from the commit, or files lie there that git neither tracks nor
-            ignores: a new module changes results as much as a changed one.
-        diff: What `git diff HEAD` says, and the names of untracked files; empty unless `dirty`.
+        dirty: Whether tracked files differ from the commit, or there are files that git neither tracks nor
+            ignores, since a new module can change results too.
+        diff: The output of `git diff HEAD`, and the names of untracked files; empty unless `dirty`.
     """
 
     sha: str
@@ -114,7 +114,7 @@ def _canonical(value: Any) -> Any:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """Return what git prints, or None if there is no git, no work tree, no answer in time."""
+    """Return the output of git, or None if there is no git, no work tree or no answer in time."""
     command = ["git", "-c", "core.fsmonitor=false", "-C", str(root), *arguments]
     try:
         answer = subprocess.run(

@@ -15,7 +15,7 @@ def generator(seed: int, stream: str, index: int = 0) -> np.random.Generator:
     >>> float(generator(0, "train", 7).random()) == float(generator(0, "train", 7).random())
     True
     """
-    # As 64-bit words: a list with a number of 2^63 or more would go through float64.
+    # As 64-bit words: NumPy would convert a list with a number of 2^63 or more to float64.
     key = np.array([seed, _STREAMS[stream]], np.uint64)
     counter = np.array([0, 0, index, 0], np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one exception, at once or where the work that is under way can stop."""
+"""SIGINT, SIGTERM and SIGHUP as one exception, at once or where the work that is under way can stop."""
 
 import contextlib
 import signal
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class Killed(BaseException):
-    """The run was told to stop by signal `number`. Not an `Exception`: nothing on the way may swallow it."""
+    """Signal `number` stops the run. It is not an `Exception`, so that no `except Exception` catches it."""
 
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -23,7 +23,7 @@ class Killed(BaseException):
 class Interruption:
     """Turns signals into `Killed`: at once, or at `check()` while deferred.
 
-    A signal that comes while another waits is raised at once, deferred or not: who insists is obeyed.
+    A second signal while the first one is still deferred is raised at once.
     """
 
     def __init__(self) -> None:
@@ -33,26 +33,39 @@ class Interruption:
 
     @property
     def pending(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal has come."""
         return self._received is not None
 
     def check(self) -> None:
-        """Raise `Killed` if a signal came, also one whose `Killed` was lost in somebody's `except`."""
+        """Raise `Killed` if a signal has come, even if `Killed` was raised before and caught."""
         if self._received is not None:
             self._raise(self._received)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Hold signals back until `check()`, so that what belongs together is done together."""
+        """Defer signals until `check()`, so that the operations inside are not interrupted."""
         with self._set(deferred=True):
             yield
 
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
-        """Let signals through again inside `deferred`, the one that waits first."""
+        """Raise signals at once again, inside a `deferred` block; a deferred one is raised first."""
         with self._set(deferred=False):
             self.check()
             yield
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Raise `Killed` in the place of an exception that comes after a signal, from which it follows.
+
+        Compiled code into which a signal's `Killed` is raised may make another exception of it.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._received is None:
+                raise
+            raise Killed(self._received) from error
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
         """Handle a signal."""
@@ -74,18 +87,25 @@ class Interruption:
         raise Killed(number)
 
 
+def stopping() -> list[signal.Signals]:
+    """Return the signals that ask a command to stop; SIGHUP, a closed terminal, unless nohup ignores it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+
+
 @contextlib.contextmanager
 def interruption() -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM inside; the handlers found are put back.
+    """Handle SIGINT and SIGTERM inside; afterwards the former handlers are restored.
 
-    Python lets only the main thread handle signals; in another thread nothing is handled.
+    Python allows only the main thread to handle signals; in another thread this does nothing.
     """
     catcher = Interruption()
     main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    numbers = stopping() if main else []
     found = [signal.signal(number, catcher.receive) for number in numbers]
     try:
-        yield catcher
+        with catcher.told():
+            yield catcher
     finally:
         for number, handler in zip(numbers, found, strict=True):
             signal.signal(number, handler)

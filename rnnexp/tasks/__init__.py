@@ -1,4 +1,7 @@
-"""Tasks: batches of sequences, a loss, an error criterion and an analytic floor. NumPy only."""
+"""Tasks: batches of sequences, a loss, an error criterion and an analytic floor. NumPy only.
+
+A new task is a subclass of `Task` in a file here, a row of `CATALOGUE` below, and conf/task/<name>.yaml.
+"""
 
 from rnnexp.tasks.adding import Adding
 from rnnexp.tasks.characters import Characters

@@ -105,7 +105,7 @@ class Adding(Task):
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the prediction (B, 1) is further from `y` (B, 1) than the target allows, else 0."""
-        # Asked this way round, nan is an error.
+        # This comparison is false for nan, so that nan is an error.
         right = np.abs(prediction - y)[:, 0] <= self._variant.tolerance
         return (~right).astype(np.float64)
 
@@ -123,7 +123,7 @@ def _tenth_and_half(rng: np.random.Generator, time_steps: int, batch_size: int) 
 def _first_ten_and_half(rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
     first = rng.integers(0, 10, batch_size)
     other = rng.integers(0, time_steps // 2 - 1, batch_size)
-    # Counting the steps that are still unmarked means to step over the marked one.
+    # `other` counts the unmarked steps, so it skips the marked one.
     return first, other + (other >= first)
 
 
@@ -136,7 +136,7 @@ def _places_of_tenth_and_half(time_steps: int) -> Marks:
 
 
 def _places_of_first_ten_and_half(time_steps: int) -> Marks:
-    # The second is uniform over the T/2 - 1 steps that the first leaves.
+    # The second is uniform over the first T/2 steps without the first mark.
     first = window(time_steps, 0, 10)
     others = window(time_steps, 0, time_steps // 2) > 0
     return first, np.where(others, 1 - first, 0.0) / (time_steps // 2 - 1)

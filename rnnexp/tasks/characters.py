@@ -1,26 +1,14 @@
 """The next character of a text."""
 
-import os
-from collections.abc import Iterator
+import functools
 
 import numpy as np
 
-from rnnexp.runtime import checks
-from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import (
-    VALIDATION_SEQUENCES,
-    Batch,
-    Stream,
-    Task,
-    class_floor,
-    held_out_share,
-    misclassified,
-    one_hot,
-)
-from rnnexp.tasks.text import text_of
+from rnnexp.tasks.ngrams import Bigram
+from rnnexp.tasks.text import TextTask
 
 
-class Characters(Task):
+class Characters(TextTask):
     """Predict the next character of a text.
 
         x_t = one-hot(c_t),    y_t = c_(t+1),    t = 1 .. T
@@ -64,78 +52,22 @@ class Characters(Task):
         ArgumentError: An argument is outside its domain, or the text cannot be read or is too short.
     """
 
-    scores_every_step = True
-    loss = "cross_entropy"
+    symbols = "characters"
     loss_unit = "nats per character"
-    criterion = None
     baseline = "bigram table of the training text"
 
-    def __init__(self, seq_len: int, path: str | os.PathLike[str] | None = None, held_out: float = 0.1):
-        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
-        self.path = path
-        self.held_out = held_out_share(held_out)
-        codes = _codes(text_of(path))
-        boundary = len(codes) - round(len(codes) * self.held_out)
-        self._check_length(min(boundary, len(codes) - boundary))
-        self.alphabet, classes = _classify(codes, boundary)
-        self.input_size = self.output_size = len(self.alphabet) + 1
-        self._train, self._held_out = classes[:boundary], classes[boundary:]
-        self._windows = min((len(self._held_out) - 1) // self.time_steps, VALIDATION_SEQUENCES)
-        scored = self._held_out[1 : 1 + self._windows * self.time_steps]
-        self.floor_loss, self.floor_error = class_floor(np.bincount(scored))
-        self._surprise = _bigram_surprise(self._train, self.input_size)
+    @property
+    def alphabet(self) -> str:
+        """The characters of classes 0 to V - 2, in the order of their code points."""
+        return "".join(self._known)
 
-    def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
-        """Return `x` (B, T, V) and `y` (B, T) of batch `index`."""
-        text = self._train if stream == "train" else self._held_out
-        starts = generator(seed, stream, index).integers(len(text) - self.time_steps, size=batch_size)
-        return self._cut(text, starts)
+    @functools.cached_property
+    def _bigram(self) -> Bigram:
+        return Bigram(self._train, self.output_size, strength=1.0)
 
-    def validation(self, seed: int, batch_size: int) -> Iterator[Batch]:
-        """Yield the held-out text in consecutive windows, at most 10,000, the last batch possibly short.
-
-        They are the same under every `seed`.
-        """
-        for first in range(0, self._windows, batch_size):
-            windows = np.arange(first, min(first + batch_size, self._windows))
-            yield self._cut(self._held_out, windows * self.time_steps)
-
-    def baseline_losses(self, batch: Batch) -> np.ndarray:
-        """Return the mean of -ln p(c_{t+1} | c_t) over the steps of every sequence, (B,), nats."""
-        return self._surprise[batch.x.argmax(axis=2), batch.y].mean(axis=1)
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the share of the T characters that `prediction` (B, T, V) has wrong."""
-        return misclassified(prediction, y).mean(axis=1)
-
-    def _cut(self, text: np.ndarray, starts: np.ndarray) -> Batch:
-        classes = text[starts[:, None] + np.arange(self.time_steps + 1)]
-        return Batch(one_hot(classes[:, :-1], self.input_size), np.ascontiguousarray(classes[:, 1:]))
-
-    def _check_length(self, shorter: int) -> None:
-        if shorter < 2:
-            raise checks.ArgumentError("path", "a text with two characters or more in both parts", self.path)
-        if self.time_steps >= shorter:
-            expected = f"at most {shorter - 1}, since the shorter part of the text has {shorter} characters"
-            raise checks.ArgumentError("seq_len", expected, self.seq_len)
-
-
-def _bigram_surprise(text: np.ndarray, classes: int) -> np.ndarray:
-    """Return -ln p(c' | c), (V, V), from the classes of a text."""
-    counts = np.bincount(text[:-1].astype(np.int64) * classes + text[1:], minlength=classes**2)
-    counts = counts.reshape(classes, classes)
-    alone = (np.bincount(text, minlength=classes) + 1) / (len(text) + classes)
-    return -np.log((counts + alone) / (counts.sum(axis=1, keepdims=True) + 1))
-
-
-def _codes(text: str) -> np.ndarray:
-    """Return the code points of `text`."""
-    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-
-
-def _classify(codes: np.ndarray, boundary: int) -> tuple[str, np.ndarray]:
-    """Return the characters before `boundary` in order, and the class (int32) of every code point."""
-    known = np.flatnonzero(np.bincount(codes[:boundary]))
-    class_of = np.full(codes.max() + 1, len(known), dtype=np.int32)
-    class_of[known] = np.arange(len(known))
-    return "".join(map(chr, known)), class_of[codes]
+    def _encode(self, text: str) -> tuple[str, np.ndarray]:
+        codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+        known = np.flatnonzero(np.bincount(codes[: self._boundary(len(codes))]))
+        class_of = np.full(codes.max() + 1, len(known), dtype=np.int32)
+        class_of[known] = np.arange(len(known))
+        return "".join(map(chr, known)), class_of[codes]

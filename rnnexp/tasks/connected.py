@@ -10,7 +10,7 @@ from rnnexp.tasks.task import Batch, Stream, Task, misclassified
 
 _CLOSED, _OPEN, _MARKED = -1.0, 0.0, 1.0
 _ATTEMPTS = 4
-"""Mazes drawn for every one that is still missing: nearly half of them serve."""
+"""Mazes drawn for each missing image; nearly half of the mazes can be used."""
 
 
 class Connected(Task):
@@ -21,9 +21,9 @@ class Connected(Task):
     A path goes from a pixel to one of its four neighbours. Pixels of the `side` x `side` image are -1
     (closed), 0 (open) or 1 (open and marked). A share of 0.6 is open, near the threshold of 0.593 at which
     paths begin to cross the plane (Ziff 1992, https://doi.org/10.1103/PhysRevLett.69.2670), so that paths are
-    long and bent. `x` is (B, T, side^2), row by row, `y` (B,), to be told at the last step. The image stands
-    still: T = `seq_len` is how often a network may pass on to the neighbours what a pixel knows. It is the
-    connectedness of Minsky and Papert 1969, which no layer of bounded reach decides.
+    long and bent. `x` is (B, T, side^2), row by row, `y` (B,), to be predicted at the last step. The image is
+    the same at every step: T = `seq_len` is how often information can move to neighbouring pixels. This is
+    the connectedness of Minsky and Papert 1969, which no layer of bounded receptive field decides.
 
     The two answers are equally likely:
 

@@ -26,8 +26,8 @@ class Copying(Task):
 
         floor_loss = R ln(symbols) / T  nats per step,    floor_error = 1 - symbols^(-R)
 
-    So does a predictor of the last seq_len + R steps, which has lost every symbol when it is asked for it: a
-    lower loss proves a memory of one step more.
+    A predictor of the last seq_len + R steps scores the same, since it no longer sees a symbol when it must
+    recall it: a lower loss proves a memory of at least one step more.
 
     An error is a sequence of which any of the R recalled symbols is wrong. The criterion, under 1 % of 10,000
     fresh sequences wrong, is this project's application of that of Pascanu et al. 2013

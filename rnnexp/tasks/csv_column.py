@@ -1,4 +1,4 @@
-"""A column of numbers from a CSV file; whatever is wrong with it is said in one sentence."""
+"""Reads a column of numbers from a CSV file, with one sentence on whatever is wrong with it."""
 
 import csv
 import datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnexp.runtime.checks import ArgumentError, nearest
+from rnnexp.runtime.checks import ArgumentError, one_of
 
 _FILE = "a readable CSV file in UTF-8"
 _MONTH = range(28, 32)
@@ -78,9 +78,7 @@ def _choose(column: object, candidates: Sequence[str], header: Sequence[str]) ->
     if column is None and len(candidates) == 1:
         return candidates[0]
     if not isinstance(column, str) or column not in header:
-        near = nearest(column, header) if isinstance(column, str) else None
-        meant = "" if near is None else f" (did you mean {near}?)"
-        raise ArgumentError("column", f"one of {', '.join(candidates or header)}{meant}", column)
+        raise ArgumentError("column", one_of(candidates or header, column), column)
     return column
 
 

@@ -18,8 +18,8 @@ class DelayedXor(Task):
     with d = `delay` and T = `seq_len`. `x` is (B, T, 1), `y` (B, T). The first d/2 targets are 0; the next
     d/2 are a single bit; from then on y_t needs two bits that lie d and d/2 steps back.
 
-    Every later target is a fair coin to whoever does not see the inputs. Who knows the step and nothing else
-    scores
+    Every later target is a fair coin to a predictor that does not see the inputs. A predictor that knows only
+    the step scores
 
         floor_loss = (1 - (d/2)/T) ln 2  nats per step,    floor_error = (1 - (d/2)/T) / 2
 
@@ -72,5 +72,5 @@ class DelayedXor(Task):
 
 
 def _later(bits: np.ndarray, time_steps: int) -> np.ndarray:
-    """Return the bits (B, T) `steps` later, zeros before the first."""
+    """Return the bits (B, T), delayed by `time_steps`, with zeros at the start."""
     return np.pad(bits, ((0, 0), (time_steps, 0)))[:, : bits.shape[1]]

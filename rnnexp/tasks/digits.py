@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnnexp.runtime import checks
+from rnnexp.runtime.extras import explained
 from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, misclassified, shortest_window
 
@@ -18,7 +19,7 @@ _FEATURES = {64: 1, 8: 8}
 """The lengths at which an image of 8 x 8 pixels can be read, and the features of a step."""
 
 _NOISE = 2**40
-"""Where the counters of the noise begin, beyond the epochs of any run."""
+"""First counter of the noise, beyond the number of epochs of any run."""
 
 
 class Digits(Task):
@@ -140,7 +141,7 @@ class Digits(Task):
 
 
 def _draw(seed: int, stream: Stream, index: int, batch_size: int, size: int) -> np.ndarray:
-    """Return items `index * batch_size` and on of the endless row of permuted epochs of `size` items."""
+    """Return batch `index` of the endless sequence of permuted epochs of `size` items."""
     start = index * batch_size
     epoch, skipped = divmod(start, size)
     epochs = range(epoch, (start + batch_size - 1) // size + 1)
@@ -152,7 +153,8 @@ def _draw(seed: int, stream: Stream, index: int, batch_size: int, size: int) -> 
 def _load() -> tuple[np.ndarray, np.ndarray]:
     """Return the pixels (1797, 64) in [0, 1] float32 and the digits (1797,) int32."""
     # Here, since scikit-learn takes a second to import and other tasks do not need it.
-    from sklearn.datasets import load_digits
+    with explained():
+        from sklearn.datasets import load_digits
 
     pixels, digits = load_digits(return_X_y=True)
     return (pixels / 16).astype(np.float32), digits.astype(np.int32)

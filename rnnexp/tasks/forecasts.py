@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnexp.runtime.extras import explained
+
 
 class Autoregression(NamedTuple):
     """z_t = constant + sum_i coefficients_i z_{t-i} + noise, i = 1 .. p."""
@@ -45,7 +47,8 @@ def fit_autoregression(series: np.ndarray, longest: int) -> Autoregression:
     It is fitted by statsmodels (conditional maximum likelihood, which is least squares).
     """
     # Here, since statsmodels takes a second or two to import.
-    from statsmodels.tsa.ar_model import AutoReg, ar_select_order
+    with explained():
+        from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 
     most = max(1, min(longest, len(series) // 4))
     lags = ar_select_order(series, most, ic="aic").ar_lags or [1]

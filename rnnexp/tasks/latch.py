@@ -16,10 +16,10 @@ class Latch(Task):
         x_t = (s, 0),  t <= L;    x_t = (0, n_t),  n_t ~ N(0, noise^2),  t > L;    y = 0 if s = -1, 1 if s = 1
 
     with s = -1 or 1 equally likely, L = `shown` and T = `seq_len`. `x` is (B, T, 2), `y` (B,) the class, to
-    be told at the last step. In the paper the L inputs of each class are trained with the network; here one
-    column of the input kernel is, which the two classes take with opposite signs.
+    be predicted at the last step. In the paper the L inputs of each class are trained with the network; here
+    they are fixed at s, and the row of the input kernel that reads them is trained.
 
-    Whoever sees none of the first L steps knows nothing of s:
+    A predictor that sees none of the first L steps knows nothing about s:
 
         floor_loss = ln 2  nats,    floor_error = 1/2
 

@@ -19,8 +19,8 @@ class Narma10(Task):
         v_{t+1} = min(1, .3 v_t + .05 v_t (v_t + ... + v_{t-9}) + 1.5 u_{t-9} u_t + .1),   v_1 = 0
 
     driven by u_t ~ U[0, 1/2] independent, everything before the first step 0. The bound of 1 is not in the
-    paper: without it a sequence in some thousands runs away to infinity. `x` (B, T, 1) holds u, `y` (B, 1) is
-    v_{T+1}, T = `seq_len`: ten steps back there is something to multiply with, and v itself is not shown.
+    paper: without it one sequence in several thousand diverges. `x` (B, T, 1) holds u, `y` (B, 1) is
+    v_{T+1}, T = `seq_len`: the network must multiply inputs that are nine steps apart, and v is not an input.
 
     The floor is that of the best constant, the mean of v_{T+1}. It has no closed form: it is the variance
     over 50,000 sequences with a seed of their own, known to 1 %.
@@ -53,7 +53,7 @@ class Narma10(Task):
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the prediction (B, 1) misses `y` (B, 1) by more than 0.05, else 0."""
-        # Asked this way round, nan is an error.
+        # This comparison is false for nan, so that nan is an error.
         return (~(np.abs(prediction - y)[:, 0] <= _TOLERANCE)).astype(np.float64)
 
 
@@ -70,7 +70,7 @@ def narma10(drive: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _floor(time_steps: int) -> tuple[float, float]:
-    # The system forgets its start within some thirty steps: more of them only take longer.
+    # The system forgets its initial state within about thirty steps, so 60 suffice.
     drive = generator(0, "weights").random((50_000, min(time_steps, 60))) / 2
     y = narma10(drive)
     return float(y.var()), float(np.mean(np.abs(y - y.mean()) > _TOLERANCE))

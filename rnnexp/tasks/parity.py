@@ -22,7 +22,7 @@ class Parity(Task):
 
         floor_loss = ln 2  nats per step,    floor_error = 1/2
 
-    and so does, at every step t > k, whoever looks at the last k bits only. An error is the share of wrong
+    and so does, at every step t > k, a predictor of the last k bits. An error is the share of wrong
     steps of a sequence. Criterion: under 1 % of the steps of 10,000 fresh sequences wrong; it is this
     project's own.
 

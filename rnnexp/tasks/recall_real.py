@@ -11,15 +11,15 @@ _TOLERANCE = 0.1
 
 
 class RecallReal(Task):
-    """Say the number of `lag` steps ago.
+    """Recall the number of `lag` steps ago.
 
         y = x_{T - lag},    x_t ~ U[-1, 1] independent
 
-    `x` is (B, T, 1), `y` (B, 1), T = `seq_len`. It is the least that a linear network solves: a chain of
-    units that hand the number on. Saxe, McClelland and Ganguli 2013 (https://arxiv.org/abs/1312.6120) ask how
-    the time of learning grows with the depth, which `lag` is.
+    `x` is (B, T, 1), `y` (B, 1), T = `seq_len`. A linear network solves it, as a chain of units that pass the
+    number on. Saxe, McClelland and Ganguli 2013 (https://arxiv.org/abs/1312.6120) ask how the time of
+    learning grows with the depth, which corresponds to `lag`.
 
-    Whoever does not see step T - lag scores at best what the constant 0 scores:
+    A predictor that does not see step T - lag scores at best as the constant 0:
 
         floor_loss = E x^2 = 1/3  squared error,    floor_error = P(|x| > 0.1) = 0.9
 
@@ -63,5 +63,5 @@ class RecallReal(Task):
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return 1 where the prediction (B, 1) misses `y` (B, 1) by more than 0.1, else 0."""
-        # Asked this way round, nan is an error.
+        # This comparison is false for nan, so that nan is an error.
         return (~(np.abs(prediction - y)[:, 0] <= _TOLERANCE)).astype(np.float64)

@@ -17,7 +17,7 @@ _TOLERANCE = 0.5
 """Largest absolute error that counts as right, in standard deviations of the training part."""
 
 _WINDOWS = 500
-"""Most windows on which it is measured how far back a network looks."""
+"""Most windows for measuring how far back a network looks."""
 
 
 class Series(Task):
@@ -36,8 +36,8 @@ class Series(Task):
 
         floor_loss = mean_j var(y_j),    floor_error = share of targets further than 1/2 from them
 
-    `report` sets the network beside what needs none: the last value, the value of a season ago, and an
-    autoregression, each on the same windows, with an interval of the difference.
+    `report` compares the network with forecasts that need none: the last value, the value of a season ago,
+    and an autoregression, each on the same windows, with an interval of the difference.
 
     An error is the share of the `horizon` values that are missed by more than half a standard deviation.
     There is no criterion.
@@ -105,11 +105,11 @@ class Series(Task):
 
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the share of the values (B, horizon) that `prediction` misses by more than 1/2."""
-        # Asked this way round, nan is an error.
+        # This comparison is false for nan, so that nan is an error.
         return (~(np.abs(prediction - y) <= _TOLERANCE)).mean(axis=1)
 
     def report(self, predict: Predict) -> Report:
-        """Set `predict` beside forecasts that need no network, and find how far back it looks.
+        """Compare `predict` with forecasts that need no network, and measure how far back it looks.
 
         Its metrics are `val/visible_steps` and, of each forecast that applies, the loss and the difference:
         `task/last_value_loss`, `val/loss_below_last_value`, `val/loss_below_last_value_half_width`; the same
@@ -197,7 +197,10 @@ class Series(Task):
         return found
 
     def _loss_by_visible_steps(self, predict: Predict) -> tuple[np.ndarray, np.ndarray]:
-        """The loss where all but the last k inputs repeat the first of these, for some k up to T, rising."""
+        """Return some k up to T, rising, and the loss if only the last k inputs are visible.
+
+        The inputs before them are replaced by the first visible one.
+        """
         x, y = self._all()
         kept = slice(None, None, -(-len(x) // _WINDOWS))
         x, y = x[kept], y[kept]
@@ -211,7 +214,7 @@ class Series(Task):
 
 
 def _enough(time_steps: np.ndarray, losses: np.ndarray) -> int:
-    """Return the least of `steps` from which on the loss is within 5 % of the last one."""
+    """Return the least of `time_steps` from which on the loss is within 5 % of the last one."""
     too_much = np.flatnonzero(~(losses <= 1.05 * losses[-1]))
     return int(time_steps[0] if not too_much.size else time_steps[min(too_much[-1] + 1, len(time_steps) - 1)])
 

@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 class Floor(NamedTuple):
-    """What the best predictor scores that sees no input: its loss, and its error, a share in [0, 1]."""
+    """The scores of the best predictor that sees no input: its loss, and its error, a share in [0, 1]."""
 
     loss: float
     error: float
@@ -39,12 +39,12 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class Report(NamedTuple):
-    """What a task says of a trained network beside its loss and its error.
+    """The report of a task on a trained network, beside loss and error.
 
     Attributes:
-        sentences: For the reader of the summary, each complete.
-        metrics: Numbers by their names in the records; nan, such as the spread of one sequence, is not kept.
-        arrays: What the sentences and the figure are made of; kept in `task.npz`.
+        sentences: Complete sentences for the summary.
+        metrics: Numbers by their metric keys; nan, such as the spread of one sequence, is not recorded.
+        arrays: The data of the sentences and the figure, saved in `task.npz`.
         figure: The module of `rnnexp.plotting` that draws them; None: no figure.
     """
 
@@ -72,7 +72,7 @@ class Task(abc.ABC):
         criterion_published: Whether a publication judges this form of the task by that criterion.
         published_sequences: After how many training sequences a publication reports success at this length;
             None where none does.
-        baseline: Of whom `baseline_losses` are, in a few words.
+        baseline: The predictor of `baseline_losses`, in a few words.
         any_length: Whether the same network may be asked at any length: sequences are made, and one of
             another length is the same question. The configuration then takes `length` and `evaluate_at`.
     """
@@ -112,17 +112,17 @@ class Task(abc.ABC):
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the loss that the baseline has on every sequence, (B,), in `loss_unit`.
 
-        Learning is measured against it, sequence by sequence: what makes a sequence hard for both drops out
-        of the difference. Unless a task knows better it is `floor_loss` for all.
+        Learning is the difference from it, sequence by sequence, so that the difficulty of a sequence
+        cancels. The default is `floor_loss` for all sequences.
         """
         return np.full(len(batch.x), self.floor_loss)
 
     def proven_horizon(self, loss: float) -> float:
         """Return the least k such that a predictor of the last k steps can have this loss.
 
-        A network that scores less than every predictor of the last k steps can, in the mean over sequences,
-        has used earlier ones. k counts the step of the prediction; it is a lower bound between 0 and T.
-        nan where none is known, or `loss` is nan.
+        A network with a lower mean loss than any predictor of the last k steps has used earlier steps. k is
+        a lower bound between 0 and T, and counts the step of the prediction. nan if no bound is known, or if
+        `loss` is nan.
         """
         return math.nan
 
@@ -135,7 +135,7 @@ class Task(abc.ABC):
             yield self.batch(seed, "validation", index, batch_size)
 
     def report(self, predict: Predict) -> Report | None:
-        """Return what there is to say of the trained network `predict`; None: nothing but loss and error."""
+        """Return a report on the trained network `predict`, or None if loss and error say everything."""
         return None
 
 
@@ -211,7 +211,7 @@ def window(time_steps: int, start: int, stop: int) -> np.ndarray:
 
 
 def held_out_share(value: object) -> float:
-    """Return `value` as a float if it is a share that leaves something on both sides of a split.
+    """Return `value` as a float if it is a share that leaves data on both sides of a split.
 
     Raises:
         ArgumentError: It is not a number in [0.01, 0.99].

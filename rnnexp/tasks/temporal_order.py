@@ -27,7 +27,7 @@ class TemporalOrder(Task):
 
     T = `seq_len` symbols, one-hot over 6: two that signal and four of noise. The signal s_i stands at a step
     t_i uniform over a window of T/10 steps; all other steps hold noise. Windows start at .1 T and .5 T (6a),
-    or at .1 T, .33 T and .66 T (6b). `x` is (B, T, 6), `y` (B,) the class, to be told at the last step: a
+    or at .1 T, .33 T and .66 T (6b). `x` is (B, T, 6), `y` (B,) the class to predict at the last step: a
     binary number read in the order of time (XX, XY, YX, YY for two signals).
 
     This is the form of Pascanu, Mikolov and Bengio 2013 (https://arxiv.org/abs/1211.5063), without the start

@@ -5,26 +5,13 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 
 from rnnexp.runtime import checks
-from rnnexp.runtime.random import generator
 from rnnexp.tasks.ngrams import Bigram, Unigram, fit_bigram
-from rnnexp.tasks.task import (
-    VALIDATION_SEQUENCES,
-    Batch,
-    Predict,
-    Report,
-    Stream,
-    Task,
-    class_floor,
-    held_out_share,
-    misclassified,
-    one_hot,
-)
-from rnnexp.tasks.text import text_of
+from rnnexp.tasks.task import Predict, Report
+from rnnexp.tasks.text import TextTask
 
 UNKNOWN = "<unknown>"
 """Stands for every word outside the vocabulary."""
@@ -35,7 +22,7 @@ _SENTENCES, _SHOWN, _GUESSES = 5, 6, 3
 """Sentences of a report, the words shown of each, and the guesses for the next."""
 
 
-class Words(Task):
+class Words(TextTask):
     """Predict the next word of a text.
 
         x_t = one-hot(w_t),    y_t = w_(t+1),    t = 1 .. T
@@ -50,7 +37,7 @@ class Words(Task):
 
         floor_loss = -sum_k p_k ln p_k  nats per word,    floor_error = 1 - max_k p_k
 
-    `report` sets the network beside the unigram and the bigram of the training text, in perplexity,
+    `report` compares the network with the unigram and the bigram of the training text, in perplexity,
     exp(loss), and shows its guesses in five held-out sentences.
 
     An error is the share of wrong words of a sequence. There is no criterion: no text is ever solved.
@@ -68,10 +55,8 @@ class Words(Task):
         ArgumentError: An argument is outside its domain, or the text cannot be read or is too short.
     """
 
-    scores_every_step = True
-    loss = "cross_entropy"
+    symbols = "words"
     loss_unit = "nats per word"
-    criterion = None
     baseline = "bigram of the training text"
 
     def __init__(
@@ -81,45 +66,16 @@ class Words(Task):
         vocabulary: int = 1000,
         held_out: float = 0.1,
     ):
-        self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
         self.vocabulary = checks.integer("vocabulary", vocabulary, minimum=1)
-        self.path, self.held_out = path, held_out_share(held_out)
-        text = _WORD.findall(text_of(path).lower())
-        boundary = len(text) - round(len(text) * self.held_out)
-        self._check_length(min(boundary, len(text) - boundary))
-        known = Counter(text[:boundary]).most_common(self.vocabulary)
-        self.words = tuple(word for word, _ in known)
-        self.input_size = self.output_size = len(self.words) + 1
-        class_of = {word: place for place, word in enumerate(self.words)}
-        classes = np.array([class_of.get(word, len(self.words)) for word in text], np.int32)
-        self._train, self._held_out = classes[:boundary], classes[boundary:]
-        self._windows = min((len(self._held_out) - 1) // self.time_steps, VALIDATION_SEQUENCES)
-        scored = self._held_out[1 : 1 + self._windows * self.time_steps]
-        self.floor_loss, self.floor_error = class_floor(np.bincount(scored))
+        super().__init__(seq_len, path, held_out)
 
-    def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
-        """Return `x` (B, T, V) and `y` (B, T) of batch `index`."""
-        text = self._train if stream == "train" else self._held_out
-        return self._cut(
-            text, generator(seed, stream, index).integers(len(text) - self.time_steps, size=batch_size)
-        )
-
-    def validation(self, seed: int, batch_size: int) -> Iterator[Batch]:
-        """Yield the held-out text in consecutive windows, at most 10,000; the same under every `seed`."""
-        for first in range(0, self._windows, batch_size):
-            windows = np.arange(first, min(first + batch_size, self._windows))
-            yield self._cut(self._held_out, windows * self.time_steps)
-
-    def baseline_losses(self, batch: Batch) -> np.ndarray:
-        """Return the mean of the bigram's -ln p(w_{t+1} | w_t) over every sequence, (B,), nats."""
-        return self._bigram.losses(batch.x.argmax(axis=2), batch.y).mean(axis=1)
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the share of the T words that `prediction` (B, T, V) has wrong."""
-        return misclassified(prediction, y).mean(axis=1)
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of classes 0 to V - 2, the most frequent first."""
+        return tuple(self._known)
 
     def report(self, predict: Predict) -> Report:
-        """Set `predict` beside the unigram and the bigram, and show its next words in five sentences.
+        """Compare `predict` with the unigram and the bigram, and show its next words in five sentences.
 
         Its metrics are `val/perplexity`, `task/unigram_perplexity`, `task/bigram_perplexity`,
         `val/loss_below_unigram`, `val/loss_below_unigram_half_width`, `val/loss_below_bigram` and
@@ -158,7 +114,7 @@ class Words(Task):
         return sentences
 
     def _beginnings(self) -> np.ndarray:
-        """Places of the held-out text, five or fewer, `_SHOWN` words into a sentence where there are any."""
+        """Return at most five places of the held-out text, `_SHOWN` words into a sentence if possible."""
         last = len(self._held_out) - 1
         ends = [place for place, word in enumerate(self.words) if word in _ENDS]
         after = np.flatnonzero(np.isin(self._held_out, ends)) + 1 + _SHOWN
@@ -169,16 +125,12 @@ class Words(Task):
     def _word(self, place: int) -> str:
         return (*self.words, UNKNOWN)[place]
 
-    def _cut(self, text: np.ndarray, starts: np.ndarray) -> Batch:
-        classes = text[starts[:, None] + np.arange(self.time_steps + 1)]
-        return Batch(one_hot(classes[:, :-1], self.input_size), np.ascontiguousarray(classes[:, 1:]))
-
-    def _check_length(self, shorter: int) -> None:
-        if shorter < 2:
-            raise checks.ArgumentError("path", "a text with two words or more in both parts", self.path)
-        if self.time_steps >= shorter:
-            expected = f"at most {shorter - 1}, since the shorter part of the text has {shorter} words"
-            raise checks.ArgumentError("seq_len", expected, self.seq_len)
+    def _encode(self, text: str) -> tuple[tuple[str, ...], np.ndarray]:
+        words = _WORD.findall(text.lower())
+        counts = Counter(words[: self._boundary(len(words))])
+        known = tuple(word for word, _ in counts.most_common(self.vocabulary))
+        class_of = {word: place for place, word in enumerate(known)}
+        return known, np.array([class_of.get(word, len(known)) for word in words], np.int32)
 
 
 def _half_width(values: np.ndarray) -> float:

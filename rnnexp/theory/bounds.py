@@ -1,4 +1,4 @@
-"""What no kernel and no state can exceed: the growth of the gradient in one step."""
+"""Upper bounds on the growth of the gradient in one step, for every kernel and state."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The kernel's own law: second moments of the gradient, with the slopes' second moments beside them."""
+"""The second-moment closure: the growth of the gradient with this kernel and the measured slopes."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def closure_profile(kernel: np.ndarray, slopes: np.ndarray, last_adjoint: np.nda
         last_adjoint: dl_b/dh_T, (B, H).
 
     Returns:
-        The profile; -inf from where nothing is left, nan from where a number is not finite.
+        The profile; -inf from the lag at which the gradient is 0, nan from the lag of a non-finite number.
 
     Raises:
         ArgumentError: `slopes` is not (T, B, H) or is empty, or another array has not its shape.

@@ -1,4 +1,4 @@
-"""What a multiple of the identity does to the gradient: every unit is alone."""
+"""The gradient of a layer whose recurrent kernel is a multiple of the identity: its units are independent."""
 
 import numpy as np
 from scipy.special import logsumexp

@@ -1,4 +1,4 @@
-"""What mean-field theory speaks of: the rate over kernels that an initialiser might have drawn instead."""
+"""The rate over other kernels of the same initialiser, which mean-field theory predicts the mean of."""
 
 import numpy as np
 

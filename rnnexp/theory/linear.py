@@ -1,4 +1,4 @@
-"""What linear recurrences say: the sensitivity of a memory, and the growth that a wide layer hides."""
+"""Linear recurrences: the sensitivity of a memory to its decay, and the growth at finite width."""
 
 import math
 from typing import NamedTuple
@@ -88,7 +88,7 @@ def glorot_growth(time_steps: int, units: int) -> float:
         units: H.
 
     Raises:
-        ArgumentError: `steps` is below 0 or `units` below 1.
+        ArgumentError: `time_steps` is below 0 or `units` below 1.
 
     >>> round(glorot_growth(1, 8), 12), round(glorot_growth(2, 2), 12)
     (1.0, 1.25)

@@ -39,11 +39,10 @@ def mean_field(
         q_1 = sigma_in^2,   q_{t+1} = sigma_w^2 E phi(sqrt(q_t) z)^2 + sigma_in^2,   z ~ N(0, 1)
         chi = sigma_w^2 E phi'(sqrt(q_T) z)^2,   rate = 1/2 ln chi      nats per step of lag
 
-    The state starts at h_0 = 0, and a_T is what T = `steps` steps make of it: the fixed point of q where the
-    iteration has settled by then, which it does in tens of steps away from criticality. Where q has no fixed
-    point (relu with sigma_w^2 > 2) it leaves every scale of phi behind and chi is that of phi's asymptotes,
-    which for relu and linear is chi at any q: sigma_w^2 / 2 and sigma_w^2. With neither input nor phi(0), q
-    stays 0, as h_t does, even where that state is unstable.
+    The iteration starts at h_0 = 0 and takes T = `time_steps` steps. Away from criticality q reaches its
+    fixed point within tens of steps. If q has no fixed point (relu with sigma_w^2 > 2), it grows beyond every
+    scale of phi, and chi is that of phi's asymptotes; for relu and linear chi is the same at any q:
+    sigma_w^2 / 2 and sigma_w^2. Without input and with phi(0) = 0, q stays 0, even if that state is unstable.
 
     Assumptions: H is large; the recurrent weights are independent with mean 0 and variance sigma_w^2 / H,
     and are independent of the states and of the gradient that pass through them, at every step anew. So it
@@ -62,7 +61,7 @@ def mean_field(
         time_steps: T, the length of the sequence.
 
     Raises:
-        ArgumentError: A variance is negative, or `steps` is below 1. A variance of nan gives nan.
+        ArgumentError: A variance is negative, or `time_steps` is below 1. A variance of nan gives nan.
 
     >>> import numpy as np
     >>> mean_field(lambda a: np.maximum(a, 0), lambda a: (a > 0) * 1.0, 2.0, 0.1).chi

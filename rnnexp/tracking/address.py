@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.secrets import learn, masked
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 OPTION = "tracking.uri"
@@ -59,20 +60,10 @@ def is_server(uri: str) -> bool:
     return uri.partition("://")[0] in _SERVERS
 
 
-def without_login(uri: str) -> str:
-    """Return `uri` without the user and password that it may contain.
-
-    >>> without_login("http://ann:secret@host:5000")
-    'http://host:5000'
-    """
-    scheme, separator, rest = uri.partition("://")
-    host, slash, path = rest.partition("/")
-    return scheme + separator + host.rpartition("@")[2] + slash + path
-
-
 def _absolute(name: str, uri: object, root: Path) -> str:
     if not isinstance(uri, str):
         raise ArgumentError(name, _EXPECTED, uri)
+    learn(uri)
     scheme, separator, rest = uri.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and rest[1:] not in ("", ":memory:"):
         file, mark, query = rest[1:].partition("?")
@@ -81,7 +72,7 @@ def _absolute(name: str, uri: object, root: Path) -> str:
         return uri.rstrip("/")
     if scheme == "databricks" or (separator and scheme.partition("+")[0] in _DATABASES):
         return uri
-    raise ArgumentError(name, _EXPECTED, uri)
+    raise ArgumentError(name, _EXPECTED, masked(uri))
 
 
 def _has_host(uri: str) -> bool:

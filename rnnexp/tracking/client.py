@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from rnnexp.runtime import collector
+from rnnexp.runtime.extras import explained
+from rnnexp.runtime.secrets import learn
 
 
 def connect(uri: str) -> Any:
@@ -16,6 +18,7 @@ def connect(uri: str) -> Any:
     A client belongs to its address and to no process-wide "active run", so several jobs can share a process.
     The first call imports MLflow (1 to 2 s).
     """
+    learn(uri)
     with quietly():
         from mlflow import MlflowClient
 
@@ -35,9 +38,10 @@ def quietly() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with warnings.catch_warnings(action="ignore"):
-        with collector.kept_from("mlflow"):
+        with explained(), collector.kept_from("mlflow"):
             import mlflow
 
         if "MLFLOW_LOGGING_LEVEL" not in os.environ:
             logging.getLogger(mlflow.__name__).setLevel(logging.WARNING)
+            logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of every try
         yield

@@ -6,7 +6,7 @@ from typing import Any
 
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
-from rnnexp.tracking.address import without_login
+from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.find_runs import is_known, run_with_tags
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
 from rnnexp.tracking.store import ensure_store

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runtime import checks
+from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.secrets import clean, clean_all
 from rnnexp.tracking.buffer import Buffer, Record
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
 from rnnexp.tracking.tracker import STATUSES, Point, Status
@@ -56,6 +58,11 @@ class FileTracker:
     @property
     def open_command(self) -> str | None:
         """Return None: files open as they are."""
+        return None
+
+    @property
+    def page(self) -> None:
+        """Return None: files have no page."""
         return None
 
     @property
@@ -107,7 +114,7 @@ class FileTracker:
         """Write `content` to the file `name`."""
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content, encoding="utf-8")
+        target.write_text(clean(content), encoding="utf-8")
         self._list(target, name.rpartition("/")[0])
 
     def model(self, model: Any) -> None:
@@ -138,19 +145,18 @@ class FileTracker:
             file.write(lines.getvalue())
 
     def _read(self, name: str) -> dict[str, Any]:
-        path = self._folder / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return StateFile(self._folder / name).read()
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
         fresh = self._folder / f".{name}.new"
-        fresh.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        fresh.write_text(json.dumps(clean_all(values), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         fresh.replace(self._folder / name)
 
 
 def _recover(path: Path) -> dict[str, int]:
     """Make `path` end with a whole line, the header at least, and return the largest step of each key."""
     header = ",".join(Record._fields) + "\n"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     whole = text[: text.rfind("\n") + 1]
     if whole != text or whole == "":
         whole = whole or header

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import is_server, sqlite_path, without_login
+from rnnexp.runtime.secrets import without_login
+from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.tracker import STATUSES, Status
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rnnexp.runtime.secrets import clean
+
 PARAM_LIMIT = 6000
 """Longest value of a parameter, in characters (MLflow's MAX_PARAM_VAL_LENGTH)."""
 
@@ -28,14 +30,14 @@ def flatten(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def as_text(value: Any) -> str:
-    """Return `value` as YAML spells it; text stays as it is.
+    """Return `value` as YAML spells it; text stays as it is, but for passwords.
 
     >>> [as_text(value) for value in (True, None, 1e-5, "tanh", [1, "a"])]
     ['true', 'null', '1e-05', 'tanh', '[1, "a"]']
     """
     if value is None or isinstance(value, bool | list | tuple | Mapping):
-        return json.dumps(value, default=str)
-    return str(value)
+        return clean(json.dumps(value, default=str))
+    return clean(str(value))
 
 
 def cut(text: str, limit: int) -> str:

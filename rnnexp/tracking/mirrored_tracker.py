@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.secrets import clean
 from rnnexp.tracking.destination import Destination, sent
 from rnnexp.tracking.file_tracker import FileTracker
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
@@ -20,6 +21,7 @@ _EVERY = 5.0  # seconds between two uploads
 _POLL = 0.1  # seconds between two looks at whether somebody wants the run to stop
 _AGAIN = 1.0  # seconds between two tries at the end
 _HURRY = 2.0  # seconds without progress that a run that was told to stop waits for
+_AWAY = 5.0  # seconds that the end waits for MLflow where that is known to be away
 
 
 class MirroredTracker:
@@ -32,7 +34,8 @@ class MirroredTracker:
         destination: Where in MLflow.
         load_model: Returns the trained model of a file `model.keras`.
         told_to_stop: Whether somebody wants the run to stop, so that nothing is waited for.
-        patience: Seconds that the constructor waits for MLflow, and the end of the run again.
+        patience: Seconds that the constructor waits for MLflow, and the end of the run again; the end waits
+            five at most where MLflow is known to be away.
 
     Raises:
         ArgumentError: MLflow answers that it cannot take the run.
@@ -79,6 +82,11 @@ class MirroredTracker:
     def open_command(self) -> str | None:
         """Return the command that serves MLflow's pages of the store, or None for a server."""
         return None if self._remote is None else self._remote.open_command
+
+    @property
+    def page(self) -> str | None:
+        """Return the address of the verdicts in MLflow's pages, or None while MLflow has not answered."""
+        return None if self._remote is None else self._remote.page
 
     @property
     def dropped(self) -> int:
@@ -137,7 +145,9 @@ class MirroredTracker:
         began = time.monotonic()
         while not event.wait(_POLL):
             arrived = began if self._upload is None else max(began, self._upload.progress)
-            patience = _HURRY if self._told_to_stop() else self._patience
+            patience = min(self._patience, _AWAY) if self._away else self._patience
+            if self._told_to_stop():
+                patience = min(patience, _HURRY)
             if time.monotonic() - arrived > patience:
                 return
 
@@ -178,4 +188,4 @@ class MirroredTracker:
 
 def _first(text: str) -> str:
     """Return the first line of what MLflow or a database says at length."""
-    return text.strip().partition("\n")[0][:300]
+    return clean(text.strip().partition("\n")[0])[:300]

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rnnexp.runtime import checks
-from rnnexp.tracking.address import is_server, sqlite_path, without_login
+from rnnexp.runtime.secrets import clean, without_login
+from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.buffer import BATCH, Buffer, Record
 from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
+from rnnexp.tracking.links import LOCAL_PAGES, run_page, verdicts_page
 from rnnexp.tracking.model_artifact import log_model, remove_models
 from rnnexp.tracking.tracker import STATUSES, Point, Status
 
@@ -46,7 +48,9 @@ class MlflowTracker:
         self._uri = uri
         self._client = connect(uri)
         if run_id is None:
-            run = self._client.create_run(experiment_id, run_name=name, tags=_origin() | dict(tags or {}))
+            run = self._client.create_run(
+                experiment_id, run_name=clean(name), tags=_origin() | dict(tags or {})
+            )
         else:
             self._client.update_run(run_id, status="RUNNING")
             run = self._client.get_run(run_id)
@@ -66,8 +70,7 @@ class MlflowTracker:
     def where(self) -> str:
         """Return the page of the run on its server, or its store, name and id."""
         if is_server(self._uri):
-            page = f"#/experiments/{self._info.experiment_id}/runs/{self.run_id}"
-            return f"{without_login(self._uri)}/{page}"
+            return run_page(without_login(self._uri), self._info.experiment_id, self.run_id)
         store = sqlite_path(self._uri) or without_login(self._uri)
         return f"{store}, run {self._info.run_name} ({self.run_id})"
 
@@ -76,7 +79,13 @@ class MlflowTracker:
         """Return the command that serves MLflow's pages of this store, or None for a server."""
         if is_server(self._uri):
             return None
-        return f"mlflow ui --backend-store-uri {shlex.quote(self._uri)}"
+        return f"mlflow ui --backend-store-uri {shlex.quote(without_login(self._uri))}"
+
+    @property
+    def page(self) -> str:
+        """Return the address of the verdicts of the experiment, where the pages of this store are served."""
+        pages = without_login(self._uri) if is_server(self._uri) else LOCAL_PAGES
+        return verdicts_page(pages, self._info.experiment_id)
 
     @property
     def dropped(self) -> int:
@@ -133,7 +142,7 @@ class MlflowTracker:
 
     def text(self, name: str, content: str) -> None:
         """Upload `content` as the artifact `name`."""
-        self._client.log_text(self.run_id, content, name)
+        self._client.log_text(self.run_id, clean(content), name)
 
     def model(self, model: Any) -> None:
         """Log the Keras model (see `log_model`)."""

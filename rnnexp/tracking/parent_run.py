@@ -2,16 +2,22 @@
 
 import contextlib
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.secrets import clean
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.find_runs import is_known, run_with_tags
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
+from rnnexp.tracking.patience import within
+from rnnexp.tracking.store import ensure_store
 from rnnexp.tracking.tracker import Status
+from rnnexp.tracking.upload import put_below
 
 _REPORT = "report"
+_LONGEST = 300  # characters of what MLflow says
 _logger = logging.getLogger(__name__)
 
 
@@ -19,39 +25,53 @@ class ParentRun:
     """Opens the parent of the runs of a command; without MLflow it does nothing.
 
     The run is ended at once: others nest under it all the same, and whatever happens none stays RUNNING.
+    While MLflow is away there is none: the end of the command tries again, and tells the runs below it.
 
     Args:
         uri: The store, None without MLflow.
-        experiment: Id of the MLflow experiment, None without MLflow.
+        experiment: Name of the MLflow experiment.
         name: Of the run.
         description: What MLflow's page shows of it.
         known: Ids of which the first that the store still has is gone on with.
         tags: Of a new run; a run that has them is gone on with, as its id may have been lost with a process.
+        patience: Seconds that MLflow is waited for, at the start and at the end.
+        told_to_stop: Whether somebody wants the command to stop, so that nothing is waited for.
 
     Attributes:
         name: As above.
-        run_id: Its id; None without MLflow.
-        where: For a human, where it is; None without MLflow.
+        run_id: Its id; None without MLflow, and while that is away.
+        where: For a human, where it is; None as the id.
         open_command: The command that shows it, None where there is none.
+        page: The address that lists the verdicts of its runs; None as the id.
+        below: The folders of the runs below it.
+
+    Raises:
+        ArgumentError: MLflow answers that it cannot take the run.
     """
 
     def __init__(
         self,
         uri: str | None,
-        experiment: str | None,
+        experiment: str,
         name: str,
         description: str,
         known: Sequence[str | None] = (),
         tags: Mapping[str, str] | None = None,
+        patience: float = 20.0,
+        told_to_stop: Callable[[], bool] = lambda: False,
     ):
         self.name = name
         self.run_id: str | None = None
         self.where: str | None = None
         self.open_command: str | None = None
+        self.below: list[Path] = []
+        self.page: str | None = None
         self._uri, self._experiment = uri, experiment
+        self._known = [run_id for run_id in known if run_id is not None]
+        self._found_by, self._patience, self._told_to_stop = dict(tags or {}), patience, told_to_stop
         self._description, self._tags = description, dict[str, object]()
-        if uri is not None and experiment is not None:
-            self._open(uri, experiment, [run_id for run_id in known if run_id is not None], tags or {})
+        if uri is not None:
+            self._try(lambda: self._open(uri).end("FINISHED"), "the run of the command is made at its end")
 
     def describe(self, description: str, tags: Mapping[str, object]) -> None:
         """Take what the end of the run is to say of its children."""
@@ -59,16 +79,10 @@ class ParentRun:
 
     def end(self, status: Status, files: Sequence[Path] = ()) -> None:
         """Write down how the command ended; a store that is gone is no reason to fail now."""
-        if self._uri is None or self.run_id is None:
-            return
-        try:
-            tracker = MlflowTracker(self._uri, self._experiment or "", self.name, run_id=self.run_id)
-            tracker.tags(self._tags | {"mlflow.note.content": self._description})
-            for path in files:
-                tracker.artifact(path)
-            tracker.end(status)
-        except Exception as error:
-            _logger.warning("the parent run in MLflow could not be closed: %s", error)
+        uri = self._uri
+        if uri is not None:
+            with contextlib.suppress(ArgumentError):
+                self._try(lambda: self._write(uri, status, files), "the run of the command is not closed")
 
     @contextlib.contextmanager
     def ended(self, signals: Interruption) -> Iterator[None]:
@@ -84,14 +98,34 @@ class ParentRun:
             with signals.deferred():
                 self.end(status)
 
-    def _open(self, uri: str, experiment: str, known: Sequence[str], tags: Mapping[str, str]) -> None:
+    def _try(self, work: Callable[[], object], otherwise: str) -> None:
+        try:
+            within(self._patience, work, self._told_to_stop)
+        except ArgumentError:
+            raise
+        except Exception as error:
+            reason = clean(f"{type(error).__name__}: {error}").partition("\n")[0][:_LONGEST]
+            _logger.warning("MLflow is away, %s: %s", otherwise, reason)
+
+    def _open(self, uri: str) -> MlflowTracker:
+        experiment_id = ensure_store(uri, self._experiment)
+        known = self._known if self.run_id is None else [self.run_id]
         run_id = next((run_id for run_id in known if is_known(uri, run_id)), None)
-        if run_id is None and tags:
-            run_id = run_with_tags(uri, experiment, tags)
-        tracker = MlflowTracker(uri, experiment, self.name, run_id=run_id, tags=tags)
-        tracker.tags({"mlflow.note.content": self._description})
-        tracker.end("FINISHED")
+        if run_id is None and self._found_by:
+            run_id = run_with_tags(uri, experiment_id, self._found_by)
+        tracker = MlflowTracker(uri, experiment_id, self.name, run_id=run_id, tags=self._found_by)
+        tracker.tags(self._tags | {"mlflow.note.content": self._description})
         self.run_id, self.where, self.open_command = tracker.run_id, tracker.where, tracker.open_command
+        self.page = tracker.page
+        return tracker
+
+    def _write(self, uri: str, status: Status, files: Sequence[Path]) -> None:
+        tracker = self._open(uri)
+        for path in files:
+            tracker.artifact(path)
+        tracker.end(status)
+        for folder in self.below:
+            put_below(folder, tracker.run_id, uri)
 
 
 def keep_with_parent(parents: Collection[object], files: Sequence[Path], uri: str | None) -> str | None:

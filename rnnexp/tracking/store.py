@@ -11,6 +11,7 @@ from typing import Any
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import artifacts_beside, sqlite_path
 from rnnexp.tracking.client import connect, quietly
+from rnnexp.tracking.links import VIEW
 
 _LOCK_SECONDS = 120
 _UNSAFE = re.compile(r"[^\w. -]|^\.+")
@@ -82,14 +83,21 @@ def _artifacts(path: Path, folder: str) -> str:
     return str(artifacts_beside(path) / folder)
 
 
-KEY = "verdicts"
-"""Ends the address of the view: `#/experiments/<id>/runs?viewStateShareKey=verdicts`."""
+_WIDTHS = {
+    "attributes.`Run Name`": 170,
+    "runDateAndNestInfo": 140,
+    "tags.`verdict.gradient`": 112,
+    "tags.`verdict.learning`": 138,
+    "metrics.`grad/rate`": 78,
+    "metrics.`val/error`": 78,
+    "params.`activation`": 90,
+    "params.`seq_len`": 70,
+    "params.`clip`": 90,
+    "duration": 80,
+}
+"""The columns of the view in their order, and their widths in pixels: both verdicts fit on a small screen."""
 
-_COLUMNS = (
-    *("metrics.`grad/rate`", "metrics.`val/error`"),
-    *("params.`activation`", "params.`seq_len`", "params.`clip`"),
-    *("tags.`verdict.gradient`", "tags.`verdict.learning`"),
-)
+_COLUMNS = tuple(column for column in _WIDTHS if column.startswith(("tags.", "metrics.", "params.")))
 
 # Any order but that of creation lists the runs of a sweep themselves, not folded under their parent.
 _STATE = {
@@ -98,6 +106,8 @@ _STATE = {
     "orderByAsc": True,
     "startTime": "ALL",
     "selectedColumns": _COLUMNS,
+    "columnOrder": list(_WIDTHS),
+    "columnWidths": _WIDTHS,
 }
 
 
@@ -106,5 +116,5 @@ def view_tags() -> dict[str, str]:
     view = {"name": "Verdicts", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_STATE)}
     return {
         "mlflow.experimentKind": "custom_model_development",
-        f"mlflow.sharedViewState.{KEY}": json.dumps(view),
+        f"mlflow.sharedViewState.{VIEW}": json.dumps(view),
     }

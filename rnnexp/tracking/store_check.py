@@ -1,5 +1,6 @@
 """Whether a tracking store can be used, answered before MLflow or TensorFlow is imported. Creates nothing."""
 
+import base64
 import contextlib
 import http.client
 import importlib.metadata
@@ -11,14 +12,17 @@ import sqlite3
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import OPTION, artifacts_beside, is_server, sqlite_path, without_login
+from rnnexp.runtime.secrets import without_login
+from rnnexp.tracking.address import OPTION, artifacts_beside, is_server, sqlite_path
 
 _SERVER_SECONDS = 1.0
 _LOCK_SECONDS = 0.2
+_READ = 1000  # bytes of an answer
 _ASSIGNMENT = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(.+)$", re.MULTILINE)
 _QUOTED = re.compile(r"[\"']([^\"']+)[\"']")
 
@@ -36,7 +40,7 @@ def check_store(uri: str) -> None:
         _check_artifacts(uri, path)
         _check_database(uri, path)
     elif is_server(uri):
-        _check_server(without_login(uri))
+        _check_server(uri)
 
 
 def _check_folder(uri: str, path: Path) -> None:
@@ -112,28 +116,65 @@ def _migration_sources() -> Iterator[str]:
             yield file.read_text(encoding="utf-8")
 
 
-def _check_server(address: str) -> None:
+def _check_server(uri: str) -> None:
+    address, login = without_login(uri), _login(uri)
     try:
-        health = _status(f"{address}/health")
+        health, _ = _answer(f"{address}/health", login)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
             return  # somebody answers; which certificates are trusted is a setting of MLflow
         raise ArgumentError(OPTION, f"a running MLflow server ({reason})", address) from error
-    # A proxy that asks for a login (401) is MLflow's to answer.
     if health not in (200, 401):
         raise ArgumentError(OPTION, f"an MLflow server (this one answers {health} to /health)", address)
-    # The server checks host names everywhere but at /health.
+    # The server checks host names, logins and prefixes everywhere but at /health.
     with contextlib.suppress(OSError, http.client.HTTPException):
-        if _status(f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0") == 403:
-            expected = "an MLflow server that accepts this host name (start it with `--allowed-hosts`)"
-            raise ArgumentError(OPTION, expected, address)
+        _check_answer(
+            address, *_answer(f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0", login), login
+        )
 
 
-def _status(url: str) -> int:
+def _check_answer(address: str, status: int, body: bytes, login: Mapping[str, str]) -> None:
+    if status == 403 and (not login or b"host" in body.lower()):
+        expected = "an MLflow server that accepts this host name (start it with `--allowed-hosts`)"
+    elif status == 401 and not _has_other_login():
+        known = "another login" if login else "a login"
+        expected = f"{known}, which MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD give"
+    elif status == 404 and not body.lstrip().startswith(b"{"):
+        expected = (
+            "an MLflow server with its whole path, such as http://HOST/mlflow (its interface is not here)"
+        )
+    else:
+        return
+    raise ArgumentError(OPTION, expected, address)
+
+
+def _login(uri: str) -> dict[str, str]:
+    """Return the header of the login that MLflow would send, empty without one."""
+    parts = urlsplit(uri)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not user:
+        user, password = (os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
+    if user:
+        encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {encoded}"}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _has_other_login() -> bool:
+    """Whether MLflow may have a login from elsewhere: a plugin, or a file in the home folder."""
+    named = any(f"MLFLOW_TRACKING_{name}" in os.environ for name in ("AUTH", "AWS_SIGV4", "CLIENT_CERT_PATH"))
+    files = (Path("~/.netrc").expanduser(), Path("~/.mlflow/credentials").expanduser())
+    return named or any(file.is_file() for file in files)
+
+
+def _answer(url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """Return status and beginning of what a server answers."""
+    request = urllib.request.Request(url, headers=dict(headers))
     try:
-        with urllib.request.urlopen(url, timeout=_SERVER_SECONDS) as answer:
-            return answer.status
+        with urllib.request.urlopen(request, timeout=_SERVER_SECONDS) as answer:
+            return answer.status, answer.read(_READ)
     except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
+        with error:
+            return error.code, error.read(_READ)

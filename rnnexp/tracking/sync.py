@@ -1,4 +1,4 @@
-"""Send the records of runs to MLflow that could not be reached: `python -m rnnexp.tracking.sync FOLDER`."""
+"""Send the records of runs to MLflow that could not be reached: `rnnexp sync FOLDER`."""
 
 import argparse
 import sys
@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.places import COMMAND
 from rnnexp.tracking.address import resolve
 from rnnexp.tracking.destination import Destination
-from rnnexp.tracking.upload import Upload, is_sent
+from rnnexp.tracking.upload import UNSENT, Upload, is_sent
 
 _EXPLAIN = (
     "Send the records of runs to MLflow that could not be reached while they ran. What has arrived is not "
@@ -38,7 +40,7 @@ def sync(folder: Path, load_model: Callable[[Path], Any], uri: str | None = None
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send the runs of the command line; return 0, 2 where one is wrong, 3 where MLflow cannot be reached."""
-    parser = argparse.ArgumentParser(prog="python -m rnnexp.tracking.sync", description=_EXPLAIN)
+    parser = argparse.ArgumentParser(prog=f"{COMMAND} sync", description=_EXPLAIN)
     parser.add_argument("folders", nargs="+", type=Path, help="a run's folder, or one above such folders")
     parser.add_argument("--to", metavar="ADDRESS", help="the store, if it has a login or another address now")
     options = parser.parse_args(arguments)
@@ -66,7 +68,7 @@ def _sync(folder: Path, uri: str | None) -> int:
         raise
     except Exception as error:
         print(f"{folder}: MLflow cannot be reached: {str(error).partition(chr(10))[0]}", file=sys.stderr)
-        return 3
+        return UNSENT
     return 0
 
 
@@ -81,4 +83,5 @@ def load_model(path: Path) -> Any:
 
 
 if __name__ == "__main__":
+    output.protect()
     sys.exit(main())

@@ -41,6 +41,10 @@ class Tracker(Protocol):
         """Return the command that shows the records, or None where `where` can be opened as it is."""
 
     @property
+    def page(self) -> str | None:
+        """Return the address in MLflow's pages that lists the verdicts; None without MLflow."""
+
+    @property
     def dropped(self) -> int:
         """Return how many points were not kept because their value is not finite."""
 

@@ -7,12 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.tracking.buffer import Record
+from rnnexp.tracking.client import connect
 from rnnexp.tracking.destination import sent, update
 from rnnexp.tracking.file_tracker import ARTIFACTS, METRICS, MODEL, PARAMS, STATUS, TAGS
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
 from rnnexp.tracking.tracker import STATUSES
+
+UNSENT = 3
+"""The exit code of a command that did its work and whose records MLflow did not take."""
+
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow's pages show a run below another."""
 
 
 class Upload:
@@ -92,8 +100,28 @@ class Upload:
         path = self._folder / MODEL
         written = path.stat().st_mtime_ns if path.is_file() else None
         if written is not None and sent(self._folder).get("model") != written:
-            self._remote.model(self._load_model(path))
+            self._remote.model(self._whole_model(path))
             update(self._folder, model=written)
+
+    def _whole_model(self, path: Path) -> Any:
+        try:
+            return self._load_model(path)
+        except Exception as error:  # of Keras, zipfile, h5py
+            expected = f"a whole Keras model, such as the run left it ({type(error).__name__})"
+            raise ArgumentError(MODEL, expected, str(path)) from error
+
+
+def put_below(folder: Path, parent: str, uri: str) -> None:
+    """Show the run of a folder below its parent, which came later than the run did.
+
+    Where the run itself is not in MLflow yet, its records bring the parent with them.
+    """
+    if PARENT in StateFile(folder / TAGS).read():
+        return
+    run_id = sent(folder).get("run_id")
+    if run_id is not None:
+        connect(uri).set_tag(run_id, PARENT, parent)
+    StateFile(folder / TAGS).update(**{PARENT: parent})
 
 
 def awaits_upload(folder: Path) -> bool:

@@ -1,1 +1,4 @@
-"""Training: the model whose steps record, the callback around them, the trainer."""
+"""Training: `model` takes the training step (backward pass, clip, update, record), `trainer` runs the loop.
+
+`replica` is one network under training with its measurements, validations and checkpoints.
+"""

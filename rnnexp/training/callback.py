@@ -1,4 +1,4 @@
-"""What happens between training steps: read the record, look, validate, save, stop."""
+"""What happens between training steps: read the record, measure, validate, save a checkpoint, stop."""
 
 import dataclasses
 import time
@@ -13,15 +13,15 @@ from rnnexp.training.record import SKIPPED, History, Recorded
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    """Training steps between two of a kind.
+    """How many training steps lie between two events of a kind.
 
     Attributes:
-        record: Between steps that are kept, exactly; at least 1.
-        probe: Between looks at the network.
+        record: Between two steps whose profile goes into the record, exactly; at least 1.
+        probe: Between measurements of the network.
         validation: Between validations.
         checkpoint: Between checkpoints.
 
-    The last three are rounded up to the next return to Python, `steps_per_execution` steps; 0 is never.
+    The last three are rounded up to the next return to Python, `steps_per_execution` steps; 0 means never.
     """
 
     record: int
@@ -32,13 +32,13 @@ class Intervals:
 
 @dataclasses.dataclass(frozen=True)
 class Hooks:
-    """What is called between steps.
+    """Functions that are called between steps.
 
     Attributes:
-        on_block: With what consecutive steps recorded.
-        on_probe: With the number of updates taken, as the next two.
-        on_validation: Before `on_probe`.
-        on_checkpoint: After `on_probe`, so that a checkpoint knows of everything before it.
+        on_block: Called with the record of consecutive steps.
+        on_probe: Called with the number of updates taken, like the next two.
+        on_validation: Called before `on_probe`.
+        on_checkpoint: Called after `on_probe`, so that a checkpoint contains all results so far.
     """
 
     on_block: Callable[[Recorded], None]
@@ -55,7 +55,7 @@ class RecordingCallback(keras.callbacks.Callback):
         execution: Steps between returns to Python.
         intervals: When the hooks are due.
         hooks: What is called, until a divergence or until one of them calls `stop`.
-        history: What is known of the steps before, of a run that goes on.
+        history: The history of the steps before, for a run that resumes.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class RecordingCallback(keras.callbacks.Callback):
 
     @property
     def diverged_at(self) -> int | None:
-        """The first training step with a non-finite loss or gradient, or None; known once it was read.
+        """The first training step with a non-finite loss or gradient, as far as the record was read, or None.
 
-        A step whose gradient the clip skipped is none of them: the weights stay finite.
+        A step whose gradient the clip skipped does not count: the weights stay finite.
         """
         return self._diverged_at
 
@@ -100,7 +100,7 @@ class RecordingCallback(keras.callbacks.Callback):
 
     @property
     def history(self) -> History:
-        """What is known of all steps up to the last `read`."""
+        """The history of all steps up to the last `read`."""
         self._kept = [Recorded.joined(self._kept)]
         return History(self._kept[0], self._clipped, self._seconds, self._diverged_at)
 
@@ -110,7 +110,7 @@ class RecordingCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Stop the clock and do what is due."""
-        # The step counter comes from the device, so the clock includes the work that was still under way.
+        # Reading the counter waits for the device, so the time includes all of its work.
         taken = self._recorded.steps_taken
         self._seconds += time.perf_counter() - self._started
         due = self._due(taken)
@@ -124,7 +124,7 @@ class RecordingCallback(keras.callbacks.Callback):
         self._step_before = taken
 
     def read(self) -> None:
-        """Take what the device has recorded since the last time."""
+        """Read from the device what was recorded since the last call."""
         block = self._recorded.read(self._read_until)
         self._read_until += len(block.train_steps)
         if len(block.train_steps) == 0 or self._diverged_at is not None:

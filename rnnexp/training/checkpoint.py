@@ -1,8 +1,6 @@
 """The state of a training run in one file, replaced as a whole."""
 
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnexp.runtime import npz_file
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.training.model import RecordingModel
 from rnnexp.training.record import History, Recorded
@@ -18,19 +17,15 @@ _FIELDS = (
     *("steps_taken", "steps", "log_norms", "scalars", "clipped", "seconds", "diverged_at"),
     *("validations", "spectra"),
 )
-"""What a checkpoint holds beside the variables."""
+"""The arrays of a checkpoint beside the variables."""
 
 _PHASE = "before_"
-"""What the names of a phase before the task begin with; a run without one has none."""
+"""Prefix of the arrays of a phase before the task; without a phase there are none."""
 
 _NONE = -1
 """What stands for None where a step number is stored."""
 
-_DAMAGED = (
-    *(OSError, EOFError, MemoryError, RuntimeError, TypeError, ValueError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What NumPy and zipfile raise over a file that is cut short or overwritten, or is none of theirs."""
+_WHOLE = "a whole checkpoint (remove this one, and the run begins anew in its folder)"
 
 
 def save(
@@ -41,12 +36,12 @@ def save(
     spectra: np.ndarray,
     phase: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write weights, optimizer and clip state, step, history, and the tables of validations and spectra.
+    """Write weights, step, history, the tables of validations and spectra, and all state of the training.
 
-    Where a phase comes before the task, its state is written with them.
+    The state is that of optimizer, clip and constraint. A phase before the task adds its own.
 
-    The file is written beside `path` and then renamed, so that a kill leaves either the old or the new one.
-    What the device recorded after the last `RecordingCallback.read` is not part of it.
+    The file is written beside `path` and then renamed, so that after a kill there is either the old file or
+    the new one. Steps recorded after the last `RecordingCallback.read` are not part of it.
 
     Raises:
         OSError: The file could not be written; the old one is as it was.
@@ -63,7 +58,7 @@ def save(
         "diverged_at": np.array(_NONE if diverged_at is None else diverged_at),
         "validations": validations,
         "spectra": spectra,
-        # A slash would be a folder in the archive.
+        # A slash in a name would make a folder in the archive.
         **{_PHASE + name.replace("/", "-"): np.asarray(value) for name, value in phase.items()},
     }
     beside = path.with_suffix(".partial")
@@ -114,7 +109,7 @@ def load_phase(path: Path) -> dict[str, np.ndarray]:
 
 
 def steps_in(path: Path) -> int:
-    """Return the number of updates behind the state of `path`.
+    """Return the number of updates that the checkpoint at `path` was taken after.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -124,20 +119,17 @@ def steps_in(path: Path) -> int:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Read the whole file, which is when its checksums are compared."""
+    """Read the whole file, so that all of its checksums are verified."""
     try:
-        # NumPy leaves a file open that it opened itself and cannot read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except FileNotFoundError:
-        raise
-    except _DAMAGED as error:
-        raise ArgumentError("resume", "a whole checkpoint", str(path)) from error
+        arrays = npz_file.read(path)
+    except npz_file.DamagedFile as error:
+        raise ArgumentError("resume", _WHOLE, str(path)) from error
     if not arrays.keys() >= set(_FIELDS):
-        raise ArgumentError("resume", "a whole checkpoint", str(path))
+        raise ArgumentError("resume", _WHOLE, str(path))
     return arrays
 
 
 def _variables(model: RecordingModel) -> list:
-    """Return the variables of network, optimizer and clip."""
-    return [*model.network.variables, *model.optimizer.variables, *model.clip_state]
+    """Return the variables of network, optimizer, clip and constraint."""
+    state = [*model.clip_state, *model.bound.state]
+    return [*model.network.variables, *model.optimizer.variables, *state]

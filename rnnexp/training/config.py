@@ -1,4 +1,4 @@
-"""What a run is to do, as typed values and ready objects: the configuration's last form."""
+"""The plan of a training run: the configuration as typed values and constructed objects."""
 
 import dataclasses
 from typing import Any, Literal
@@ -6,8 +6,10 @@ from typing import Any, Literal
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.clipping import Clip
+from rnnexp.optim.constraints import Constraint
 from rnnexp.optim.optimizers import Optimizer
 from rnnexp.optim.regularizers import Regularizer
+from rnnexp.optim.schedules import Schedule
 from rnnexp.probes.probe import Probe
 from rnnexp.tasks import Lengths, Task
 from rnnexp.training.phases import PhaseSpec
@@ -19,7 +21,7 @@ class Plan:
 
     Attributes:
         task: What is learned.
-        cell: The kind of cell and what it takes beside `units`, `activation` and `initializer`.
+        cell: The kind of cell, with its arguments beside `units`, `activation` and `initializer`.
         initializer: Of W_hh; of a gated cell, of every block.
         clip: Of the gradients.
         optimizer: The update rule.
@@ -32,19 +34,21 @@ class Plan:
         device: `"auto"`, `"cpu"` or `"gpu"`.
         jit: Whether training steps are compiled by XLA.
         shards: Equal parts of a batch that are differentiated side by side.
-        segment: Steps of sequence that the scan keeps at a time; None: all.
+        segment: Time steps whose states the scan holds in memory at a time; None: all.
         steps_per_execution: Training steps between returns to Python.
-        record_every: Training steps between kept gradient profiles.
+        record_every: Training steps between recorded gradient profiles.
         probe_every: Training steps between measurements.
         probe_batch_size: Samples that a measurement looks at.
         bootstrap: Resamples behind the intervals.
         validation_every: Training steps between validations.
-        validation_sequences: Sequences of a validation, at the end all.
+        validation_sequences: Sequences of a validation during training; the last validation uses all.
         checkpoint_every: Training steps between checkpoints; 0: none.
         decades: D of the gradient verdict.
-        probes: Of the user's own, beside those of `rnnexp.probes.catalogue`.
-        regularizer: The term of the trained loss beside that of the task.
-        phase: What trains the network before the task does.
+        probes: The user's own probes, measured beside those of `rnnexp.probes.catalogue`.
+        regularizer: The term that is added to the loss of the task.
+        constraint: The set in which the weights stay.
+        schedule: The course of the learning rate.
+        phase: The phase of training before that of the task.
         stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
             validation that finds the task solved, after `train_steps` at the latest.
         truncate: K of truncated back-propagation; None: the gradient goes back to the first step.
@@ -78,6 +82,8 @@ class Plan:
     decades: float
     probes: tuple[Probe[Any], ...]
     regularizer: Regularizer
+    constraint: Constraint
+    schedule: Schedule
     phase: PhaseSpec
     stop: Literal["steps", "solved"] = "steps"
     truncate: int | None = None

@@ -1,4 +1,4 @@
-"""The batches of a training run, handed over in blocks: a return to Python costs as much as a short step."""
+"""The batches of a training run, in blocks of several steps: a return to Python costs like a short step."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Block(NamedTuple):
     Attributes:
         x: (K, B, T, F).
         y: (K, B, ...).
-        filled: How many of the K are batches; what follows is padding and is not read.
+        filled: How many of the K are batches; the rest is padding, which is not read.
     """
 
     x: np.ndarray
@@ -43,7 +43,7 @@ class PaddedBlock(NamedTuple):
 def stacked(batches: Sequence[Batch | Padded], length: int, dtype: str) -> Block | PaddedBlock:
     """Return the batches, at least one, as a block of K = `length`, with x in `dtype` and y as it is.
 
-    All blocks of a run have one shape, so that what XLA compiles for the first serves for the last.
+    All blocks of a run have one shape, so that XLA compiles the training step once.
     """
     first = batches[0]
     x = np.zeros((length, *first.x.shape), dtype)
@@ -71,7 +71,7 @@ def training_data(
         seed: Of the stream.
         batch_size: B.
         start: The first batch.
-        stop: The first batch that is not wanted any more, beyond `start`.
+        stop: The end of the range, exclusive, above `start`.
         dtype: Of x.
         execution: K, the training steps between returns to Python.
     """
@@ -80,7 +80,7 @@ def training_data(
         indices = range(first, min(first + execution, stop))
         return stacked([task.batch(seed, "train", index, batch_size) for index in indices], execution, dtype)
 
-    if stop - start <= execution:  # the last step of a run, for which nothing is worth tracing
+    if stop - start <= execution:  # one block, for which tracing would cost more than it saves
         return untuned(tf.data.Dataset.from_tensors(block(start)))
     example = stacked([task.batch(seed, "train", start, batch_size)], execution, dtype)
     shapes = [np.shape(part) for part in example]
@@ -92,16 +92,16 @@ def training_data(
         )
         return tuple(tf.ensure_shape(*pair) for pair in zip(parts, shapes, strict=True))
 
-    # Not `from_generator`, which sets glibc's M_MMAP_THRESHOLD to 128 KiB for the whole process: from then on
-    # every buffer of a training step is fetched from the system and given back, a quarter of a step's time.
+    # Not `from_generator`, which sets glibc's M_MMAP_THRESHOLD to 128 KiB for the whole process: every buffer
+    # of a training step would then be mapped and unmapped by the system, a quarter of a step's time.
     blocks = tf.data.Dataset.range(start, stop, execution).map(made)
     return untuned(blocks.prefetch(1))
 
 
 def untuned(data: tf.data.Dataset) -> tf.data.Dataset:
-    """Return `data` without TensorFlow's tuner, for what has nothing to tune.
+    """Return `data` without TensorFlow's autotuner, which has nothing to tune here.
 
-    It sleeps 10 ms, 20 ms, 40 ms and so on up to a minute, and whoever lets go of the data waits for it.
+    The tuner sleeps 10 ms, 20 ms, 40 ms and so on up to a minute, and deleting the data set waits for it.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

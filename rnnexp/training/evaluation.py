@@ -1,4 +1,4 @@
-"""What a network scores on fresh sequences."""
+"""Validation: loss and error of a network on sequences that training has not seen."""
 
 import itertools
 from collections.abc import Iterable
@@ -43,11 +43,11 @@ class Evaluator:
         self._score = tf.function(self._forward, autograph=False, jit_compile=jit)
 
     def evaluate(self, sequences: int | None = None) -> Validation:
-        """Score the network with the weights that it has now.
+        """Score the network with its present weights.
 
         Args:
-            sequences: How many sequences to score at least, in whole batches; None: all of them, which
-                is 10,000 or the held-out part of a finite data set, and `enough` for the verdict solved.
+            sequences: Least number of sequences to score, in whole batches. None: all, 10,000 fresh
+                ones or the held-out part of a finite data set; only then is `enough` true.
         """
         losses: list[np.ndarray] = []
         baseline: list[np.ndarray] = []

@@ -1,4 +1,4 @@
-"""Lyapunov exponents that can be differentiated by the weights."""
+"""Lyapunov exponents that are differentiable with respect to the weights."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from rnnexp.nn.network import RECURRENT
 from rnnexp.runtime.random import generator
 
 _WARM_UP = 0.1
-"""Share of the steps in which the directions turn, before the average."""
+"""Share of the steps that the average leaves out: the directions turn into the fastest growing ones."""
 
 
 class Exponents:
@@ -24,7 +24,7 @@ class Exponents:
         network: Of `rnnexp.nn.network.build_network`, with an Elman cell.
         exponents: k.
         target: Nats per step.
-        time_steps: The steps that are looked at, the first ones; None: all.
+        time_steps: How many steps to use, from the first on; None: all.
 
     Sources: Engelken 2023, https://arxiv.org/abs/2312.17306; Benettin et al. 1980,
     https://doi.org/10.1007/BF02128236.

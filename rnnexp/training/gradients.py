@@ -1,9 +1,9 @@
-"""A batch in parts: what each part's backward pass gives, and what they give together.
+"""The gradient of a batch from the backward passes of its S parts (clipping is in `rnnexp.training.model`).
 
     L = 1/S sum_s L_s,   dL/dw = 1/S sum_s dL_s/dw,   ||dL/dh_t||^2 = 1/S^2 sum_s ||dL_s/dh_t||^2
 
-for S parts of equal size, L_s the mean loss over part s. A sample's states meet no other sample's before the
-sum over the batch in dL/dw, so the parts can be differentiated at the same time.
+for parts of equal size, L_s the mean loss over part s. Samples do not interact before the sum over the batch
+in dL/dw, so the parts can be differentiated at the same time.
 """
 
 import math
@@ -14,11 +14,11 @@ import tensorflow as tf
 
 
 class Differentiated(NamedTuple):
-    """What one backward pass gives.
+    """The results of one backward pass.
 
     Attributes:
         loss: The task's own loss, the mean over samples.
-        trained_loss: L, that loss and all that the layers add to it; what is differentiated.
+        trained_loss: L, the loss that is differentiated: the task's own and the terms that layers add.
         gradients: dL/dw of every weight.
         log_norms: ln ||dL/dh_t||, one (T,) for each recurrent layer that is recorded.
     """
@@ -30,7 +30,7 @@ class Differentiated(NamedTuple):
 
 
 def averaged(parts: Sequence[Differentiated]) -> Differentiated:
-    """Return what the whole batch gives, from parts of equal size."""
+    """Return the results for the whole batch from those of its parts, which have equal size."""
     losses, trained_losses, gradients, log_norms = zip(*parts, strict=True)
     return Differentiated(
         _mean(losses),
@@ -45,6 +45,6 @@ def _mean(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _joint(log_norms: Sequence[tf.Tensor]) -> tf.Tensor:
-    """ln of the root of the sum of squares, over S: no square over- or underflows."""
-    together = tf.reduce_logsumexp(2 * tf.stack(log_norms), axis=0) / 2
-    return together - math.log(len(log_norms))
+    """Return ln(sqrt(sum_s n_s^2) / S) from ln n_s, without over- or underflow of a square."""
+    log_root = tf.reduce_logsumexp(2 * tf.stack(log_norms), axis=0) / 2
+    return log_root - math.log(len(log_norms))

@@ -1,4 +1,4 @@
-"""The keras.Model whose training step records."""
+"""The training step: forward and backward pass, regularise, clip, update the weights, record."""
 
 import contextlib
 import math
@@ -13,6 +13,7 @@ from rnnexp.nn.losses import sequence_losses
 from rnnexp.nn.padding import is_step, padded
 from rnnexp.nn.taps import Record, recording
 from rnnexp.optim.clipping import Clip, Clipped
+from rnnexp.optim.constraints import Constraint, NoConstraint
 from rnnexp.optim.regularizers import Adjoints, NoRegularizer, Regularizer
 from rnnexp.runtime import checks
 from rnnexp.training.data import Block, PaddedBlock
@@ -21,34 +22,33 @@ from rnnexp.training.record import SCALARS, SKIPPED, Recorded
 
 
 class RecordingModel(keras.Model):
-    """A network under training that keeps the gradient of every step.
+    """A keras.Model whose training step also records the gradient at every time step.
 
         L = mean_b l_b + sum of network.losses + R,   rms_b ||dl_b/dh_t|| = sqrt(B) ||dL/dh_t||
 
-    `network.losses` are what layers add of their own, regularizers of weights and of activities and what a
-    layer gives to `add_loss`, as in `keras.Model.fit`; R is the term of the regularizer. They are part of
-    what is differentiated and of the loss that `fit` reports; the record keeps mean_b l_b, the task's own
-    loss, which a floor is compared with. What a regularizer makes of the adjoints is added to dL/dw, and the
-    clip sees the sum.
+    `network.losses` are the terms that layers add, as in `keras.Model.fit`: regularizers of weights and of
+    activities, and `add_loss`. R is the term of the regularizer. L is differentiated, and `fit` reports it.
+    The record holds mean_b l_b, the task's own loss, which is compared with the floor. The gradient terms
+    that a regularizer computes from the adjoints are added to dL/dw before the clip.
 
-    One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` is fed with blocks of
-    batches (`rnnexp.training.data`): what Keras takes for one step is a block, a loop over training steps on
-    the device. The record of a step is one row of a buffer there, so a step costs no transfer. Of a cell with
-    several states, h is the one that the layer hands on; the c of an LSTM is measured by
-    `rnnexp.diagnosis.measurement` at every look.
+    One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` receives blocks of
+    batches (`rnnexp.training.data`): a step of Keras is a block, a loop over training steps on the device.
+    Each training step writes one row of a buffer there, so recording needs no transfer. For a cell with
+    several states only h, the layer's output, is recorded; the others, such as the c of an LSTM, are measured
+    by `rnnexp.diagnosis.measurement`.
 
     Args:
-        network: The Keras model to train. It holds one `rnnexp.RNN`, of any cell; any recurrent layers where
-            nothing is recorded.
-        loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
-        clip: From `rnnexp.clipping`; its state is this model's. The optimizer should clip nothing.
-        time_steps: T, the time steps that the recurrent layer takes.
-        rows: Training steps that the buffer holds; it has to be read before more were taken.
+        network: The Keras model to train. To be recorded it must hold exactly one `rnnexp.RNN`, of any cell.
+        loss_kind: One of `rnnexp.nn.losses.KINDS`.
+        clip: From `rnnexp.clipping`; this model holds its state. The optimizer should not clip.
+        time_steps: T, the length of the sequences.
+        rows: Training steps that the buffer holds; read it before it wraps around.
         record: Whether to record the norms. If not, `log_norms` are (N, 0).
-        shards: Equal parts of the batch that are differentiated side by side, one on each core. The result
-            is that of one part to rounding, and depends on nothing else: not on the number of cores. A term
-            that a layer adds has to be a mean over samples then, as Keras' activity regularizers are.
+        shards: Equal parts of the batch that are differentiated in parallel, one on each core. The result
+            equals that of one part to rounding and does not depend on the number of cores. Terms that layers
+            add must then be means over samples, as Keras' activity regularizers are.
         regularizer: From `rnnexp.optim.regularizers`; None: no term.
+        constraint: From `rnnexp.optim.constraints`; None: the weights are free.
 
     Raises:
         ArgumentError: `shards` is not an integer of at least 1.
@@ -56,7 +56,8 @@ class RecordingModel(keras.Model):
     Attributes:
         rows: As above.
         time_steps: T, or 0 where no norms are recorded.
-        clip_state: Variables that hold the state of the clip, which a checkpoint keeps.
+        bound: The weights under the constraint.
+        clip_state: Variables that hold the state of the clip; a checkpoint contains them.
     """
 
     def __init__(
@@ -70,14 +71,18 @@ class RecordingModel(keras.Model):
         record: bool = True,
         shards: int = 1,
         regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
     ):
-        # Without the dtype, Keras would round float64 inputs of `call` to float32.
+        # Without this dtype Keras rounds float64 inputs of `call` to float32.
         super().__init__(name="recording", dtype=network.inputs[0].dtype)
         self.network = network
         self._loss_kind = loss_kind
         self._clip = clip
         first = clip.init(network.trainable_variables)
         self.clip_state = [tf.Variable(value, trainable=False) for value in first]
+        constraint = NoConstraint() if constraint is None else constraint
+        self.bound = constraint.bind(network.trainable_variables, time_steps)
+        self.bound.restart()
         self._record = record
         self._regularizer = NoRegularizer() if regularizer is None else regularizer
         self._shards = checks.integer("shards", shards, minimum=1)
@@ -95,22 +100,22 @@ class RecordingModel(keras.Model):
     def compile(self, *args, jit_compile: bool = False, **kwargs):
         """Prepare for `fit` as `keras.Model.compile` does; `jit_compile` compiles with XLA.
 
-        One shard is compiled together with the update. Several are compiled each on its own: XLA runs the
-        loop over time on one core, and TensorFlow starts what is compiled apart on all of them.
+        One shard is compiled together with the update. Several shards are compiled separately: XLA runs a
+        loop over time on one core, and TensorFlow runs separately compiled functions on several.
         """
         if self._shards > 1:
             self._differentiate = tf.function(self._backward_pass, autograph=False, jit_compile=jit_compile)
             self._take = tf.function(self._update, autograph=False, jit_compile=jit_compile)
             jit_compile = False
         super().compile(*args, jit_compile=jit_compile, **kwargs)
-        # A function that makes variables is traced twice.
-        self.optimizer.build(self.network.trainable_variables)
+        # The optimizer makes its variables now: a function that makes variables is traced twice.
+        self.optimizer.build(self.bound.trained)
 
     def make_train_function(self, force: bool = False):
-        """Make what `fit` calls with its iterator: `train_step`, compiled as it is.
+        """Return the function that `fit` calls with its iterator: it compiles `train_step` alone.
 
-        Keras would compile a function around it that fetches the data. TensorFlow optimises that one's graph,
-        all of the training step with it, before XLA begins with the step as it was: 0.15 s of a first step.
+        Keras would compile a function around it that also fetches the data. TensorFlow would then optimise
+        the graph of the whole training step before XLA compiles it: 0.15 s of a first step.
         """
         if self.steps_per_execution > 1:
             return super().make_train_function(force)
@@ -118,18 +123,18 @@ class RecordingModel(keras.Model):
             step = self.train_step
             if not self.run_eagerly:
                 step = tf.function(step, autograph=False, jit_compile=self.jit_compile)
-            # As a tuple: a `Block` and the same three tensors from a pipeline would be traced apart.
+            # As a tuple: a `Block` and a tuple of the same tensors would be traced separately.
             self.train_function: Any = lambda iterator: step(tuple(next(iterator)))
         return self.train_function
 
-    # Nothing here or below branches on a tensor in Python: AutoGraph would take half a second to see that.
+    # No Python code below branches on a tensor; AutoGraph would take half a second to find that out.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Block | PaddedBlock) -> dict[str, tf.Tensor]:
         """Take one step for every batch of a block, in their order.
 
         Args:
-            data: The block, or its x (K, B, T, F), y, filled and, of a `PaddedBlock`, firsts; the graph knows
-                K and B.
+            data: The block, or its x (K, B, T, F), y, filled and, of a `PaddedBlock`, firsts; K and B are
+                static.
 
         Returns:
             The loss of the last batch.
@@ -152,20 +157,20 @@ class RecordingModel(keras.Model):
         return {"loss": loss}
 
     def step(self, x: tf.Tensor, y: tf.Tensor, first: tf.Tensor | None = None) -> tf.Tensor:
-        """Take one training step: one forward pass, one backward pass, clip, update, record.
+        """Take one training step: forward pass, backward pass, clip, update, constrain, record.
 
         Args:
-            x: (B, T, F), with a B that the graph knows.
-            y: What the network is to answer.
+            x: (B, T, F), with a static B.
+            y: The targets.
             first: The first step, from 0, of the sequences, as of `rnnexp.nn.padding.padded`. Steps before it
                 are recorded as nan.
 
         Returns:
-            L, with what layers and regularizer add to it.
+            L, with the terms of layers and regularizer.
 
         Raises:
-            ValueError: The norms are wanted, and not exactly one recurrent layer hands them out; or B is not
-                a multiple of the shards.
+            ValueError: The norms are to be recorded, but not exactly one recurrent layer reports them; or B
+                is not a multiple of the shards.
         """
         parts = zip(tf.split(x, self._shards), tf.split(y, self._shards), strict=True)
         return self._take([self._differentiate(*part, first) for part in parts], x.shape[0], first)
@@ -175,7 +180,7 @@ class RecordingModel(keras.Model):
         with tf.GradientTape() as tape, self._recording(tape) as record, padded(first):
             prediction = self.network(x, training=True)
             loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, prediction, first))
-            # The network's own terms are known once it was called.
+            # Layers add their terms when the network is called.
             terms = [tf.reduce_sum(tf.cast(term, loss.dtype)) for term in self.network.losses]
             by_path = {weight.path: weight for weight in weights}
             penalty = self._regularizer.loss(by_path, x, y)
@@ -195,14 +200,28 @@ class RecordingModel(keras.Model):
         clipped, state = self._clip.update(whole.gradients, weights, tuple(self.clip_state))
         for variable, value in zip(self.clip_state, state, strict=True):
             variable.assign(value)
-        self.optimizer.apply(clipped.gradients, weights)
+        self._apply(clipped)
         log_norms = [_of_steps(norms, first) for norms in whole.log_norms]
         self._write(whole.loss, clipped, log_norms, batch_size)
         return whole.trained_loss
 
+    def _apply(self, clipped: Clipped) -> None:
+        """Update the weights, unless the clip asks for none."""
+
+        def update() -> tf.Tensor:
+            # Keras takes gradients of one graph alone, and a constraint makes its own in that of the branch.
+            gradients = [tf.identity(gradient) for gradient in clipped.gradients]
+            self.bound.update(gradients, self.optimizer)
+            return tf.constant(True)
+
+        if clipped.skipped is None:
+            update()
+        else:
+            tf.cond(clipped.skipped, lambda: tf.constant(False), update)
+
     @contextlib.contextmanager
     def _recording(self, tape: tf.GradientTape) -> Iterator[Record | None]:
-        """Yield the record of the taps that recurrent layers open inside; None where nobody reads one."""
+        """Yield the record in which recurrent layers open taps; None if nothing is recorded."""
         vectors = self._regularizer.wants_adjoints
         if not self._record and not vectors:
             yield None
@@ -227,7 +246,7 @@ class RecordingModel(keras.Model):
         return record.vectors
 
     def _terms(self, weights: Mapping[str, Any], vectors: list[tf.Tensor]) -> Mapping[str, tf.Tensor]:
-        """Return what the regularizer adds to the gradients, by the paths of weights."""
+        """Return the gradient terms of the regularizer by the paths of weights."""
         if not vectors:
             return {}
         states, pre_activations = tf.unstack(vectors[0], axis=1)
@@ -253,7 +272,7 @@ class RecordingModel(keras.Model):
         self._taken.assign(value)
 
     def read(self, first: int) -> Recorded:
-        """Return what steps `first` .. `steps_taken` - 1 left in the buffer.
+        """Return the record of the steps `first` .. `steps_taken` - 1.
 
         Raises:
             ValueError: The buffer no longer holds `first`.
@@ -273,8 +292,9 @@ def _of_steps(log_norms: tf.Tensor, first: tf.Tensor | None) -> tf.Tensor:
 
 
 def _flag(clipped: Clipped) -> tf.Tensor:
-    """Return what the record keeps of a clip: 0 unchanged, 1 clipped, `SKIPPED`."""
+    """Return the record's entry for a clip: 0 unchanged, 1 clipped, or `SKIPPED`."""
     changed = tf.cast(clipped.clipped, tf.float64)
-    if clipped.skipped is None:
-        return changed
-    return tf.where(clipped.skipped, tf.constant(SKIPPED, tf.float64), changed)
+    for flag in (clipped.skipped, clipped.replaced):
+        if flag is not None:
+            changed = tf.where(flag, tf.constant(SKIPPED, tf.float64), changed)
+    return changed

@@ -1,7 +1,7 @@
-"""Phases: what trains a network before the task does, each with an objective of its own.
+"""Phases of training before that of the task, each with its own objective.
 
-The training of the task is the last phase of every run, and of the usual run the only one. Importing this
-module does not import TensorFlow.
+The training on the task is the last phase of every run, and usually the only one. Importing this module does
+not import TensorFlow.
 """
 
 import abc
@@ -37,9 +37,9 @@ class Phase(NamedTuple):
     """A phase of training.
 
     Attributes:
-        objective: What is minimised, of a network that is built.
+        objective: What is minimised; it refers to a built network.
         optimizer: The update rule; its state is the phase's own.
-        stop: Updates after which it ends.
+        stop: Number of updates.
     """
 
     objective: Objective
@@ -51,7 +51,7 @@ class PhaseSpec(abc.ABC):
     """The arguments of a phase before the task, checked without TensorFlow."""
 
     def check(self, task: Task, cell: CellSpec, units: int) -> None:
-        """Check that it fits the run.
+        """Check that the phase fits the run.
 
         Raises:
             ArgumentError: It does not.
@@ -60,12 +60,12 @@ class PhaseSpec(abc.ABC):
 
     @abc.abstractmethod
     def build(self, network: "keras.Model") -> Phase | None:
-        """Return the phase of a network of `rnnexp.nn.network.build_network`; None: there is none."""
+        """Return the phase for a network of `rnnexp.nn.network.build_network`, or None for no phase."""
 
 
 @dataclasses.dataclass(frozen=True)
 class NoPhase(PhaseSpec):
-    """The task is trained from the first update on."""
+    """No phase: training on the task starts with the first update."""
 
     def build(self, network: "keras.Model") -> Phase | None:
         """Return None."""
@@ -77,12 +77,12 @@ class Flossing(PhaseSpec):
     """Gradient flossing: L = 1/k sum_i (lambda_i - target)^2 of the k largest Lyapunov exponents.
 
     The exponents are those along the trajectories that the task's inputs drive; `rnnexp.training.flossing`
-    differentiates them. Kernel, recurrent kernel and bias are trained by Adam, the readout is left alone.
+    differentiates them. Adam trains kernel, recurrent kernel and bias; the readout stays as it is.
 
     Args:
         exponents: k, at most H.
         target: Nats per step.
-        time_steps: Of a sequence that are looked at, the first ones, 2 to T; None: all T.
+        time_steps: How many steps of a sequence to use, from the first on, 2 to T; None: all T.
         steps: Updates.
         learning_rate: Of Adam.
 
@@ -107,7 +107,7 @@ class Flossing(PhaseSpec):
         checks.positive("learning_rate", self.learning_rate)
 
     def check(self, task: Task, cell: CellSpec, units: int) -> None:
-        """Check k against H and the steps against T; the cell has to run on the scan, as an Elman cell."""
+        """Check k against H and the time steps against T; the cell must be an Elman cell on the scan."""
         if not cell.scanned:
             raise ArgumentError("cell", "elman, whose exponents phase=flossing differentiates", cell)
         if self.exponents > units:
@@ -130,12 +130,12 @@ CATALOGUE: dict[str, type[PhaseSpec]] = {"none": NoPhase, "flossing": Flossing}
 
 
 class PhaseRun:
-    """A phase that is under way: one update a step, its state for a checkpoint, its metrics.
+    """A phase that is running: takes its updates one by one, and saves and restores its state.
 
     Args:
-        phase: What to do.
-        network: What is trained.
-        task: Gives the inputs, those of the training stream.
+        phase: The phase.
+        network: The network that it trains.
+        task: The task whose training stream gives the inputs.
         seed: Of that stream.
         batch_size: B.
 
@@ -177,12 +177,12 @@ class PhaseRun:
         return dict(self._metrics)
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` takes, arrays by name; the weights are not among them."""
+        """Return the arrays that `restore` needs, by name; the weights are not among them."""
         variables = {f"variable_{i}": value.numpy() for i, value in enumerate(self._optimizer.variables)}
         return {"steps_taken": self.steps_taken, **variables, **self._metrics}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned; the weights are restored by others."""
+        """Continue from what `state` returned; the caller restores the weights."""
         self.steps_taken = int(state["steps_taken"])
         for i, variable in enumerate(self._optimizer.variables):
             variable.assign(state[f"variable_{i}"])

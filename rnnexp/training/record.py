@@ -1,4 +1,4 @@
-"""What training steps leave behind, and the record of a whole run."""
+"""The record of training steps, and of a whole run."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 import numpy as np
 
 SCALARS = ("loss", "global_norm", "clipped_norm", "clipped")
-"""What is kept of every step beside the norms."""
+"""The scalars that are recorded of every training step, beside the norms over time."""
 
 SKIPPED = 2.0
-"""What stands under `clipped` where the clip replaced a gradient that is not finite by zeros; else 0 or 1."""
+"""What stands under `clipped` where the clip kept a lost gradient from the weights; else 0 or 1."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recorded:
-    """What training steps left behind, in their order.
+    """The record of N training steps, in their order.
 
     Attributes:
-        train_steps: Training-step numbers, int64 (N,). Step n is the update that has n updates before it.
+        train_steps: Training-step numbers, int64 (N,), counted from 0.
         log_norms: ln rms_b ||dl_b/dh_t||, nats, float32 (N, T), first h_1; l_b is the loss of sample b.
         scalars: float64 (N, 4), in the order of `SCALARS`.
     """
@@ -59,14 +59,14 @@ class Recorded:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class History:
-    """What the steps of a run left behind.
+    """The history of the training steps of a run.
 
     Attributes:
-        kept: The record, every `Intervals.record` steps.
+        kept: The record of every `Intervals.record`-th step.
         clipped: Updates that were clipped.
-        seconds: Training time: with the compilation of the first step, without the hooks.
-        diverged_at: The first training step with a non-finite loss or gradient, or None. It is the last one
-            that counts: `kept` and `clipped` know nothing of later ones.
+        seconds: Training time, including the compilation of the first step, without the hooks.
+        diverged_at: The first training step with a non-finite loss or gradient, or None. `kept` and `clipped`
+            end with this step.
     """
 
     kept: Recorded

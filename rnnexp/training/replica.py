@@ -1,7 +1,7 @@
-"""A network that is trained, and all that is found of it: built, measured, scored, saved.
+"""One network under training, with its measurements, validations and checkpoints.
 
-Every number of it follows from its plan: weights and batches come from counters, a network that goes on has
-the state of the one that was stopped, and looking at it leaves no trace in it.
+Its plan determines every number: weights and batches come from counters, a resumed network continues from the
+saved state, and measurements do not change it.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from rnnexp.training.model import RecordingModel
 from rnnexp.training.phases import PhaseRun
 from rnnexp.training.record import History, Recorded
 
-_BUFFER = 50  # steps: read back often enough for a lively display, seldom enough to cost nothing
+_BUFFER = 50  # steps between reads of the record: often enough for the display, at hardly any cost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Validated:
 
 @dataclasses.dataclass(frozen=True)
 class Observer:
-    """Who is told while a run goes on.
+    """Functions that are called with the results during a run.
 
     Attributes:
-        on_block: Of consecutive training steps, up to the one that diverged.
-        on_measurement: Of a look at the network. A run that goes on repeats the first one.
-        on_validation: Of a validation.
-        on_checkpoint: Before a checkpoint is written. A run that goes on from it does not tell again what was
-            told until then, so that has to be kept by now.
+        on_block: Called with the record of consecutive training steps, up to the one that diverged.
+        on_measurement: Called with a measurement. A resumed run repeats the first one.
+        on_validation: Called with a validation.
+        on_checkpoint: Called before a checkpoint is written. Results passed before this call are not passed
+            again by a run that resumes from the checkpoint, so they must be written to disk now.
     """
 
     on_block: Callable[[Recorded], None]
@@ -56,22 +56,22 @@ class Observer:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a run found.
+    """The results of a run.
 
     Attributes:
         start: The measurement before the first step.
-        end: The measurement after the last step of the plan, at the weights that are validated and saved. Of
-            a run that diverged: at what is left of the weights. Of a run that was stopped: the last one.
+        end: The last measurement. If the run ended by itself, it is of the final weights, which are also
+            validated and saved.
         history: The record of the training steps.
-        spectra: Of W_hh at every look.
+        spectra: The spectrum of W_hh at every measurement.
         validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
         diverged_at: The first step with a non-finite loss or gradient, or None.
-        steps_taken: Updates. A run that diverged took a few more before that was noticed.
+        steps_taken: Updates, including the few after a divergence that was not yet noticed.
         solved_at: Updates after which the task was solved; None where it was not, or where nobody asked
             before the end (`Plan.stop`).
         at_lengths: What the weights at the end score at other lengths, the shortest first.
-        clip_metrics: What the clip records of its state, by the names of metrics.
-        phase_metrics: What the phase before the task measured before and after it, likewise.
+        clip_metrics: The metrics that the clip computes from its state.
+        phase_metrics: The metrics of the phase before the task, at its start and its end.
     """
 
     start: Measurement
@@ -88,18 +88,18 @@ class Result:
 
 
 class Replica:
-    """A network that is trained, and all that is found of it. The trainer says when.
+    """One network under training and its results. The trainer calls `begin`, trains `model`, calls `finish`.
 
     Args:
-        plan: Of its run.
-        state: The file of the checkpoint, which lies there or will.
-        observer: What is called when something is found.
+        plan: The plan of its run.
+        state: The path of the checkpoint, which need not exist yet.
+        observer: Functions that are called with the results.
 
     Attributes:
         plan: As above.
         network: A plain Keras model.
         model: The model whose training steps record.
-        callback: The callback with which it is trained; another one after `begin`.
+        callback: The callback for `fit`; `begin` replaces it when it resumes.
         phase: The phase before the task, or None.
     """
 
@@ -113,8 +113,8 @@ class Replica:
         phase = plan.phase.build(self.network)
         self.phase = phase and PhaseRun(phase, self.network, plan.task, plan.seed, plan.batch_size)
         self._measurer = _measurer(plan)
-        # XLA takes 0.2 to 0.4 s to compile a forward pass. The scan is then a quarter faster, less than that
-        # over the validations of a usual run; Keras' loop is twice as fast.
+        # XLA takes 0.2 to 0.4 s to compile a forward pass. It makes the scan faster by a quarter, which saves
+        # less than that over the validations of a usual run; it makes Keras' loop faster by a half.
         validated_by_xla = plan.jit and not plan.cell.scanned
         self._evaluator = Evaluator(self.network, plan.task, plan.seed, validated_by_xla)
         self._validations: list[Validated] = []
@@ -130,7 +130,7 @@ class Replica:
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss or gradient was not finite; it is not to be trained any further."""
+        """Whether a loss or gradient was not finite, so that training has ended."""
         return self.callback.diverged_at is not None
 
     @property
@@ -151,14 +151,14 @@ class Replica:
 
     @property
     def measured(self) -> bool:
-        """Whether there is a `result` yet."""
+        """Whether there is a measurement, and so a `result`."""
         return len(self._measurements) > 0
 
     def result(self) -> Result:
-        """Return what was found so far.
+        """Return the results so far.
 
         Raises:
-            IndexError: Nothing was measured yet.
+            IndexError: There is no measurement yet.
         """
         return Result(
             start=self._measurements[0],
@@ -175,7 +175,7 @@ class Replica:
         )
 
     def begin(self, resume: bool) -> None:
-        """Take the first look; with `resume`, put it where its checkpoint is.
+        """Measure the initial weights; with `resume`, load the checkpoint afterwards.
 
         Raises:
             FileNotFoundError: There is no checkpoint.
@@ -194,7 +194,7 @@ class Replica:
         if self._measurements[-1].step != self.steps_taken:
             self._measure()
         if not self.diverged and self.solved_at is None:
-            # One that goes on from a checkpoint of the last step may have this validation already.
+            # After a resume from the checkpoint of the last step this validation may be there already.
             self._validations = [done for done in self._validations if done.step < self.steps_taken]
             self._validate(None)
         if not self.diverged:
@@ -202,7 +202,7 @@ class Replica:
             self._at_lengths = score_at(self.network, plan.evaluate_at, plan.seed, plan.validation_sequences)
 
     def save(self) -> None:
-        """Write the checkpoint, where the plan has any."""
+        """Write the checkpoint, if the plan asks for checkpoints."""
         if self.plan.checkpoint_every > 0 and self.plan.train_steps > 0:
             self.callback.read()
             rows = [(v.step, *dataclasses.astuple(v.score)) for v in self._validations]
@@ -237,9 +237,9 @@ class Replica:
         )
         return RecordingCallback(self.model, plan.steps_per_execution, intervals, hooks, history)
 
-    def _before_the_end(self, look: Callable[[], None]) -> Callable[[int], None]:
-        """What is due after the last step is done by `finish`."""
-        return lambda step: look() if step < self.plan.train_steps else None
+    def _before_the_end(self, hook: Callable[[], None]) -> Callable[[int], None]:
+        """Return the hook for all steps but the last, after which `finish` does its work."""
+        return lambda step: hook() if step < self.plan.train_steps else None
 
     def _measure(self) -> None:
         measurement = self._measurer.measure(self.network.get_weights(), self.steps_taken)
@@ -267,7 +267,7 @@ class Replica:
 
 
 def _network(plan: Plan, dtype: str) -> keras.Model:
-    # Three weights, three seeds: initialisers with equal seeds draw from the same numbers.
+    # Each of the three weights has its own seed: initialisers with equal seeds draw the same numbers.
     kernel = GlorotUniform(seed=3 * plan.seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
     any_length = plan.lengths is not None or len(plan.evaluate_at) > 0
@@ -285,9 +285,18 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
         rows=rows,
         shards=plan.shards,
         regularizer=plan.regularizer,
+        constraint=plan.constraint,
     )
-    model.compile(optimizer=plan.optimizer.build(), jit_compile=plan.jit)
+    model.compile(optimizer=_optimizer(plan), jit_compile=plan.jit)
     return model
+
+
+def _optimizer(plan: Plan) -> keras.optimizers.Optimizer:
+    optimizer = plan.optimizer.build()
+    schedule = plan.schedule.build(plan.optimizer.learning_rate, plan.train_steps)
+    if schedule is not None:
+        optimizer.learning_rate = schedule
+    return optimizer
 
 
 def _measurer(plan: Plan) -> Measurer:

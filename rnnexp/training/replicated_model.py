@@ -1,9 +1,9 @@
 """Several seeds of one configuration in one graph.
 
-    w_r <- step(w_r, batch_r),   r = 1 .. R, none of which reads what belongs to another
+    w_r <- step(w_r, batch_r),   r = 1 .. R, independent of one another
 
-XLA runs the loop over time of one network on one core. The step of every network is compiled on its own, and
-TensorFlow starts what is compiled apart on all cores: R networks keep min(R, cores) of them busy.
+XLA runs the loop over time of one network on one core. The step of each network is compiled separately, and
+TensorFlow runs separately compiled functions in parallel: R networks use min(R, cores) cores.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,13 +22,12 @@ from rnnexp.training.model import RecordingModel
 class ReplicatedModel(keras.Model):
     """R networks that are trained together, each by its own training step.
 
-    Weights, optimizer state, clipping and record belong to one replica each, and so does what is not finite.
-    A replica's results are those of the same `RecordingModel` alone; they do not depend on R. With R = 1 the
-    training step is that of the `RecordingModel`, with no graph around it.
+    Each replica has its own weights, optimizer state, clip and record, and a replica that diverges does not
+    affect the others. The results of a replica equal those of the same `RecordingModel` trained alone. With
+    R = 1 the training step is that of the `RecordingModel`, with no graph around it.
 
     Args:
-        replicas: R models, at least one, compiled as for a run alone: with an optimizer each, with XLA or
-            without. What a model holds is read and set where it is for a run alone: at the model.
+        replicas: R models, at least one, each compiled with its own optimizer, with XLA or without.
 
     Raises:
         ArgumentError: There are no replicas.
@@ -52,7 +51,7 @@ class ReplicatedModel(keras.Model):
         return tf.stack([replica(x, training=training) for replica in self.replicas])
 
     def make_train_function(self, force: bool = False):
-        """Make what `fit` calls with its iterator: of one replica, the replica's own."""
+        """Return the function that `fit` calls with its iterator; for one replica it is the replica's own."""
         if len(self.replicas) > 1:
             return super().make_train_function(force)
         train = self.replicas[0].make_train_function(force)
@@ -66,7 +65,7 @@ class ReplicatedModel(keras.Model):
             data: A block for every replica.
 
         Returns:
-            loss_0, loss_1, ...: of the last step; nan of a replica that is held.
+            loss_0, loss_1, ...: The losses of the last step; nan for a replica that is held.
 
         Raises:
             ValueError: There are not as many blocks as replicas.
@@ -77,18 +76,18 @@ class ReplicatedModel(keras.Model):
 
     @property
     def under_way(self) -> list[int]:
-        """The places (0 .. R - 1) of the replicas that are not held."""
+        """The numbers (0 .. R - 1) of the replicas that are not held."""
         return sorted(self._under_way)
 
     def hold(self, place: int) -> None:
-        """Leave the replica at `place` as it is from now on; with the last one under way, `fit` ends."""
+        """Stop updating replica number `place`; when all replicas are held, `fit` ends."""
         self._active[place].assign(False)
         self._under_way.discard(place)
         if not self._under_way:
             self.stop_training = True
 
     def release(self, place: int) -> None:
-        """Train the replica at `place` again."""
+        """Resume updating replica number `place`."""
         self._active[place].assign(True)
         self._under_way.add(place)
 
@@ -98,11 +97,11 @@ class ReplicatedCallback(keras.callbacks.Callback):
 
     Args:
         model: The replicas under training.
-        callbacks: One for each of them, in their order. Their clocks show the time of all replicas together.
-        on_return: Called at every return to Python when all that was due is done, for every replica.
+        callbacks: One for each replica, in their order. Each measures the time of all replicas together.
+        on_return: Called at every return to Python, after the callbacks of all replicas.
 
     Raises:
-        ArgumentError: They are not as many as the replicas.
+        ArgumentError: There are not as many callbacks as replicas.
     """
 
     def __init__(
@@ -119,7 +118,7 @@ class ReplicatedCallback(keras.callbacks.Callback):
         self._on_return = on_return
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Hold what has ended before."""
+        """Hold the replicas that have ended before."""
         self._hold()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -128,7 +127,7 @@ class ReplicatedCallback(keras.callbacks.Callback):
             self._callbacks[place].on_train_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Do what is due for every replica under way."""
+        """Call the callback of every replica that is not held."""
         for place in self._replicated.under_way:
             self._callbacks[place].on_train_batch_end(batch, logs)
         self._hold()
@@ -161,5 +160,5 @@ def _compiled(replica: RecordingModel) -> tf.types.experimental.PolymorphicFunct
 
 
 def _steps_if(active: tf.Variable, steps, block: Block, dtype: str) -> tf.Tensor:
-    """Take the steps where `active`, and return the last one's loss, else nan."""
+    """Take the steps of a block and return the loss of the last one; nan, and no step, unless `active`."""
     return tf.cond(active, lambda: steps(block)["loss"], lambda: tf.constant(float("nan"), dtype))

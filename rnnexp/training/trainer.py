@@ -1,4 +1,4 @@
-"""The trainer: build, measure, train, validate, R replicas at once. It writes nothing but checkpoints."""
+"""The trainer: builds, measures, trains and validates R replicas together. It writes checkpoints only."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from rnnexp.training.replicated_model import ReplicatedCallback, ReplicatedModel
 
 
 class Member(NamedTuple):
-    """One of R replicas to train: its plan, the file of its checkpoint, the observer of its training."""
+    """One of R replicas to train: its plan, the path of its checkpoint, the observer of its results."""
 
     plan: Plan
     state: Path
@@ -29,10 +29,10 @@ class Trainer:
     Args:
         members: R of them, at least one; their plans differ in the seed only.
         interruption: Where signals arrive.
-        on_return: Called when training has returned to Python and the observers of all members are done.
+        on_return: Called at every return to Python, after the observers of all members.
 
     Attributes:
-        replicas: The networks, and what was found of each so far, also after a signal.
+        replicas: The networks with their results so far, also after a signal.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Trainer:
     def run(self, resume: Sequence[bool]) -> list[Result]:
         """Train each to the end of its plan, or until it diverges or has solved its task (`Plan.stop`).
 
-        Those behind, whose checkpoints are older, catch up before the others go on.
+        Replicas with older checkpoints catch up before the others continue.
 
         Args:
             resume: Of each, whether to go on from its checkpoint.
 
         Raises:
-            Killed: A signal came. Where the plan has checkpoints, there is one of each, of its last step.
-            FileNotFoundError: There is no checkpoint to go on from.
+            Killed: A signal came. If the plan has checkpoints, each replica has saved one of its last step.
+            FileNotFoundError: There is no checkpoint to resume from.
             ArgumentError: A checkpoint is damaged or of another network.
         """
         for replica, resumed in zip(self.replicas, resume, strict=True):
@@ -77,7 +77,7 @@ class Trainer:
         return [replica.result() for replica in self.replicas]
 
     def _prepare(self, replica: Replica) -> None:
-        """Take what is left of the phase before the task; its checkpoints are as far apart as the task's."""
+        """Take the remaining updates of the phase before the task, with a checkpoint at the same interval."""
         phase, every = replica.phase, self._plan.checkpoint_every
         if phase is None or self._plan.train_steps == 0:
             return
@@ -87,9 +87,11 @@ class Trainer:
                 if every > 0 and phase.steps_taken % every == 0:
                     replica.save()
             self._interruption.check()
+        if replica.steps_taken == 0:
+            replica.model.bound.restart()
 
     def _train(self, stop: int) -> None:
-        """Train all that have not ended up to step `stop`, the hindmost first."""
+        """Train all replicas that have not ended up to step `stop`, those furthest behind first."""
         while True:
             taken = {
                 place: replica.steps_taken
@@ -113,7 +115,7 @@ class Trainer:
         data = replicated_data(source, seeds, plan.batch_size, start, stop, plan.dtype, execution)
         callback = ReplicatedCallback(self._model, callbacks, self._returned)
         try:
-            # Signals wait for the next return to Python.
+            # A signal is handled at the next return to Python.
             with self._interruption.deferred():
                 self._model.fit(data, verbose=0, shuffle=False, callbacks=[callback])
             self._interruption.check()  # one may have come after the last return

@@ -35,8 +35,15 @@ def test_a_row_holds_configuration_tags_metrics_and_where_it_is(in_store, tracki
     }
     assert {key: row[key] for key in expected} == expected
     assert row["seconds"] >= 0
-    assert row["link"].endswith(f"/runs/{tracker.run_id}")
+    assert row["link"].endswith(f"/runs/{tracker.run_id}?workflowType=machine_learning")
     assert "mlflow.user" not in row
+
+
+@pytest.mark.parametrize("recorded", ["with/units", "cfg/units"])
+def test_numbers_of_the_configuration_have_both_names(in_store, tracking_uri, recorded):
+    in_store("a", metrics={recorded: 8.0})
+    (row,) = rnnexp.load_runs(tracking_uri).to_dict("records")
+    assert (row["with/units"], row["cfg/units"]) == (8.0, 8.0)
 
 
 def test_folders_give_the_same_table_as_the_store(in_store, in_folder, tracking_uri, tmp_path):

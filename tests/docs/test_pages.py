@@ -22,7 +22,7 @@ COMMENT = re.compile(r"^print\(.*\)  # (.*)$", flags=re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 NUMBER = re.compile(r"-?\d+\.\d+")
 
-LONGEST = {"extending": 340, "metrics": 170, "theory": 150}
+LONGEST = {"extending": 400, "metrics": 170, "speed": 150, "theory": 150, "verdict": 150}
 """Of pages that show whole modules, or tables to look things up in."""
 
 each_page = pytest.mark.parametrize("name", PAGES)
@@ -109,20 +109,21 @@ def test_a_page_is_short(name: str) -> None:
     assert len(lines) < LONGEST.get(name, 140)
     # Rows of a table are looked up, not read.
     read = [line for line in BLOCK.sub("", PAGES[name]).splitlines() if not line.startswith("|")]
-    assert len(read) < 75
+    assert len(read) < (90 if name in LONGEST else 75)
 
 
 @each_page
 def test_its_lines_are_as_long_as_those_of_the_code(name: str) -> None:
     prose = BLOCK.sub("", PAGES[name]).splitlines()
-    assert [line for line in prose if len(line) > 125 and not line.startswith("|")] == []
+    assert [line for line in prose if len(line) > 125 and line[0] not in "|#"] == []
     assert [line for line in code_of(name).splitlines() if len(line) > 110] == []
 
 
 @each_page
 def test_every_file_that_it_links_is_there(name: str) -> None:
     targets = [target for target in LINK.findall(PAGES[name]) if not target.startswith("https://")]
-    assert [target for target in targets if not (DOCS / target).is_file()] == []
+    # The site holds what lies in docs/ alone.
+    assert [target for target in targets if ".." in target or not (DOCS / target).is_file()] == []
 
 
 def test_the_index_links_every_page() -> None:

@@ -247,7 +247,8 @@ def test_every_clip_is_an_immutable_value(clip):
 @each_threshold
 @pytest.mark.parametrize("threshold", [0, -1.0, np.inf, np.nan, None, "1", True])
 def test_threshold_outside_its_domain(clip, threshold):
-    with pytest.raises(ArgumentError, match="threshold: expected a finite number above 0, received"):
+    expected = "a finite number above 0" if clip is Value else "auto or a finite number above 0"
+    with pytest.raises(ArgumentError, match=f"threshold: expected {expected}, received"):
         clip(threshold)
 
 

@@ -186,3 +186,11 @@ def test_an_axis_of_decades_has_a_few_ticks_inside(span):
         ticks = style.power_ticks(low, low + span)
         assert 1 <= len(ticks) <= 8 and all(low <= tick <= low + span for tick in ticks)
         assert len(set(ticks.values())) == len(ticks)
+
+
+def test_a_figure_shows_itself_without_pyplot(tmp_path):
+    with style.paper_figure(tmp_path / "figure.pdf", (3, 2)) as figure:
+        figure.add_subplot().plot([0, 1])
+    content = figure._repr_png_()
+    assert content.startswith(b"\x89PNG")
+    assert int.from_bytes(content[16:20], "big") == 300  # 3 inches on a screen

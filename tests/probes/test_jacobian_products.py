@@ -205,6 +205,7 @@ def test_only_the_non_finite_sample_becomes_nan():
     assert np.isnan(measured.log_sigma[:, 1]).all()
     assert measured.log_sigma[-1, [0, 2]] == pytest.approx(49 * math.log(0.5))
     assert math.isnan(measured.log10_sigma_max)
+    assert np.isnan(measured.sigma_max_interval).all()
     assert math.isnan(measured.log10_sigma_median)
     assert np.isnan(measured.log_gain[:, 1]).all()
 
@@ -213,6 +214,7 @@ def test_a_dead_network_has_no_singular_value():
     measured = measure_jacobian(ElmanJacobians(np.zeros((20, 2, 4)), np.eye(4)))
     assert np.isneginf(measured.log_sigma).all()
     assert measured.log10_sigma_max == -math.inf
+    assert np.isnan(measured.sigma_max_interval).all()
     assert measured.log10_sigma_median == -math.inf
     assert np.isneginf(measured.log_gain).all()
 

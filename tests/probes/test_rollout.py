@@ -132,13 +132,13 @@ def test_the_gradient_is_that_of_pytorch(name):
 
 @each_case
 def test_the_jacobian_product_is_that_of_a_loop_over_steps(spec, task):
-    """dS_T/dS_1 = J_T ... J_2 of all states, of the first four samples."""
+    """dS_T/dS_1 = J_T ... J_2 of all states, of up to eight samples."""
     jacobians = unrolled(spec, task)[1]
-    products = [np.linalg.multi_dot(jacobians[:0:-1, sample]) for sample in range(4)]
+    products = [np.linalg.multi_dot(jacobians[:0:-1, sample]) for sample in range(B)]
     sigma = np.linalg.svd(products, compute_uv=False)
     metrics = measured(spec, task).metrics()
-    assert metrics["jacobian/log10_sigma_max"] == pytest.approx(np.median(np.log10(sigma[:, 0])), abs=1e-9)
-    assert measured(spec, task).results["jacobian"].log_sigma.shape == (1, 4, H * len(spec.states))
+    assert metrics["jacobian/log10_sigma_max"] == pytest.approx(np.mean(np.log10(sigma[:, 0])), abs=1e-9)
+    assert measured(spec, task).results["jacobian"].log_sigma.shape == (1, B, H * len(spec.states))
 
 
 @each_spec

@@ -69,6 +69,8 @@ def test_the_choices_of_the_groups_are_known():
         "init": "orthogonal",
         "clip": "norm",
         "optimizer": "adam",
+        "schedule": "none",
+        "constraint": "none",
         "regularizer": "none",
         "phase": "none",
         "tracking": "mlflow",

@@ -45,8 +45,8 @@ METRICS = {
     *("grad/rate_rms", "grad/effective_samples", "grad/global_norm_median", "grad/spikes"),
     *("grad/spike_step", "sensitivity/log10_ratio", "sensitivity/lag_95"),
     *("theory/rate_bound", "theory/lambda_1"),
-    *("cfg/seq_len", "cfg/units", "cfg/batch_size", "cfg/seed", "cfg/init_gain", "cfg/clip_threshold"),
-    *("cfg/learning_rate", "cfg/log10_learning_rate"),
+    *("with/seq_len", "with/units", "with/batch_size", "with/seed", "with/init_gain", "with/clip_threshold"),
+    *("with/learning_rate", "with/log10_learning_rate"),
     *("time/steps_per_second", "time/train_seconds", "time/total_seconds"),
 }
 

@@ -60,7 +60,7 @@ def test_the_top_level_gives_arguments_that_no_field_may_give():
 @pytest.mark.parametrize(
     ("node", "sentence"),
     [
-        (NORM | {"threshold": 0}, "clip.threshold: expected a finite number above 0, received 0"),
+        (NORM | {"threshold": 0}, "clip.threshold: expected auto or a finite number above 0, received 0"),
         (
             NORM | {"treshold": 1},
             "clip.treshold: expected a field of rnnexp.clipping.Norm, such as threshold, ",

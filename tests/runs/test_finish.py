@@ -93,6 +93,18 @@ def test_figures_arrays_theory_words_and_model_are_kept(trained, tmp_path):
         np.testing.assert_array_equal(weight, expected)
 
 
+def test_the_summary_says_what_the_clip_did(trained, tmp_path):
+    metrics = {"grad/skipped": 2.0, "grad/replaced": 3.0, "grad/clip_threshold": 0.9371}
+    found = concluded(trained, tmp_path, clip_metrics=metrics)
+    assert found.summary.notes == (
+        "2 updates were skipped, as a gradient was not finite",
+        "3 gradients were lost (norm not finite or above 1e10): W_hh shrank in their place",
+        "the clip found a threshold of 0.937",
+    )
+    rows = (found.folder.path / "metrics.csv").read_text()
+    assert all(f"\n{name}," in rows for name in metrics)
+
+
 def test_of_a_run_that_diverged_there_is_the_step_and_no_model(trained, tmp_path):
     found = concluded(trained, tmp_path, diverged_at=3, validations=[])
     assert tags(found)["diverged_at"] == "3"

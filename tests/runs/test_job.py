@@ -19,6 +19,7 @@ from rnnexp import tracking
 from rnnexp.report.terminal import Line, Summary
 from rnnexp.runs import build as experiment
 from rnnexp.runs import job, run_context
+from rnnexp.runs.resume import earlier
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
@@ -203,6 +204,29 @@ def test_killed_before_its_first_checkpoint_it_begins_anew(address, training, lo
         client = connect(work.tracking.uri)
         experiment = client.get_run(again.state["run_id"]).info.experiment_id
         assert len(client.search_runs([experiment])) == 1
+
+
+def test_what_a_signal_makes_fail_was_stopped_by_it(address, training):
+    def swallowed(folder, tracker, signals):
+        with contextlib.suppress(Killed):
+            signal.raise_signal(signal.SIGINT)
+        raise SystemError("a call into compiled code returned with an exception set")
+
+    training.acts.append(swallowed)
+    with pytest.raises(Killed):
+        training.run(composed(*address))
+    left = Records(address)
+    assert left.status == left.state["status"] == "KILLED"
+    assert "stopped by SIGINT; there is no checkpoint to go on from" in left.log()
+    assert earlier([left.folder], composed(*address).tracking.uri).next == "resume"
+
+
+def test_the_diff_of_the_source_can_be_left_out(training, monkeypatch):
+    monkeypatch.setattr(provenance, "git_state", lambda root: provenance.GitState("abc", True, "-1\n+2\n"))
+    training.acts.append(trained)
+    training.run(composed("tracking=none", "tracking.diff=false"))
+    left = Records(["tracking=none"])
+    assert "git.diff" not in left.artifacts and left.tags["git.dirty"] == "true"
 
 
 def test_without_a_checkpoint_nothing_is_promised(training):

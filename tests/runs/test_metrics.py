@@ -125,25 +125,26 @@ def test_what_is_known_before_a_run():
     assert metrics.constants(PLAN) == {
         "task/floor_loss": 1 / 6,
         "task/floor_error": pytest.approx(0.36),
-        "cfg/seq_len": 21.0,
-        "cfg/units": 3.0,
-        "cfg/batch_size": 4.0,
-        "cfg/seed": 7.0,
-        "cfg/init_gain": 0.5,
-        "cfg/clip_threshold": 2.0,
-        "cfg/learning_rate": 0.25,
-        "cfg/log10_learning_rate": pytest.approx(-0.60206),
+        "with/seq_len": 21.0,
+        "with/units": 3.0,
+        "with/batch_size": 4.0,
+        "with/seed": 7.0,
+        "with/init_gain": 0.5,
+        "with/clip_threshold": 2.0,
+        "with/learning_rate": 0.25,
+        "with/log10_learning_rate": pytest.approx(-0.60206),
     }
     assert all(type(value) is float for value in metrics.constants(PLAN).values())
 
 
 def test_the_length_is_what_a_comparison_of_runs_opens_on():
-    assert next(iter(metrics.constants(PLAN))) == "cfg/seq_len"
+    assert next(iter(metrics.constants(PLAN))) == "with/seq_len"
 
 
 def test_a_threshold_that_there_is_not_is_not_a_number():
-    constants = metrics.constants(dataclasses.replace(PLAN, clip=NoClip()))
-    assert math.isnan(constants["cfg/clip_threshold"])
+    for clip in (NoClip(), GlobalNorm("auto")):
+        constants = metrics.constants(dataclasses.replace(PLAN, clip=clip))
+        assert math.isnan(constants["with/clip_threshold"])
 
 
 def test_bits_are_reported_for_losses_per_character_only():
@@ -224,6 +225,6 @@ def test_there_are_about_fifty_metrics_in_sections():
     assert len(names) <= 55
     sections = {name.partition("/")[0] for name in names}
     assert sections == {
-        *("task", "cfg", "train", "val", "grad", "jacobian", "lyapunov"),
+        *("task", "with", "train", "val", "grad", "jacobian", "lyapunov"),
         *("recurrent", "state", "theory", "time"),
     }

@@ -103,7 +103,7 @@ TYPED = [
     ("clip._target_=pandas.read_pickle", f"clip._target_: {NAMED}"),
     ("clip._target_=joblib.load", f"clip._target_: {NAMED}"),
     ("clip._target_=numpy.savetxt", f"clip._target_: {NAMED}"),
-    ("clip._target_=rnnexp.sweep.artists.os.mkdir", f"clip._target_: {NAMED}"),
+    ("clip._target_=rnnexp.sweeps.artists.os.mkdir", f"clip._target_: {NAMED}"),
     ("clip._target_=rnnexp.runs.build.os.system", f"clip._target_: {NAMED}"),
     ("clip._target_=rnnexp.cli.run", f"clip._target_: {NAMED}"),
     ("clip._target_=rnnexp.optim.clipping.Clip", f"clip._target_: {NAMED}"),
@@ -308,7 +308,7 @@ def test_a_class_of_a_plugin_is_compared_before_it_is_called(capsys, place, line
 
 PROCESSES = [
     ("init.gain={_target_: foreign.parts.leave}", "dry_run=true"),
-    ("clip._target_=rnnexp.sweep.artists.os.mkdir", "tracking=none"),
+    ("clip._target_=rnnexp.sweeps.artists.os.mkdir", "tracking=none"),
     ("--config-dir={place}/conf", "experiment=mine"),
     ("-m", "seed=0,1", "activation=foreign.parts:marked"),
 ]

@@ -56,9 +56,11 @@ def test_a_run_interrupted_before_a_checkpoint_keeps_its_folder(made, status):
     assert (found.next, found.folder.path) == ("resume", newest.path.absolute())
 
 
-def test_what_failed_begins_anew_in_spite_of_a_checkpoint(made):
-    made("FAILED", checkpoint=True)
-    assert decided().next == "run"
+def test_what_failed_goes_on_from_its_checkpoint(made):
+    older = made("FAILED", checkpoint=True)
+    made("FAILED")
+    found = decided()
+    assert (found.next, found.folder.path) == ("resume", older.path.absolute())
 
 
 def test_what_a_process_is_at_work_on_is_left_to_it(made):

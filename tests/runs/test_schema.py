@@ -35,12 +35,14 @@ VALID: dict[str, Any] = {
     "checkpoint": {"every": 0},
     "figures": {"format": "png"},
     "cell": {"_target_": "anything", "at": "all"},
-    "tracking": {"kind": "mlflow", "uri": None, "experiment": "rnnexp", "every": 10, "model": True},
+    "tracking": {"kind": "mlflow", "uri": None, "experiment": "rnnexp", "every": 10, "model": True}
+    | {"diff": True, "patience": 20.0},
     "launcher": {"workers": None, "address": None, "gpus": None},
     "plugins": [],
     "probes": {},
     "resume": False,
     "dry_run": False,
+    "treat": False,
     "name": None,
     "output_dir": "outputs",
     "task": {"_target_": "anything", "at": "all"},
@@ -104,10 +106,13 @@ def test_the_example_is_valid_and_names_every_scalar():
         ("tracking.kind", "wandb", "one of mlflow, none"),
         ("tracking.every", 0, "an integer of at least 1"),
         ("tracking.model", "no", "true or false"),
+        ("tracking.diff", 1, "true or false"),
+        ("tracking.patience", 0, "a finite number above 0"),
         ("tracking.uri", 5, "a text or null"),
         ("tracking.experiment", None, "a text"),
         ("resume", "last", "true, false or null"),
         ("dry_run", 1, "true or false"),
+        ("treat", 1, "true or false"),
         ("launcher.workers", 0, "an integer of at least 1"),
         ("name", 7, "a text or null"),
         ("output_dir", None, "a text"),
@@ -138,7 +143,7 @@ def test_a_key_that_is_missing_is_named(key):
 
 
 def test_without_mlflow_its_keys_are_not_needed():
-    schema.validate(VALID | {"tracking": {"kind": "none", "every": 1, "model": False}})
+    schema.validate(VALID | {"tracking": {"kind": "none", "every": 1, "model": False, "diff": True}})
 
 
 @pytest.mark.parametrize(

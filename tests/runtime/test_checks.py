@@ -94,7 +94,7 @@ def test_choice_takes_a_choice():
     assert checks.choice("target", "mean", ["sum", "mean"]) == "mean"
 
 
-@pytest.mark.parametrize("value", ["median", "", "SUM", None, 1, ["sum"]])
+@pytest.mark.parametrize("value", ["", "SUM", None, 1, ["sum"]])
 def test_choice_lists_the_choices(value):
     told = sentence(checks.choice, "target", value, ["sum", "mean"])
     assert told == f"target: expected one of sum, mean, received {value!r}"

@@ -7,7 +7,7 @@ import pytest
 
 from rnnexp.runtime.signals import Interruption, Killed, interruption
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
 @SIGNALS
@@ -51,6 +51,23 @@ def test_a_deferred_signal_is_still_there_after_the_block():
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(Killed, match="SIGINT"):
             signals.check()
+
+
+def test_what_is_raised_after_a_signal_follows_from_it():
+    with pytest.raises(Killed, match="SIGINT") as killed, interruption():
+        with contextlib.suppress(Killed):
+            signal.raise_signal(signal.SIGINT)
+        raise SystemError("returned a result with an exception set")
+    assert isinstance(killed.value.__cause__, SystemError)
+
+
+def test_what_nohup_ignores_stops_nothing():
+    found = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruption():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, found)
 
 
 def test_who_insists_is_obeyed():

@@ -5,8 +5,10 @@ from typing import Any
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import Orthogonal
 from rnnexp.optim.clipping import NoClip
+from rnnexp.optim.constraints import NoConstraint
 from rnnexp.optim.optimizers import Adam
 from rnnexp.optim.regularizers import NoRegularizer
+from rnnexp.optim.schedules import NoSchedule
 from rnnexp.tasks import Adding
 from rnnexp.training.config import Plan
 from rnnexp.training.phases import NoPhase
@@ -41,6 +43,8 @@ def small_plan(**changes: Any) -> Plan:
         "decades": 3.0,
         "probes": (),
         "regularizer": NoRegularizer(),
+        "constraint": NoConstraint(),
+        "schedule": NoSchedule(),
         "phase": NoPhase(),
     }
     return Plan(**fields | changes)

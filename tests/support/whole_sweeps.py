@@ -16,8 +16,8 @@ SECONDS = 600
 _MARK = "SWEEP_OF_TEST"
 
 TINY = (
-    *("seq_len=5", "units=4", "batch_size=4", "jit=false", "probe.bootstrap=100", "tracking.model=false"),
-    "figures.format=none",
+    *("seq_len=5", "units=4", "batch_size=4", "jit=false", "probe.bootstrap=100"),
+    *("tracking.model=false", "figures.format=none", "report=false"),
 )
 
 

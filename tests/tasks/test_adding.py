@@ -144,4 +144,7 @@ def test_shortest_length_works_and_a_shorter_one_is_refused(target, shortest):
 def test_an_unknown_target_is_told_the_targets():
     with pytest.raises(ArgumentError) as caught:
         Adding(10, "median")
-    assert str(caught.value) == "target: expected one of sum, mean, hochreiter, received 'median'"
+    assert (
+        str(caught.value)
+        == "target: expected one of sum, mean, hochreiter (did you mean mean?), received 'median'"
+    )

@@ -1,7 +1,7 @@
 import pytest
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import is_server, resolve, sqlite_path, without_login
+from rnnexp.tracking.address import is_server, resolve, sqlite_path
 
 
 def test_command_line_overrides_variable_overrides_default(tmp_path):
@@ -100,6 +100,10 @@ def test_servers_are_told_from_files():
     assert not is_server("sqlite:////a")
 
 
-def test_logins_are_left_out():
-    assert without_login("https://u:p@h:1/x@y") == "https://h:1/x@y"
-    assert without_login("sqlite:////a@b/c") == "sqlite:////a@b/c"
+@pytest.mark.parametrize(
+    "given", ["http:/ann:hidden-word@host", "ann:hidden-word@host:80", "http://a:hidden/word@h"]
+)
+def test_a_malformed_address_is_told_without_its_login(given, tmp_path):
+    with pytest.raises(ArgumentError) as error:
+        resolve(given, {}, tmp_path)
+    assert "hidden" not in str(error.value) and "received '***@h" in str(error.value)

@@ -95,6 +95,15 @@ def test_a_new_experiment_has_the_view(tracking_uri):
     assert view_tags().items() <= experiment.tags.items()
 
 
+def test_both_verdicts_fit_on_a_small_screen_beside_the_assistant():
+    state = json.loads(json.loads(view_tags()["mlflow.sharedViewState.verdicts"])["state"])
+    order, widths = state["columnOrder"], state["columnWidths"]
+    assert set(state["selectedColumns"]) < set(order) == set(widths)
+    last = max(order.index(f"tags.`verdict.{one}`") for one in ("gradient", "learning"))
+    # Of 1440 pixels the sidebars and the assistant leave 820, and 73 hold the boxes to mark runs.
+    assert 73 + sum(widths[column] for column in order[: last + 1]) < 820
+
+
 def test_the_view_filters_runs_with_a_verdict_in_order(tracking_uri):
     client, experiment = connect(tracking_uri), ensure_store(tracking_uri, "new")
     client.create_run(experiment, run_name="parent")

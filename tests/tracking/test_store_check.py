@@ -148,11 +148,12 @@ def test_neither_mlflow_nor_tensorflow_is_imported(tracking_uri):
 
 
 @contextlib.contextmanager
-def serving(statuses: dict[str, int]) -> Iterator[str]:
+def serving(statuses: dict[str, int], bodies: dict[str, bytes] = {}) -> Iterator[str]:  # noqa: B006
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(statuses.get(self.path.partition("?")[0], 404))
             self.end_headers()
+            self.wfile.write(bodies.get(self.path.partition("?")[0], b"{}"))
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -176,7 +177,7 @@ def directly(monkeypatch):
 @pytest.mark.usefixtures("directly")
 class TestServers:
     @pytest.mark.parametrize(
-        "statuses", [{"/health": 200, API: 200}, {"/health": 401}, {"/health": 200, API: 500}]
+        "statuses", [{"/health": 200, API: 200}, {"/health": 401, API: 200}, {"/health": 200, API: 500}]
     )
     def test_a_server_passes(self, statuses):
         with serving(statuses) as address:
@@ -195,6 +196,23 @@ class TestServers:
     def test_a_server_that_refuses_the_host_name_is_told_apart(self):
         expected = r"accepts this host name \(start it with `--allowed-hosts`\)"
         with serving({"/health": 200, API: 403}) as address, pytest.raises(ArgumentError, match=expected):
+            check_store(address)
+
+    @pytest.mark.parametrize("login", ["", "ann:hidden-word@"])
+    def test_a_login_that_lacks_or_is_wrong(self, login, monkeypatch, tmp_path):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        expected = ("another" if login else "a") + " login, which MLFLOW_TRACKING_USERNAME and "
+        with serving({"/health": 200, API: 401}) as address:
+            with pytest.raises(ArgumentError, match=f"tracking.uri: expected {expected}") as refused:
+                check_store(address.replace("//", f"//{login}"))
+            assert "hidden" not in str(refused.value)
+            (tmp_path / ".netrc").touch()
+            check_store(address)
+
+    def test_a_prefix_that_was_forgotten(self):
+        page = {API: b"<!doctype html>"}
+        expected = "expected an MLflow server with its whole path"
+        with serving({"/health": 200}, page) as address, pytest.raises(ArgumentError, match=expected):
             check_store(address)
 
     def test_nobody_there(self):

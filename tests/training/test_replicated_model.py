@@ -9,7 +9,7 @@ import pytest
 
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.network import build_network
-from rnnexp.optim import clipping, optimizers
+from rnnexp.optim import clipping, constraints, optimizers, schedules
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks import Adding, Copying
 from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
@@ -20,6 +20,7 @@ from rnnexp.training.replicated_model import ReplicatedCallback, ReplicatedModel
 
 H, B = 6, 4
 STATELESS = [name for name, kind in clipping.CATALOGUE.items() if issubclass(kind, clipping.StatelessClip)]
+THRESHOLDS = ("value", "norm", "global_norm")
 STEPS, EXECUTION = 11, 3
 SEEDS = (3, 0, 8)
 TASKS = {"last step": Adding(12), "every step": Copying(4, symbols=3, recall=2)}
@@ -32,6 +33,8 @@ class Setting(NamedTuple):
 
     kind: str = "last step"
     clip: str = "global_norm"
+    constraint: str = "none"
+    schedule: str = "none"
     optimizer: str = "adam"
     jit: bool = False
     shards: int = 1
@@ -67,14 +70,21 @@ def build(setting, member):
     draws = [generator.standard_normal(weight.shape) for weight in network.get_weights()]
     network.set_weights([member.scale * draw for draw in draws])
     kind = clipping.CATALOGUE[setting.clip]
-    clip = kind() if setting.clip == "none" else kind(0.3)  # type: ignore[call-arg]
+    clip = kind(0.3) if setting.clip in THRESHOLDS else kind()  # type: ignore[call-arg]
     model = RecordingModel(
-        network, task.loss, clip, time_steps=task.time_steps, rows=6, shards=setting.shards
+        network,
+        task.loss,
+        clip,
+        time_steps=task.time_steps,
+        rows=6,
+        shards=setting.shards,
+        constraint=constraints.CATALOGUE[setting.constraint](),
     )
-    model.compile(
-        optimizer=optimizers.CATALOGUE[setting.optimizer](learning_rate=member.rate).build(),
-        jit_compile=setting.jit,
-    )
+    optimizer = optimizers.CATALOGUE[setting.optimizer](learning_rate=member.rate).build()
+    schedule = schedules.CATALOGUE[setting.schedule]().build(member.rate, STEPS)
+    if schedule is not None:
+        optimizer.learning_rate = schedule
+    model.compile(optimizer=optimizer, jit_compile=setting.jit)
     return model
 
 
@@ -156,6 +166,10 @@ def test_a_diverging_replica_is_recorded_and_touches_no_other(clip):
 def test_replicas_equal_single_runs_with_every_optimizer(optimizer):
     runs = assert_single_runs(Setting(optimizer=optimizer))
     assert [run.taken for run in runs] == [STEPS] * 3
+
+
+def test_so_they_do_with_a_clip_constraint_and_schedule_of_their_own():
+    assert_single_runs(Setting(clip="autoclip", constraint="orthogonal", schedule="cosine"))
 
 
 def test_replicas_equal_single_runs_where_every_step_is_scored():

@@ -1,4 +1,4 @@
-"""The gradient at every time step of anybody's Keras model, in one call or at intervals during fit."""
+"""The gradient at every time step of any Keras model, in one call or at intervals during fit."""
 
 from rnnexp.diagnosis.keras_models.cells import jacobian, lyapunov
 from rnnexp.diagnosis.keras_models.floors import floors

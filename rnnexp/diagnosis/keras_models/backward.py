@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import warnings
 import weakref
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend import set_keras_mask
 
-from rnnexp.diagnosis.keras_models.data import Batch
+from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask
 from rnnexp.diagnosis.keras_models.instrumentation import Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
@@ -27,7 +26,7 @@ from rnnexp.diagnosis.keras_models.site_values import (
     masked,
     same,
 )
-from rnnexp.diagnosis.keras_models.verification import Checked, check_step, places
+from rnnexp.diagnosis.keras_models.verification import Checked, check_step, places, same_loss
 from rnnexp.diagnosis.keras_models.ways import Way
 from rnnexp.runtime.checks import ArgumentError
 
@@ -35,13 +34,13 @@ _logger = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
-    """What a pass found.
+    """The results of a pass.
 
     Attributes:
         loss: L.
         readings: One for every state of every sequence.
-        warnings: What is not to be trusted, or not measured, a sentence each.
-        checked: Where dl/dh_t was compared with a central difference.
+        warnings: Sentences on results that are not measured or not to be trusted.
+        checked: The comparisons of dl/dh_t with a central difference.
     """
 
     loss: float
@@ -53,13 +52,13 @@ class Found(NamedTuple):
 class BackwardPass:
     """The traced pass of one model, loss, mode and shape.
 
-    The model is held weakly: a pass may be kept in a table whose keys are models.
+    It holds the model by a weak reference, so that it can be a value of a table whose keys are models.
 
     Args:
         model: Any Keras model.
         loss: As `rnnexp.diagnosis.keras_models.objective.objective` takes it.
         training: Whether layers run in training mode.
-        like: A batch of the shapes and dtypes of all that come.
+        like: A batch with the shapes and dtypes of all later batches.
     """
 
     def __init__(self, model: keras.Model, loss: Any, training: bool, like: Batch):
@@ -77,16 +76,16 @@ class BackwardPass:
     def run(self, batch: Batch, verify: bool = False) -> Found:
         """Return L and the readings for one batch, and leave the model as it was.
 
-        A model that cannot be traced, or calls its layers inside a graph of their own, is run eagerly: that
-        is slow, but sees everything. A way that worked is kept to. A model that does not take ragged inputs
-        gets them padded, with a mask.
+        A model that cannot be traced, or calls its layers inside a graph of their own, runs eagerly, which is
+        slow. The first way that works is used from then on. A model that does not accept ragged inputs gets
+        them padded, with a mask.
         """
         try:
             return self._run(batch, verify)
         except ArgumentError:
             raise
         except Exception:
-            if self._padded or not any(isinstance(leaf, tf.RaggedTensor) for leaf in _leaves(batch)):
+            if self._padded or not any(isinstance(leaf, tf.RaggedTensor) for leaf in leaves_of(batch)):
                 raise
             self._padded, self._ways = True, self._open_ways(self._held())
             return self._run(batch, verify)
@@ -108,9 +107,9 @@ class BackwardPass:
         return result
 
     def _open_ways(self, model: keras.Model) -> list[Way]:
-        """The ways to take the pass, the cheapest first: as `fit` would, without XLA, eagerly.
+        """Return the ways to take the pass, the cheapest first: as `fit` would, without XLA, eagerly.
 
-        A `tf.function` of the model's own is seen through where its Python code can be traced as it is.
+        A `tf.function` of the model is traced as part of the pass if its Python code allows that.
         """
         if tf.config.functions_run_eagerly() or (model.compiled and model.run_eagerly):
             return [Way(self, jit_compile=False, inline=True, eager=True)]
@@ -120,7 +119,7 @@ class BackwardPass:
         return [Way(self, True, True, False), *ways] if model.compiled and model.jit_compile else ways
 
     def _take(self, way: Way, batch: Batch, verify: bool) -> Found:
-        leaves = _leaves(batch)
+        leaves = leaves_of(batch)
         with self._preserved():
             loss, samples, *arrays = way.measured(*leaves)
         headers, notes = self._headers, list(self._notes)
@@ -132,25 +131,25 @@ class BackwardPass:
         doubts = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
         doubts += self._check_loss(way, float(loss), leaves)
         checked = self._verified(way, leaves, calls, float(samples)) if verify else []
-        doubts += [_refuted(each) for each in checked if not each.agrees]
+        doubts += [each.warning for each in checked if not each.agrees]
         return Found(float(loss), readings(calls), tuple(doubts), tuple(checked))
 
     def _check_loss(self, way: Way, loss: float, leaves: list[Any]) -> list[str]:
-        """Compare with the loss of a pass that nothing of this package takes part in."""
+        """Compare the loss with that of a pass without instruments; return a warning if they differ."""
         with self._preserved():
             plain = float(way.plain(*leaves))
-        if _alike(loss, plain, self._held()):
+        if same_loss(loss, plain, self._held()):
             return []
         with self._preserved():
             again = float(way.plain(*leaves))
-        if not _alike(plain, again, self._held()):  # the model draws numbers that cannot be drawn again
+        if not same_loss(plain, again, self._held()):  # the model draws numbers that cannot be drawn again
             return []
         return [
             f"the loss of the measured pass is {loss:.6g}, that of a plain one {plain:.6g}: trust neither"
         ]
 
     def _verified(self, way: Way, leaves: list[Any], calls: list[Call], samples: float) -> list[Checked]:
-        """Compare dL/dh_t of the states that a tap can move with central differences, at three steps each."""
+        """Compare dL/dh_t with central differences, at three steps of each state that a tap can change."""
         with self._preserved():
             gradients = [each.numpy() for each in way.gradients(*leaves)]
         names, norms = [], []
@@ -175,7 +174,7 @@ class BackwardPass:
     def _preserved(self) -> Iterator[None]:
         with preserved(self._held(), self._training):
             yield
-            # A trace goes on using the generator that it met first, which may have no other owner.
+            # A trace keeps using the generator that it met first, which may have no other owner.
             self._generator = self._generator or seed_generator()
 
     def _held(self) -> keras.Model:
@@ -190,27 +189,27 @@ class BackwardPass:
         return keras.tree.map_structure(lambda spec: None if spec is None else next(remaining), self._specs)
 
     def forward(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return L and the factor between it and a sample's loss."""
+        """Return L and the factor between L and the loss of a sample (`Objective.samples`)."""
         model = self._held()
         mode = {"training": self._training} if model._call_has_training_arg else {}
         if self._padded:
-            masks = keras.tree.map_structure(_row_mask, batch.x)
-            batch = batch._replace(x=keras.tree.map_structure(_dense, batch.x))
+            masks = keras.tree.map_structure(row_mask, batch.x)
+            batch = batch._replace(x=keras.tree.map_structure(dense, batch.x))
             if model._call_has_mask_arg:
                 mode["mask"] = masks
             else:
                 keras.tree.map_structure(set_keras_mask, batch.x, masks)
         with warnings.catch_warnings():
-            if self._padded:  # Keras warns of the mask that it has just used
+            if self._padded:  # Keras warns of a mask although it uses it
                 warnings.filterwarnings("ignore", ".*was passed an input with a mask attached to it.*")
             prediction = model(batch.x, **mode)
         return objective(model, self._loss, batch, prediction, self._training)
 
     def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
-        """Return L and the factor of `Objective`; of every site ln ||dl_b/dh_t||, the mask, and two tests.
+        """Return L, the factor of `Objective`, and for every site ln ||dl_b/dh_t||, the mask and two tests.
 
-        The first test is which states the output was at every step, the second whether the first states are
-        the last of the call before.
+        The first test is which states equal the output at every step, the second whether the initial states
+        are the last states of the call before.
         """
         model, batch = self._held(), self.batch(leaves)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -269,54 +268,15 @@ class BackwardPass:
 
     def specs(self) -> list[Any]:
         """Return the types of the leaves."""
-        return _leaves(self._specs)
+        return leaves_of(self._specs)
 
 
 def _spec(data: Any) -> Any:
     return None if data is None else tf.type_spec_from_value(data)
 
 
-def _leaves(data: Any) -> list[Any]:
-    return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
-
-
-def _dense(leaf: Any) -> Any:
-    return leaf.to_tensor() if isinstance(leaf, tf.RaggedTensor) else leaf
-
-
-def _row_mask(leaf: Any) -> tf.Tensor | None:
-    """Where a ragged tensor has steps, (B, T); None of a dense one."""
-    if not isinstance(leaf, tf.RaggedTensor):
-        return None
-    return tf.sequence_mask(leaf.row_lengths(), tf.cast(leaf.bounding_shape(axis=1), tf.int32))
-
-
 def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:
-    """By what training multiplies L, so that float16 gradients do not vanish in rounding; 1 without that."""
+    """Return the factor by which training scales L against underflow of float16 gradients; else 1."""
     one = tf.ones((), loss.dtype)
     optimizer = model.optimizer if model.compiled else None
     return one if optimizer is None else tf.cast(optimizer.scale_loss(one), loss.dtype)
-
-
-def _alike(loss: float, other: float, model: keras.Model) -> bool:
-    """Whether two losses are one to the rounding of the model's type."""
-    dtypes = {tf.as_dtype(layer.compute_dtype or "float32") for layer in model._flatten_layers()}
-    coarse = max(
-        (float(np.sqrt(np.finfo(dtype.as_numpy_dtype).eps)) for dtype in dtypes if _is_ieee(dtype)),
-        default=3e-4,
-    )
-    coarse = 0.1 if tf.bfloat16 in dtypes else coarse
-    return (
-        loss == other or (math.isnan(loss) and math.isnan(other)) or math.isclose(loss, other, rel_tol=coarse)
-    )
-
-
-def _is_ieee(dtype: tf.DType) -> bool:
-    return dtype in (tf.float16, tf.float32, tf.float64)
-
-
-def _refuted(checked: Checked) -> str:
-    return (
-        f"||dL/dh|| of {checked.where} is {checked.gradient:.4g}, "
-        f"a central difference gives {checked.difference:.4g}: do not trust it"
-    )

@@ -35,7 +35,7 @@ def jacobian(model: keras.Model, x: Any, lags: Sequence[int] | None = None) -> d
     Raises:
         ArgumentError: The model has no recurrent layer that runs in Keras' loop, or a lag is out of range.
 
-    Example:
+    Examples:
         >>> half = keras.initializers.Identity(0.5)
         >>> layer = keras.layers.SimpleRNN(3, "linear", recurrent_initializer=half, name="rnn")
         >>> model = keras.Sequential([keras.Input((5, 2)), layer])
@@ -66,7 +66,7 @@ def lyapunov(
         ArgumentError: The model has no recurrent layer that runs in Keras' loop, or an argument is out of
             range.
 
-    Example:
+    Examples:
         >>> layer = keras.layers.SimpleRNN(2, "linear", recurrent_initializer="identity", name="rnn")
         >>> model = keras.Sequential([keras.Input((20, 1)), layer])
         >>> lyapunov(model, np.ones((1, 20, 1)))["rnn"].lambda_1

@@ -26,7 +26,7 @@ def first_batch(
     """Return a batch as tensors.
 
     Args:
-        model: Whom it is for.
+        model: The model that takes the batch.
         x: Inputs; or a `tf.data.Dataset` or `keras.utils.PyDataset`, whose first batch is taken; or a tuple
             (x, y) or (x, y, sample_weight).
         y: Targets.
@@ -34,7 +34,7 @@ def first_batch(
         class_weight: As for `fit`.
 
     Raises:
-        ArgumentError: Something is of the wrong kind, empty, or does not fit the rest; it names which.
+        ArgumentError: A part is of the wrong kind, empty, or does not fit the others; names it.
     """
     x, y, sample_weight = _unpacked(model, x, y, sample_weight)
     if class_weight is not None:
@@ -58,7 +58,7 @@ def check_targets(model: keras.Model, loss: Any, y: Any) -> None:
     if y is None and (loss is not None or compiled is not None):
         raise ArgumentError("y", "targets, since the loss compares the outputs with them", None)
     outputs = len(getattr(model, "outputs", None) or ())
-    targets = len(_leaves(y))
+    targets = len(leaves_of(y))
     if y is not None and outputs and (loss is not None or compiled is not None) and targets != outputs:
         raise ArgumentError("y", f"targets for {outputs} output(s)", f"{targets} arrays")
 
@@ -87,7 +87,7 @@ def _first(data: Any) -> Any:
 
 
 def _unshuffled(data: tf.data.Dataset) -> tf.data.Dataset:
-    """Leave the shuffling out: reading it would move the order of the next epoch on."""
+    """Return the data without shuffling: reading a shuffled data set changes the order of the next epoch."""
     try:
         written = tf.raw_ops.DatasetToGraphV2(input_dataset=data._variant_tensor, external_state_policy=1)
         graph = tf.compat.v1.GraphDef.FromString(written.numpy())
@@ -115,7 +115,7 @@ def _tensors(name: str, data: Any) -> Any:
 
 
 def _tensor(name: str, data: Any) -> Any:
-    """Arrays of floats become Keras' float type, as in `fit`; tensors stay as they are."""
+    """Return a tensor: float arrays in Keras' float type, as in `fit`; tensors unchanged."""
     if data is None or tf.is_tensor(data):  # ragged ones too
         return data
     if type(data).__name__ in ("Tensor", "Array") and hasattr(data, "__array__"):
@@ -129,17 +129,30 @@ def _tensor(name: str, data: Any) -> Any:
     return tf.convert_to_tensor(array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array)
 
 
-def _leaves(data: Any) -> list[Any]:
+def leaves_of(data: Any) -> list[Any]:
+    """Return the tensors of a structure, or of a `Batch`, in the order of `keras.tree.flatten`."""
     return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
 
 
+def dense(leaf: Any) -> Any:
+    """Return a ragged tensor padded; any other unchanged."""
+    return leaf.to_tensor() if isinstance(leaf, tf.RaggedTensor) else leaf
+
+
+def row_mask(leaf: Any) -> tf.Tensor | None:
+    """Return the steps that a ragged tensor has, (B, T) booleans; None for a dense one."""
+    if not isinstance(leaf, tf.RaggedTensor):
+        return None
+    return tf.sequence_mask(leaf.row_lengths(), tf.cast(leaf.bounding_shape(axis=1), tf.int32))
+
+
 def _check_sizes(batch: Batch) -> None:
-    inputs = _leaves(batch.x)
+    inputs = leaves_of(batch.x)
     if not inputs:
         raise ArgumentError("x", "a batch of inputs", None)
     samples = inputs[0].shape[0] if inputs[0].shape.rank else None
     for name, data in batch._asdict().items():
-        for leaf in _leaves(data):
+        for leaf in leaves_of(data):
             shape = tuple(leaf.shape)
             if not shape or 0 in shape:
                 raise ArgumentError(name, "at least one sample, with no axis of size 0", f"shape {shape}")
@@ -148,11 +161,11 @@ def _check_sizes(batch: Batch) -> None:
 
 
 def _check_inputs(model: keras.Model, x: Any) -> None:
-    """Compare with the model's inputs where they are known and come in the same order."""
+    """Check x against the model's inputs, if they are known and x is not a dictionary."""
     expected = getattr(model, "inputs", None)
     if not expected or isinstance(x, dict):
         return
-    given = _leaves(x)
+    given = leaves_of(x)
     if len(given) != len(expected):
         raise ArgumentError("x", f"{len(expected)} input(s)", f"{len(given)}")
     for leaf, spec in zip(given, expected, strict=True):
@@ -160,6 +173,6 @@ def _check_inputs(model: keras.Model, x: Any) -> None:
         fits = len(shape) == len(wanted) and all(
             b is None or a is None or a == b for a, b in zip(shape, wanted, strict=True)
         )
-        # Keras adds or takes off a last axis of size 1.
+        # Keras adds or removes a last axis of size 1.
         if not fits and abs(len(shape) - len(wanted)) != 1:
             raise ArgumentError("x", f"shape {wanted}", f"shape {shape}")

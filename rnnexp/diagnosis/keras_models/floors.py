@@ -91,7 +91,7 @@ def floors(model: keras.Model, x: Any, y: Any, loss: str | None = None) -> Floor
     Raises:
         ArgumentError: The loss is none of these, or the data do not fit.
 
-    Example:
+    Examples:
         >>> model = keras.Sequential([keras.Input((5, 1)), keras.layers.GRU(1)])
         >>> y = np.array([[0.0], [1.0]])
         >>> floors(model, np.zeros((2, 5, 1)), y, loss="mse").floors[0].loss

@@ -75,7 +75,7 @@ def gradient_flow(
         ArgumentError: The model is no Keras model, is not built, has no recurrent layer or no loss; or the
             data do not fit, and which of them.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> layers = [keras.Input((20, 3)), keras.layers.LSTM(8, name="lstm"), keras.layers.Dense(1)]
         >>> model = keras.Sequential(layers)

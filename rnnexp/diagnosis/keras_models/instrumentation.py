@@ -1,4 +1,4 @@
-"""Recurrent layers of a model that hand out their gradients for the time of one forward pass."""
+"""Instruments for the recurrent layers of a model: during one forward pass they report their calls."""
 
 import collections
 import contextlib
@@ -26,15 +26,15 @@ class Site(NamedTuple):
 
     Attributes:
         name: Path of the layer in the model.
-        taps: Whose gradients are dl/dh, (B, T, ...), in the order of the inputs' time; or, where there is no
-            `step`, ln ||dl_b/dh_t||, (T, B), in the order of processing.
+        taps: Tensors whose gradients are dl/dh, (B, T, ...), in the order of the inputs' time; or, if `step`
+            is None, ln ||dl_b/dh_t||, (T, B), in the order of processing.
         mask: (B, T) booleans, or None.
         go_backwards: Whether the layer processes the last input first.
-        read_at_every_step: Whether the layer hands its output on at every step, and not at the last only.
-        step: The step that was taken, which names the states; None of the scan, whose only state is h.
+        read_at_every_step: Whether the layer returns its output of every step, not only of the last.
+        step: The traced step, which names the states; None for the scan, whose only state is h.
         initial: The states before the first step.
         final: The states after the last.
-        hands_on: Whether another call may go on from the last states, with a gradient.
+        hands_on: Whether another call may continue from the last states, with a gradient.
         slices: Equal for the calls that one `TimeDistributed` makes for its slices; None elsewhere.
     """
 
@@ -51,27 +51,27 @@ class Site(NamedTuple):
 
     @property
     def is_movable(self) -> bool:
-        """Whether a value of a tap moves the state, with all that is made from it."""
+        """Whether a nonzero tap changes the state and everything that depends on it."""
         return self.step is None or self.step.additive
 
 
 class OutOfSightError(Exception):
-    """A recurrent layer runs where the tape does not see: in a graph of its own, or unrecorded."""
+    """A recurrent layer runs where the tape does not record: in a graph of its own, or unrecorded."""
 
 
 class Sites:
     """The calls of recurrent layers during one forward pass under `tape`, in their order.
 
     Args:
-        tape: The tape that will be asked for the gradients.
-        strict: Whether a call out of the tape's sight raises `OutOfSightError`, or is left out.
+        tape: The tape that will compute the gradients.
+        strict: Whether a call that the tape does not record raises `OutOfSightError`; else it is left out.
         values: What to add to the states, for every call and state in their order, (B, T, ...); None: zeros.
-            Layers then run in Keras' loop, where that has an effect.
+            With values all layers run in Keras' loop, where they have an effect.
 
     Attributes:
         calls: The calls.
         opened: The taps, in the order of `values`.
-        notes: What is not measured, and why, a sentence each.
+        notes: Sentences on what is not measured, and why.
         moved: Whether there are values.
     """
 
@@ -89,7 +89,7 @@ class Sites:
         self._graph = _graph()
 
     def loop(self, layer, path, sequences, initial_state, mask=None, training=False):
-        """Take the place of Keras' loop, which `layer.inner_loop` comes down to."""
+        """Replace Keras' loop, which `layer.inner_loop` calls in the end."""
         if not self._sees(path):
             with inside_step():
                 return keras.layers.RNN.inner_loop(layer, sequences, initial_state, mask, training)
@@ -100,7 +100,7 @@ class Sites:
         return result
 
     def scan(self, layer, path, loop, sequences, initial_state, mask=None, training=False):
-        """Take the place of `inner_loop` of an `rnnexp.RNN`, whose scan hands out norms of its own."""
+        """Replace `inner_loop` of an `rnnexp.RNN`, whose scan reports norms itself."""
         if self.moved or layer._obstacle(mask) is not None or not self._sees(path):
             return loop(sequences, initial_state, mask, training)
         with recording(self._tape, per_sample=True) as record:
@@ -109,7 +109,7 @@ class Sites:
         return result
 
     def step(self, cell, path, call, inputs, states, *args, **kwargs):
-        """Take the place of `cell.call` where the model calls the cell itself: a sequence of one step."""
+        """Replace `cell.call` if the model calls the cell itself: a sequence of one step."""
         if is_inside_step() or not self._sees(path):
             with inside_step():
                 return call(inputs, states, *args, **kwargs)
@@ -122,13 +122,13 @@ class Sites:
         return result
 
     def called(self, path, call, *args, **kwargs):
-        """Take the place of a recurrent layer's `call`."""
+        """Replace a recurrent layer's `call`."""
         if not is_unrecorded():
             self._called[path] = None
         return call(*args, **kwargs)
 
     def slices(self, layer, call, *args, **kwargs):
-        """Take the place of `TimeDistributed.call` around `layer`, whose calls for the slices are one."""
+        """Replace `TimeDistributed.call` around `layer`; its calls for the slices count as one call."""
         frame = _Frame(next(self._numbers))
         inner = layer.call
 
@@ -144,14 +144,14 @@ class Sites:
             self._frames.pop()
 
     def finish(self) -> None:
-        """Note the layers that were called, but took their steps without a loop or a cell of Keras'."""
+        """Add a note on layers that were called but used neither Keras' loop nor a cell of Keras."""
         seen = {site.name for site in self.calls}
         for path in self._called:
             if path not in seen and not any(note.startswith(f"layer {path} ") for note in self.notes):
                 self.notes.append(f"layer {path} takes its steps by neither Keras' loop nor its cell")
 
     def _sees(self, path: str) -> bool:
-        """Whether a call is one of the model's, in sight of the tape."""
+        """Whether the tape records a call, and the call belongs to the model's pass."""
         if is_unrecorded():
             return False
         if _graph() is self._graph and _recorded() and not _is_vectorized():
@@ -191,7 +191,7 @@ class Sites:
 
 
 class _Frame:
-    """One call of a `TimeDistributed`: how often every path was met in the slice under way."""
+    """One call of a `TimeDistributed`: how often each path was called in the current slice."""
 
     def __init__(self, number: int):
         self.number = number
@@ -202,10 +202,11 @@ class _Frame:
 def instrumented(model: keras.Model, sites: Sites) -> Iterator[None]:
     """Let the recurrent layers of `model` report their calls to `sites`.
 
-    Only the instances are covered, and uncovered on the way out: Keras' loop, under whatever overrides
-    `inner_loop`, by a class between the layer's own and `keras.layers.RNN`; the cells, which a model may call
-    itself; fused kernels, which pass by the loop; rematerialisation, into which the tape does not see; and
-    TimeDistributed around a recurrent layer, whose calls for the slices are one.
+    Only attributes of the instances are replaced, and restored at the end:
+    - Keras' loop, by a class between the layer's own and `keras.layers.RNN`, whatever overrides `inner_loop`;
+    - the calls of cells, which a model may call itself;
+    - fused kernels, which bypass the loop, and rematerialisation, inside which the tape does not record;
+    - TimeDistributed around a recurrent layer, whose calls for the slices count as one.
     """
     layers = list(layers_by_path(model))
     owners = {id(layer.cell): path for path, layer in layers if isinstance(layer, keras.layers.RNN)}
@@ -242,7 +243,7 @@ def _covers(layer, path, sites: Sites) -> Iterator[tuple[str, Any]]:
 
 @contextlib.contextmanager
 def _hooked(layer: keras.layers.RNN) -> Iterator[None]:
-    """Put a class before `keras.layers.RNN` where the layer looks its methods up."""
+    """Insert a class before `keras.layers.RNN` in the order in which the layer looks up its methods."""
     kind = type(layer)
     bases = (_Hook,) if kind is keras.layers.RNN else (kind, _Hook)
     object.__setattr__(layer, "__class__", type(kind.__name__, bases, {"__module__": kind.__module__}))
@@ -253,7 +254,7 @@ def _hooked(layer: keras.layers.RNN) -> Iterator[None]:
 
 
 class _Hook(keras.layers.RNN):
-    """What `super().inner_loop` of a layer comes to while it is instrumented."""
+    """Holds the `inner_loop` that `super().inner_loop` finds while a layer is instrumented."""
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Report the call."""
@@ -278,7 +279,7 @@ def _is_recurrent(layer: keras.layers.Layer) -> bool:
 
 
 def _recorded() -> bool:
-    """Whether tapes record here: not where `tf.recompute_grad` runs what it will run again."""
+    """Whether tapes record here; they do not in a forward pass that `tf.recompute_grad` will repeat."""
     with tf.GradientTape() as tape:
         one = tf.ones(())
         tape.watch(one)

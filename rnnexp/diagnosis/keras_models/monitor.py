@@ -87,7 +87,7 @@ class GradientFlowMonitor(keras.callbacks.Callback):
     Raises:
         ArgumentError: `every` is neither of the two, or a writer cannot write.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> model = keras.Sequential([keras.Input((20, 3)), keras.layers.GRU(8), keras.layers.Dense(1)])
         >>> model.compile("adam", "mse")

@@ -26,8 +26,9 @@ class Objective(NamedTuple):
 def objective(model: keras.Model, loss: Any, batch: Batch, prediction: Any, training: bool) -> Objective:
     """Return the loss of a batch: `loss` where it is given, else what `model` was compiled with.
 
-    The compiled loss is `model.compute_loss`, with several outputs, weights, added losses and an override of
-    it, but through a copy of the compiled losses, so that the model's own are neither built nor updated.
+    The compiled loss comes from `model.compute_loss`, so that several outputs, weights, added losses and an
+    override of this method count. It uses a copy of the compiled losses, so that the model's own are neither
+    built nor updated.
     Sample weights count as in `fit`: they are part of l_b.
 
     Raises:
@@ -69,7 +70,7 @@ def _copy(losses: CompileLoss | None) -> CompileLoss | None:
 
 
 def _is_sum(losses: CompileLoss | None) -> bool:
-    """Whether every compiled loss sums over the batch. A loss without a name for it is taken for a mean."""
+    """Whether every compiled loss sums over the batch. A loss of unknown reduction counts as a mean."""
     if losses is None or not losses.built:
         return False
     return all(part.loss.reduction in ("sum", "none", None) for part in losses._flat_losses)

@@ -1,4 +1,4 @@
-"""A model, and all that surrounds it, as it was before a forward pass."""
+"""Restores a model and the random generators to their state before a forward pass."""
 
 import collections
 import contextlib
@@ -18,19 +18,19 @@ from rnnexp.diagnosis.keras_models.reachable import GENERATORS, reachable
 _GENERATOR = "global_seed_generator"
 """Keras' name for the generator behind `keras.random` functions without a seed."""
 _SEED = 20_011
-"""Of TensorFlow's own random operations during a look: no sequence of the training's is used up."""
+"""Seed of TensorFlow's random operations during a measurement, so that training's sequences stay the same."""
 
 
 @contextlib.contextmanager
 def preserved(model: keras.Model, training: bool) -> Iterator[None]:
-    """Put back on the way out, exception or not, what a forward pass and its loss may change.
+    """Restore at the end, also after an exception, what a forward pass and its loss may change.
 
-    These are: variables that are no trainable weights (moving averages, seed generators, states of stateful
-    layers, metrics, and every `tf.Variable` that is reachable from the model, wherever it is kept) and, with
-    `training`, the trainable weights, which some wrappers normalise in training mode; what layers and their
-    helper objects keep as attributes, and in lists, dictionaries and sets; the losses that layers keep of
-    their last call; dropout masks that an exception leaves in a cell; and the random generators of Keras,
-    TensorFlow, NumPy and Python, the global ones and those that the model holds.
+    - Variables that are not trainable weights: moving averages, seed generators, states of stateful layers,
+      metrics, and every other `tf.Variable` that is reachable from the model. With `training` also the
+      trainable weights, which some wrappers normalise in training mode.
+    - Attributes, lists, dictionaries and sets of layers and their helper objects, the losses of their last
+      call, and dropout masks that an exception left in a cell.
+    - The random generators of Keras, TensorFlow, NumPy and Python, global ones and those in the model.
     """
     held = [each.value for each in reachable(model)]
     generator = seed_generator()
@@ -87,7 +87,7 @@ def _variables(model: keras.Model, held: list[Any], training: bool, generator: A
 
 
 def _attributes(held: list[Any]) -> list[tuple[Any, Any]]:
-    """Every container of the model's, with a shallow copy of what it holds."""
+    """Return every container of the model with a shallow copy of its content."""
     containers = [each for each in held if isinstance(each, dict | list | set | collections.deque)]
     containers += [vars(each) for each in held if _has_attributes(each)]
     return [(container, _copy(container)) for container in containers]
@@ -106,7 +106,7 @@ def _copy(container: Any) -> Any:
 
 
 def _put_back(container: Any, before: Any) -> None:
-    """Undo what changed in a container, past Keras' tracking of its own kinds of list and dictionary."""
+    """Restore the content of a container, without Keras' tracking of its own lists and dictionaries."""
     if isinstance(container, dict):
         for name in [name for name in container if name not in before]:
             dict.__delitem__(container, name)
@@ -125,14 +125,14 @@ def _put_back(container: Any, before: Any) -> None:
 
 @contextlib.contextmanager
 def chance_kept(held: Sequence[Any] = ()) -> Iterator[None]:
-    """Put back on the way out the random generators outside Keras: global ones, and those a model holds."""
+    """Restore at the end the random generators outside Keras: the global ones, and those in a model."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     own = [(each, _state(each)) for each in held if isinstance(each, GENERATORS)]
     shared = stateful_random_ops.global_generator
     drawn = None if shared is None else shared.state.read_value()
     eager = context.context()
     seeds = {name: vars(eager)[name] for name in ("_seed", "_rng") if name in vars(eager)}
-    # An operation's generator lives in its kernel, which is found by the two seeds: others are other kernels.
+    # The generator of a random operation is part of its kernel, and other seeds select another kernel.
     eager._seed, eager._rng = _SEED, random.Random(_SEED)
     try:
         yield

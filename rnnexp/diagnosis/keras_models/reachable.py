@@ -1,4 +1,4 @@
-"""What a model holds, also where Keras does not track it: in closures, containers and helper objects."""
+"""All objects that are reachable from a model, also through closures, containers and helper objects."""
 
 import collections
 import functools
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 _MOST = 20_000
-"""Objects that are looked at; a model whose closures reach a whole program is not searched to its end."""
+"""Most objects that are searched, in case the closures of a model reach a whole program."""
 _LIBRARIES = frozenset(
     {"keras", "tensorflow", "numpy", "builtins", "scipy", "pandas", "threading", "logging", "re"}
 )
@@ -23,11 +23,11 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial, type(tf.f
 
 
 class Held(NamedTuple):
-    """An object, and the attributes and places on the way to it.
+    """An object, and the attributes and places that lead to it.
 
     Attributes:
         value: The object.
-        way: Such as encoder, cells, 0.
+        way: The path to it, such as encoder, cells, 0.
     """
 
     value: Any
@@ -35,13 +35,13 @@ class Held(NamedTuple):
 
 
 def reachable(root: keras.layers.Layer) -> Iterator[Held]:
-    """Yield all that `root` holds, itself first: layers, variables, generators, containers, helper objects.
+    """Yield all objects reachable from `root`, itself first: layers, variables, generators, containers ...
 
-    Followed are what Keras tracks, attributes, entries of containers, and what functions close over, bind or
-    read from their module.
+    The search follows what Keras tracks, attributes, entries of containers, and what functions close over,
+    bind or read from their module.
     """
     queue, seen = collections.deque([Held(root, ())]), {id(root)}
-    keep = [root]  # ids stay taken only while their objects live
+    keep = [root]  # an id identifies an object only while the object lives
     while queue and len(seen) < _MOST:
         held = queue.popleft()
         yield held
@@ -59,9 +59,9 @@ def layers_of(root: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 
 def layers_by_path(root: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Yield every layer below `root` with the names on the way to it, such as bidirectional/forward_lstm.
+    """Yield every layer below `root` with its path of names, such as bidirectional/forward_lstm.
 
-    Where two layers side by side have one name, the attributes that hold them come before it.
+    If two layers of one parent have the same name, the attributes that hold them precede it.
     """
     paths: dict[int, str] = {id(root): ""}
     for parent in _breadth_first(root):
@@ -88,7 +88,7 @@ def _breadth_first(root: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
 
 
 def _layers_below(parent: keras.layers.Layer) -> list[tuple[keras.layers.Layer, tuple[str, ...]]]:
-    """The layers that `parent` holds itself, not by way of another layer, in the order of Keras' tracking."""
+    """Return the layers that `parent` holds itself, not through another layer, in Keras' tracking order."""
     found: dict[int, tuple[keras.layers.Layer, tuple[str, ...]]] = {}
     queue, seen = collections.deque([Held(parent, ())]), {id(parent)}
     while queue and len(seen) < _MOST:
@@ -122,16 +122,16 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _own_attributes(layer: keras.layers.Layer) -> list[tuple[str, Any]]:
-    """The attributes that are not Keras' own book-keeping; a wrapper's function among them."""
+    """Return the attributes that are not Keras' own bookkeeping, including the function of a wrapper."""
     return [(name, value) for name, value in list(vars(layer).items()) if name not in _keras_attributes()]
 
 
 @functools.cache
 def _keras_attributes() -> frozenset[str]:
-    """The attributes of layers and models that are Keras' own."""
+    """Return the names of the attributes that Keras itself gives layers and models."""
     before = random.getstate()  # initializers draw their seeds
     try:
-        # With names, so that no number of Keras' own names is used up.
+        # With explicit names, so that the counters of Keras' automatic names do not advance.
         dense, inputs = keras.layers.Dense(1, name="dense"), keras.Input((1,), name="inputs")
         model = keras.Model(inputs, dense(inputs), name="model")
         model.compile(keras.optimizers.SGD(name="optimizer"), "mse")
@@ -154,7 +154,7 @@ def _of_function(value: Any) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield name, cell.cell_contents
-        except ValueError:  # not filled yet
+        except ValueError:  # an empty cell of a closure
             continue
     yield from ((str(n), each) for n, each in enumerate(function.__defaults__ or ()))
     yield from (function.__kwdefaults__ or {}).items()
@@ -171,7 +171,7 @@ def _names_read(code: types.CodeType) -> Iterator[str]:
 
 
 def _is_foreign(value: Any) -> bool:
-    """Whether an object belongs to a library, whose insides hold nothing of the model's."""
+    """Whether an object belongs to a library, whose objects hold nothing of the model."""
     home = getattr(value, "__module__", None) or type(value).__module__
     return str(home).partition(".")[0] in _LIBRARIES
 

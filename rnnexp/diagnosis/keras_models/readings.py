@@ -1,4 +1,4 @@
-"""From the calls of a pass to readings: slices and steps that belong together become one."""
+"""Turn the calls of a pass into readings: calls for slices and steps of one sequence are joined."""
 
 import dataclasses
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Reading(NamedTuple):
-    """What one state of one sequence gave.
+    """The measurement of one state of one sequence.
 
     Attributes:
         layer: Name of the call.
@@ -15,8 +15,8 @@ class Reading(NamedTuple):
         log_norms: ln ||dl_b/dh_t||, (T, B), in the order of the inputs' time; -inf where masked.
         masked: Where a step was masked, (T, B) booleans.
         go_backwards: Whether the layer processes the last input first.
-        read_at_every_step: Whether the layer hands its output on at every step, and not at the last only.
-        read: Whether the loss depends on the state at all, so that a zero is a number.
+        read_at_every_step: Whether the layer returns its output of every step, not only of the last.
+        read: Whether the loss depends on the state at all; only then a zero is a measurement.
     """
 
     layer: str
@@ -30,7 +30,7 @@ class Reading(NamedTuple):
 
 @dataclasses.dataclass
 class Call:
-    """One call of a layer: what a `Site` was, with numbers.
+    """One call of a layer: the numbers of a `Site`.
 
     Attributes:
         path: Path of the layer.
@@ -39,7 +39,7 @@ class Call:
         masked: Where a step was masked, (T, B).
         go_backwards: As in `Reading`.
         read_at_every_step: As in `Reading`.
-        previous: Number of the call whose last states this one goes on from; None where it starts anew.
+        previous: Number of the call whose last states this one continues from; None if there is none.
         slices: Equal for the calls of one `TimeDistributed`; None elsewhere.
         read: Whether the loss depends on each of the states.
     """
@@ -58,9 +58,9 @@ class Call:
 def readings(calls: list[Call]) -> list[Reading]:
     """Return a reading for every state of every sequence.
 
-    Calls of one layer that hand their states on are one sequence. The calls for the N slices of a
-    `TimeDistributed` are one batch, slice n of sample b at b N + n. Sequences of one path are named path,
-    path/1, ... in their order.
+    Calls of one layer that continue from each other's states form one sequence. The calls for the N slices of
+    a `TimeDistributed` form one batch, with slice n of sample b at b N + n. Sequences of one path are named
+    path, path/1, ... in their order.
     """
     count: dict[str, int] = {}
     found = []
@@ -77,7 +77,7 @@ def readings(calls: list[Call]) -> list[Reading]:
 
 
 def _chains(calls: list[Call]) -> list[Call]:
-    """Join every call with those that go on from it; of two that do, the first."""
+    """Join every call with the first call that continues from it, and so on."""
     joined: dict[int, list[Call]] = {}
     chain_of: dict[int, int] = {}
     ends: dict[int, int] = {}
@@ -113,7 +113,7 @@ def _in_time(chain: list[Call]) -> Call:
 
 
 def _batches(calls: list[Call]) -> list[Call]:
-    """Put the calls for the slices of one `TimeDistributed` side by side."""
+    """Join the calls for the slices of one `TimeDistributed` along the batch."""
     groups: dict[tuple, list[Call]] = {}
     for number, call in enumerate(calls):
         groups.setdefault(("alone", number) if call.slices is None else call.slices, []).append(call)

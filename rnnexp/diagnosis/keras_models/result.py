@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import functools
 import html
-import io
 import math
 import os
 from typing import TYPE_CHECKING
@@ -16,11 +15,12 @@ from rnnexp.diagnosis.keras_models.training_history import TrainingHistory
 from rnnexp.diagnosis.keras_models.verification import Checked
 from rnnexp.diagnosis.verdict import GradientVerdict, gradient_verdict
 from rnnexp.probes import GradientProfile, measure_gradient
+from rnnexp.runtime.extras import explained
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rnnexp.plotting.gradient_flow import Figure
+    from rnnexp.plotting.style import ShownFigure
 
 _NOTE = "* read at every step: direct and carried gradients together"
 
@@ -196,9 +196,7 @@ class GradientFlow:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the table, and the figure beside it."""
-        buffer = io.BytesIO()
-        self.plot().savefig(buffer, format="png", dpi=100)
-        picture = base64.b64encode(buffer.getvalue()).decode()
+        picture = base64.b64encode(self.plot()._repr_png_()).decode()
         image = f'<img src="data:image/png;base64,{picture}" alt="gradient flow">'
         return f"<pre>{html.escape(repr(self))}</pre>{image}"
 
@@ -208,11 +206,12 @@ class GradientFlow:
         Columns: layer, state, step, lag (steps processed after it), log_norm = ln rms_b ||dl_b/dh_t|| in
         nats, and log10_norm, the same in decades.
         """
-        import pandas as pd
+        with explained():
+            import pandas as pd
 
         return pd.concat([pd.DataFrame(_columns(flow)) for flow in self.states], ignore_index=True)
 
-    def plot(self, path: str | os.PathLike | None = None) -> "Figure":
+    def plot(self, path: str | os.PathLike | None = None) -> "ShownFigure":
         """Draw one panel a state, and write it to `path` (.png, .pdf, .svg) if there is one."""
         from rnnexp.plotting import style
         from rnnexp.plotting.gradient_flow import Panel, gradient_flow

@@ -38,7 +38,7 @@ def sensitivity(model: keras.Model, x: Any, samples: int = _SAMPLES) -> InputSen
     Raises:
         ArgumentError: There is no sequence of floating numbers and no Embedding, or `samples` is below 1.
 
-    Example:
+    Examples:
         >>> half = keras.initializers.Identity(0.5)
         >>> layer = keras.layers.SimpleRNN(1, "linear", kernel_initializer="ones", recurrent_initializer=half)
         >>> model = keras.Sequential([keras.Input((4, 1)), layer])

@@ -1,4 +1,4 @@
-"""What the calls of a pass gave, as tensors of the pass and as numbers after it."""
+"""The results of the calls of a pass, as tensors inside it and as numbers after it."""
 
 import math
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from rnnexp.diagnosis.keras_models.readings import Call
 
 
 class Header(NamedTuple):
-    """What is known of a site when the pass is traced."""
+    """The facts about a site that are known when the pass is traced."""
 
     site: Site
     previous: int | None
@@ -19,7 +19,7 @@ class Header(NamedTuple):
 
 
 def log_norms(site: Site, tap: tf.Tensor, gradient: tf.Tensor | None) -> tf.Tensor:
-    """Return ln ||.|| (T, B), in the order of the inputs' time; -inf where the loss does not depend on it."""
+    """Return ln ||dl_b/dh_t|| (T, B), in the order of the inputs' time; -inf if nothing depends on h_t."""
     if site.step is None:
         log_norms = (
             tf.fill(tf.shape(tap), tf.constant(-math.inf, tf.float64)) if gradient is None else gradient
@@ -40,7 +40,7 @@ def log_norm(gradient: tf.Tensor) -> tf.Tensor:
 
 
 def masked(site: Site, log_norms: tf.Tensor) -> tf.Tensor:
-    """Return where `site` has no step, (T, B) as `log_norms`."""
+    """Return the mask of the steps that `site` leaves out, (T, B) like `log_norms`."""
     if site.mask is None:
         return tf.zeros_like(log_norms, tf.bool)
     steps = tf.reshape(tf.cast(site.mask, tf.bool), tf.shape(site.mask)[:2])
@@ -48,12 +48,12 @@ def masked(site: Site, log_norms: tf.Tensor) -> tf.Tensor:
 
 
 def same(site: Site) -> tf.Tensor:
-    """Return which states were the output at every step, (N,)."""
+    """Return which states equal the output at every step, (N,)."""
     return tf.zeros(len(site.taps), tf.bool) if site.step is None else site.step.same
 
 
 def header(sites: list[Site], number: int, read: list[bool]) -> Header:
-    """Find the call that this one goes on from: by its tensors, or by values, as `_continues` tells."""
+    """Find the call that this one may continue from: by its tensors, else by values (see `continues`)."""
     site = sites[number]
     starts = {id(state) for state in site.initial}
     earlier = [n for n in range(number) if sites[n].name == site.name and sites[n].hands_on]
@@ -69,7 +69,7 @@ def _fits(before: Site, after: Site) -> bool:
 
 
 def continues(sites: list[Site], header: Header) -> tf.Tensor:
-    """Whether a call starts from the values that the one before ended with."""
+    """Return whether a call starts from the values with which the call before ended."""
     if header.compared is None:
         return tf.constant(header.previous is not None)
     initial = header.site.initial
@@ -81,7 +81,7 @@ def continues(sites: list[Site], header: Header) -> tf.Tensor:
 
 
 def calls_of(headers: list[Header], norms, masks, same, continues) -> tuple[list[Call], list[str]]:
-    """Return the calls in numbers, and the paths whose outputs are none of their states."""
+    """Return the calls as numbers, and the paths of the cells whose output is none of their states."""
     calls, unlinked = [], []
     for number, (site, previous, compared, read) in enumerate(headers):
         names = ["h"] if site.step is None else site.step.names(same[number])[0]

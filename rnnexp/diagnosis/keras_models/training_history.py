@@ -15,18 +15,18 @@ from rnnexp.diagnosis.course import Course, Spike, threshold_of
 from rnnexp.nn.tapped_step import covered
 from rnnexp.runtime.checks import fraction, positive
 
-_KEPT = 4096
-"""Updates between two readings of what the training step wrote."""
+_ROWS = 4096
+"""Updates that the buffer holds, which the training step writes to."""
 _CLIPPED = 0.1
 """Share of the updates that the proposed threshold clips."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingHistory:
-    """What every update saw, before any clipping.
+    """Loss and gradient norm of every update, before any clipping.
 
     Attributes:
-        loss: L of the batch of every update, (N,); nan where the training step keeps no such number.
+        loss: L of the batch of every update, (N,); nan if the training step does not track it.
         global_norm: sqrt(sum over all weights of ||dL/dW||^2), (N,).
     """
 
@@ -68,7 +68,7 @@ class TrainingHistory:
 
     @property
     def proposed(self) -> float:
-        """A `global_clipnorm`: what was usual before a spike, else what clips a tenth; nan if unknown."""
+        """A `global_clipnorm`: the usual norm before a spike, else what clips a tenth; nan if unknown."""
         return self.threshold() if self.spike is None else threshold_of(self.spike)
 
     def __repr__(self) -> str:
@@ -93,15 +93,15 @@ class TrainingHistory:
 class Recorder:
     """Writes loss and norm of every update to a buffer, inside the training step that `fit` traces.
 
-    The training function is traced again with the recorder, and the one before is put back by `stop`.
+    The training function is traced again with the recorder; `stop` restores the former one.
 
     Args:
         model: A compiled model.
     """
 
     def __init__(self, model: keras.Model):
-        self._norms = tf.Variable(tf.fill((_KEPT,), np.float32(np.nan)), trainable=False)
-        self._losses = tf.Variable(tf.fill((_KEPT,), np.float32(np.nan)), trainable=False)
+        self._norms = tf.Variable(tf.fill((_ROWS,), np.float32(np.nan)), trainable=False)
+        self._losses = tf.Variable(tf.fill((_ROWS,), np.float32(np.nan)), trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._read = 0
         self._kept: list[tuple[np.ndarray, np.ndarray]] = []
@@ -117,31 +117,31 @@ class Recorder:
             self._stack.enter_context(covered(tracker, "update_state", update))
 
     def _apply(self, apply, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None):
-        self._norms.scatter_nd_update([[self._count % _KEPT]], [_global_norm(grads)])
+        self._norms.scatter_nd_update([[self._count % _ROWS]], [_global_norm(grads)])
         self._count.assign_add(1)
         return apply(grads, trainable_variables)
 
     def _update_loss(self, update, values, *args, **kwargs):
         loss = tf.cast(tf.reduce_sum(values), tf.float32)
-        self._losses.scatter_nd_update([[self._count % _KEPT]], [loss])
+        self._losses.scatter_nd_update([[self._count % _ROWS]], [loss])
         return update(values, *args, **kwargs)
 
     def read(self, updates: int) -> None:
-        """Take over what was written, if `updates` more might overwrite it (or at once, for 0)."""
-        if updates == 0 or updates - self._read > _KEPT // 2:
+        """Read the buffer if `updates` more could overwrite it; 0 reads it at once."""
+        if updates == 0 or updates - self._read > _ROWS // 2:
             count = int(self._count.numpy())
-            places = np.arange(min(count - self._read, _KEPT)) + max(self._read, count - _KEPT)
-            self._kept.append((self._losses.numpy()[places % _KEPT], self._norms.numpy()[places % _KEPT]))
+            places = np.arange(min(count - self._read, _ROWS)) + max(self._read, count - _ROWS)
+            self._kept.append((self._losses.numpy()[places % _ROWS], self._norms.numpy()[places % _ROWS]))
             self._read = count
 
     def stop(self) -> None:
-        """Read the rest and let go of the model."""
+        """Read the rest of the buffer and restore the model."""
         self.read(0)
         self._stack.close()
 
     @property
     def history(self) -> TrainingHistory:
-        """What was read so far."""
+        """The history as far as it was read."""
         losses, norms = zip(*self._kept, strict=True) if self._kept else ((np.zeros(0),), (np.zeros(0),))
         return TrainingHistory(np.concatenate(losses), np.concatenate(norms))
 

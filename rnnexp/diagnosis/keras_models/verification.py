@@ -1,14 +1,16 @@
-"""dl/dh_t beside a central difference of the loss."""
+"""Checks of a measured pass: its loss against a plain pass, dl/dh_t against a central difference."""
 
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 _PLACES = 3
 _TOLERANCE = 0.02
-"""Of the gradient: what the curvature of the loss may make between the two."""
+"""Share of the gradient by which the two may differ, since the loss is curved."""
 
 
 class Checked(NamedTuple):
@@ -18,7 +20,7 @@ class Checked(NamedTuple):
         where: Layer, state and step.
         gradient: ||dL/dh_t|| over the batch.
         difference: (L(h_t + e v) - L(h_t - e v)) / 2 e, v the direction of the gradient.
-        noise: What the rounding of L may make of the difference.
+        noise: Error of the difference that the rounding of L can cause.
     """
 
     where: str
@@ -28,8 +30,16 @@ class Checked(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether the two are one within 2 % and the noise."""
+        """Whether the two differ by no more than 2 % and the noise."""
         return abs(self.gradient - self.difference) <= _TOLERANCE * self.gradient + self.noise
+
+    @property
+    def warning(self) -> str:
+        """The sentence that reports a comparison that does not agree."""
+        return (
+            f"||dL/dh|| of {self.where} is {self.gradient:.4g}, "
+            f"a central difference gives {self.difference:.4g}: do not trust it"
+        )
 
 
 class Place(NamedTuple):
@@ -68,7 +78,7 @@ def check_step(
         place: Which step.
         norm: ||dL/dh_t|| over the batch, as it was measured.
         gradients: dL/de of all taps e, (B, T, ...).
-        loss_with: L where some values, shaped as the gradients, are added to the states.
+        loss_with: Returns L with values of the gradients' shapes added to the states.
     """
     gradient = gradients[place.tap][:, place.step].astype(np.float64)
     length = float(np.linalg.norm(gradient))
@@ -83,3 +93,13 @@ def check_step(
         losses.append(float(loss_with(values)))
     noise = 4 * rounding * max(map(abs, losses)) / size
     return Checked(place.where, norm, (losses[0] - losses[1]) / (2 * size), noise)
+
+
+def same_loss(loss: float, other: float, model: keras.Model) -> bool:
+    """Return whether two losses are equal to the rounding of the model's coarsest type."""
+    dtypes = {tf.as_dtype(layer.compute_dtype or "float32") for layer in model._flatten_layers()}
+    ieee = [dtype.as_numpy_dtype for dtype in dtypes if dtype in (tf.float16, tf.float32, tf.float64)]
+    coarse = max((float(np.sqrt(np.finfo(dtype).eps)) for dtype in ieee), default=3e-4)
+    coarse = 0.1 if tf.bfloat16 in dtypes else coarse
+    both_nan = math.isnan(loss) and math.isnan(other)
+    return loss == other or both_nan or math.isclose(loss, other, rel_tol=coarse)

@@ -1,4 +1,4 @@
-"""The ways to take a pass through a model: traced, for XLA or not, or eager."""
+"""The ways to take a pass through a model: traced, with or without XLA, or eagerly."""
 
 import contextlib
 import functools
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 class Pass(Protocol):
-    """What a way runs: functions of the leaves of a batch."""
+    """The functions that a way runs; their arguments are the leaves of a batch."""
 
     def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
         """Take the measured pass."""
@@ -30,7 +30,7 @@ class Pass(Protocol):
 
 
 class Way:
-    """One way to take a pass: traced (for XLA, or seeing through `tf.function`s), or eager.
+    """One way to take a pass: traced (with XLA or not, `tf.function`s inlined or not), or eager.
 
     Args:
         owner: The pass.
@@ -67,7 +67,7 @@ class Way:
             with _inlined(True):
                 return function(*before, *leaves)
         if name not in self._traced:
-            # XLA would compile the plain pass for one number that is compared to rounding.
+            # The plain pass is not compiled with XLA, which is not worth its time for one number.
             jit_compile = self._jit_compile and name == "measured"
             traced = tf.function(function, autograph=False, jit_compile=jit_compile)
             specs = [keras.tree.map_structure(tf.type_spec_from_value, each) for each in before]

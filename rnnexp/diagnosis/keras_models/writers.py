@@ -1,4 +1,4 @@
-"""Where the looks of a `GradientFlowMonitor` go. A writer is any object with `write` and `close`."""
+"""Writers for the measurements of a `GradientFlowMonitor`: any object with `write` and `close`."""
 
 import csv
 import os
@@ -14,13 +14,13 @@ from rnnexp.tracking.find_runs import find_run
 
 
 class Writer(Protocol):
-    """Takes the looks of one or several calls of `fit`."""
+    """Writes the measurements of one or several calls of `fit`."""
 
     def write(self, flow: GradientFlow, step: int, epoch: int) -> None:
-        """Take what was found after `step` updates, in the epoch of that number (0, 1, ...)."""
+        """Write the measurement after `step` updates, in the epoch of that number (0, 1, ...)."""
 
     def close(self) -> None:
-        """Make sure that everything is written; called when `fit` ends. `write` may be called again."""
+        """Flush everything; called when `fit` ends. `write` may be called again."""
 
 
 class CsvWriter:
@@ -86,9 +86,8 @@ class TensorBoardWriter:
 class MlflowWriter:
     """Metrics <layer>/<state>/rate, ... of an MLflow run, and the verdict of the last look as a tag.
 
-    The run belongs to whoever started it: an active one stays open, one that had ended is ended again when
-    `fit` ends. Points that are not finite are left out, and a run that is monitored again takes only steps
-    beyond those that it has.
+    An active run stays open; a run that had ended is ended again when `fit` ends. Points that are not finite
+    are left out, and a run that is monitored again gets only steps beyond those that it has.
 
     Args:
         run_id: The run. None: the one that `mlflow.start_run` opened, looked up at the first look.
@@ -117,7 +116,7 @@ class MlflowWriter:
         self._tracker.flush()
 
     def close(self) -> None:
-        """End a run again that had ended; every look was sent at once."""
+        """End a run again if it had ended before; every measurement was sent when it was made."""
         if self._tracker is not None and self._status is not None:
             self._tracker.end(self._status)
             self._tracker = None

@@ -1,1 +1,1 @@
-"""What a run knows of each cell, one file a cell; importing them loads no TensorFlow."""
+"""The specs of the cells, one file a cell; importing them does not import TensorFlow."""

@@ -23,8 +23,8 @@ class ConvElman(CellSpec):
     x_t is an image of F pixels, as near to a square as F allows, h_t has C = H / F channels in every pixel:
     `units` is H. After t steps a pixel has seen those within t (K - 1) / 2 of it.
 
-    Each of the K^2 taps of W_hh, (C, C), is drawn as the recurrent kernel of an Elman cell is, with the gain
-    divided by K: the K^2 of them together hand on as much as one would alone.
+    Each of the K^2 taps of W_hh, (C, C), is drawn like the recurrent kernel of an Elman cell, with the gain
+    divided by K, so that the sum of the K^2 taps has the variance of one kernel.
 
     Args:
         use_bias: Whether there is a b.
@@ -78,14 +78,14 @@ class ConvElman(CellSpec):
         return Units(where_finite(slopes, pre_activations), pre_activations)
 
     def recurrent_matrix(self, cell: Any) -> np.ndarray:
-        """Return the matrix (H, H) that the convolution W_hh * h is: row i is what unit i hands on."""
+        """Return the matrix (H, H) of the convolution W_hh * h; row i holds the weights from unit i."""
         height, width = cell.image
         channels, reach = cell.units // (height * width), self.size // 2
         taps = cell.recurrent_kernel.numpy().reshape(channels, self.size, self.size, channels)
         matrix = np.zeros((height, width, channels, height, width, channels), taps.dtype)
         for row, column in np.ndindex(height, width):
             for down, right in np.ndindex(self.size, self.size):
-                # A tap right of the centre reads the pixel right of the one that it writes.
+                # A tap right of the centre reads the pixel right of the pixel that it writes to.
                 to = row - down + reach, column - right + reach
                 if 0 <= to[0] < height and 0 <= to[1] < width:
                     matrix[row, column, :, to[0], to[1]] = taps[:, down, right]

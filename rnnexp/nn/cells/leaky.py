@@ -19,8 +19,8 @@ class Leaky(CellSpec):
 
         J_t = dh_t/dh_{t-1} = (1 - r) I + r diag(phi'(a_t)) W_hh^T
 
-    The Elman cell at r = 1; with a small r a state lasts for about 1 / r steps. No theory of
-    `rnnexp.theory` is a law of it: all of them are of h_t = phi(a_t).
+    r = 1 gives the Elman cell; with a small r the state decays over about 1 / r steps. No law of
+    `rnnexp.theory` applies to this cell: all of them are for h_t = phi(a_t).
 
     Args:
         use_bias: Whether there is a b.

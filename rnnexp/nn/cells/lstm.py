@@ -1,20 +1,14 @@
 """The long short-term memory."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
 
 from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, gate_slopes
-from rnnexp.nn.initializers import Initializer
+from rnnexp.nn.cells.spec import GatedCell
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
-class Lstm(CellSpec):
+class Lstm(GatedCell):
     """The long short-term memory, `keras.layers.LSTMCell`.
 
         (a_i, a_f, a_c, a_o) = W^T x_t + R^T h_{t-1} + b
@@ -43,22 +37,3 @@ class Lstm(CellSpec):
         super().__post_init__()
         checks.boolean("unit_forget_bias", self.unit_forget_bias)
         checks.choice("recurrent_activation", self.recurrent_activation, activations.NAMES)
-
-    def build(
-        self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
-    ) -> "keras.layers.Layer":
-        """Return a new `keras.layers.LSTMCell`."""
-        import keras
-
-        return keras.layers.LSTMCell(
-            units,
-            activations.by_name(activation),
-            **dataclasses.asdict(self),
-            kernel_initializer=kernel,
-            recurrent_initializer=self.per_block(recurrent),
-            dtype=dtype,
-        )
-
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return the slopes of the gates: a gate with sigma' < 0.01 is as good as open or shut for good."""
-        return Units(gate_slopes(self, cell, x, before))

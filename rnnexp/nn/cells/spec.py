@@ -1,4 +1,4 @@
-"""What a run knows of its cell: arguments that are checked without TensorFlow, and what the cell tells."""
+"""The spec of a cell: arguments that are checked without TensorFlow, and what is known of its derivatives."""
 
 import abc
 import dataclasses
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
 
 class Units(NamedTuple):
-    """What is inside the units of a cell along a trajectory; tensors, or arrays once they are computed.
+    """Slopes and pre-activations of a cell's units along a trajectory, as tensors or arrays.
 
     Attributes:
-        slopes: Of the units whose saturation is counted, phi'(a_t) or sigma'(a_t), (T, B, M).
-        pre_activations: a_t, (T, B, H), where every state has one; else None.
-        input_variance: mean (W_xh^T x_t + b)^2 over steps, samples and units, where mean-field theory needs
-            it; else None.
+        slopes: phi'(a_t) or, for gates, sigma'(a_t), of the M units whose saturation is counted, (T, B, M).
+        pre_activations: a_t, (T, B, H), if every unit has one; else None.
+        input_variance: mean (W_xh^T x_t + b)^2 over steps, samples and units, for mean-field theory; or None.
     """
 
     slopes: Any
@@ -36,7 +35,7 @@ class Factored(NamedTuple):
 
     Attributes:
         slopes: phi'(a_t), (T, B, H).
-        kernel: The recurrent kernel, (H, H), which enters a_t = kernel^T h_{t-1} + ... alone.
+        kernel: The recurrent kernel, (H, H), in a_t = kernel^T h_{t-1} + ...
         input_kernel: (F, H).
     """
 
@@ -47,10 +46,10 @@ class Factored(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class CellSpec(abc.ABC):
-    """What a cell takes beside its size, activation and initialisers, and what is known of it.
+    """The arguments of a cell beside size, activation and initialisers, and what is known of the cell.
 
-    Whatever a run measures of a cell is found by automatic differentiation of its step. A closed form and a
-    law of theory are a cell's own to hand out; without them nothing is assumed.
+    A run measures every cell by automatic differentiation of its step. A spec may offer a closed form
+    (`factored`) and name laws of theory that apply (`laws`); without them nothing is assumed.
 
     The recurrent kernel of a gated cell is (H, nH), n blocks side by side. The recurrent initialiser draws
     each block by itself, the candidate's as it would draw the kernel of an Elman cell. (Keras' own default is
@@ -63,8 +62,8 @@ class CellSpec(abc.ABC):
         target: The constructor that the configuration names.
         blocks: Names of the blocks, in the order of Keras' columns: the gates and the candidate.
         candidate: The block whose activation is phi.
-        states: Names of the states, matrices (B, n) of any widths; the first is what the layer hands on.
-        laws: The modules of `rnnexp.theory` whose laws are laws of this cell.
+        states: Names of the states, matrices (B, n) of any widths; the first is the output of the layer.
+        laws: The modules of `rnnexp.theory` whose laws apply to this cell.
         scanned: Whether `rnnexp.RNN` runs the cell on its own scan, and not in Keras' loop.
     """
 
@@ -81,7 +80,7 @@ class CellSpec(abc.ABC):
         checks.boolean("use_bias", self.use_bias)
 
     def check_size(self, units: int, features: int) -> None:
-        """Refuse a size that the cell cannot have over inputs of F features.
+        """Check that the cell can have H units over inputs of F features.
 
         Raises:
             ArgumentError: `units`, H, does not fit.
@@ -128,7 +127,7 @@ class CellSpec(abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} has neither a step nor a build of its own")
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units | None:
-        """Return what is inside the units, traced into a graph; None where saturation has no meaning.
+        """Return slopes and pre-activations, inside a graph; None if saturation has no meaning for the cell.
 
         Args:
             cell: The Keras cell.
@@ -138,11 +137,11 @@ class CellSpec(abc.ABC):
         return None
 
     def factored(self, cell: Any, units: Units | None) -> Factored | None:
-        """Return the derivatives in closed form, by the weights that `cell` has now; None: differentiate."""
+        """Return the derivatives in closed form, for the present weights of `cell`; None if there is none."""
         return None
 
     def recurrent_matrix(self, cell: Any) -> "np.ndarray | None":
-        """Return W_hh (H, H), or its candidate's block, whose spectrum is shown; None where there is none."""
+        """Return the matrix whose spectrum is measured: W_hh (H, H), or its candidate's block; or None."""
         kernel = getattr(cell, "recurrent_kernel", None)
         if kernel is None:
             return None
@@ -156,7 +155,7 @@ class CellSpec(abc.ABC):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return the spec that `get_config` described."""
+        """Return the spec with these arguments."""
         return cls(**config)
 
     def per_block(self, recurrent: Initializer) -> Initializer:
@@ -164,28 +163,48 @@ class CellSpec(abc.ABC):
         return PerBlock(recurrent, len(self.blocks), self.blocks.index(self.candidate))
 
 
-def gate_slopes(spec: CellSpec, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
-    """Return sigma' of every unit of every gate of a Keras cell with gates, (T, B, (n - 1) H).
+@dataclasses.dataclass(frozen=True)
+class GatedCell(CellSpec):
+    """A gated cell of Keras: `target` names its class, and the arguments are those of that class."""
 
-    Arguments are those of `CellSpec.units`.
-    """
-    import tensorflow as tf
+    def build(
+        self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
+    ) -> "keras.layers.Layer":
+        """Return a new cell of that class."""
+        import keras
 
-    from rnnexp.nn import activations
+        from rnnexp.nn import activations
 
-    pre_activations = tf.matmul(x, cell.kernel) + tf.matmul(before[..., : cell.units], cell.recurrent_kernel)
-    if cell.bias is not None:
-        # Of a GRU there are two, in rows.
-        pre_activations += tf.reduce_sum(tf.reshape(cell.bias, (-1, cell.kernel.shape[1])), axis=0)
-    each = zip(spec.blocks, tf.split(pre_activations, len(spec.blocks), axis=2), strict=True)
-    gates = tf.concat([a for name, a in each if name in spec.gates], axis=2)
-    return where_finite(activations.slope(cell.recurrent_activation, gates), gates)
+        return getattr(keras.layers, self.target.removeprefix("keras.layers."))(
+            units,
+            activations.by_name(activation),
+            **dataclasses.asdict(self),
+            kernel_initializer=kernel,
+            recurrent_initializer=self.per_block(recurrent),
+            dtype=dtype,
+        )
+
+    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
+        """Return sigma' of every unit of every gate: below 0.01 the gate stays open or shut."""
+        import tensorflow as tf
+
+        from rnnexp.nn import activations
+
+        h = before[..., : cell.units]
+        pre_activations = tf.matmul(x, cell.kernel) + tf.matmul(h, cell.recurrent_kernel)
+        if cell.bias is not None:
+            # The bias of a GRU has two rows, which add up.
+            pre_activations += tf.reduce_sum(tf.reshape(cell.bias, (-1, cell.kernel.shape[1])), axis=0)
+        each = zip(self.blocks, tf.split(pre_activations, len(self.blocks), axis=2), strict=True)
+        gates = tf.concat([a for name, a in each if name in self.gates], axis=2)
+        return Units(where_finite(activations.slope(cell.recurrent_activation, gates), gates))
 
 
 def where_finite(slopes: "tf.Tensor", pre_activations: "tf.Tensor") -> "tf.Tensor":
-    """Return the slopes, nan where the pre-activation is lost.
+    """Return the slopes, nan where the pre-activation is not finite.
 
-    Some activations have a slope at nan; a unit whose state is lost is neither saturated nor dead.
+    Some activations return a finite slope at nan, but a unit without a finite state is neither saturated nor
+    dead.
     """
     import tensorflow as tf
 

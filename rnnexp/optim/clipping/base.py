@@ -26,8 +26,10 @@ class Clipped(NamedTuple):
         norm_before: `global_norm` of the gradients that came, a scalar of their dtype.
         norm_after: `global_norm` of `gradients`, a scalar of their dtype.
         clipped: Whether any gradient was changed, a boolean scalar.
-        skipped: Whether a gradient that is not finite was replaced by zeros, a boolean scalar; None of a clip
-            that never does that.
+        skipped: Whether the gradients are not finite and no update is to be made, a boolean scalar; they are
+            zeros then. None of a clip that never asks for that.
+        replaced: Whether something else stands in for gradients that are lost, a boolean scalar; None of a
+            clip that never does that.
     """
 
     gradients: "list[tf.Tensor]"
@@ -35,6 +37,7 @@ class Clipped(NamedTuple):
     norm_after: "tf.Tensor"
     clipped: "tf.Tensor"
     skipped: "tf.Tensor | None" = None
+    replaced: "tf.Tensor | None" = None
 
 
 class Clip(abc.ABC):
@@ -52,6 +55,11 @@ class Clip(abc.ABC):
         self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
     ) -> tuple[Clipped, State]:
         """Return the clipped gradients and the next state.
+
+        Args:
+            gradients: Of all weights.
+            weights: The Keras variables, in the order of `gradients`.
+            state: What `init` returned, or the last `update`.
 
         Raises:
             ArgumentError: There are no gradients.
@@ -77,17 +85,75 @@ class StatelessClip(Clip):
         Raises:
             ArgumentError: There are no gradients.
         """
-        import tensorflow as tf
-
-        norm_before = global_norm(gradients)
-        kept, clipped = self._clip(gradients)
-        # XLA may sum the same numbers in another order the second time; equal gradients have equal norms.
-        norm_after = tf.where(clipped, global_norm(kept), norm_before)
-        return Clipped(kept, norm_before, norm_after, clipped)
+        norm = global_norm(gradients)
+        return measured(norm, *self._clip(gradients))
 
     @abc.abstractmethod
     def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
         """Return the clipped gradients and whether any was changed."""
+
+
+class SkippingClip(Clip):
+    """A clip that lets no gradients through whose global norm is not finite.
+
+    The update of such a step is not made: weights, the state of the optimizer and what the clip remembers
+    stay as they are. It is counted, in the last tensor of the state.
+    """
+
+    def init(self, weights: "Sequence[tf.Tensor]") -> State:
+        """Return what the clip remembers before the first step, and the number of skipped updates, 0."""
+        import tensorflow as tf
+
+        return (*self._init(weights), tf.zeros((), tf.float64))
+
+    def update(
+        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
+    ) -> tuple[Clipped, State]:
+        """Return the clipped gradients and the next state.
+
+        Raises:
+            ArgumentError: There are no gradients.
+        """
+        import tensorflow as tf
+
+        *memory, skipped = state
+        norm = global_norm(gradients)
+        finite = tf.math.is_finite(norm)
+        usable = tf.cast(tf.where(finite, norm, tf.zeros_like(norm)), tf.float64)
+        kept, exceeds, later = self._limit(gradients, weights, usable, tuple(memory))
+        kept = [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in kept]
+        clipped = measured(norm, kept, exceeds | ~finite)._replace(skipped=~finite)
+        memory = [tf.where(finite, *pair) for pair in zip(later, memory, strict=True)]
+        return clipped, (*memory, skipped + tf.cast(~finite, tf.float64))
+
+    def metrics(self, state: "Sequence[np.ndarray]") -> Mapping[str, float]:
+        """Return the number of updates that were skipped."""
+        return {"grad/skipped": float(state[-1])}
+
+    def _init(self, weights: "Sequence[tf.Tensor]") -> State:
+        """Return what is remembered before the first step; by default nothing."""
+        return ()
+
+    @abc.abstractmethod
+    def _limit(
+        self,
+        gradients: "Sequence[tf.Tensor]",
+        weights: "Sequence[tf.Tensor]",
+        norm: "tf.Tensor",
+        memory: State,
+    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
+        """Return the clipped gradients, whether any was changed, and what is remembered next.
+
+        `norm` is the global norm, float64; 0 where it is not finite, when nothing of this is used.
+        """
+
+
+def measured(norm: "tf.Tensor", kept: "list[tf.Tensor]", clipped: "tf.Tensor") -> Clipped:
+    """Return what a clip returns: the norm before, the gradients it keeps, and whether it changed any."""
+    import tensorflow as tf
+
+    # XLA may sum the same numbers in another order the second time; equal gradients have equal norms.
+    return Clipped(kept, norm, tf.where(clipped, global_norm(kept), norm), clipped)
 
 
 def global_norm(gradients: "Sequence[tf.Tensor]") -> "tf.Tensor":

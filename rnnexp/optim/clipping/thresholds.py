@@ -1,4 +1,6 @@
-"""Clips with a threshold that is chosen before the run, and no state.
+"""Clips with a threshold: a number that is chosen before the run, or a norm that is usual in it.
+
+The norm clips take `auto` for a threshold (`rnnexp.optim.clipping.own_median`), and have a state then.
 
 All of them take a list of float32 or of float64 tensors, run eagerly and inside `tf.function`, with XLA or
 without, and leave what they do not clip unchanged to the bit. None hides a gradient that is not finite:
@@ -13,11 +15,15 @@ without, and leave what they do not clip unchanged to the bit. None hides a grad
 In each of these cases `norm_before` is inf or nan.
 """
 
+import abc
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
-from rnnexp.optim.clipping.base import StatelessClip, as_tensor, shrink
+import numpy as np
+
+from rnnexp.optim.clipping import own_median
+from rnnexp.optim.clipping.base import Clipped, State, StatelessClip, as_tensor, global_norm, measured, shrink
 from rnnexp.runtime import checks
 
 if TYPE_CHECKING:
@@ -35,15 +41,7 @@ class NoClip(StatelessClip):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Thresholded(StatelessClip):
-    threshold: float
-
-    def __post_init__(self) -> None:
-        checks.positive("threshold", self.threshold)
-
-
-@dataclasses.dataclass(frozen=True)
-class Value(_Thresholded):
+class Value(StatelessClip):
     """g_i <- min(max(g_i, -threshold), threshold), entry by entry; the direction of g is not kept.
 
     Args:
@@ -55,6 +53,11 @@ class Value(_Thresholded):
     Source: Mikolov 2012, "Statistical language models based on neural networks" (PhD thesis, Brno University
     of Technology).
     """
+
+    threshold: float
+
+    def __post_init__(self) -> None:
+        checks.positive("threshold", self.threshold)
 
     def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
         import tensorflow as tf
@@ -70,31 +73,88 @@ class Value(_Thresholded):
 
 
 @dataclasses.dataclass(frozen=True)
-class Norm(_Thresholded):
+class _NormClip(StatelessClip):
+    threshold: float | Literal["auto"]
+
+    def __post_init__(self) -> None:
+        if self.threshold != "auto":
+            try:
+                checks.positive("threshold", self.threshold)
+            except checks.ArgumentError as error:
+                expected = f"auto or {error.expected}"
+                raise checks.ArgumentError("threshold", expected, self.threshold) from None
+
+    def init(self, weights: "Sequence[tf.Tensor]") -> State:
+        """Return the state of the threshold `auto`; a number has none."""
+        return own_median.start(len(self._parts(weights))) if self.threshold == "auto" else ()
+
+    def update(
+        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
+    ) -> tuple[Clipped, State]:
+        """Return the clipped gradients and the next state.
+
+        Raises:
+            ArgumentError: There are no gradients.
+        """
+        import tensorflow as tf
+
+        if self.threshold != "auto":
+            return self(gradients), ()
+        parts = self._parts(gradients)
+        norms = tf.stack([global_norm(part) for part in parts])
+        kept, exceeds = self._shrunk(gradients, tf.unstack(own_median.thresholds(state)))
+        return measured(global_norm(gradients), kept, exceeds), own_median.extended(state, norms)
+
+    def metrics(self, state: "Sequence[np.ndarray]") -> Mapping[str, float]:
+        """Return the threshold that `auto` has found, where there is one for all gradients together."""
+        if len(state) == 0 or len(state[0]) > 1 or state[1] < own_median.WARM_UP:
+            return {}
+        return {"grad/clip_threshold": float(np.median(state[0]))}
+
+    def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
+        if self.threshold == "auto":
+            raise checks.ArgumentError("threshold", "a number, where no state is kept", self.threshold)
+        return self._shrunk(gradients, [self.threshold] * len(self._parts(gradients)))
+
+    def _shrunk(
+        self, gradients: "Sequence[tf.Tensor]", thresholds: "Sequence[float | tf.Tensor]"
+    ) -> "tuple[list[tf.Tensor], tf.Tensor]":
+        """Return the gradients with the norm of every part brought down, and whether any was above."""
+        pairs = [shrink(*pair) for pair in zip(self._parts(gradients), thresholds, strict=True)]
+        return [gradient for kept, _ in pairs for gradient in kept], _any([exceeds for _, exceeds in pairs])
+
+    @abc.abstractmethod
+    def _parts(self, tensors: "Sequence[tf.Tensor]") -> "list[Sequence[tf.Tensor]]":
+        """Return the tensors in the groups whose norms are limited."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Norm(_NormClip):
     """g <- g * min(1, threshold / ||g||_2), each variable's gradient g by itself.
 
     The direction of each g is kept, that of all of them together is not. Keras calls this `clipnorm`.
 
     Args:
-        threshold: The largest norm of one variable's gradient, a finite number above 0.
+        threshold: The largest norm of one variable's gradient, a finite number above 0, or `"auto"`: of each
+            variable, the median of its own norms at the first 100 training steps, in which none is clipped.
 
     Raises:
         ArgumentError: `threshold` is outside its domain.
     """
 
-    def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
-        pairs = [shrink([gradient], self.threshold) for gradient in gradients]
-        return [kept for (kept,), _ in pairs], _any([exceeds for _, exceeds in pairs])
+    def _parts(self, tensors: "Sequence[tf.Tensor]") -> "list[Sequence[tf.Tensor]]":
+        return [[tensor] for tensor in tensors]
 
 
 @dataclasses.dataclass(frozen=True)
-class GlobalNorm(_Thresholded):
+class GlobalNorm(_NormClip):
     """g <- g * min(1, threshold / ||g||_2), g the gradients of all variables together.
 
     The direction of g is kept. Keras calls this `global_clipnorm`.
 
     Args:
-        threshold: The largest norm of the whole gradient, a finite number above 0.
+        threshold: The largest norm of the whole gradient, a finite number above 0, or `"auto"`: the median of
+            the norms at the first 100 training steps, in which nothing is clipped.
 
     Raises:
         ArgumentError: `threshold` is outside its domain.
@@ -102,8 +162,8 @@ class GlobalNorm(_Thresholded):
     Source: Pascanu, Mikolov and Bengio 2013, https://arxiv.org/abs/1211.5063, algorithm 1.
     """
 
-    def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
-        return shrink(gradients, self.threshold)
+    def _parts(self, tensors: "Sequence[tf.Tensor]") -> "list[Sequence[tf.Tensor]]":
+        return [tensors]
 
 
 def _any(flags: "list[tf.Tensor]") -> "tf.Tensor":

@@ -1,12 +1,12 @@
 """ZClip: a gradient whose norm stands out from those before it is brought down to what they say."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnexp.optim.clipping.base import Clip, Clipped, State, global_norm, shrink
+from rnnexp.optim.clipping.base import SkippingClip, State, shrink
 from rnnexp.runtime import checks
 
 if TYPE_CHECKING:
@@ -16,15 +16,15 @@ _EPSILON = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class ZClip(Clip):
+class ZClip(SkippingClip):
     """g <- g * (mu + z^2 sigma / s) / ||g||_2 where s = (||g||_2 - mu) / (sigma + 1e-6) exceeds z.
 
     mu and sigma^2 are moving averages of the norms n after clipping:
 
         mu <- decay mu + (1 - decay) n,   sigma^2 <- decay sigma^2 + (1 - decay) (n - mu)^2
 
-    that begin as mean and variance of the first `warm_up` norms, during which nothing is clipped. A gradient
-    whose norm is not finite is skipped: the optimizer is given zeros, mu and sigma^2 stay, and it is counted.
+    that begin as mean and variance of the first `warm_up` norms, during which nothing is clipped. A step
+    whose norm is not finite is skipped.
 
     Args:
         decay: Weight of the past, in [0, 1).
@@ -46,41 +46,29 @@ class ZClip(Clip):
         checks.positive("z", self.z)
         checks.integer("warm_up", self.warm_up, minimum=2)
 
-    def init(self, weights: "Sequence[tf.Tensor]") -> State:
-        """Return mu, sigma^2, the norms that were taken, and the gradients that were skipped: four zeros."""
+    def _init(self, weights: "Sequence[tf.Tensor]") -> State:
+        """Return mu, sigma^2 and the number of norms they are made of: three zeros."""
         import tensorflow as tf
 
-        return tuple(tf.zeros((), tf.float64) for _ in range(4))
+        return tuple(tf.zeros((), tf.float64) for _ in range(3))
 
-    def update(
-        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
-    ) -> tuple[Clipped, State]:
-        """Return the clipped gradients, and the state with the norm after clipping.
-
-        Raises:
-            ArgumentError: There are no gradients.
-        """
+    def _limit(
+        self,
+        gradients: "Sequence[tf.Tensor]",
+        weights: "Sequence[tf.Tensor]",
+        norm: "tf.Tensor",
+        memory: State,
+    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
         import tensorflow as tf
 
-        mean, variance, taken, skipped = state
-        norm_before = global_norm(gradients)
-        finite, norm = tf.math.is_finite(norm_before), tf.cast(norm_before, tf.float64)
+        mean, variance, taken = memory
         sigma = tf.sqrt(variance)
         score = (norm - mean) / (sigma + _EPSILON)
-        spike = finite & (taken >= self.warm_up) & (score > self.z)
+        spike = (taken >= self.warm_up) & (score > self.z)
         limit = mean + self.z**2 * sigma / score
         kept, exceeds = shrink(gradients, tf.where(spike, limit, tf.constant(np.inf, tf.float64)))
-        kept = [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in kept]
-        norm_after = tf.where(exceeds | ~finite, global_norm(kept), norm_before)
         moments = self._moments(mean, variance, taken, tf.where(spike, limit, norm))
-        mean, variance = (tf.where(finite, *pair) for pair in zip(moments, (mean, variance), strict=True))
-        counted = tf.cast(finite, tf.float64)
-        clipped = Clipped(kept, norm_before, norm_after, exceeds | ~finite, skipped=~finite)
-        return clipped, (mean, variance, taken + counted, skipped + 1 - counted)
-
-    def metrics(self, state: Sequence[np.ndarray]) -> Mapping[str, float]:
-        """Return the number of gradients that were skipped."""
-        return {"grad/skipped": float(state[3])}
+        return kept, exceeds, (*moments, taken + 1)
 
     def _moments(
         self, mean: "tf.Tensor", variance: "tf.Tensor", taken: "tf.Tensor", norm: "tf.Tensor"

@@ -1,4 +1,4 @@
-"""Which key of a sweep goes where: x, y, small multiples."""
+"""Which key of a sweep is on the x axis, on the y axis, or on small multiples."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ class Axes:
     """The places of the keys that vary.
 
     Attributes:
-        x: The numeric key with most values, else the key with most; None where nothing varies.
-        y: The activation, else the key with most values of the rest; None where one key varies at most.
+        x: The numeric key with the most values, else the key with the most values; None if nothing varies.
+        y: The activation, else the key with the most values of the rest; None if at most one key varies.
         panels: The other keys: one diagram for each combination of their values.
     """
 
@@ -24,12 +24,12 @@ class Axes:
 
     @property
     def order(self) -> list[str]:
-        """The keys from the slowest to the fastest: a page that lists groups so follows the diagram."""
+        """The keys from the slowest to the fastest; groups in this order follow the diagram."""
         return [*self.panels, *(key for key in (self.y, self.x) if key is not None)]
 
 
 def choose_axes(groups: pd.DataFrame, keys: Sequence[str]) -> Axes:
-    """Return which of `keys`, those that vary, goes where.
+    """Assign the keys that vary to the axes.
 
     Args:
         groups: From `analysis.group_runs`.

@@ -1,4 +1,4 @@
-"""Values as colours that are told apart under every common colour blindness, with readable ink on them."""
+"""Colour scales that are distinguishable with every common colour blindness, and readable text on them."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ BLACK, WHITE = "#000000", "#ffffff"  # one of the two has a contrast of 4.58 or 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """Colours from `low` to `high`; what lies beyond has the colour of the end.
+    """Colours from `low` to `high`; values beyond have the colour of the nearer end.
 
     Attributes:
         low: The value of the first colour.
@@ -35,12 +35,12 @@ class Scale:
 
 
 def amount(low: float, high: float) -> Scale:
-    """Return a scale of one hue, from hardly anything to all."""
+    """Return a scale of one hue, from nearly white to full colour."""
     return Scale(low, high, ("#eef3f8", "#a9cbe6", "#4a93c9", "#0b5a94"))
 
 
 def shortfall(low: float, high: float) -> Scale:
-    """Return the scale whose low end is the good one."""
+    """Return a scale for values of which the low ones are good."""
     return Scale(low, high, ("#0b5a94", "#4a93c9", "#a9cbe6", "#eef3f8"))
 
 

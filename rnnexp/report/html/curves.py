@@ -1,4 +1,4 @@
-"""Curves of a group: the middle and the range over its seeds."""
+"""Curves of a group: the median and the range over its seeds."""
 
 import dataclasses
 import math
@@ -27,7 +27,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """Curves of several seeds as one: at each `x` the median, lowest and highest; nan where there is none."""
+    """Curves of several seeds: the median, lowest and highest value at each `x`; nan if there is none."""
 
     x: np.ndarray
     middle: np.ndarray
@@ -53,7 +53,7 @@ class Generalization(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """What the arrays of a group's runs say.
+    """The curves of a group, from the arrays of its runs.
 
     Attributes:
         start: log10 of ||dl/dh_t|| over ||dl/dh_T|| by lag T - t, before training.

@@ -1,4 +1,4 @@
-"""One HTML file: everything that it needs is in it."""
+"""The report as one self-contained HTML file."""
 
 import dataclasses
 import json
@@ -95,7 +95,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _figures(charts: Sequence[Chart]) -> str:
-    """Return the figures as JSON that cannot end the element that it stands in."""
+    """Return the figures as JSON, escaped so that it cannot end the HTML element around it."""
     text = json.dumps([chart.figure for chart in charts], allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
@@ -137,7 +137,7 @@ def _question(content: Content) -> str:
 
 
 def _settings(runs: pd.DataFrame, keys: Sequence[str]) -> list[tuple[str, str]]:
-    """Return what all runs have in common, the most telling first."""
+    """Return the settings that all runs share, the most important first."""
     fixed = [
         key
         for key in runs.columns
@@ -154,11 +154,11 @@ def _settings(runs: pd.DataFrame, keys: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _first(groups: pd.DataFrame, offered: Sequence[str]) -> str:
-    """Return the colour that tells most at first sight: where nothing was solved, how far the loss came."""
+    """Return the quantity that colours the diagram at first: the loss if no run solved its task."""
     return "loss" if not groups["solved"].any() and "loss" in offered else "success"
 
 
 def _columns(content: Content) -> int:
-    """Charts side by side where there is room: a row of the diagram, or two."""
+    """Return how many charts stand side by side: one row of the diagram, or two."""
     values = content.groups[content.axes.x].nunique() if content.axes.x else 1
     return {1: 4, 2: 4, 3: 3, 4: 4}.get(values, 5)

@@ -1,7 +1,7 @@
 """The small multiples of a page: gradient over lag and loss over training, a chart for every group.
 
-They are figures in the language of plotly.js, which draws them. What a trace is, its `meta` says; the page's
-script gives it the colours of the page, by day, by night and on paper.
+The figures are data for plotly.js. The `meta` of a trace says what it shows; the script of the page chooses
+its colour by that, for light and dark pages and for print.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from rnnexp.report.html.ranges import Range, loss_range, profile_range
 
 _DECADES = 1 / math.log(10)
 _MARGIN = 0.04  # of the axes of an error against the length
-_DIGITS = 4  # a pixel is 1/200 of a chart, and a chart can be magnified
+_DIGITS = 4  # significant digits: a pixel is 1/200 of a chart, and charts can be magnified
 
 Trace = dict[str, Any]
 
@@ -157,7 +157,7 @@ def _clipping(curves: Curves) -> Trace:
 
 
 def _marks(meta: str, places: Any, y: Range) -> Trace:
-    """Return symbols, those beyond the frame at its edge; `text` holds the number."""
+    """Return a trace of symbols; those beyond the frame are at its edge, with the value in `text`."""
     kept = [(float(step), float(loss)) for step, loss in places if math.isfinite(loss)]
     return {
         "meta": meta,
@@ -168,12 +168,12 @@ def _marks(meta: str, places: Any, y: Range) -> Trace:
 
 
 def _even(x: np.ndarray) -> Trace:
-    """Return places at equal distances by the first and the distance."""
+    """Return equally spaced places as the first one and the distance."""
     return {"x0": float(x[0]), "dx": float(x[1] - x[0]) if len(x) > 1 else 1.0}
 
 
 def _numbers(values: Any) -> list[float | None]:
-    """Return numbers to as many digits as can be seen, None where one is not finite."""
+    """Return numbers rounded to `_DIGITS` digits, with None for those that are not finite."""
     return [float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None for value in values]
 
 

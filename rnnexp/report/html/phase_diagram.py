@@ -13,14 +13,14 @@ from rnnexp.report.html.axes import Axes, pick, values_of
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """What the colour can mean.
+    """A quantity that the colours can show.
 
     Attributes:
         name: Short, for the page's own use.
         title: For the reader.
         column: Of the table over groups; of the loss, the column as a share of `floor_loss`.
         big: A row -> the number in the cell.
-        small: A row -> what stands under it.
+        small: A row -> the text under the number.
         scale: The colours.
     """
 
@@ -49,9 +49,9 @@ class Cell:
     Attributes:
         group: Its number in the table over groups.
         label: What it is.
-        texts: Quantity -> the number and what stands under it.
-        colours: Quantity -> background and ink.
-        notes: What went otherwise: diverged, failed.
+        texts: Quantity -> the number and the text under it.
+        colours: Quantity -> colours of background and text.
+        notes: How many runs diverged or failed.
         diverged: Whether a run of it diverged.
     """
 
@@ -82,7 +82,7 @@ _FORMS: dict[str, Callable[[float], str]] = {
 
 
 def quantities(groups: pd.DataFrame) -> list[Quantity]:
-    """Return what can be shown of these groups: what at least one of them has."""
+    """Return the quantities that at least one of the groups has."""
     relative = groups.assign(relative_loss=groups["loss"] / groups["floor_loss"])
     known = [
         Quantity("success", "runs solved", "success_rate", _solved, _wilson, colour_scale.amount(0, 1)),

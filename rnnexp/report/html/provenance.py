@@ -9,6 +9,7 @@ import pandas as pd
 
 from rnnexp.analysis.columns import shown, sorted_values
 from rnnexp.report.html import words
+from rnnexp.runtime.places import COMMAND
 
 _VERSION = "version."
 
@@ -57,7 +58,7 @@ def _command(values: dict[str, list[str]], overrides: Sequence[str], several: bo
     for override in [*typed, *added]:
         key = override.lstrip("+").partition("=")[0]
         spelled.append(f"{key}={','.join(values[key])}" if key in values else override)
-    return shlex.join(["python", "run.py", *(["-m"] if several else []), *spelled])
+    return shlex.join([*COMMAND.split(), *(["-m"] if several else []), *spelled])
 
 
 def _values(runs: pd.DataFrame, key: str) -> list[str]:

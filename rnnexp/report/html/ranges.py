@@ -1,4 +1,4 @@
-"""What the axes of small multiples show, so that charts side by side can be compared."""
+"""Common axis ranges of small multiples, so that charts side by side can be compared."""
 
 import math
 from collections.abc import Sequence
@@ -8,24 +8,24 @@ import numpy as np
 
 from rnnexp.report.html.curves import Curves
 
-_NARROW = 10**0.5  # on less than half a decade a logarithmic axis has hardly a tick
+_NARROW = 10**0.5  # a logarithmic axis that spans less has hardly any ticks
 _MARGIN = 0.05
 _NEAREST, _FURTHEST = 3.0, 30.0
 """Decades that a profile shows at least, so that noise looks like noise, and at most: float32 holds 38."""
 
-_HIGHEST = 30.0  # times the largest floor: where the axis of the loss ends at the latest
-_USUAL = 0.98  # share of a training curve that the axis must hold: short peaks may leave it
+_HIGHEST = 30.0  # the axis of the loss ends at this many of the largest floors at most
+_USUAL = 0.98  # share of a training curve that the axis must show; short peaks may leave it
 
 
 class Range(NamedTuple):
-    """From where to where an axis goes; `log` where equal factors are equal distances."""
+    """The ends of an axis, and whether it is logarithmic."""
 
     low: float
     high: float
     log: bool = False
 
     def inside(self, value: float) -> float:
-        """Return the nearest value that the axis shows, off its ends by half a margin."""
+        """Return the nearest value inside the axis, at least half a margin from its ends."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         edge = _MARGIN / 2 * (high - low)
         ends = [math.exp(end) if self.log else end for end in (low + edge, high - edge)]
@@ -51,7 +51,7 @@ def profile_range(curves: Sequence[Curves]) -> Range:
 
 
 def loss_range(floors: np.ndarray, curves: Sequence[Curves]) -> Range:
-    """Span the floors and what is usual where no run diverged: a loss bound for infinity leaves the frame."""
+    """Return a range for the floors and the usual losses of groups in which no run diverged."""
     parts = [_usual(found) for found in curves if not found.diverged]
     values = np.concatenate([floors, *parts])
     values = values[np.isfinite(values)]

@@ -22,7 +22,7 @@ _OF_RUNS = ("seed", "status", "learning", "gradient", "rate", "loss", "error", "
 
 
 class Entry(NamedTuple):
-    """A cell of a table: what is shown, what it is sorted by ("" comes last), where it leads."""
+    """A cell of a table: its text, its sorting key ("" comes last), and its link."""
 
     text: str
     value: object
@@ -38,7 +38,7 @@ class Listing:
 
 
 def list_groups(groups: pd.DataFrame, keys: Sequence[str]) -> Listing:
-    """Return a row for each group; kinds of failure only where there are some."""
+    """Return a row for each group; columns of failures only if there are any."""
     counted = [name for name in _COUNTED if name in _ALWAYS or groups[name].any()]
     said = [name.replace("_", " ") for name in counted]
     return Listing(
@@ -48,7 +48,7 @@ def list_groups(groups: pd.DataFrame, keys: Sequence[str]) -> Listing:
 
 
 def list_runs(runs: pd.DataFrame, keys: Sequence[str]) -> Listing:
-    """Return a row for each run, with the way to its page in MLflow and to its folder."""
+    """Return a row for each run, with links to its page in MLflow and to its folder."""
     return Listing(["run", *keys, *_OF_RUNS], [_run_row(row, keys) for _, row in runs.iterrows()])
 
 

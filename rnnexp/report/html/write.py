@@ -1,4 +1,4 @@
-"""From a table over runs to the files of a report."""
+"""Writes the files of a report from a table over runs."""
 
 import contextlib
 import dataclasses
@@ -26,7 +26,7 @@ _TABLES = ("runs.csv", "runs.parquet", "groups.csv", "groups.parquet")
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was written.
+    """The files of a report, and the table over groups.
 
     Attributes:
         page: The HTML file.
@@ -42,7 +42,7 @@ class Report:
 
 
 def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> Report:
-    """Write the page and, beside it, the tables over runs and over groups: all of them whole, or none.
+    """Write the page and, beside it, the tables over runs and over groups: all of them or none.
 
     Args:
         runs: From `load_runs`.
@@ -68,7 +68,7 @@ def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> 
 
 
 def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
-    """Move every draft into `folder`, over the file of its name; where one cannot be moved, put all back."""
+    """Move every draft into `folder`, replacing the file of its name; if one move fails, undo all."""
     with contextlib.ExitStack() as back:
         places = []
         for draft in drafts:
@@ -106,7 +106,7 @@ def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataF
 
 
 def _curves(runs: pd.DataFrame, groups: pd.DataFrame, address: str | None, into: Path) -> dict[int, Curves]:
-    """Return the curves of the groups of which there are arrays, by the number of the group."""
+    """Return the curves of all groups that have arrays, by the number of the group."""
     shown = runs[runs["group_hash"].isin(groups["group_hash"])].drop_duplicates("config_hash", keep="last")
     files = collect_files(shown, "gradient_flow.npz", address, into)
     there = shown[shown["run_id"].isin(files)].reindex(
@@ -122,7 +122,7 @@ def _curves(runs: pd.DataFrame, groups: pd.DataFrame, address: str | None, into:
 
 
 def _overrides(runs: pd.DataFrame, address: str | None, into: Path) -> list[str]:
-    """Return what was typed for the first run, nothing where that is not known."""
+    """Return the overrides of the first run, or nothing if they are not known."""
     files = collect_files(runs[:1], "overrides.yaml", address, into)
     return [text for path in files.values() for text in yaml.safe_load(path.read_text(encoding="utf-8"))]
 

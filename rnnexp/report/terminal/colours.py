@@ -1,6 +1,6 @@
-"""Which colour a verdict or a status has in the terminal."""
+"""The colours of verdicts and statuses in the terminal."""
 
-# Colour repeats what the word says; without colour nothing is lost.
+# A colour only repeats the meaning of its word: the output is complete without colours.
 COLOURS = {
     "solved": "green",
     "stable": "green",
@@ -17,4 +17,4 @@ COLOURS = {
     "failed": "red",
     "killed": "red",
 }
-"""Word -> style of rich; a word that is not here has none."""
+"""Word -> style of rich; other words have none."""

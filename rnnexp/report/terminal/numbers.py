@@ -1,9 +1,5 @@
 """Numbers as text, the same in progress and summary."""
 
-import math
-
-_TOLD_APART = 1e5  # half-widths: an interval narrower than that is the rounding of one and the same number
-
 
 def duration(seconds: float) -> str:
     """Return a duration as text, in two units at most.
@@ -37,20 +33,6 @@ def rate(value: float) -> str:
     '0.0000'
     """
     return f"{value:z.4f}"
-
-
-def half_widths(value: float) -> str:
-    """Return a distance from an interval's middle, in units of half its width; "" where there is no interval.
-
-    >>> half_widths(-3.14), half_widths(1221.0), half_widths(float("inf"))
-    ('3.1 half-widths', '1,221 half-widths', 'samples do not vary')
-    """
-    size = abs(value)
-    if math.isnan(size):
-        return ""
-    if size > _TOLD_APART:
-        return "samples do not vary"
-    return f"{size:.1f} half-widths" if size < 10 else f"{size:,.0f} half-widths"
 
 
 def loss(value: float) -> str:

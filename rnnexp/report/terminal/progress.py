@@ -1,27 +1,37 @@
-"""How far a training is: a live bar at a terminal, plain lines elsewhere."""
+"""The progress of training: a live bar at a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Task, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from rnnexp.report.terminal import numbers
+from rnnexp.report.terminal.notebook_line import NotebookLine
+from rnnexp.report.terminal.profile import profile_lines
 from rnnexp.runtime.checks import integer
 
 _LINES = 10
 _SILENCE = 60.0
 _FIELD = 9
+_WIDEST = 100
 
 
 class Progress(Protocol):
-    """Shows how far a training is."""
+    """Shows the progress of training."""
 
     def update(self, step: int, loss: float, gradient_norm: float) -> None:
-        """Show that `step` steps are done, the last with this loss and this norm of the gradient."""
+        """Show that `step` steps are done; loss and gradient norm are those of the last one."""
+
+    def profile(self, log_norms: Sequence[float]) -> None:
+        """Show ln ||dl/dh_t||, (T,), at a terminal."""
+
+    def say(self, text: str) -> None:
+        """Print a line that stays, such as that the gradient has jumped."""
 
 
 @contextlib.contextmanager
@@ -35,13 +45,15 @@ def progress(
 ) -> Iterator[Progress]:
     """Show the progress of a training while the block runs.
 
-    A terminal gets a live bar. A file or pipe gets plain lines: one each tenth of the way, one where a minute
-    passed without any, and the last step. Speed and time left leave out what a resumed run did before.
+    A terminal gets a live bar, redrawn once a second, and below it the gradient over the time steps; before
+    the first step it says that it compiles. A notebook gets one line. A file or pipe gets plain lines: one at
+    each tenth of the steps, one after a minute without any, and one for the last step. Speed and time left do
+    not count steps before a resume.
 
     Args:
         total: Steps at the end of training.
         start: Steps that were done before.
-        of: Whose loss and gradient are shown, "median of 3: " say; "" of the one network.
+        of: Prefix of loss and gradient, such as "median of 3: "; "" for a single network.
         console: Where to write; the standard output by default.
         clock: Seconds, for the plain lines' speed.
 
@@ -50,9 +62,14 @@ def progress(
     """
     total, start = integer("total", total, 0), integer("start", start, 0)
     console = Console() if console is None else console
-    if console.is_interactive:
+    if console.is_jupyter:
+        yield NotebookLine(total, start, of, clock)
+    elif console.is_interactive:
         with _bar(console, of) as bar:
-            yield _Bar(bar, total, start)
+            try:
+                yield _Bar(bar, total, start)
+            finally:
+                bar.chart = Text()
     else:
         lines = _Lines(total, start, of, console, clock)
         try:
@@ -61,12 +78,24 @@ def progress(
             lines.flush()
 
 
+class _Live(RichProgress):
+    """The bar, with a chart below it."""
+
+    chart = Text()
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Return what is drawn at each redraw."""
+        yield from super().get_renderables()
+        if self.chart:
+            yield self.chart
+
+
 class _Bar:
-    def __init__(self, bar: RichProgress, total: int, start: int):
+    def __init__(self, bar: _Live, total: int, start: int):
         self._bar = bar
         unknown = _field("-")
         self._task = bar.add_task(
-            "", total=total, completed=start, loss=unknown, gradient=unknown, speed="-", left=""
+            "", total=total, completed=start, loss=unknown, gradient=unknown, speed="-", left="compiling"
         )
 
     def update(self, step: int, loss: float, gradient_norm: float) -> None:
@@ -79,6 +108,13 @@ class _Bar:
             speed=numbers.speed(task.speed),
             left=_left(task),
         )
+
+    def profile(self, log_norms: Sequence[float]) -> None:
+        width = min(self._bar.console.width, _WIDEST)
+        self._bar.chart = Text("\n".join(profile_lines(log_norms, width)), "cyan")
+
+    def say(self, text: str) -> None:
+        _say(self._bar.console, text)
 
 
 class _Lines:
@@ -94,8 +130,14 @@ class _Lines:
         if tenth or step >= self._total or self._clock() - self._shown_time >= _SILENCE:
             self.flush()
 
+    def profile(self, log_norms: Sequence[float]) -> None:
+        """A file keeps no moving picture."""
+
+    def say(self, text: str) -> None:
+        _say(self._console, text)
+
     def flush(self) -> None:
-        """Print the latest step unless it is printed."""
+        """Print the latest step, unless it has been printed."""
         if self._latest is None:
             return
         step, loss, gradient_norm = self._latest
@@ -117,8 +159,12 @@ class _Lines:
         return f"step {step:>{len(total)},}/{total}  {share:3.0f} %"
 
 
-def _bar(console: Console, of: str) -> RichProgress:
-    return RichProgress(
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=not console.is_interactive, highlight=False, markup=False)
+
+
+def _bar(console: Console, of: str) -> _Live:
+    return _Live(
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         BarColumn(bar_width=None),
         TextColumn(of + "loss {task.fields[loss]}"),
@@ -127,17 +173,18 @@ def _bar(console: Console, of: str) -> RichProgress:
         TextColumn("{task.fields[left]:<15}"),
         console=console,
         expand=True,
+        refresh_per_second=1,
     )
 
 
 def _field(text: str) -> str:
-    """Return `text` in equal width, so that the bar stands still; nan and inf in red."""
+    """Return `text` padded to a fixed width, so that the bar does not move; nan and inf are red."""
     padded = f"{text:<{_FIELD}}"
     return padded if text == "-" or any(map(str.isdigit, text)) else f"[bold red]{padded}[/]"
 
 
 def _left(task: Task) -> str:
-    """The time left, or at the end the time it took."""
+    """Return the time left, or at the end the duration."""
     if task.finished:
         return f"in {numbers.duration(task.finished_time or 0.0)}"
     return "" if task.time_remaining is None else f"{numbers.duration(task.time_remaining)} left"

@@ -1,4 +1,4 @@
-"""The end of several replicas: a row for each, and where all of it is."""
+"""The table of several replicas at their end: a row for each, and the places of their files."""
 
 import collections
 import dataclasses
@@ -21,9 +21,9 @@ _LABEL = 10
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One replica: its seed, the folder of its run, and what was found.
+    """One replica: its seed, the folder of its run, and its summary.
 
-    Of one that had finished before, the verdicts are known and no more.
+    The summary of a replica that had finished in an earlier command holds its verdicts only.
     """
 
     seed: int
@@ -33,14 +33,15 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class SideBySide:
-    """What several replicas found.
+    """The results of several replicas.
 
     Attributes:
         title: Their configuration in one line.
         lines: One for each, in the order of seeds.
         seconds: Duration of all.
-        run: Where they are stored; None where their folders are all there is.
-        open_command: The command that opens that.
+        run: Where they are stored; None if there are only their folders.
+        open_command: The command that opens the store.
+        page: The address that then lists the verdicts.
     """
 
     title: str
@@ -48,6 +49,7 @@ class SideBySide:
     seconds: float
     run: str | None = None
     open_command: str | None = None
+    page: str | None = None
 
     def verdicts(self) -> Mapping[str | None, int]:
         """Return how many have each verdict on learning."""
@@ -64,7 +66,7 @@ class SideBySide:
 
 
 def print_side_by_side(ending: SideBySide, console: Console | None = None) -> None:
-    """Print verdicts and numbers of all replicas, the best constant predictor's below them, and the places.
+    """Print verdicts and numbers of all replicas, those of the best constant predictor, and the places.
 
     Paths and commands are never broken into lines, so that they can be copied.
     """
@@ -120,7 +122,7 @@ def _verdict(verdict: str | None) -> Text:
 
 
 def _shown(form: Callable[[float], str], value: float | None) -> str:
-    """Return `value` in words; "" of what is not known, and `nan` where that was found."""
+    """Return `value` as text; "" if it is not known (None), and "nan" if it is nan."""
     if value is None:
         return ""
     return "nan" if math.isnan(value) else form(value)
@@ -129,7 +131,7 @@ def _shown(form: Callable[[float], str], value: float | None) -> str:
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{numbers.duration(ending.seconds)} for all"
     yield from ((f"seed {line.seed}", _short(line.folder)) for line in ending.lines)
-    places = {"stored in": ending.run, "open with": ending.open_command}
+    places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
     yield from ((label, place) for label, place in places.items() if place is not None)
 
 

@@ -22,13 +22,13 @@ _NOT_MEASURED = "not measured"
 
 _MEANINGS = {
     "stable": "it neither vanishes nor explodes over the sequence",
-    "borderline": "the interval of the ratio straddles the threshold",
+    "borderline": "too close to the threshold to be told",
     "non_finite": "a gradient is not finite",
     "not_measured": "a sequence of one step, or a state that nothing reads",
-    "solved": "error under the task's criterion",
-    "learning": "better than the baseline on the same sequences",
-    "at_chance": "not told apart from the baseline on the same sequences",
-    "worse_than_chance": "the loss is above that of the best constant predictor",
+    "solved": "fewer errors than the task allows",
+    "learning": "better than the baseline, and not solved",
+    "at_chance": "no better than the baseline, as far as can be told",
+    "worse_than_chance": "a constant answer would do better",
     "diverged": "a number of the run is not finite",
 }
 
@@ -77,6 +77,7 @@ class Summary:
         figures: The folder of the figures.
         run: Where the run is stored.
         open_command: The command that opens it.
+        page: The address that then lists the verdicts.
     """
 
     configuration: str
@@ -110,6 +111,7 @@ class Summary:
     figures: str | os.PathLike | None = None
     run: str | None = None
     open_command: str | None = None
+    page: str | None = None
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
@@ -196,7 +198,7 @@ def _kernel_rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     for found in summary.comparisons:
         if found.law.quantity == RATE_KERNELS:
             spread = _interval(numbers.rate, found.low, found.high)
-            yield "rms rate over kernels", numbers.rate(found.measured), spread, ""
+            yield "rms rate, kernels redrawn", numbers.rate(found.measured), spread, ""
             yield from _theory_rows(summary, RATE_KERNELS, numbers.rate)
 
 
@@ -213,23 +215,23 @@ def _theory_rows(
         if found.law.kind == "upper bound":
             yield name, predicted, "", _OUTCOMES[found.outcome]
         elif found.law.kind == "prediction":
-            yield name, predicted, *_distance(found, form)
+            yield name, predicted, "", _distance(found, form)
         elif predicted != above:
             yield name, predicted, "", ""
         above = predicted
 
 
-def _distance(found: Comparison, form: Callable[[float], str]) -> tuple[Cell, Cell]:
+def _distance(found: Comparison, form: Callable[[float], str]) -> Cell:
+    """What follows of a prediction: that it lies in the interval, or by how much it is off."""
     difference = form(found.difference)
     sign = "+" if float(difference) > 0 else ""
-    apart = numbers.half_widths(found.half_widths)
-    return f"off by {sign}{difference}", _OUTCOMES.get(found.outcome, apart)
+    return _OUTCOMES.get(found.outcome, f"off by {sign}{difference}")
 
 
 def _ratio_row(summary: Summary) -> tuple[str, str, str, str]:
     measured = _shown(numbers.ratio, summary.log10_ratio, summary.gradient_verdict == "non_finite")
     interval = _interval(numbers.ratio, summary.ratio_low, summary.ratio_high)
-    return "log10 |dl/dh_1| / |dl/dh_T|", measured, interval, ""
+    return "log10 first/last gradient", measured, interval, ""
 
 
 def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
@@ -242,7 +244,7 @@ def _rms_row(summary: Summary) -> tuple[str, str, str, str]:
     interval = _interval(numbers.rate, summary.rate_rms_low, summary.rate_rms_high)
     samples = summary.effective_samples
     if not interval and _measured(samples):
-        interval = f"ruled by {samples:.2g} samples"
+        interval = f"{samples:.2g} samples decide"
     return "rms rate (nats per step)", numbers.rate(summary.rate_rms or 0.0), interval, ""
 
 
@@ -269,7 +271,8 @@ def _places(summary: Summary) -> Iterator[tuple[str, str]]:
     speed = summary.steps_per_second
     pace = f", {numbers.speed(speed)} steps/s" if _measured(speed) else ""
     yield "time", _shown(numbers.duration, summary.seconds) + pace
-    places = {"figures": summary.figures, "stored in": summary.run, "open with": summary.open_command}
+    places = {"figures": summary.figures, "stored in": summary.run}
+    places |= {"open with": summary.open_command, "verdicts": summary.page}
     yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
 
 

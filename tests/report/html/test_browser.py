@@ -125,3 +125,14 @@ def test_everything_is_drawn_before_it_is_printed(page):
     assert drawn(page).count() < PLOTS
     assert page.pdf().startswith(b"%PDF")
     expect(drawn(page)).to_have_count(PLOTS)
+
+
+def test_a_chart_is_saved_as_a_drawing(page, tmp_path):
+    plot = drawn(page).first
+    plot.scroll_into_view_if_needed()
+    plot.hover()
+    with page.expect_download() as download:
+        plot.locator(".modebar-btn").click()
+    assert download.value.suggested_filename.endswith(".svg")
+    text = download.value.path().read_text()
+    assert text.startswith("<svg") and "lag T" in text

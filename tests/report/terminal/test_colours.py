@@ -5,7 +5,7 @@ from rich.style import Style
 
 from rnnexp.diagnosis.verdict import GradientVerdict, LearningVerdict
 from rnnexp.report.terminal.colours import COLOURS
-from rnnexp.sweep.outcome import ENDED
+from rnnexp.sweeps.outcome import ENDED
 
 VERDICTS = {*get_args(GradientVerdict), *get_args(LearningVerdict)}
 ENDS = {status.lower() for status in ENDED} - {"skipped"}  # a job that was skipped has the result of another

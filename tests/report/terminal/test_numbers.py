@@ -35,15 +35,3 @@ def test_what_is_not_finite_is_shown_as_such():
 @pytest.mark.parametrize("value", [1e-30, 0.00123, 1.0, 9.99e37])
 def test_norms_are_equally_wide(value):
     assert len(numbers.norm(value)) == 8
-
-
-@pytest.mark.parametrize("value", [0.0, 0.04, -3.14159, 9.94, 42.4, -1221.3, 99_999.0])
-def test_half_widths_are_read_back_to_their_last_digit(value):
-    number, unit = numbers.half_widths(value).split(" ")
-    assert unit == "half-widths"
-    assert float(number.replace(",", "")) == pytest.approx(abs(value), abs=0.05 if abs(value) < 10 else 0.5)
-
-
-def test_half_widths_of_no_interval_and_of_one_without_width():
-    assert numbers.half_widths(float("nan")) == ""
-    assert numbers.half_widths(float("-inf")) == numbers.half_widths(3e11) == "samples do not vary"

@@ -1,5 +1,6 @@
 import io
 import math
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -112,3 +113,29 @@ def test_arguments_are_checked(total, start, name):
     message = f"{name}: expected an integer of at least 0, received -1"
     with pytest.raises(ArgumentError, match=message), console.progress(total, start=start):
         pass
+
+
+def test_a_terminal_shows_the_profile_and_a_pipe_does_not(pipe, terminal):
+    for output, shown in ((terminal, True), (pipe, False)):
+        with console.progress(10, console=output) as progress:
+            progress.update(1, 0.1, 0.1)
+            progress.profile([-9.0, -3.0, 0.0])
+            if shown:
+                bar: Any = progress
+                bar._bar.refresh()  # rich draws once a second
+        assert ("t = 3" in output.file.getvalue()) == shown
+
+
+@pytest.mark.parametrize("shown", ["pipe", "terminal"])
+def test_what_is_said_stays(request, shown):
+    output = request.getfixturevalue(shown)
+    with console.progress(10, console=output) as progress:
+        progress.say("it jumped [so] far")
+    assert "it jumped [so] far" in output.file.getvalue()
+
+
+def test_a_terminal_says_that_it_compiles_until_the_first_step(terminal):
+    with console.progress(10, console=terminal) as progress:
+        assert "compiling" in terminal.file.getvalue()
+        progress.update(10, 0.1, 0.1)
+    assert "compiling" not in terminal.file.getvalue().splitlines()[-1]

@@ -69,7 +69,8 @@ function draw(plot) {
   const figure = figures[plot.dataset.figure];
   const areas = figure.data.filter(trace => trace.customdata).map(trace => area(trace, ink));
   Plotly.react(plot, [...areas, ...figure.data.map(trace => dressed(trace, ink))], layout(figure, ink),
-    {responsive: true, displayModeBar: false, doubleClick: "reset"});
+    {responsive: true, displaylogo: false, modeBarButtons: [["toImage"]], doubleClick: "reset",
+      toImageButtonOptions: {format: "svg", filename: `${figure.kind} ${plot.previousElementSibling.firstChild.textContent}`}});
 }
 
 const near = new IntersectionObserver(entries => {

@@ -1,0 +1,36 @@
+"""The command: `rnnexp`, `python -m rnnexp` and, in a checkout, `python run.py`."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+from rnnexp.runtime import output
+from rnnexp.runtime.extras import MissingPackage, explained
+from rnnexp.runtime.places import PROGRAM
+
+TOOLS: Mapping[str, str] = {
+    "plot": "rnnexp.report.plot_command",
+    "report": "rnnexp.report.command",
+    "sync": "rnnexp.tracking.sync",
+    "treat": "rnnexp.treat",
+    "ui": "rnnexp.tracking.server",
+}
+"""The first word of a command that is no run and no sweep -> the module whose `main` does it."""
+
+
+def main() -> None:
+    """Do what the command line asks for: a run, a sweep (`-m`), or one of `TOOLS`."""
+    arguments = sys.argv[1:]
+    output.protect()
+    try:
+        with explained():
+            if arguments and arguments[0] in TOOLS:
+                sys.exit(importlib.import_module(TOOLS[arguments[0]]).main(arguments[1:]))
+            importlib.import_module("rnnexp.cli").main(arguments)
+    except MissingPackage as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

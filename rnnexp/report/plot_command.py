@@ -1,0 +1,70 @@
+"""One figure of a run or a sweep, in the format of its file: `rnnexp plot RUN_OR_SWEEP figure`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnnexp.analysis import load_runs
+from rnnexp.plotting.run_figures import FORMATS, catalogue
+from rnnexp.report import run_figures, sweep_figure
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.places import COMMAND
+
+_EXPLAIN = (
+    "Draw one figure of a run or a sweep for a paper. Of a run: "
+    "{}, or the figure of its task. Of a sweep, the phase diagram of: success, rate, ratio, loss, clip."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw the figure that the command line asks for; return 0, or 2 after one sentence on what is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        print(f"figure  {_draw(options).resolve()}")
+    except ArgumentError as error:
+        print(f"{COMMAND} plot: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{COMMAND} plot", description=_EXPLAIN.format(", ".join(catalogue()))
+    )
+    parser.add_argument("selection", metavar="RUN_OR_SWEEP", help="its folder, or its id")
+    parser.add_argument(
+        "figure", nargs="?", help="default: gradient_profile of a run, success (runs solved) of a sweep"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".pdf, .svg or .png (default: FIGURE.pdf)")
+    parser.add_argument(
+        "--where", metavar="ADDRESS_OR_FOLDER", help="where an id is looked up, as of the report"
+    )
+    return parser
+
+
+def _draw(options: argparse.Namespace) -> Path:
+    folder = Path(options.selection)
+    sweep = StateFile(folder / "sweep.json").read() if folder.is_dir() else {}
+    if not sweep and run_figures.is_run(options.selection):
+        figure = options.figure or "gradient_profile"
+        return run_figures.draw_one(options.selection, options.where, figure, _path(options.out, figure))
+    figure = options.figure or "success"
+    path = _path(options.out, figure)
+    name, where = options.selection, options.where
+    if sweep:
+        name = folder.resolve().name
+        where = where or (sweep["store"] if sweep["store"] != "none" else folder.resolve().parents[1])
+    try:
+        return sweep_figure.draw(load_runs(where, name), figure, path)
+    except OSError as error:
+        raise ArgumentError("--out", f"a file that can be written ({error.strerror})", str(path)) from error
+
+
+def _path(out: Path | None, figure: str) -> Path:
+    path = Path(f"{figure}.pdf") if out is None else out
+    if path.suffix.lower().removeprefix(".") not in FORMATS:
+        endings = " or ".join(f".{form}" for form in FORMATS)
+        raise ArgumentError("--out", f"a file that ends in {endings}", str(path))
+    return path

@@ -1,0 +1,144 @@
+"""The progress of a sweep, while it runs."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as RichProgress
+
+from rnnexp.report.terminal import numbers
+from rnnexp.sweeps.outcome import Outcome
+
+_SILENCE = 60.0  # seconds
+
+
+class SweepProgress(Protocol):
+    """Shows how far a sweep is."""
+
+    def update(self, outcomes: Mapping[int, Outcome]) -> None:
+        """Show the jobs as they are now."""
+
+
+@contextlib.contextmanager
+def progress(
+    costs: Sequence[float],
+    workers: int,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[SweepProgress]:
+    """Show how many jobs are done, failed and at work, and the time left.
+
+    A terminal gets one live line, and a line for each failure. A file or pipe gets a line for each job that
+    was run, or one a minute.
+
+    Args:
+        costs: What each job is expected to take, in any unit: seconds left follow from those that ended.
+        workers: Jobs at the same time.
+        console: Where to write; the standard output by default.
+        clock: Seconds.
+    """
+    console = Console() if console is None else console
+    count = Count(costs, workers, clock)
+    if console.is_interactive:
+        with RichProgress(
+            TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+            expand=True,
+            transient=True,
+        ) as bar:
+            yield _Bar(bar, count)
+    else:
+        yield _Lines(console, count, clock)
+
+
+class Count:
+    """Counts jobs, and estimates the time left from the cost of those that this call has finished."""
+
+    def __init__(self, costs: Sequence[float], workers: int, clock: Callable[[], float]):
+        self._costs = list(costs)
+        self._workers = workers
+        self._clock = clock
+        self._started = clock()
+        self.total = len(self._costs)
+        self.outcomes: Mapping[int, Outcome] = {}
+
+    @property
+    def done(self) -> int:
+        """Jobs that have ended."""
+        return sum(outcome.ended for outcome in self.outcomes.values())
+
+    def left(self) -> float | None:
+        """Return the seconds that remain; None before a job has finished in this call."""
+        timed = [o for o in self.outcomes.values() if o.status == "FINISHED" and o.seconds is not None]
+        cost = sum(self._costs[outcome.number] for outcome in timed if outcome.number < self.total)
+        if cost <= 0:
+            return None
+        ahead = sum(c for n, c in enumerate(self._costs) if n not in self.outcomes or self._at_work(n))
+        return ahead * sum(outcome.seconds or 0.0 for outcome in timed) / cost / self._workers
+
+    def state(self) -> str:
+        """Return the counts and the time left in words."""
+        failed = sum(outcome.bad for outcome in self.outcomes.values())
+        running = sum(outcome.status == "RUNNING" for outcome in self.outcomes.values())
+        left = self.left()
+        parts = [f"{failed} failed", f"{running} running"]
+        if left is not None and self.done < self.total:
+            parts.append(f"{numbers.duration(left)} left")
+        elif self.done < self.total and running == 0:
+            parts.append("starting")
+        return "  ".join(parts)
+
+    def _at_work(self, number: int) -> bool:
+        return not self.outcomes[number].ended
+
+
+class _Bar:
+    def __init__(self, bar: RichProgress, count: Count):
+        self._bar, self._count = bar, count
+        self._shown: set[int] = set()
+        self._task = bar.add_task("", total=count.total, state=count.state())
+
+    def update(self, outcomes: Mapping[int, Outcome]) -> None:
+        self._count.outcomes = outcomes
+        for number, outcome in outcomes.items():
+            if outcome.bad and number not in self._shown:
+                self._shown.add(number)
+                self._bar.console.print(_line(outcome), soft_wrap=True, highlight=False, markup=False)
+        self._bar.update(self._task, completed=self._count.done, state=self._count.state())
+
+
+class _Lines:
+    def __init__(self, console: Console, count: Count, clock: Callable[[], float]):
+        self._console, self._count, self._clock = console, count, clock
+        self._shown: set[int] = set()
+        self._last = clock()
+
+    def update(self, outcomes: Mapping[int, Outcome]) -> None:
+        self._count.outcomes = outcomes
+        ended = [outcome for outcome in outcomes.values() if outcome.ended]
+        fresh = [outcome for outcome in ended if outcome.number not in self._shown]
+        for outcome in fresh:
+            self._shown.add(outcome.number)
+            if outcome.status != "SKIPPED":
+                self._print(f"{self._place(len(self._shown))}  {_line(outcome)}")
+        if not fresh and self._clock() - self._last >= _SILENCE:
+            self._print(self._place(len(self._shown)))
+
+    def _place(self, done: int) -> str:
+        total = str(self._count.total)
+        return f"{done:>{len(total)}}/{total} jobs  {self._count.state()}"
+
+    def _print(self, text: str) -> None:
+        self._last = self._clock()
+        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def _line(outcome: Outcome) -> str:
+    result = outcome.learning if outcome.status == "FINISHED" else outcome.status.lower()
+    note = f": {outcome.note}" if outcome.note else ""
+    return f"{outcome.name or f'job {outcome.number}'} {(result or '').replace('_', ' ')}{note}"

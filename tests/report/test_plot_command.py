@@ -1,0 +1,58 @@
+import json
+
+import numpy as np
+import pytest
+
+from rnnexp.report.plot_command import main
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a run with what one figure needs."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    np.savez(folder / "gradient_flow.npz", steps=np.arange(4), log_norms=np.zeros((4, 5)))
+    (folder / "run.json").write_text(json.dumps({"name": "tanh-T5-s0"}))
+    return folder
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_the_suffix_is_the_format(run, tmp_path, capsys, suffix, start):
+    out = tmp_path / "new" / f"a.{suffix}"
+    assert main([str(run), "gradient_heatmap", "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(start)
+    assert capsys.readouterr().out == f"figure  {out}\n"
+
+
+def test_a_sweep_is_named_by_its_id_or_its_folder(write_sweep, tmp_path):
+    sweep = write_sweep(tmp_path / "outputs", clips=("none",), seeds=(0,))
+    assert main(["sweep-1", "rate", "--where", str(sweep), "--out", "a.svg"]) == 0
+    folder = sweep / "sweeps" / "sweep-1"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sweep.json").write_text(json.dumps({"store": "none"}))
+    assert main([str(folder), "rate", "--out", "b.svg"]) == 0
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    text = (tmp_path / "a.svg").read_text()
+    assert text.count(">\N{MINUS SIGN}0.2000<") >= 2  # tanh's rate, at two lengths
+    assert main([str(folder)]) == 0
+    assert (tmp_path / "success.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("figure", "out", "said"),
+    [
+        ("nosuch", "a.pdf", "figure: expected one of loss, gradient_heatmap, "),
+        ("loss", "a.pdf", "figure: expected one that the run has the arrays of (it has no diverged_at)"),
+        ("gradient_heatmap", "a.jpg", "--out: expected a file that ends in .png or .svg or .pdf"),
+        ("gradient_heatmap", "run/gradient_flow.npz/a.pdf", "--out: expected a file that can be written"),
+    ],
+)
+def test_what_is_wrong_takes_one_sentence(run, capsys, figure, out, said):
+    assert main([str(run), figure, "--out", out]) == 2
+    printed, error = capsys.readouterr()
+    assert printed == "" and error.startswith(f"python run.py plot: {said}") and error.count("\n") == 1
+
+
+def test_a_sweep_has_figures_of_its_own(sweep, capsys):
+    assert main(["sweep-1", "lags", "--where", str(sweep)]) == 2
+    assert "figure: expected one of success, rate, ratio, loss" in capsys.readouterr().err

@@ -1,0 +1,56 @@
+import dataclasses
+
+import pytest
+
+from rnnexp.runs import build, heuristics
+from rnnexp.sweeps.request import Request, key_of, values_of
+
+JOBS = tuple(
+    ("tracking=none", f"activation={activation}", "units=8", f"seq_len={length}")
+    for activation in ("tanh", "relu")
+    for length in (10, 20)
+)
+
+
+@pytest.fixture
+def request_():
+    return Request(
+        sweeping=True,
+        typed=("tracking=none", "activation=tanh,relu", "units=8", "seq_len=10,20"),
+        jobs=JOBS,
+        first=build.compose_job(JOBS[0]),
+        launcher="basic",
+        workers=1,
+    )
+
+
+def test_what_differs_between_jobs_is_swept(request_):
+    assert request_.swept == ("activation", "seq_len")
+    assert dataclasses.replace(request_, jobs=JOBS[:1]).swept == ()
+
+
+def test_its_name_is_given_or_its_experiment_or_what_it_sweeps(request_):
+    assert request_.name == "sweep activation, seq_len"
+    for overrides, name in ((["experiment=smoke"], "smoke"), (["experiment=smoke", "name=mine"], "mine")):
+        first = build.compose_job(["tracking=none", *overrides])
+        assert dataclasses.replace(request_, first=first).name == name
+
+
+@pytest.mark.parametrize(("count", "name"), [(1, "tanh-T10-units8-s0"), (4, "tanh-T10-units8-s0 and 3 more")])
+def test_runs_that_are_no_sweep_are_called_after_the_first(request_, count, name):
+    assert dataclasses.replace(request_, sweeping=False, jobs=JOBS[:count]).name == name
+
+
+def test_the_cost_of_a_job_is_that_of_its_plan(request_):
+    plans = [build.compose_job(job).plan for job in JOBS]
+    expected = [
+        heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.train_steps)
+        for plan in plans
+    ]
+    assert request_.costs() == expected
+    assert len(set(expected)) == 2
+
+
+def test_keys_and_values():
+    assert [key_of(override) for override in ("a=1", "+b.c=2", "~d", "++e=f=g")] == ["a", "b.c", "d", "e"]
+    assert values_of(["a=1", "+b.c=x=y"]) == {"a": "1", "b.c": "x=y"}
