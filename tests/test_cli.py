@@ -46,6 +46,7 @@ TASKS = (
     "task: expected one of adding, characters, connected, copying, delayed_xor, digits, latch, narma10, "
     "parity, recall_real, series, temporal_order, words, received "
 )
+CELLS = "antisymmetric, conv_elman, cornn, elman, gru, indrnn, leaky, lru, lstm, lt_rnn, mingru"
 CLIPS = "clip: expected one of agc, autoclip, global_norm, none, norm, pascanu, value, zclip, received "
 LISTED = "expected values that can be listed, such as a,b or range(1,4), received "
 
@@ -61,22 +62,26 @@ REFUSED = [
     ("activation=rleu", "activation: expected one of tanh, relu, sigmoid, linear, "),
     ("task=nope", f"{TASKS}'nope'"),
     ("task=null", f"{TASKS}'null'"),
-    ("init=zeros", "init: expected one of gaussian, glorot_uniform, identity, orthogonal, sparse, "),
+    (
+        "init=zeros",
+        "init: expected one of antisymmetric, gaussian, glorot_uniform, henaff, identity, normal, ",
+    ),
     ("clip=hard", f"{CLIPS}'hard'"),
     ("optimizer=lamb", "optimizer: expected one of adam, rmsprop, sgd, received 'lamb'"),
-    (
-        "cell=lsmt",
-        "cell: expected one of conv_elman, elman, gru, leaky, lstm (did you mean lstm?), received 'lsmt'",
-    ),
+    ("cell=lsmt", f"cell: expected one of {CELLS} (did you mean lstm?), received 'lsmt'"),
     ("cell.use_bias=3", "cell.use_bias: expected true or false, received 3"),
     ("cell=lstm cell.recurrent_activation=sig", "cell.recurrent_activation: expected one of tanh, relu, "),
+    ("cell=lstm cell.chrono=2", "cell.chrono: expected an integer of at least 3, received 2"),
+    ("cell=lru units=7", "units: expected an even number, two for every complex one, received 7"),
+    ("cell=lru regularizer=orthogonal", "cell: expected a cell with a recurrent kernel, for regularizer="),
+    ("init.input=0", "init.input: expected a finite number above 0, received 0"),
     ("cell=gru cell.unit_forget_bias=true", "cell.unit_forget_bias: expected to come with cell=lstm, "),
     ("+cell.foo=1", "cell.foo: expected a field of rnnexp.ElmanCell, such as use_bias, received 1"),
     (
         "cell._target_=os.system",
         "cell._target_: expected one of rnnexp.ElmanCell, keras.layers.LSTM",
     ),
-    ("~cell", "cell: expected one of conv_elman, elman, gru, leaky, lstm, received None"),
+    ("~cell", f"cell: expected one of {CELLS}, received None"),
     ("launcher=pbs", "launcher: expected one of basic, joblib, ray, submitit, received 'pbs'"),
     (
         "launcher=joblib launcher.address=a",

@@ -11,6 +11,7 @@ import yaml
 
 from rnnexp import cli, tasks, tracking
 from rnnexp.nn import initializers
+from rnnexp.nn.cells import catalogue
 from rnnexp.optim import clipping, constraints, optimizers, regularizers, schedules
 from rnnexp.runs import build, schema
 from rnnexp.runs.identity import identity
@@ -79,8 +80,12 @@ def test_config_keys_and_defaults_match_the_constructor(group, name):
 @pytest.mark.parametrize("name", [name for group, name in CHOICES if group == "cell"])
 def test_the_keys_of_the_cell_are_arguments_of_its_constructor(name):
     values = read("cell", name)
-    parameters = inspect.signature(constructor(values.pop("_target_"))).parameters
-    assert values == {key: parameters[key].default for key in values}
+    target = constructor(values.pop("_target_"))
+    own = inspect.signature(catalogue.CATALOGUE[name]).parameters
+    assert values == {key: parameter.default for key, parameter in own.items()}
+    # What a Keras cell takes too has its default there.
+    theirs = inspect.signature(target).parameters
+    assert {key: theirs[key].default for key in values.keys() & theirs.keys()}.items() <= values.items()
 
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
@@ -179,6 +184,7 @@ OTHER = {
     "task.target": "mean",
     "cell.use_bias": "false",
     "init.gain": 0.9,
+    "init.input": 0.001,
     "optimizer.learning_rate": 0.002,
     "optimizer.beta_1": 0.8,
     "optimizer.beta_2": 0.99,
@@ -194,6 +200,7 @@ OTHER = {
     "tracking.experiment": "other",
     "launcher.workers": 2,
     "plugins": "[mine]",
+    "report": "false",
     "resume": "true",
     "dry_run": "true",
     "treat": "true",
@@ -203,8 +210,8 @@ OTHER = {
 """Another value for every key of the default configuration."""
 
 NOT_SCIENTIFIC = (
-    *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas", "resume"),
-    *("tracking", "treat"),
+    *("checkpoint", "dry_run", "figures", "launcher", "name", "output_dir", "plugins", "replicas"),
+    *("report", "resume", "tracking", "treat"),
 )
 
 

@@ -48,7 +48,7 @@ DECOUPLED = Law(
     RATE_RMS,
     "units that do not mix",
     "slope of 1/2 ln mean_bi prod_s (g phi'(a_s))^2",
-    "W_hh = g I",
+    "W_hh = g I, or diagonal",
     "https://arxiv.org/abs/1504.00941",
     module="diagonal_kernel",
 )
@@ -75,7 +75,7 @@ DECOUPLED_EXPONENT = Law(
     EXPONENT,
     "units that do not mix",
     "mean_b 1/2 ln(mean_i P_T^2 / mean_i P_w^2) / (T-w), P_t = prod_s<=t g phi'(a_s)",
-    "W_hh = g I",
+    "W_hh = g I, or diagonal",
     "https://arxiv.org/abs/1504.00941",
     module="diagonal_kernel",
 )

@@ -2,13 +2,13 @@
 
 | law of `rnnexp.theory`                  | of            | reported where                                   |
 |-----------------------------------------|---------------|--------------------------------------------------|
-| mean_field                              | rate over     | untrained, W_hh is no multiple of the identity   |
+| mean_field                              | rate over     | untrained, W_hh is not diagonal                  |
 |                                         | kernels       |                                                  |
-| mean_field, rate_at_variance,           | rms rate      | W_hh is no multiple of the identity: terms that  |
-| rate_of_slopes                          |               | lead to the closure, no predictions by themselves|
-| closure_rate                            | rms rate      | W_hh is no multiple of the identity              |
-| exponent_of_slopes                      | lambda_1      | W_hh is no multiple of the identity              |
-| decoupled_rate, decoupled_exponent      | rms rate,     | W_hh is a multiple of the identity               |
+| mean_field, rate_at_variance,           | rms rate      | W_hh is not diagonal: terms that lead to the     |
+| rate_of_slopes                          |               | closure, no predictions by themselves            |
+| closure_rate                            | rms rate      | W_hh is not diagonal                             |
+| exponent_of_slopes                      | lambda_1      | W_hh is not diagonal                             |
+| decoupled_rate, decoupled_exponent      | rms rate,     | W_hh is diagonal                                 |
 |                                         | lambda_1      |                                                  |
 | rate_bound (Pascanu et al.)             | rate          | always: it is a theorem                          |
 | ln spectral radius                      | rate,         | activation=linear, T-1 > 2 sqrt(H)               |
@@ -49,7 +49,7 @@ from rnnexp.diagnosis.laws import (
     SPECTRAL_RADIUS_EXPONENT,
 )
 from rnnexp.nn import activations
-from rnnexp.nn.initializers import Gaussian, GlorotUniform, Initializer
+from rnnexp.nn.initializers import Gaussian, GlorotUniform, Initializer, Normal
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
 from rnnexp.probes.trajectory import Trajectory
 from rnnexp.theory.gaussian import ln
@@ -95,10 +95,10 @@ class Observed:
     independent: bool = False
 
     @property
-    def gain(self) -> float | None:
-        """The g of W_hh = g I, else None."""
-        gain = float(self.kernel[0, 0])
-        return gain if np.array_equal(self.kernel, np.diag(np.full(len(self.kernel), gain))) else None
+    def diagonal(self) -> np.ndarray | None:
+        """The diagonal of a W_hh that holds nothing else, (H,): g I, or that of cell=indrnn; else None."""
+        diagonal = np.diag(self.kernel)
+        return diagonal if np.array_equal(self.kernel, np.diag(diagonal)) else None
 
     def redrawn(self, count: int) -> np.ndarray:
         """Return other kernels of the same initialiser, (count, H, H); (0, H, H) if it is not known."""
@@ -187,7 +187,7 @@ def predict(
         inputs=inputs,
         phi=phi,
         initializer=initializer if isinstance(initializer, Initializer) else None,
-        independent=isinstance(initializer, Gaussian | GlorotUniform),
+        independent=isinstance(initializer, Gaussian | GlorotUniform | Normal),
     )
     compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
     gain = math.nan
@@ -225,7 +225,7 @@ def comparisons(
         RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
         EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
     }
-    if untrained and states.gain is None:
+    if untrained and states.diagonal is None:
         measured[RATE_KERNELS] = rate_over_kernels(states)
     said = [
         *(_of_ratio(states) if untrained and states.independent else ()),
@@ -271,28 +271,28 @@ def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:
 
 
 def _of_rate(states: Observed, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
-    if states.gain is None:
+    if states.diagonal is None:
         square = states.weight_variance
         yield MEAN_FIELD, states.mean_field_rate
         yield AT_VARIANCE, theory.rate_at_variance(states.slope, square, states.variances)
         yield OF_SLOPES, theory.rate_of_slopes(square, states.slopes)
         yield CLOSURE, theory.closure_rate(states.kernel, states.slopes, states.last_adjoint)
     else:
-        yield DECOUPLED, theory.decoupled_rate(states.gain, states.slopes)
+        yield DECOUPLED, theory.decoupled_rate(states.diagonal, states.slopes)
     if states.activation == "linear" and not states.short:
         yield SPECTRAL_RADIUS, ln(spectrum.spectral_radius)
     yield BOUND, states.rate_bound
 
 
 def _of_exponent(states: Observed, time_steps: int, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
-    if states.gain is None:
+    if states.diagonal is None:
         yield (
             EXPONENT_OF_SLOPES,
             theory.exponent_of_slopes(states.weight_variance, states.slopes[-time_steps:]),
         )
     else:
         warm_up = len(states.slopes) - time_steps
-        yield DECOUPLED_EXPONENT, theory.decoupled_exponent(states.gain, states.slopes, warm_up)
+        yield DECOUPLED_EXPONENT, theory.decoupled_exponent(states.diagonal, states.slopes, warm_up)
     if states.activation == "linear" and not states.short:
         yield SPECTRAL_RADIUS_EXPONENT, ln(spectrum.spectral_radius)
 

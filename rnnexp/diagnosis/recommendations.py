@@ -15,6 +15,7 @@ _DECADE = math.log(10)
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
 _MOST = 10.0  # times the steps so far: further no line is drawn on
 _LONGER = 5.0  # times the steps so far, where nothing says how many
+_LOSS_AT_ONE = math.log1p(math.exp(-1))  # -ln sigma(1), of the usual forget bias
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
 
 
@@ -208,9 +209,7 @@ def _vanishes(e: Evidence) -> bool:
 
 def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
     names = ("grad/log10_ratio", "verdict.gradient", "verdict.gradient_start")
-    text = f"A typical gradient loses {-e.log10_ratio:.3g} decades on its way to h_1 {when}: "
-    if e.log10_ratio == -math.inf:
-        text = f"Nothing reaches h_1 in most sequences {when}: "
+    text = f"The gradient vanishes {when}: "
     for reason, overrides, more in _ways_past_vanishing(e):
         said = text + reason if text else reason[0].upper() + reason[1:]
         yield Recommendation(f"{said}.", overrides, (*names, *more))
@@ -228,24 +227,38 @@ def _ways_past_vanishing(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tu
         )
         reason = bound if hopeless else "a sigmoid has a slope of at most 1/4, and tanh of up to 1"
         yield reason, ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",) if hopeless else ()
-    plain = "diagonal_kernel" in e.laws
-    if plain and e.activation == "relu" and e.init != "identity":
+    if elman and e.activation == "relu" and e.init != "identity":
         yield "from the identity a live unit hands it on as it is", ("init=identity", "clip=global_norm"), ()
     if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
         start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
         yield start, ("init=orthogonal",), ("theory/rate",)
+    yield from _longer_gates(e)
     if e.cell != "lstm":
         yield "the c of an LSTM carries it past its units", ("cell=lstm",), ()
-    if plain and e.activation != "relu":
+    if elman and e.activation != "relu":
         from_identity = ("activation=relu", "init=identity", "clip=global_norm")
         yield "from the identity a live relu unit hands it on as it is", from_identity, ()
+
+
+def _longer_gates(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Biases of the gates that keep a state, where none were chosen: one for every memory, or one number."""
+    if e.cell not in ("lstm", "gru") or e.chosen_biases or e.time_steps < _SHORTEST:
+        return
+    chrono = f"units that keep their state for 2 to {e.time_steps} steps at the start reach all of them"
+    yield chrono, (f"cell.chrono={e.time_steps}",), ()
+    if e.cell == "lstm":
+        loss = e.decades * _DECADE / (e.time_steps - 1)  # nats per step, -ln sigma(b)
+        if loss < _LOSS_AT_ONE:
+            bias = -math.log(math.expm1(loss))
+            kept = f"a c that nothing writes to loses {e.decades:g} decades at a forget bias of {bias:.2g}"
+            yield kept, (f"cell.forget_bias={bias:.2g}",), ()
 
 
 def _exploding(e: Evidence) -> Iterator[Recommendation]:
     if e.gradient != "exploding" or e.diverged_at == 0:
         return
     names = ("grad/log10_ratio", "verdict.gradient")
-    text = f"A typical gradient gains {e.log10_ratio:.3g} decades on its way to h_1"
+    text = "The gradient explodes on its way to the first step"
     if e.clip == "none":
         overrides = ("clip=global_norm",)
         yield Recommendation(f"{text}: keep single updates from being too large.", overrides, names)

@@ -4,9 +4,10 @@ import keras
 from keras import ops
 
 from rnnexp.nn import initializers
+from rnnexp.nn.gate_biases import GateBiases
 from rnnexp.runtime import checks
 
-for _initializer in (*initializers.CATALOGUE.values(), initializers.PerBlock):
+for _initializer in (*initializers.CATALOGUE.values(), initializers.PerBlock, GateBiases):
     keras.saving.register_keras_serializable("rnnexp")(_initializer)
 
 

@@ -116,6 +116,50 @@ class Gaussian(Initializer):
         return generator.standard_normal((fan_in, fan_out)) / np.sqrt(fan_in)
 
 
+class Normal(Initializer):
+    """W_ij ~ N(0, gain^2): the gain is the standard deviation of an entry, whatever the shape.
+
+    Le, Jaitly and Hinton 2015 (https://arxiv.org/abs/1504.00941) draw W_xh so with gain 0.001; the "basic
+    tanh" of Pascanu, Mikolov and Bengio 2013 (https://arxiv.org/abs/1211.5063) has gain 0.1.
+    """
+
+    def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        return generator.standard_normal((fan_in, fan_out))
+
+
+class Henaff(Initializer):
+    """W = gain * exp(S), S skew-symmetric with blocks [[0, -s], [s, 0]], s ~ U(-pi, pi), on its diagonal.
+
+    exp(S) rotates the plane of every two units by an angle s, so W is orthogonal times `gain` and its
+    eigenvalues are gain * exp(+-i s). The last unit of an odd H has the eigenvalue `gain`.
+    Source: Henaff, Szlam and LeCun 2016, https://arxiv.org/abs/1602.06662; as blocks in the code of
+    Lezcano-Casado and Martinez-Rubio 2019, https://arxiv.org/abs/1901.08428.
+    """
+
+    def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        matrix = np.eye(_square(fan_in, fan_out))
+        for first, angle in zip(
+            range(0, fan_in - 1, 2), generator.uniform(-np.pi, np.pi, fan_in // 2), strict=True
+        ):
+            cosine, sine = np.cos(angle), np.sin(angle)
+            matrix[first : first + 2, first : first + 2] = [[cosine, -sine], [sine, cosine]]
+        return matrix
+
+
+class Antisymmetric(Initializer):
+    """W = gain * (A - A^T) / sqrt(2), A_ij ~ N(0, 1 / H): the variance of an entry is gain^2 / H.
+
+    Every eigenvalue is imaginary, and W is normal: the largest |eigenvalue| is the largest singular value. As
+    H grows the eigenvalues fill the interval from -2 i gain to 2 i gain with the density of a semicircle.
+    Source: the matrix of Chang et al. 2019, https://arxiv.org/abs/1902.09689, as the start of W_hh.
+    """
+
+    def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        units = _square(fan_in, fan_out)
+        matrix = generator.standard_normal((units, units)) / np.sqrt(2 * units)
+        return matrix - matrix.T
+
+
 class Sparse(Initializer):
     """W = gain * S / rho(S), S with `nonzero` Gaussian entries a row, rho the largest |eigenvalue|.
 
@@ -218,5 +262,8 @@ CATALOGUE: dict[str, type[Initializer]] = {
     "identity": Identity,
     "gaussian": Gaussian,
     "sparse": Sparse,
+    "normal": Normal,
+    "henaff": Henaff,
+    "antisymmetric": Antisymmetric,
 }
 """The initialisers by their names in the configuration."""

@@ -1,5 +1,7 @@
 """The network of a run: one recurrent layer and a linear readout, as a plain Keras model."""
 
+from typing import Any
+
 import keras
 
 from rnnexp.nn.initializers import GlorotUniform
@@ -13,6 +15,10 @@ READOUT = "readout"
 """Name of the readout layer."""
 
 
+READ = "read"
+"""Name of the layer between the two, of a cell whose states are read through phi."""
+
+
 def build_network(
     task: Task,
     cell: keras.layers.Layer,
@@ -24,6 +30,8 @@ def build_network(
     """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
 
         h_1 .. h_T = RNN(cell)(x),    y_t = W_hy^T h_t + c
+
+    or y_t = W_hy^T phi(h_t) + c where the spec of the cell says so (`read_through_activation`).
 
     Args:
         task: Determines T, F, O and the scored steps.
@@ -48,4 +56,14 @@ def build_network(
         task.output_size, kernel_initializer=kernel_initializer, name=READOUT, dtype=dtype
     )
     inputs = keras.Input((None if any_length else task.time_steps, task.input_size), dtype=dtype)
-    return keras.Model(inputs, readout(recurrent(inputs)), name="network")
+    states = recurrent(inputs)
+    if getattr(getattr(cell, "spec", None), "read_through_activation", False):
+        states = keras.layers.Activation(cell.activation, name=READ, dtype=dtype)(states)
+    return keras.Model(inputs, readout(states), name="network")
+
+
+def read_out(network: keras.Model, states: Any) -> Any:
+    """Return the outputs of a network of `build_network` for states h, (..., H) -> (..., O)."""
+    names = [layer.name for layer in network.layers]
+    read = network.get_layer(READ)(states) if READ in names else states
+    return network.get_layer(READOUT)(read)

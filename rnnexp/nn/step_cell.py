@@ -10,8 +10,8 @@ from rnnexp.runtime import checks
 class StepCell(keras.layers.Layer):
     """S_t = spec.step(x_t, S_{t-1}), S being one or several states.
 
-    Weights have Keras' names, n blocks side by side: `kernel` (F, nH), `recurrent_kernel` (H, nH) and, where
-    the spec wants one, `bias` (nH,), 0 at first.
+    The weights are those that the spec names. Usually they have Keras' names, n blocks side by side: `kernel`
+    (F, nH), `recurrent_kernel` (H, nH) and, where the spec wants one, `bias` (nH,), 0 at first.
 
     Args:
         units: H.
@@ -45,16 +45,12 @@ class StepCell(keras.layers.Layer):
 
     def build(self, input_shape):
         """Create the weights for inputs of shape (B, F)."""
-        columns = len(self.spec.blocks) * self.units
-        self.kernel = self.add_weight(
-            shape=(input_shape[-1], columns), name="kernel", initializer=self.kernel_initializer
-        )
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, columns), name="recurrent_kernel", initializer=self.recurrent_initializer
-        )
         self.bias = None
-        if self.spec.use_bias:
-            self.bias = self.add_weight(shape=(columns,), name="bias", initializer="zeros")
+        wanted = self.spec.weights(
+            self.units, input_shape[-1], self.kernel_initializer, self.recurrent_initializer
+        )
+        for name, (shape, initializer) in wanted.items():
+            setattr(self, name, self.add_weight(shape=shape, name=name, initializer=initializer))
 
     def call(self, inputs, states):
         """Return h_t and the new states."""

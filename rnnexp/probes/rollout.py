@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.losses import last_step, sequence_losses
-from rnnexp.nn.network import READOUT, RECURRENT
+from rnnexp.nn.network import READOUT, RECURRENT, read_out
 from rnnexp.nn.recurrent import RNN
 from rnnexp.nn.taps import recording
 from rnnexp.probes.autodiff_jacobians import CellDerivatives, CellJacobians, state_sizes
@@ -122,7 +123,7 @@ class Rollout:
         """
         self._network.set_weights(weights)
         found = tf.nest.map_structure(_array, self._run())
-        last_adjoint, log_norms, hidden, before, units = found
+        last_adjoint, log_norms, hidden, before, units, read_slopes = found
         return Trajectory(
             spec=self._spec,
             activation=self._activation,
@@ -133,6 +134,7 @@ class Rollout:
             last_adjoint=last_adjoint,
             readout_kernel=self._readout.kernel.numpy(),
             units=units,
+            read_slopes=read_slopes,
             factored=self._spec.factored(self._cell, units),
             recurrent_matrix=self._spec.recurrent_matrix(self._cell),
             recurrent_initializer=getattr(self._cell, "recurrent_initializer", None),
@@ -141,19 +143,22 @@ class Rollout:
         )
 
     def _forwards_and_backwards(self) -> tuple[Any, ...]:
-        """Return dl_b/dh_T, ln ||dl_b/ds_t|| of every state, h_t, S_{t-1}, and the `Units`.
+        """Return dl_b/dh_T, ln ||dl_b/ds_t|| of every state, h_t, S_{t-1}, `Units` and phi'(h_T) or None.
 
         Samples are independent, so the gradient of sum_b l_b by a state of sample b is that of l_b.
         """
         with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
             outputs = self._recurrent(self._x)
             scored = outputs if self._all_scored else outputs[:, -1]
-            y, prediction = last_step(self._y, self._readout(scored))
+            y, prediction = last_step(self._y, read_out(self._network, scored))
             loss = tf.reduce_sum(sequence_losses(self._loss_kind, y, prediction))
         to_outputs, *log_norms = tape.gradient(loss, [outputs, *record.taps.values()])
         hidden, before = self._states(tf.transpose(outputs, (1, 0, 2)))
         units = self._spec.units(self._cell, self._x_by_time, before)
-        return to_outputs[:, -1], log_norms, hidden, before, units
+        read_slopes = None
+        if self._spec.read_through_activation:
+            read_slopes = activations.slope(self._cell.activation, hidden[-1])
+        return to_outputs[:, -1], log_norms, hidden, before, units, read_slopes
 
     def _states(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return h_t (T, B, H) and S_{t-1} (T, B, N), from the outputs if h is the only state."""

@@ -107,6 +107,8 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
     readout = trajectory.readout_kernel.T
     vectors = np.zeros((min(samples, batch), len(readout), states))
     vectors[:, :, : readout.shape[1]] = readout
+    if trajectory.read_slopes is not None:
+        vectors[:, :, : readout.shape[1]] *= trajectory.read_slopes[: len(vectors), np.newaxis]
     log_scale, found = np.zeros(len(vectors)), np.empty((time_steps, len(vectors)))
     with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for lag in range(time_steps):

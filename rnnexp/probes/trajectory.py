@@ -52,6 +52,7 @@ class Trajectory:
         recurrent_initializer: Of the recurrent kernel, or None.
         resamples: Number of resamples of the intervals over samples.
         differentiated: The cell under automatic differentiation.
+        read_slopes: phi'(h_T), (B, H), of outputs y_t = W_hy^T phi(h_t) + c; None where they are as above.
     """
 
     spec: CellSpec
@@ -68,6 +69,7 @@ class Trajectory:
     recurrent_initializer: Any
     resamples: int
     differentiated: Differentiated
+    read_slopes: np.ndarray | None = None
 
     @functools.cached_property
     def jacobians(self) -> Jacobians:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import tracking
 from rnnexp.nn import activations
+from rnnexp.optim.regularizers import Orthogonal
 from rnnexp.probes import catalogue
 from rnnexp.probes.probe import Probe
 from rnnexp.runs import permissions, schema
@@ -20,6 +21,7 @@ from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
 from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runs.run_name import run_name
+from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
 from rnnexp.runtime.places import data_folder
@@ -167,7 +169,8 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     plan = Plan(
         task=task,
         cell=_build("cell", values),
-        initializer=_build("init", values, seed=3 * seed + 1),
+        initializer=_initializer(values),
+        input_deviation=_input_deviation(values),
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
         schedule=_build("schedule", values),
@@ -207,8 +210,26 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         expected = "a cell on the scan, such as cell=elman, for a regularizer that wants adjoints"
         raise ArgumentError("cell", expected, values["cell"])
     plan.constraint.check(plan.cell, plan.initializer, plan.units)
+    if isinstance(plan.regularizer, Orthogonal) and not plan.cell.has_recurrent_kernel:
+        raise ArgumentError(
+            "cell", "a cell with a recurrent kernel, for regularizer=orthogonal", values["cell"]
+        )
     plan.phase.check(plan.task, plan.cell, plan.units)
     return plan
+
+
+def _initializer(values: Mapping[str, Any]) -> Any:
+    """Return the initialiser of W_hh; the group's `input` is of another weight."""
+    node = values.get("init")
+    if isinstance(node, Mapping):
+        values = {**values, "init": {key: value for key, value in node.items() if key != "input"}}
+    return _build("init", values, seed=3 * values["seed"] + 1)
+
+
+def _input_deviation(values: Mapping[str, Any]) -> float | None:
+    """Return the standard deviation of W_xh that is asked for; runs from before there was one name none."""
+    deviation = values["init"].get("input")
+    return None if deviation is None else checks.positive("init.input", deviation)
 
 
 def _without_lengths(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnexp.diagnosis import comparison
 from rnnexp.diagnosis.evidence import Evidence
+from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.probes import GradientProfile
 from rnnexp.runs import metrics
 from rnnexp.training.config import Plan
@@ -108,7 +109,13 @@ def _theory(plan: Plan, result: Result) -> dict[str, Any]:
         "rate_kernels_sd": start.get("theory/rate_kernels_sd", math.nan),
         "rate_bound": end.get("theory/rate_bound", math.nan),
         "laws": plan.cell.laws,
+        "chosen_biases": _chose_biases(plan.cell),
     }
+
+
+def _chose_biases(cell: CellSpec) -> bool:
+    chosen = [getattr(cell, name, None) for name in ("chrono", "forget_bias")]
+    return chosen != [None, None] or getattr(cell, "update_bias", 0.0) != 0
 
 
 def _gap(gradient: GradientProfile) -> float:

@@ -20,8 +20,19 @@ _ADDED = frozenset({"regularizer", "phase", "schedule", "constraint"})
 _ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None}
 """Top-level keys that came later, with the defaults at which they change no hash."""
 
-_ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {"task": {"length": None, "evaluate_at": []}}
-"""Group -> fields that came later, with the defaults at which they change no hash."""
+_ADDED_FIELDS: Mapping[str, Mapping[str, object]] = {
+    "init": {"input": None},
+    "task": {"length": None, "evaluate_at": []},
+    "cell": {
+        "forget_bias": None,
+        "input_bias": 0,
+        "output_bias": 0,
+        "update_bias": 0,
+        "reset_bias": 0,
+        "chrono": None,
+    },
+}
+"""Group -> fields that were added later, and the defaults with which they do not change a hash."""
 
 _OURS = ("rnnexp.", "keras.")
 
@@ -42,8 +53,8 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a resolved configuration that identifies it: no module paths and no file paths.
 
     The constructor of a group is replaced by its name in the catalogue (a plugin's constructor stays as it is
-    written), and a file by the SHA-256 of its content. What was added later is left out where it is `none` or
-    at its default, so that earlier hashes stay valid.
+    written), and a file by the SHA-256 of its content. A group, key or field that was added later is left out
+    if it is `none` or has its default, so that earlier hashes stay valid.
 
     >>> identity({"units": 8, "clip": {"_target_": "rnnexp.clipping.Norm", "threshold": 1}})
     {'units': 8, 'clip': {'name': 'norm', 'threshold': 1}}
@@ -61,7 +72,9 @@ def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
     for group, node in identity(config).items():
         if not isinstance(node, Mapping) or node.get("name") not in _CLASSES.get(group, {}).values():
             continue
-        fields = _fields(group, config[group])
+        fields = {
+            key: value for key, value in config[group].items() if not _is_added_field(group, key, value)
+        }
         former[group] = {"_target_": _former_target(group, node["name"], config[group]["_target_"]), **fields}
     return {key: value for key, value in former.items() if not _is_added_default(key, _named(key, value))}
 
@@ -74,15 +87,10 @@ def _named(group: str, node: Any) -> Any:
     module, _, kind = str(node["_target_"]).rpartition(".")
     ours = f"{module}.".startswith(_OURS)
     name = _CLASSES.get(group, {}).get(kind, node["_target_"]) if ours else node["_target_"]
-    return {"name": name, **{key: _content(key, value) for key, value in _fields(group, node).items()}}
-
-
-def _fields(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a constructor was given, without what was added later and is left at its default."""
-    added, absent = _ADDED_FIELDS.get(group, {}), object()
-    return {
-        key: value for key, value in node.items() if key != "_target_" and added.get(key, absent) != value
+    fields = {
+        key: _content(key, value) for key, value in node.items() if not _is_added_field(group, key, value)
     }
+    return {"name": name, **fields}
 
 
 def _content(key: str, value: Any) -> Any:
@@ -93,6 +101,12 @@ def _content(key: str, value: Any) -> Any:
         return f"sha256:{hashlib.sha256(Path(value).read_bytes()).hexdigest()}"
     except OSError:
         return value
+
+
+def _is_added_field(group: str, key: str, value: Any) -> bool:
+    """Whether a field has no part in the identity: the constructor itself, or a later one at its default."""
+    added = _ADDED_FIELDS.get(group, {})
+    return key == "_target_" or (key in added and value == added[key])
 
 
 def _is_added_default(group: str, node: Any) -> bool:

@@ -1,13 +1,14 @@
-"""The gradient of a layer whose recurrent kernel is a multiple of the identity: its units are independent."""
+"""The gradient of a layer whose recurrent kernel is diagonal: its units are independent."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import logsumexp
 
 from rnnexp.runtime.checks import ArgumentError, integer
 from rnnexp.theory.lags import fitted_rate, lag_profile
 
 
-def decoupled_rates(gain: float, slopes: np.ndarray) -> np.ndarray:
+def decoupled_rates(gain: npt.ArrayLike, slopes: np.ndarray) -> np.ndarray:
     """Return the rate of every unit of a layer with W_hh = g I, (B, H), nats per step of lag.
 
         dh_T/dh_t = diag(prod_{s>t} g phi'(a_s)),   rate_i = ln |g| + mean_s ln |phi'(a_{s,i})|
@@ -17,7 +18,7 @@ def decoupled_rates(gain: float, slopes: np.ndarray) -> np.ndarray:
     exactly 0 once. Initialisation: Le, Jaitly and Hinton 2015 (https://arxiv.org/abs/1504.00941).
 
     Args:
-        gain: g.
+        gain: g; or the diagonal of W_hh = diag(g), (H,).
         slopes: phi'(a_t) of the steps that the gradient passes, (T, B, H).
 
     Raises:
@@ -29,7 +30,7 @@ def decoupled_rates(gain: float, slopes: np.ndarray) -> np.ndarray:
     return _log_gains(gain, slopes).mean(axis=0)
 
 
-def decoupled_rate(gain: float, slopes: np.ndarray) -> float:
+def decoupled_rate(gain: npt.ArrayLike, slopes: np.ndarray) -> float:
     """Return the rate of the gradient of a layer with W_hh = g I, nats per step of lag.
 
         p_k = 1/2 ln mean_{b,i} prod_{s>T-k} (g phi'(a_s)_{b,i})^2
@@ -39,7 +40,7 @@ def decoupled_rate(gain: float, slopes: np.ndarray) -> float:
     for long it lies above `rate_of_slopes`, which lets units mix at every step.
 
     Args:
-        gain: g.
+        gain: g; or the diagonal of W_hh = diag(g), (H,).
         slopes: phi'(a_1) ... phi'(a_T), (T, B, H).
 
     Returns:
@@ -57,7 +58,7 @@ def decoupled_rate(gain: float, slopes: np.ndarray) -> float:
     return fitted_rate(0.5 * (logsumexp(2 * profiles, axis=(1, 2)) - np.log(profiles[0].size)))
 
 
-def decoupled_exponent(gain: float, slopes: np.ndarray, warm_up: int) -> float:
+def decoupled_exponent(gain: npt.ArrayLike, slopes: np.ndarray, warm_up: int) -> float:
     """Return the largest Lyapunov exponent of a layer with W_hh = g I over T - w steps, nats per step.
 
         P_t = prod_{s<=t} g phi'(a_s),   lambda_1 = mean_b 1/2 ln(mean_i P_T^2 / mean_i P_w^2) / (T - w)
@@ -67,7 +68,7 @@ def decoupled_exponent(gain: float, slopes: np.ndarray, warm_up: int) -> float:
     left is left out.
 
     Args:
-        gain: g.
+        gain: g; or the diagonal of W_hh = diag(g), (H,).
         slopes: phi'(a_1) ... phi'(a_T), (T, B, H).
         warm_up: w, the steps before those that count, from 0 to T-1.
 
@@ -92,7 +93,7 @@ def decoupled_exponent(gain: float, slopes: np.ndarray, warm_up: int) -> float:
     return float(alive.mean()) if alive.size else -np.inf
 
 
-def _log_gains(gain: float, slopes: np.ndarray) -> np.ndarray:
+def _log_gains(gain: npt.ArrayLike, slopes: np.ndarray) -> np.ndarray:
     """ln |g phi'(a_t)|, (T, B, H)."""
     slopes = np.asarray(slopes, dtype=np.float64)
     if slopes.ndim != 3 or slopes.size == 0:

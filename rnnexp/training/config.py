@@ -49,6 +49,7 @@ class Plan:
         constraint: The set in which the weights stay.
         schedule: The course of the learning rate.
         phase: The phase of training before that of the task.
+        input_deviation: The standard deviation of the Gaussian entries of W_xh; None: Glorot uniform.
         stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
             validation that finds the task solved, after `train_steps` at the latest.
         truncate: K of truncated back-propagation; None: the gradient goes back to the first step.
@@ -85,6 +86,7 @@ class Plan:
     constraint: Constraint
     schedule: Schedule
     phase: PhaseSpec
+    input_deviation: float | None = None
     stop: Literal["steps", "solved"] = "steps"
     truncate: int | None = None
     lengths: Lengths | None = None

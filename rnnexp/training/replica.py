@@ -14,7 +14,7 @@ import numpy as np
 
 from rnnexp.diagnosis.measurement import Measurement, Measurer
 from rnnexp.diagnosis.verdict import Validation, is_under, solves
-from rnnexp.nn.initializers import GlorotUniform
+from rnnexp.nn.initializers import GlorotUniform, Normal
 from rnnexp.nn.network import build_network
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.training import checkpoint
@@ -268,7 +268,8 @@ class Replica:
 
 def _network(plan: Plan, dtype: str) -> keras.Model:
     # Each of the three weights has its own seed: initialisers with equal seeds draw the same numbers.
-    kernel = GlorotUniform(seed=3 * plan.seed)
+    deviation, seed = plan.input_deviation, 3 * plan.seed
+    kernel = GlorotUniform(seed=seed) if deviation is None else Normal(deviation, seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
     any_length = plan.lengths is not None or len(plan.evaluate_at) > 0
     ways: dict[str, Any] = {"segment": plan.segment, "truncate": plan.truncate, "any_length": any_length}

@@ -166,10 +166,30 @@ def test_a_vanishing_gradient_under_a_flat_loss():
         "seq_len=42",
     ]
     lstm = {"init": "orthogonal", "cell": "lstm", "laws": frozenset(), "gates": True}
-    assert tried(**lstm) == tried(**lstm, further_ratios={"c": -4.0}) == ["seq_len=42"]
+    assert tried(**lstm) == tried(**lstm, further_ratios={"c": -4.0})
+    assert tried(**lstm, chosen_biases=True) == ["seq_len=42"]
     # What c carries does not vanish, whatever becomes of h.
     carried = tried(**lstm, further_ratios={"c": -2.6})
     assert carried == ["optimizer.learning_rate=0.003", "units=128"]
+
+
+def test_gates_that_forget_are_opened_at_the_start():
+    gated = {"init": "orthogonal", "laws": frozenset(), "gates": True, "time_steps": 100, "seq_len": 100}
+    chrono, bias, shorter = tried(cell="lstm", **gated)
+    assert (chrono, shorter) == ("cell.chrono=100", "seq_len=42")
+    # At that bias a c loses 3 decades over 99 steps, to the two digits that are printed.
+    kept = 1 / (1 + math.exp(-float(bias.removeprefix("cell.forget_bias="))))
+    assert 99 * math.log10(kept) == pytest.approx(-3, abs=0.1)
+    assert tried(cell="gru", **gated) == ["cell.chrono=100", "cell=lstm", "seq_len=42"]
+    assert tried(cell="lstm", **gated, chosen_biases=True) == ["seq_len=42"]
+    # A forget bias of 1 is usual: over 10 steps it is enough.
+    short = gated | {"time_steps": 10, "seq_len": 10, "reach": None}
+    assert tried(cell="lstm", **short) == ["cell.chrono=10"]
+
+
+def test_a_diagonal_cell_gets_no_advice_of_other_cells():
+    diagonal = {"cell": "indrnn", "laws": frozenset({"bounds", "diagonal_kernel"}), "activation": "relu"}
+    assert tried(**diagonal) == ["cell=lstm", "seq_len=42"]
 
 
 def test_a_shorter_sequence_is_shorter_and_comes_last():

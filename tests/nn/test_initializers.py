@@ -3,14 +3,26 @@ import json
 import keras
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.stats
 
 from rnnexp.nn import initializers
-from rnnexp.nn.initializers import CATALOGUE, Gaussian, GlorotUniform, Identity, Orthogonal, PerBlock, Sparse
+from rnnexp.nn.initializers import (
+    CATALOGUE,
+    Antisymmetric,
+    Gaussian,
+    GlorotUniform,
+    Henaff,
+    Identity,
+    Normal,
+    Orthogonal,
+    PerBlock,
+    Sparse,
+)
 from rnnexp.runtime import random
 from rnnexp.runtime.checks import ArgumentError
 
-SQUARE_ONLY = (Identity, Sparse)
+SQUARE_ONLY = (Identity, Sparse, Henaff, Antisymmetric)
 family = pytest.mark.parametrize("initializer", CATALOGUE.values(), ids=CATALOGUE)
 
 
@@ -25,7 +37,7 @@ def test_one_object_draws_the_same_matrix_at_every_call(initializer):
     np.testing.assert_array_equal(draw((20, 20)), draw((20, 20)))
 
 
-@pytest.mark.parametrize("initializer", [GlorotUniform, Orthogonal, Gaussian, Sparse])
+@pytest.mark.parametrize("initializer", sorted({*CATALOGUE.values()} - {Identity}, key=str))
 def test_seeds_draw_different_matrices(initializer):
     # Seed 0 is a seed as any other, not "no seed".
     drawn = {initializer(seed=seed)((20, 20)).tobytes() for seed in range(4)}
@@ -112,6 +124,39 @@ def test_gaussian_variance_is_gain_squared_over_fan_in(shape):
     assert scipy.stats.kstest(weights.ravel(), law.cdf).pvalue > 1e-3
     # Relative deviation of a variance estimate: sqrt(2 / n); five of them.
     assert np.var(weights) == pytest.approx(gain**2 / shape[0], rel=5 * np.sqrt(2 / weights.size))
+
+
+def test_normal_has_its_gain_as_standard_deviation():
+    weights = Normal(0.001, seed=1)((40, 900), "float64")
+    assert scipy.stats.kstest(weights.ravel(), scipy.stats.norm(0, 0.001).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("units", [1, 6, 401])
+def test_henaff_rotates_the_plane_of_every_two_units(units):
+    weights = Henaff(0.9, seed=3)((units, units), "float64")
+    # exp of the skew-symmetric blocks, by another route than sine and cosine.
+    skew = scipy.linalg.logm(weights / 0.9).real
+    angles = np.diag(skew, -1)[::2]
+    expected = np.zeros((units, units))
+    expected[np.arange(1, units, 2), np.arange(0, units - 1, 2)] = angles
+    np.testing.assert_allclose(skew, expected - expected.T, atol=1e-9)
+    np.testing.assert_allclose(0.9 * scipy.linalg.expm(expected - expected.T), weights, atol=1e-9)
+    np.testing.assert_allclose(weights.T @ weights, 0.81 * np.eye(units), atol=1e-12)
+    if units > 100:
+        assert scipy.stats.kstest(angles, scipy.stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > 1e-3
+
+
+def test_antisymmetric_turns_and_does_not_stretch():
+    weights = Antisymmetric(0.9, seed=3)((300, 300), "float64")
+    np.testing.assert_array_equal(weights, -weights.T)
+    upper = weights[np.triu_indices(300, 1)]
+    assert scipy.stats.kstest(upper, scipy.stats.norm(0, 0.9 / np.sqrt(300)).cdf).pvalue > 1e-3
+    eigenvalues = np.linalg.eigvals(weights)
+    np.testing.assert_allclose(eigenvalues.real, 0, atol=1e-12)
+    # Wigner's semicircle: radius 2 gain, fourth moment twice the square of the second.
+    assert np.abs(eigenvalues).max() == pytest.approx(1.8, rel=0.05)
+    second, fourth = np.mean(eigenvalues.imag**2), np.mean(eigenvalues.imag**4)
+    assert fourth / second**2 == pytest.approx(2, rel=0.05)
 
 
 def test_gaussian_preserves_the_length_of_a_state():
@@ -236,7 +281,7 @@ def test_per_block_draws_each_block_alone(initializer):
     np.testing.assert_array_equal(blocks[1], draw((20, 20), "float64"))
     for block in blocks:
         singular = np.linalg.svd(block, compute_uv=False)
-        if initializer is Orthogonal:
+        if initializer in (Orthogonal, Henaff):
             np.testing.assert_allclose(singular, 0.7, rtol=1e-12)
     distinct = {block.tobytes() for block in blocks}
     assert len(distinct) == (1 if initializer is Identity else 3)

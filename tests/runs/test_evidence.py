@@ -10,6 +10,8 @@ from rnnexp.diagnosis import laws
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.diagnosis.predictions import Predictions
 from rnnexp.diagnosis.verdict import Validation
+from rnnexp.nn.cells.gru import Gru
+from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.optim.clipping import GlobalNorm
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.runs import metrics
@@ -47,6 +49,15 @@ def test_what_was_chosen_and_scored():
     assert found.published_sequences == 74_000
     assert (found.time_steps, found.train_steps, found.probe_samples) == (T, 3, B)
     assert found.clip_fraction == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("cell", "chosen"),
+    [(Lstm(), False), (Lstm(forget_bias=3.0), True), (Lstm(chrono=9), True), (Gru(update_bias=1.0), True)],
+)
+def test_a_chosen_bias_of_a_gate_is_known(cell, chosen):
+    found, plan = result(), dataclasses.replace(PLAN, cell=cell)
+    assert gather(plan, CHOICES, found, metrics.judge(plan, found)).chosen_biases is chosen
 
 
 def test_the_course_is_that_of_the_record():

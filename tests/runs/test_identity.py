@@ -57,6 +57,26 @@ def test_a_later_key_at_its_default_changes_no_hash():
     assert len({*composed("stop=solved").hashes, *KNOWN[0][1:]}) == 4
 
 
+@pytest.mark.parametrize(
+    ("cell", "field"),
+    [
+        ("elman", "init.input=0.001"),
+        ("lstm", "cell.chrono=50"),
+        ("lstm", "cell.forget_bias=2"),
+        ("lstm", "cell.input_bias=-1"),
+        ("lstm", "cell.output_bias=-1"),
+        ("gru", "cell.chrono=50"),
+        ("gru", "cell.update_bias=1"),
+        ("gru", "cell.reset_bias=1"),
+    ],
+)
+def test_a_later_field_at_its_default_is_no_part(cell, field):
+    plain, chosen = composed(f"cell={cell}"), composed(f"cell={cell}", field)
+    group, _, name = field.partition("=")[0].partition(".")
+    assert name not in identity(plain.config)[group] and name in identity(chosen.config)[group]
+    assert not set(plain.hashes) & set(chosen.hashes)
+
+
 def test_a_file_is_known_by_its_content(tmp_path):
     def known_by(name, text):
         path = tmp_path / name

@@ -20,13 +20,11 @@ ROOT = Path(__file__).parents[2]
 SECRET = "hidden-word-4711"
 
 
-@pytest.fixture
-def terminal(monkeypatch, capfd):
-    """What is printed as `run.py` prints it."""
+def as_the_command_prints(monkeypatch):
+    """Print as `run.py` does from here on; in a fixture pytest would set the streams once more."""
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
     output.protect()
-    return lambda: "".join(capfd.readouterr())
 
 
 @pytest.fixture
@@ -45,7 +43,9 @@ def telling():
     return [str(path) for path in files if SECRET.encode() in path.read_bytes()]
 
 
-def test_a_run_that_mlflow_does_not_take(nobody, terminal):
+def test_a_run_that_mlflow_does_not_take(nobody, monkeypatch, capfd):
+    as_the_command_prints(monkeypatch)
+
     def train(runs, signals, started):
         (run,) = runs
         run.tracker.tags({"note": f"see {nobody}"})
@@ -59,13 +59,13 @@ def test_a_run_that_mlflow_does_not_take(nobody, terminal):
     (unsent,) = run_jobs(build.compose_jobs(settings[:3]), train=train)
     assert sync.main([str(unsent.path), "--to", nobody]) == 3
     assert sync.main([str(unsent.path), "--to", nobody.replace("http:", "htp:")]) == 2
-    said = terminal()
+    said = "".join(capfd.readouterr())
     assert "MLflow cannot be reached" in said and "htp" not in said
     assert SECRET not in said
     assert telling() == []
 
 
-def test_a_run_that_fails_with_it_in_its_words(terminal):
+def test_a_run_that_fails_with_it_in_its_words():
     def fail(runs, signals, started):
         raise ConnectionError(f"postgresql://ann:{SECRET}@h/d: password {SECRET} is wrong")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, where_finite
+from rnnexp.nn.cells.spec import CellSpec, Units, affine, where_finite
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 
@@ -56,5 +56,4 @@ class Leaky(CellSpec):
 def _pre_activation(cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
     from keras import ops
 
-    pre_activation = ops.matmul(x, cell.kernel) + ops.matmul(before, cell.recurrent_kernel)
-    return pre_activation if cell.bias is None else pre_activation + cell.bias
+    return affine(cell, x) + ops.matmul(before, cell.recurrent_kernel)

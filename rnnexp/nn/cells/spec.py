@@ -2,9 +2,10 @@
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
+from rnnexp.nn.gate_biases import GateBiases
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
 
@@ -26,6 +27,18 @@ class Units(NamedTuple):
     slopes: Any
     pre_activations: Any = None
     input_variance: Any = None
+
+
+class Weight(NamedTuple):
+    """A weight of a cell.
+
+    Attributes:
+        shape: Its shape.
+        initializer: What draws it: a function of shape and dtype, or the name of one of Keras'.
+    """
+
+    shape: tuple[int, ...]
+    initializer: Any
 
 
 class Factored(NamedTuple):
@@ -65,6 +78,9 @@ class CellSpec(abc.ABC):
         states: Names of the states, matrices (B, n) of any widths; the first is the output of the layer.
         laws: The modules of `rnnexp.theory` whose laws apply to this cell.
         scanned: Whether `rnnexp.RNN` runs the cell on its own scan, and not in Keras' loop.
+        has_recurrent_kernel: Whether it has a weight of that name, which takes the states before.
+        read_through_activation: Whether the recurrence is linear and phi is applied by what reads the states,
+            y_t = W_hy^T phi(h_t) + c.
     """
 
     target: ClassVar[str]
@@ -73,6 +89,8 @@ class CellSpec(abc.ABC):
     states: ClassVar[tuple[str, ...]] = ("h",)
     laws: ClassVar[frozenset[str]] = frozenset()
     scanned: ClassVar[bool] = False
+    has_recurrent_kernel: ClassVar[bool] = True
+    read_through_activation: ClassVar[bool] = False
 
     use_bias: bool = True
 
@@ -116,11 +134,30 @@ class CellSpec(abc.ABC):
             dtype=dtype,
         )
 
+    def weights(self, units: int, features: int, kernel: Any, recurrent: Any) -> dict[str, Weight]:
+        """Return the weights of a cell that takes the `step` of this spec, by their names.
+
+        Args:
+            units: H.
+            features: F.
+            kernel: Initialiser of the kernel.
+            recurrent: Initialiser of the recurrent kernel as a whole.
+        """
+        columns = len(self.blocks) * units
+        found = {
+            "kernel": Weight((features, columns), kernel),
+            "recurrent_kernel": Weight((units, columns), recurrent),
+        }
+        return found | self._bias(columns)
+
+    def _bias(self, columns: int) -> dict[str, Weight]:
+        return {"bias": Weight((columns,), "zeros")} if self.use_bias else {}
+
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return the states after one step, h first.
 
         Args:
-            cell: Holds `kernel` (F, nH), `recurrent_kernel` (H, nH), `bias` (nH,) or None, and `activation`.
+            cell: Holds the `weights` under their names, `bias` (None without one), and `activation`.
             x: x_t, (B, F).
             states: Those before the step, each (B, n).
         """
@@ -163,9 +200,46 @@ class CellSpec(abc.ABC):
         return PerBlock(recurrent, len(self.blocks), self.blocks.index(self.candidate))
 
 
+def affine(cell: Any, x: "tf.Tensor") -> "tf.Tensor":
+    """Return W_xh^T x + b of inputs (..., F)."""
+    from keras import ops
+
+    projected = ops.matmul(x, cell.kernel)
+    return projected if cell.bias is None else projected + cell.bias
+
+
+def check_chrono(chrono: int | None, use_bias: bool, biases: Mapping[str, float | None]) -> None:
+    """Check the T_max of a chrono initialisation, and that it is alone.
+
+    Args:
+        chrono: T_max; None: no such initialisation.
+        use_bias: Whether there are biases.
+        biases: What it takes the place of, by the names of arguments; None and 0 are nothing.
+
+    Raises:
+        ArgumentError: It is no integer of at least 3, or there is something in its place.
+    """
+    if chrono is None:
+        return
+    checks.integer("chrono", chrono, 3)
+    if not use_bias:
+        raise checks.ArgumentError("use_bias", "true, as chrono sets biases", use_bias)
+    for name, value in biases.items():
+        if value:
+            raise checks.ArgumentError(name, "nothing beside chrono, which sets this bias", value)
+
+
 @dataclasses.dataclass(frozen=True)
 class GatedCell(CellSpec):
-    """A gated cell of Keras: `target` names its class, and the arguments are those of that class."""
+    """A gated cell of Keras: `target` names its class."""
+
+    @abc.abstractmethod
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of that class beside size, activation and initialisers."""
+
+    @abc.abstractmethod
+    def biases(self, seed: int) -> GateBiases:
+        """Return the initialiser of the biases, in the order of the blocks."""
 
     def build(
         self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
@@ -178,9 +252,10 @@ class GatedCell(CellSpec):
         return getattr(keras.layers, self.target.removeprefix("keras.layers."))(
             units,
             activations.by_name(activation),
-            **dataclasses.asdict(self),
+            **self.arguments(),
             kernel_initializer=kernel,
             recurrent_initializer=self.per_block(recurrent),
+            bias_initializer=self.biases(recurrent.seed),
             dtype=dtype,
         )
 

@@ -9,9 +9,14 @@ import pytest
 import yaml
 
 from rnnexp.nn.cells import catalogue
+from rnnexp.nn.cells.antisymmetric import Antisymmetric
+from rnnexp.nn.cells.cornn import CoRnn
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.cells.gru import Gru
+from rnnexp.nn.cells.indrnn import IndRnn
+from rnnexp.nn.cells.lru import Lru
 from rnnexp.nn.cells.lstm import Lstm
+from rnnexp.nn.cells.mingru import MinGru
 from rnnexp.nn.conv_elman_cell import ConvElmanCell
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.initializers import CATALOGUE, GlorotUniform, Orthogonal
@@ -57,8 +62,11 @@ def test_the_cell_is_of_that_size_activation_and_dtype(name, activation, dtype):
     assert {weight.dtype for weight in cell.weights} == {dtype}
 
 
-# The kernel of a convolution is made of taps: tests/nn/cells/test_conv_elman.py.
-@pytest.mark.parametrize("name", sorted(catalogue.CATALOGUE.keys() - {"conv_elman"}))
+OTHERWISE = {"conv_elman", "indrnn", "mingru", "cornn", "lru"}
+"""Those whose recurrent kernel is not blocks for each of which there is a gate or a candidate."""
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.CATALOGUE.keys() - OTHERWISE))
 def test_recurrent_kernel_is_drawn_block_by_block(name):
     made, initializer = catalogue.CATALOGUE[name](), Orthogonal(gain=0.9, seed=6)
     cell = build(made, recurrent=initializer)
@@ -99,6 +107,11 @@ def test_a_gated_cell_keeps_its_initialisers_when_it_is_saved(initializer):
         (Elman(), (H,), 0),
         (Lstm(), (4 * H,), [0] * H + [1] * H + [0] * 2 * H),
         (Lstm(unit_forget_bias=False), (4 * H,), 0),
+        (Lstm(forget_bias=2.5, output_bias=-1), (4 * H,), [0] * H + [2.5] * H + [0] * H + [-1] * H),
+        (Lstm(forget_bias=0, input_bias=-2), (4 * H,), [-2] * H + [0] * 3 * H),
+        (Gru(update_bias=2, reset_bias=-1), (2, 3 * H), [[2] * H + [-1] * H + [0] * H, [0] * 3 * H]),
+        (Gru(reset_after=False, update_bias=2), (3 * H,), [2] * H + [0] * 2 * H),
+        (MinGru(update_bias=-3), (2 * H,), [-3] * H + [0] * H),
         (Gru(), (2, 3 * H), 0),
         (Gru(reset_after=False), (3 * H,), 0),
     ],
@@ -129,6 +142,37 @@ def test_the_gates_have_an_activation_of_their_own(kind):
 def test_what_is_wrong_is_named(fields, sentence):
     with pytest.raises(ArgumentError) as refused:
         Lstm(**fields)
+    assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "sentence"),
+    [
+        (Lstm, {"chrono": 2.5}, "chrono: expected an integer of at least 3, received 2.5"),
+        (Lstm, {"chrono": 9, "forget_bias": 1.0}, "forget_bias: expected nothing beside chrono, which sets"),
+        (Lstm, {"chrono": 9, "input_bias": 1.0}, "input_bias: expected nothing beside chrono, which sets"),
+        (Lstm, {"forget_bias": "1"}, "forget_bias: expected a finite number, received '1'"),
+        (Gru, {"chrono": 9, "update_bias": 1.0}, "update_bias: expected nothing beside chrono, which sets"),
+        (Gru, {"chrono": 9, "use_bias": False}, "use_bias: expected true, as chrono sets biases, received F"),
+        (Gru, {"reset_bias": None}, "reset_bias: expected a finite number, received None"),
+        (
+            MinGru,
+            {"update_bias": 1, "use_bias": False},
+            "use_bias: expected true, as there is an update_bias",
+        ),
+        (IndRnn, {"low": 1.0}, "high: expected a finite number above 1.0, the lower end, received 1.0"),
+        (Antisymmetric, {"eps": 0}, "eps: expected a finite number above 0, received 0"),
+        (Antisymmetric, {"gamma": -1}, "gamma: expected a finite number of at least 0, received -1"),
+        (CoRnn, {"dt": None}, "dt: expected a finite number above 0, received None"),
+        (Lru, {"r_max": 1.5}, "r_max: expected a number above 0.0, r_min, and at most 1, received 1.5"),
+        (Lru, {"r_min": 0.5, "r_max": 0.5}, "r_max: expected a number above 0.5, r_min, and at most 1"),
+        (Lru, {"max_phase": 7}, "max_phase: expected a number above 0 and at most 2 pi, received 7"),
+        (Lru, {"normalize": 1}, "normalize: expected true or false, received 1"),
+    ],
+)
+def test_what_a_cell_does_not_take_is_named(kind, fields, sentence):
+    with pytest.raises(ArgumentError) as refused:
+        kind(**fields)
     assert str(refused.value).startswith(sentence)
 
 

@@ -2,6 +2,9 @@
 
 import functools
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,13 +15,14 @@ import tensorflow as tf
 from rnnexp.diagnosis.measurement import Measurer
 from rnnexp.nn.cells.catalogue import CATALOGUE
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
-from rnnexp.nn.network import RECURRENT, build_network
+from rnnexp.nn.network import RECURRENT, build_network, read_out
 from rnnexp.nn.tapped_step import TappedStep
 from rnnexp.probes.catalogue import PROBES
 from rnnexp.probes.lags import LagsProbe
 from rnnexp.probes.rollout import Rollout
 from rnnexp.tasks import Adding
 
+ROOT = Path(__file__).parents[3]
 TASK, H, B = Adding(6), 4, 3
 each_cell = pytest.mark.parametrize("name", CATALOGUE)
 
@@ -42,7 +46,7 @@ def rolled(name):
 
 def unrolled(built, batch):
     """S_t (T+1, B, N) and dl_b/ds_t of every state, (T, B, n) each, by a tape around a loop over steps."""
-    cell, readout = built.get_layer(RECURRENT).cell, built.get_layer("readout")
+    cell = built.get_layer(RECURRENT).cell
     states, kept = [tf.constant(s) for s in cell.get_initial_state(batch_size=B)], []
     with tf.GradientTape() as tape:
         tape.watch(states)
@@ -50,7 +54,7 @@ def unrolled(built, batch):
         for step in tf.unstack(tf.constant(batch.x, tf.float64), axis=1):
             states = [tf.identity(state) for state in cell(step, kept[-1])[1]]
             kept.append(states)
-        loss = tf.reduce_sum((readout(kept[-1][0]) - batch.y) ** 2)
+        loss = tf.reduce_sum((read_out(built, kept[-1][0]) - batch.y) ** 2)
     gradients = tape.gradient(loss, kept, unconnected_gradients="zero")
     by_state = zip(*gradients[1:], strict=True)
     return np.array([np.concatenate(each, axis=1) for each in kept]), [np.array(g) for g in by_state]
@@ -126,13 +130,37 @@ def test_a_saved_network_answers_as_before(name, tmp_path):
     assert type(loaded.get_layer(RECURRENT).cell) is type(built.get_layer(RECURRENT).cell)
 
 
+LOAD = """
+import sys
+from rnnexp import RNN
+import keras
+for path in sys.argv[1:]:
+    print(type(keras.saving.load_model(path).get_layer("recurrent").cell).__name__)
+"""
+
+
+def test_another_process_loads_them_once_it_knows_the_layer(tmp_path):
+    kinds = []
+    for name in CATALOGUE:
+        built = network(name)
+        built.save(tmp_path / f"{name}.keras")
+        kinds.append(type(built.get_layer(RECURRENT).cell).__name__)
+    paths = [str(tmp_path / f"{name}.keras") for name in CATALOGUE]
+    command = [sys.executable, "-c", LOAD, *paths]
+    loaded = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert loaded.split() == kinds
+
+
 @each_cell
 def test_all_probes_run(name):
-    built, weights, _, _ = rolled(name)
+    built, weights, trajectory, _ = rolled(name)
     spec = CATALOGUE[name]()
     found = Measurer(built, spec, "tanh", TASK.loss, TASK.batch(0, "probe", 0, B), 20).measure(weights, 1)
     several = len(spec.states) > 1
-    assert found.results.keys() >= {probe.name for probe in PROBES} - {"further_states", "units"}
+    measured = {"lags": spec.has_recurrent_kernel, "spectrum": trajectory.recurrent_matrix is not None}
+    found_not = {"further_states", "units"} | {probe for probe, there in measured.items() if not there}
+    assert found.results.keys() >= {probe.name for probe in PROBES} - found_not
+    assert measured.items() <= {probe: probe in found.results for probe in measured}.items()
     assert ("further_states" in found.results) == several
     assert all(math.isfinite(found.metrics()[key]) for key in ("grad/rate", "lyapunov/lambda_1"))
     assert {each.law.module for each in found.comparisons} <= spec.laws
