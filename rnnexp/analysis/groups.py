@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from rnnexp.analysis.columns import shown, sorted_values, varying
 from rnnexp.analysis.intervals import student_mean, wilson
+from rnnexp.analysis.survival import median_steps
 
 LEARNING = ("solved", "learning", "at_chance", "worse_than_chance", "diverged")
 GRADIENT = ("vanishing", "exploding", "stable", "borderline", "non_finite", "not_measured")
@@ -53,7 +55,12 @@ def group_runs(runs: pd.DataFrame) -> pd.DataFrame:
     Means over the runs with a verdict that have the number at their end, each with `_low`, `_high`
     (Student, 95 %) and `_n`: `rate` (nats per step), `log10_ratio` (decades) and the theory's
     `predicted_rate` and `rate_bound`, where the gradient is finite; `loss` and `error`, of runs that did not
-    diverge; `steps_to_solve`, of solved ones; `clip_fraction`. `floor_loss`, `floor_error`: what the best
+    diverge; `steps_to_solve`, of solved ones; `clip_fraction`.
+
+    `median_steps` with `_low` and `_high`: steps to the criterion by Kaplan-Meier over all runs with a
+    verdict (`rnnexp.analysis.survival`); one that did not solve its task, a diverged one too, is censored at
+    its budget, and inf is beyond that. All runs of a group have the same budget, so that what Kaplan and
+    Meier estimate for the share solved by then is `success_rate`. `floor_loss`, `floor_error`: what the best
     constant predictor scores. `seconds`: of all runs together.
 
     Args:
@@ -70,6 +77,7 @@ def group_runs(runs: pd.DataFrame) -> pd.DataFrame:
             **_counts(members),
             "repeats": int(repeats[name]),
             **_means(members[_judged(members)]),
+            **_survival(members[_judged(members)]),
         }
         for name, members in kept.groupby("group_hash", sort=False)
     ]
@@ -127,6 +135,14 @@ def _means(judged: pd.DataFrame) -> dict[str, object]:
         mean = student_mean(_numbers(_not_stale(judged, name), column).to_numpy())
         found |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high, f"{name}_n": mean.n}
     return found | {name: _numbers(judged, column).mean() for name, column in CONSTANTS.items()}
+
+
+def _survival(judged: pd.DataFrame) -> dict[str, float]:
+    solved = (judged["verdict.learning"] == "solved").to_numpy()
+    train_steps = np.where(solved, _numbers(judged, "steps_to_solve"), _numbers(judged, "steps"))
+    known = np.isfinite(train_steps)
+    median = median_steps(train_steps[known], solved[known])
+    return {"median_steps": median.value, "median_steps_low": median.low, "median_steps_high": median.high}
 
 
 def _not_stale(judged: pd.DataFrame, name: str) -> pd.DataFrame:

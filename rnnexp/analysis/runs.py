@@ -33,7 +33,8 @@ def load_runs(
     name and every chosen group (`activation`, `clip.threshold`, `clip`); the tags (`verdict.learning`,
     `group_hash`, `sweep_id`, `git.sha`, ...), `words` (the verdict in words); the last value of every metric
     (`grad/rate`, `val/loss`, ...); and `steps_to_solve`, the first validation whose error is under the task's
-    criterion, of runs that solved it. What a run does not have is missing.
+    criterion, of runs that solved it (with `stop=solved`, `train/steps_to_criterion`). What a run does not
+    have is missing.
 
     Args:
         where: A tracking address, a SQLite file, or a folder of runs with `tracking=none`. None: the store
@@ -110,7 +111,7 @@ def _row(record: RunRecord) -> dict[str, object]:
         **params,
         **_tags(record.tags),
         **_both_names(record.metrics),
-        "steps_to_solve": _steps_to_solve(params.get("task"), record.errors),
+        "steps_to_solve": _steps_to_solve(params.get("task"), record),
     }
 
 
@@ -130,8 +131,11 @@ def _tags(tags: Mapping[str, str]) -> dict[str, Value]:
     return dict.fromkeys(_VERDICTS) | values | {"words": tags.get(_WORDS)}
 
 
-def _steps_to_solve(task: Value, errors: tuple[tuple[int, float], ...]) -> int | None:
+def _steps_to_solve(task: Value, record: RunRecord) -> float | None:
+    recorded = record.metrics.get("train/steps_to_criterion")
+    if recorded is not None:
+        return recorded
     criterion = CATALOGUE[task].criterion if isinstance(task, str) and task in CATALOGUE else None
     if criterion is None:
         return None
-    return next((step for step, error in errors if error < criterion), None)
+    return next((step for step, error in record.errors if error < criterion), None)

@@ -69,6 +69,9 @@ class Evidence:
         laws: The modules of `rnnexp.theory` whose laws apply to the cell.
         further_ratios: The typical log10 ratio of the states beside h, by their names: of the c of an LSTM.
         chosen_biases: Whether the bias of the gate that keeps the state was chosen.
+        truncate: K of truncated back-propagation, or None.
+        truncation_cosine: Of the truncated gradient with the whole one.
+        truncation_norm_ratio: Norm of the truncated gradient over that of the whole one.
     """
 
     activation: str
@@ -126,6 +129,9 @@ class Evidence:
     further_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)
     laws: frozenset[str] = frozenset()
     chosen_biases: bool = False
+    truncate: int | None = None
+    truncation_cosine: float = math.nan
+    truncation_norm_ratio: float = math.nan
 
     @property
     def carried(self) -> bool:

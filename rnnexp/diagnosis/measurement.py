@@ -16,6 +16,7 @@ from rnnexp.diagnosis import comparison
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.diagnosis.laws import METRICS
 from rnnexp.diagnosis.predictions import Predictions, predict
+from rnnexp.diagnosis.truncation import TruncationBias, TruncationProbe
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue
 from rnnexp.probes.probe import Probe
@@ -34,12 +35,14 @@ class Measurement:
         results: The result of every probe by its name, without probes that do not apply to the cell.
         predictions: The predictions of theory, if any law applies to the cell.
         probes: All probes: those of `rnnexp.probes.catalogue`, and the user's own.
+        truncation: What truncated back-propagation changes; None where the network is trained without.
     """
 
     step: int
     results: Mapping[str, Any]
     predictions: Predictions = _NO_PREDICTIONS
     probes: Sequence[Probe[Any]] = catalogue.PROBES
+    truncation: TruncationBias | None = None
 
     @property
     def gradient(self) -> GradientProfile:
@@ -73,13 +76,18 @@ class Measurement:
             "theory/rate": self.predictions.rate,
             "theory/rate_bound": self.predictions.rate_bound,
             **comparison.metrics(self.comparisons),
+            **{f"truncation/{name}": value for name, value in self._bias().items()},
         }
+
+    def _bias(self) -> dict[str, float]:
+        return {} if self.truncation is None else self.truncation._asdict()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the step, the arrays of every probe and the predictions of the laws, nan for none."""
         said = comparison.metrics(self.comparisons)
         laws = {key.replace("/", "_"): np.array(said.get(key, math.nan)) for key in METRICS}
-        return {"step": np.array(self.step), **catalogue.arrays(self.results, self.probes), **laws}
+        bias = {f"truncation_{name}": np.array(value) for name, value in self._bias().items()}
+        return {"step": np.array(self.step), **catalogue.arrays(self.results, self.probes), **laws, **bias}
 
 
 class Measurer:
@@ -93,6 +101,7 @@ class Measurer:
         batch: The fixed batch, x (B, T, F).
         bootstrap: Resamples behind the intervals.
         probes: Further probes, beside those of the catalogue.
+        truncated: The twin once more, truncated; None where the network is trained without.
 
     Raises:
         ArgumentError: As `rnnexp.probes.rollout.Rollout`.
@@ -107,7 +116,9 @@ class Measurer:
         batch: Batch,
         bootstrap: int = 1000,
         probes: Sequence[Probe[Any]] = (),
+        truncated: keras.Model | None = None,
     ):
+        self._truncation = None if truncated is None else TruncationProbe(twin, truncated, loss_kind, batch)
         self._probes = (*catalogue.PROBES, *probes)
         self._rollout = Rollout(twin, spec, activation, loss_kind, batch, bootstrap)
 
@@ -129,4 +140,5 @@ class Measurer:
         predictions = predict(
             trajectory, found.gradient, found.lyapunov, found.spectrum, variances, untrained=step == 0
         )
-        return dataclasses.replace(found, predictions=predictions)
+        bias = None if self._truncation is None else self._truncation.measure(weights)
+        return dataclasses.replace(found, predictions=predictions, truncation=bias)

@@ -105,6 +105,25 @@ class Validation:
         return self.loss + self.half_width
 
 
+def is_under(error: float, criterion: float | None) -> bool:
+    """Return whether the error is under the criterion; never where there is none, nor of nan.
+
+    Raises:
+        ArgumentError: `criterion` is not a finite number of at least 0.
+    """
+    return criterion is not None and error < non_negative("criterion", criterion)
+
+
+def solves(validation: Validation, criterion: float | None) -> bool:
+    """Return whether a task is solved: error < criterion, on enough sequences, with a finite loss.
+
+    Raises:
+        ArgumentError: `criterion` is not a finite number of at least 0.
+    """
+    under = is_under(validation.error, criterion)
+    return under and validation.enough and math.isfinite(validation.loss)
+
+
 def learning_verdict(
     validation: Validation, floor_loss: float, criterion: float | None, diverged: bool = False
 ) -> LearningVerdict:
@@ -132,11 +151,11 @@ def learning_verdict(
     'learning'
     """
     floor_loss = non_negative("floor_loss", floor_loss)
-    target = 0.0 if criterion is None else non_negative("criterion", criterion)
+    solved = solves(validation, criterion)
     finite = math.isfinite(validation.loss) and math.isfinite(validation.error)
     if boolean("diverged", diverged) or not finite:
         return "diverged"
-    if validation.enough and validation.error < target:
+    if solved:
         return "solved"
     # This comparison is false if the half-width is nan, so that nan never means `learning`.
     if validation.below - validation.below_half_width > 0:

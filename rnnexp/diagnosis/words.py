@@ -165,6 +165,15 @@ def _clipping(e: Evidence) -> Iterator[Sentence]:
     yield Sentence(f"{text}, {meaning}.", ("grad/clip_fraction",))
 
 
+def _truncation(e: Evidence) -> Iterator[Sentence]:
+    if e.truncate is None or not math.isfinite(e.truncation_norm_ratio):
+        return
+    text = f"Training cuts the gradient every {e.truncate} steps: what is left has"
+    text = f"{text} {e.truncation_norm_ratio:.3g} of the norm of the whole gradient, and a cosine of"
+    text = f"{text} {e.truncation_cosine:.3f} with it"
+    yield Sentence(f"{text}.", ("truncation/norm_ratio", "truncation/cosine"))
+
+
 def _learning(e: Evidence) -> Iterator[Sentence]:
     names = ("val/loss", "task/floor_loss", "val/loss_below_floor", "val/error", "verdict.learning")
     loss, constant = f"its loss of {e.loss:.4g}", f"{e.floor_loss:.4g} of the best constant answer"
@@ -204,6 +213,7 @@ _PARTS: tuple[Callable[[Evidence], Iterator[Sentence]], ...] = (
     _before,
     _sum,
     _units,
+    _truncation,
     _clipping,
     _learning,
 )

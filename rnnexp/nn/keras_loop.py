@@ -33,10 +33,11 @@ class Tapped(NamedTuple):
 
 
 class _Sliced(NamedTuple):
-    """Sequences and taps in one structure, so that Keras' loop slices and reverses both in the same way."""
+    """Sequences, taps and cuts in one structure, so that Keras' loop slices and reverses them alike."""
 
     sequences: Any
     taps: Any
+    cuts: Any
 
     @property
     def shape(self):
@@ -51,6 +52,7 @@ def tapped_loop(
     initial_state: Any,
     mask: tf.Tensor | None,
     training: bool,
+    truncate: int | None = None,
 ) -> Tapped:
     """Run the recurrence of `layer` in Keras' loop, never in a fused kernel, with a tap on its states.
 
@@ -62,6 +64,8 @@ def tapped_loop(
         initial_state: h_0, as the layer passes it to its `inner_loop`.
         mask: (B, T) or None. A masked step passes the previous state on: its tap gets the gradient zero.
         training: Passed to the cell if it takes it.
+        truncate: K: no gradient goes from a chunk of K steps, counted from the end, to the one before; None:
+            it goes back to the first step.
     """
     states = list(initial_state) if keras.tree.is_nested(initial_state) else [initial_state]
     # The state of a stateful layer is a variable, which holds h_T by the time of the backward pass: copy it.
@@ -72,6 +76,7 @@ def tapped_loop(
     def advance(inputs, states):
         given = iter(inputs.taps)
         each = [None if tap is None else next(given) for tap in taps]
+        states = _cut(states, *inputs.cuts)
         if not probes:
             return step(inputs.sequences, states, each)
         # Keras calls the step once before the loop, only for the shape of its output.
@@ -88,11 +93,30 @@ def tapped_loop(
         return_sequences=layer.return_sequences,
     )
     # Keras' own loop, on a stand-in for the layer whose cell is the function `advance`.
-    sliced = _Sliced(sequences, [tap for tap in taps if tap is not None])
+    cuts = [] if truncate is None else [_cuts(sequences, truncate, layer.go_backwards)]
+    sliced = _Sliced(sequences, [tap for tap in taps if tap is not None], cuts)
     initial = [*states, step.initial_flags(states)]
     last, outputs, last_states = keras.layers.RNN.inner_loop(like_layer, sliced, initial, mask)
     step.finish(last_states[-1])
     return Tapped((last, outputs, last_states[:-1]), step)
+
+
+def _cuts(sequences: tf.Tensor, truncate: int, go_backwards: bool) -> tf.Tensor:
+    """Return before which steps the gradient is cut, bool (B, T, 1), in the order of the inputs' time."""
+    sizes = zip(sequences.shape[:2], tf.unstack(tf.shape(sequences)[:2]), strict=True)
+    batch_size, time_steps = (dynamic if static is None else static for static, dynamic in sizes)
+    left = tf.range(1, time_steps + 1) if go_backwards else tf.range(time_steps, 0, -1)
+    return tf.broadcast_to((left % truncate == 0)[:, tf.newaxis], (batch_size, time_steps, 1))
+
+
+def _cut(states: Any, cut: tf.Tensor | None = None) -> Any:
+    """Return the states, without a way back for the gradient where `cut` (B, 1) is true."""
+    if cut is None:
+        return states
+    return keras.tree.map_structure(
+        lambda state: tf.where(cut[0, 0], tf.stop_gradient(state), state) if is_float(state) else state,
+        states,
+    )
 
 
 def zero_taps(sequences: tf.Tensor, initial_state: Any) -> list[tf.Tensor]:

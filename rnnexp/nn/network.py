@@ -19,7 +19,14 @@ READ = "read"
 """Name of the layer between the two, of a cell whose states are read through phi."""
 
 
-def build_network(task: Task, cell: keras.layers.Layer, seed: int, segment: int | None = None) -> keras.Model:
+def build_network(
+    task: Task,
+    cell: keras.layers.Layer,
+    seed: int,
+    segment: int | None = None,
+    truncate: int | None = None,
+    any_length: bool = False,
+) -> keras.Model:
     """Return the model x (B, T, F) -> y: (B, O), or (B, T, O) where the task scores every step.
 
         h_1 .. h_T = RNN(cell)(x),    y_t = W_hy^T h_t + c
@@ -32,16 +39,23 @@ def build_network(task: Task, cell: keras.layers.Layer, seed: int, segment: int 
         seed: Of W_hy (H, O), which is Glorot uniform; c (O,) starts at 0. It must differ from the seeds of
             the cell's weights: initialisers with equal seeds draw the same numbers.
         segment: As for `rnnexp.RNN`.
+        truncate: As for `rnnexp.RNN`.
+        any_length: Whether the network takes sequences of any length, and not of T alone.
     """
     dtype = cell.compute_dtype
     recurrent = RNN(
-        cell, return_sequences=task.scores_every_step, segment=segment, name=RECURRENT, dtype=dtype
+        cell,
+        return_sequences=task.scores_every_step,
+        segment=segment,
+        truncate=truncate,
+        name=RECURRENT,
+        dtype=dtype,
     )
     kernel_initializer = GlorotUniform(seed=seed)
     readout = keras.layers.Dense(
         task.output_size, kernel_initializer=kernel_initializer, name=READOUT, dtype=dtype
     )
-    inputs = keras.Input((task.time_steps, task.input_size), dtype=dtype)
+    inputs = keras.Input((None if any_length else task.time_steps, task.input_size), dtype=dtype)
     states = recurrent(inputs)
     if getattr(getattr(cell, "spec", None), "read_through_activation", False):
         states = keras.layers.Activation(cell.activation, name=READ, dtype=dtype)(states)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnnexp.nn import activations, conv_elman_cell, step_cell  # noqa: F401  # the cells that a model holds
+from rnnexp.nn import activations, conv_elman_cell, padding, step_cell  # noqa: F401  # the cells that a model holds
 from rnnexp.nn import taps as recording
 from rnnexp.nn.cells import catalogue
 from rnnexp.nn.elman_cell import ElmanCell
@@ -45,6 +45,8 @@ class RNN(keras.layers.RNN):
             pass; see `rnnexp.nn.rematerialized_scan`. With `return_sequences` all states are kept, and memory
             is saved on the rest. The numbers are those of the plain scan to rounding. None, or K >= T: the
             plain scan. Keras' loop knows no segments.
+        truncate: K of truncated back-propagation: the gradient is cut where a chunk of K steps begins,
+            counted from the end, and states are carried on. None: no cut. Not together with `segment`.
         *args: As for `keras.layers.RNN`.
         **kwargs: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
             `zero_output_for_mask`, `name`, `dtype`: as for `keras.layers.RNN`.
@@ -59,7 +61,9 @@ class RNN(keras.layers.RNN):
         h_T (B, H), or all h_t (B, T, H) with `return_sequences`; with `return_state` followed by h_T.
 
     Raises:
-        ArgumentError: `segment` is neither None nor an integer of at least 1.
+        ArgumentError: `segment` or `truncate` is neither None nor an integer of at least 1, or both
+            are given.
+        ValueError: A call inside `rnnexp.nn.padding.padded` has a mask, segments, or goes backwards.
 
     Examples:
         >>> import numpy as np
@@ -68,16 +72,23 @@ class RNN(keras.layers.RNN):
         TensorShape([2, 5, 3])
     """
 
-    def __init__(self, cell, *args, segment=None, **kwargs):
+    def __init__(self, cell, *args, segment=None, truncate=None, **kwargs):
         super().__init__(cell, *args, **kwargs)
         self.segment = None if segment is None else checks.integer("segment", segment, minimum=1)
+        self.truncate = None if truncate is None else checks.integer("truncate", truncate, minimum=1)
+        if segment is not None and truncate is not None:
+            raise checks.ArgumentError("segment", "None together with truncate", segment)
         self._said_slow = False
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Run the recurrence on the scan if it applies, else in Keras' loop. Keras calls this method."""
+        first = padding.first_step()
+        if first is not None and (mask is not None or self.segment is not None or self.go_backwards):
+            raise ValueError("expected no mask, no segments and no way backwards inside padded()")
         obstacle = self._obstacle(mask)
         if obstacle is not None:
             self._say_slow(obstacle)
+            mask = mask if first is None else _mask(sequences, first)
             return self._keras_loop(sequences, initial_state, mask, training)
         initial_state = initial_state[0] if isinstance(initial_state, list | tuple) else initial_state
         # A stateful layer passes a variable, which holds h_T by the time of the backward pass: copy it.
@@ -92,6 +103,7 @@ class RNN(keras.layers.RNN):
         options = {"return_states": self.return_sequences, "taps": self._taps(x)}
         recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
         if self.segment is None or (x.shape[0] is not None and x.shape[0] <= self.segment):
+            options |= {"first": padding.first_step(), "truncate": self.truncate}
             return scan(self._projected(x), recurrent_kernel, initial_state, cell.activation, **options)
         kernel = tf.convert_to_tensor(cell.kernel)
         bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
@@ -116,7 +128,7 @@ class RNN(keras.layers.RNN):
 
     def get_config(self):
         """Return the constructor's arguments, serialised."""
-        return {**super().get_config(), "segment": self.segment}
+        return {**super().get_config(), "segment": self.segment, "truncate": self.truncate}
 
     def _time_major(self, sequences):
         """Return x in processing order, (T, B, F) from (B, T, F)."""
@@ -131,8 +143,13 @@ class RNN(keras.layers.RNN):
         """Run the recurrence in Keras' loop, with taps if a record is open."""
         record, zeros = recording.current(), zero_taps(sequences, initial_state)
         opened = [] if record is None else record.open(_size(sequences, 1), _size(sequences, 0), len(zeros))
-        if record is None or all(tap is None for tap in opened):
+        untapped = all(tap is None for tap in opened)
+        if untapped and self.truncate is None:
             return super().inner_loop(sequences, initial_state, mask, training)
+        mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
+        if record is None or untapped:
+            nothing = [None] * len(zeros)
+            return tapped_loop(self, nothing, sequences, initial_state, mask, training, self.truncate).result
         if record.outputs_only:
             wanted = _may_be_output(self.cell, zeros)
             opened = [tap if each else None for tap, each in zip(opened, wanted, strict=True)]
@@ -140,8 +157,7 @@ class RNN(keras.layers.RNN):
             None if tap is None else _spread(tap, zero, self.go_backwards)
             for tap, zero in zip(opened, zeros, strict=True)
         ]
-        mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
-        result, step = tapped_loop(self, taps, sequences, initial_state, mask, training)
+        result, step = tapped_loop(self, taps, sequences, initial_state, mask, training, self.truncate)
         names, outputs = step.names(step.same.numpy() if tf.executing_eagerly() else [False] * len(zeros))
         names[outputs[-1] if outputs else 0] = recording.OUTPUT
         record.keep(self.name, names, opened)
@@ -175,6 +191,12 @@ def _may_be_output(cell, states: list) -> list[bool]:
     if type(cell) in (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell, ElmanCell):
         return [number == 0 for number, _ in enumerate(states)]
     return [True] * len(states)
+
+
+def _mask(sequences: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+    """Return the mask (B, T) of sequences that begin at step `first`."""
+    time_steps = _size(sequences, 1)
+    return tf.broadcast_to(padding.is_step(time_steps, first), (_size(sequences, 0), time_steps))
 
 
 def _size(tensor: tf.Tensor, axis: int) -> int | tf.Tensor:

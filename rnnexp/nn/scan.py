@@ -10,15 +10,23 @@ dL/dp_t equals delta_t, and autodiff takes it on to kernel, bias and inputs. The
 that the norms of g_t can leave the loop, as the "gradient" of an otherwise unused input, the tap.
 
 All arrays are time-major, (T, B, H), so that one step is one contiguous slice.
+
+Truncated, the way from a_t to h_{t-1} is cut where a chunk of K steps begins, counted from the end:
+
+    dL/dh_{t-1} = (direct term of step t-1)                          where T - t + 1 is a multiple of K
+
+so that the states run on and no gradient leaves its chunk; only the first chunk may have fewer than K steps.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from rnnexp.nn import activations
-from rnnexp.nn.log_norm import log_norm
+from rnnexp.nn.adjoint_records import LogNorm, Vectors, recorder_of
+from rnnexp.nn.padding import is_step
 
 
 class Scanned(NamedTuple):
@@ -36,6 +44,8 @@ def scan(
     *,
     return_states: bool = True,
     taps: Sequence[tf.Tensor] = (),
+    first: tf.Tensor | None = None,
+    truncate: int | None = None,
 ) -> Scanned:
     """Run h_t = phi(p_t + W_hh^T h_{t-1}) over time, differentiable once.
 
@@ -48,16 +58,21 @@ def scan(
         taps: Inputs without effect on the result, whose "gradients" are records of the backward pass: for
             float64 zeros (T,) ln ||dL/dh_t|| over batch and units, for (T, B) that of every sample, with -inf
             for an exact zero; for zeros (T, 2, B, H) dL/dh_t and delta_t.
+        first: The step, from 0, that is taken first (`rnnexp.nn.padding`); the state before it is h_0. None:
+            that of t = 1.
+        truncate: K, at least 1; None: the gradient goes back to the first step.
 
     Returns:
         A `Scanned`. Gradients exist for `projected`, `recurrent_kernel`, `initial_state` and `taps`.
 
-    Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337).
+    Source: back-propagation through time, Werbos 1990 (https://doi.org/10.1109/5.58337); truncated, Williams
+    and Peng 1990 (https://doi.org/10.1162/neco.1990.2.4.490).
     """
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, initial_state, *taps):
-        recurrence = Recurrence(projected, recurrent_kernel, initial_state, activation)
+        inputs = (projected, recurrent_kernel, initial_state)
+        recurrence = Recurrence(*inputs, activation, first, truncate)
         states = recurrence.states()
 
         def adjoint(*upstream):
@@ -101,12 +116,16 @@ class Recurrence(NamedTuple):
         recurrent_kernel: W_hh, (H, H).
         initial_state: h_0, (B, H).
         activation: phi, elementwise.
+        first: The step that is taken first, as for `scan`.
+        truncate: K, as for `scan`.
     """
 
     projected: tf.Tensor
     recurrent_kernel: tf.Tensor
     initial_state: tf.Tensor
     activation: Callable[[tf.Tensor], tf.Tensor]
+    first: tf.Tensor | None = None
+    truncate: int | None = None
 
     def states(self) -> tf.Tensor:
         """Return h_1 .. h_T, (T, B, H)."""
@@ -119,9 +138,23 @@ class Recurrence(NamedTuple):
             return t + 1, state, states.write(t, state)
 
         *_, states = tf.while_loop(
-            lambda t, *_: t < time_steps, step, (0, self.initial_state, states), maximum_iterations=time_steps
+            lambda t, *_: t < time_steps,
+            step,
+            (self._begin, self.initial_state, states),
+            maximum_iterations=time_steps,
         )
-        return tf.ensure_shape(states.stack(), self.projected.shape)
+        return tf.ensure_shape(self._from_begin(states.stack(), self.initial_state), self.projected.shape)
+
+    @property
+    def _begin(self) -> int | tf.Tensor:
+        return 0 if self.first is None else self.first
+
+    def _from_begin(self, by_step: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+        """Return (T, ...) with `before` in place of what no step has written."""
+        if self.first is None:
+            return by_step
+        taken = is_step(steps_of(self.projected), self.first)
+        return tf.where(tf.reshape(taken, (-1, *[1] * (by_step.shape.rank - 1))), by_step, before)
 
     def adjoint(
         self,
@@ -138,9 +171,15 @@ class Recurrence(NamedTuple):
             from_future: dL/dh_T by the steps after T, (B, H).
             taps: As for `scan`.
         """
-        recorders = [_recorder(tap, states) for tap in taps]
-        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders)
+        recorders = [recorder_of(tap, states) for tap in taps]
+        ends = (self._begin, self.truncate)
+        backward = _Backward(direct, self._slopes(states), self.recurrent_kernel, recorders, *ends)
         deltas, to_initial, records = backward.run(from_future, steps_of(self.projected))
+        deltas = self._from_begin(deltas, tf.zeros([], deltas.dtype))
+        records = [
+            self._from_begin(record, tf.constant(recorder.missing, record.dtype))
+            for recorder, record in zip(recorders, records, strict=True)
+        ]
         return Adjoint(deltas, to_kernel(states, self.initial_state, deltas), to_initial, records)
 
     def _slopes(self, states) -> activations.Slope:
@@ -160,9 +199,11 @@ def steps_of(sequence: tf.Tensor) -> int | tf.Tensor:
 
 
 class _Backward:
-    """The loop from t = T to 1: computes g_t and delta_t, and passes them to the `recorders`."""
+    """The loop from t = T to step `begin`: computes g_t and delta_t, and passes them to the `recorders`."""
 
-    def __init__(self, direct, slopes, recurrent_kernel, recorders: "list[LogNorm | Vectors]"):
+    def __init__(self, direct, slopes, recurrent_kernel, recorders: list[LogNorm | Vectors], begin, truncate):
+        self.begin = begin
+        self.truncate = truncate
         self.direct = direct
         self.slopes = slopes
         self.transposed = tf.transpose(recurrent_kernel)
@@ -173,102 +214,27 @@ class _Backward:
         deltas = tf.TensorArray(from_future.dtype, size=time_steps, element_shape=from_future.shape)
         recorded = [recorder.array(time_steps) for recorder in self.recorders]
         _, to_initial, deltas, recorded = tf.while_loop(
-            lambda t, *_: t >= 0,
-            self._step,
+            lambda t, *_: t >= self.begin,
+            functools.partial(self._step, time_steps),
             (time_steps - 1, from_future, deltas, recorded),
             maximum_iterations=time_steps,
         )
         each = zip(self.recorders, recorded, strict=True)
         records = [recorder.record(array.stack()) for recorder, array in each]
-        return deltas.stack(), to_initial, records
+        return deltas.stack(), self._kept_at(time_steps - self.begin, to_initial), records
 
-    def _step(self, t, from_future, deltas, recorded):
+    def _kept_at(self, left, from_future: tf.Tensor) -> tf.Tensor:
+        """Return what goes back over the border after which `left` steps lie, 0 where it is cut."""
+        if self.truncate is None:
+            return from_future
+        cut = tf.logical_and(left % self.truncate == 0, left > 0)
+        return tf.where(cut, tf.zeros_like(from_future), from_future)
+
+    def _step(self, time_steps, t, from_future, deltas, recorded):
+        # Here, not after the matrix product: with the elementwise one XLA makes a single kernel of it.
+        from_future = self._kept_at(time_steps - 1 - t, from_future)
         g = from_future if self.direct is None else from_future + tf.gather(self.direct, t)
         delta = self.slopes(t) * g
         each = zip(self.recorders, recorded, strict=True)
         recorded = [array.write(t, recorder.partial(g, delta)) for recorder, array in each]
         return t - 1, tf.matmul(delta, self.transposed), deltas.write(t, delta), recorded
-
-
-class Vectors(NamedTuple):
-    """Records g_t = dL/dh_t and delta_t = dL/da_t of every step of a loop.
-
-    Attributes:
-        like: A state, (B, H).
-    """
-
-    like: tf.Tensor
-
-    def array(self, time_steps) -> tf.TensorArray:
-        """Return an empty array with a place for the `partial` of each step."""
-        return tf.TensorArray(self.like.dtype, size=time_steps, element_shape=(2, *self.like.shape))
-
-    def partial(self, g: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
-        """Return g_t and delta_t of one step, (2, B, H)."""
-        return tf.stack([g, delta])
-
-    def record(self, partials: tf.Tensor) -> tf.Tensor:
-        """Return g_t and delta_t of all steps, (T, 2, B, H)."""
-        return partials
-
-
-def _recorder(tap: tf.Tensor, states: tf.Tensor) -> "LogNorm | Vectors":
-    """Return the recorder of what `tap` asks for by its shape."""
-    return Vectors(states[0]) if tap.shape.rank == 4 else LogNorm.of(tap, states)
-
-
-class LogNorm:
-    """Records ln ||g_t|| of every step of a loop, without over- or underflow of the squares.
-
-    The loop sums the squares along one axis only; the other sum and the logarithm follow after the loop, for
-    all steps at once. float32 is squared in float64, whose exponent range holds every square. For float64 the
-    loop records logarithms instead, from `rnnexp.nn.log_norm`.
-    """
-
-    def __init__(self, axis: int, size: int | None, dtype: tf.DType):
-        self.axis = axis
-        self.size = size
-        self.wide = dtype == tf.float64
-
-    @classmethod
-    def of(cls, tap: tf.Tensor, states: tf.Tensor) -> "LogNorm":
-        """Return the recorder of a tap: of the batch norm for a tap (T,), of sample norms for (T, B)."""
-        per_sample = tap.shape.rank == 2
-        return cls(axis=1 if per_sample else 0, size=states.shape[1 if per_sample else 2], dtype=states.dtype)
-
-    def array(self, time_steps) -> tf.TensorArray:
-        """Return an empty array with a place for the `partial` of each step."""
-        return tf.TensorArray(tf.float64, size=time_steps, element_shape=(self.size,))
-
-    def partial(self, g: tf.Tensor, delta: tf.Tensor | None = None) -> tf.Tensor:
-        """Return the sum of squares of g (B, H) along the axis, or its logarithm if g is float64."""
-        if self.wide:
-            return 2 * log_norm(g, [self.axis])
-        squares = tf.square(tf.cast(g, tf.float64))
-        return tf.reduce_sum(squares, axis=1) if self.axis == 1 else _sum_of_rows(squares)
-
-    def record(self, partials: tf.Tensor) -> tf.Tensor:
-        """ln ||g_t|| from the partial sums of all steps: (T, B) per sample, else (T,)."""
-        if self.axis == 1:
-            return (partials if self.wide else tf.math.log(partials)) / 2
-        if self.wide:
-            return tf.reduce_logsumexp(partials, axis=1) / 2
-        return tf.math.log(tf.reduce_sum(partials, axis=1)) / 2
-
-
-_HALVINGS = 6  # each of them doubles the code that XLA generates for the sum
-
-
-def _sum_of_rows(rows: tf.Tensor) -> tf.Tensor:
-    """Return sum_b rows (B, H) -> (H,), by adding one half of the rows to the other again and again.
-
-    XLA vectorises additions, but not a reduction that it has fused with the operations after it: in the
-    backward loop this sum costs a fraction of `tf.reduce_sum`. It also has a smaller rounding error.
-    """
-    size = rows.shape[0]
-    for _ in range(_HALVINGS):
-        if size is None or size % 2 == 1:
-            break
-        size //= 2
-        rows = rows[:size] + rows[size:]
-    return tf.reduce_sum(rows, axis=0)

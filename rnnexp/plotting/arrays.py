@@ -43,14 +43,14 @@ class Arrays(dict[str, np.ndarray]):
         return int(self["end_step"]) > 0
 
 
-def read_arrays(path: Path, names: Iterable[str] | None = None) -> Arrays:
-    """Return the arrays of the file at `path`, those of `names` or all.
+def read_arrays(path: Path, names: Iterable[str] | None = None, also: Iterable[str] = ()) -> Arrays:
+    """Return the arrays of the file at `path`, those of `names` or all; and those of `also` that are there.
 
     Raises:
         ArgumentError: The file is not there, is damaged, or lacks one of `names`.
     """
     try:
-        return Arrays(npz_file.read(path, names))
+        return Arrays(npz_file.read(path, names, also))
     except FileNotFoundError as error:
         raise ArgumentError(FILE, "the folder of a run, which holds this file", str(path.parent)) from error
     except npz_file.DamagedFile as error:

@@ -1,6 +1,7 @@
 """The gradient at every time step over training, as colour."""
 
 import os
+import warnings
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,11 +23,18 @@ _ZERO, _NON_FINITE = style.LIGHT_GREY, style.VERMILLION
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
     """Draw the gradient of a run at every recorded training step (see `gradient_heatmap`)."""
-    gradient_heatmap(path, arrays["steps"], arrays["log_norms"] / np.log(10), title=title)
+    shortest, longest = arrays.get("trained_lengths", (0, 0))
+    log10_norm = arrays["log_norms"] / np.log(10)
+    gradient_heatmap(path, arrays["steps"], log10_norm, title=title, by_lag=shortest < longest)
 
 
 def gradient_heatmap(
-    path: str | os.PathLike, train_steps: np.ndarray, log10_norm: np.ndarray, *, title: str = ""
+    path: str | os.PathLike,
+    train_steps: np.ndarray,
+    log10_norm: np.ndarray,
+    *,
+    title: str = "",
+    by_lag: bool = False,
 ) -> None:
     """Draw log10 ||dl/dh_t|| over training step (x) and time step t (y, h_1 at the bottom).
 
@@ -41,26 +49,42 @@ def gradient_heatmap(
         log10_norm: log10 rms_b ||dl_b/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are
             non-finite.
         title: Text over the figure.
+        by_lag: Whether sequences differ in length: the axis is then the lag T - t, and nan is no step, which
+            is left blank and does not count in the median of a block.
 
     Raises:
         ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
     """
     log10_norm = style.array("log10_norm", log10_norm, 2)
     train_steps = style.training_steps("steps", train_steps, len(log10_norm))
-    cells = pooled(pooled(log10_norm).T).T
+    cells = pooled(pooled(log10_norm, by_lag).T, by_lag).T
     with style.paper_figure(path, (4.8, 3.4), title, "Gradient at every time step, over training") as figure:
         axes = figure.add_subplot()
         x, y = cell_edges(train_steps), cell_edges(np.arange(1, log10_norm.shape[1] + 1))
         mesh = _draw_levels(axes, x, y, cells)
-        _draw_marks(axes, x, y, cells)
+        _draw_marks(axes, x, y, np.where(np.isnan(cells), 0.0, cells) if by_lag else cells)
         _label(figure, axes, mesh, cells)
-        axes.set_yticks(time_ticks(log10_norm.shape[1]))
+        last = log10_norm.shape[1]
+        axes.set_yticks(time_ticks(last))
+        if by_lag:
+            lags = [0, *time_ticks(last)[1:-1], last - 1]
+            axes.set_yticks([last - lag for lag in lags], labels=[str(lag) for lag in lags])
+            axes.set_ylabel("lag $T - t$ (steps before the last)")
 
 
-def pooled(values: np.ndarray) -> np.ndarray:
-    """Return medians of at most 400 consecutive blocks of rows; nan where a block holds nan or +inf."""
+def pooled(values: np.ndarray, nan_is_missing: bool = False) -> np.ndarray:
+    """Return medians of at most 400 consecutive blocks of rows; nan where a block holds nan or +inf.
+
+    Args:
+        values: (N, M).
+        nan_is_missing: Whether nan does not count, so that only where all of a block is nan the median is.
+    """
     blocks = np.array_split(values, min(len(values), _CELLS))
-    return np.stack([np.median(_without_infinity(block), axis=0) for block in blocks])
+    if not nan_is_missing:
+        return np.stack([np.median(_without_infinity(block), axis=0) for block in blocks])
+    with warnings.catch_warnings():  # that all of a column is nan
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.stack([np.nanmedian(block, axis=0) for block in blocks])
 
 
 def cell_edges(positions: np.ndarray) -> np.ndarray:
@@ -113,7 +137,7 @@ def _draw_levels(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) ->
 def _draw_marks(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> None:
     marks = [
         (np.isneginf(cells), _ZERO, "exactly zero"),
-        (np.isnan(cells), _NON_FINITE, "not finite"),
+        (np.isnan(cells) | np.isposinf(cells), _NON_FINITE, "not finite"),
     ]
     present = [(mask, colour, label) for mask, colour, label in marks if mask.any()]
     for mask, colour, _ in present:

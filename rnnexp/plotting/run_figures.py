@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rnnexp.plotting.arrays import FILE, Arrays, MissingArray, read_arrays
 from rnnexp.plotting.forecast import draw as draw_forecast
 from rnnexp.plotting.gradient_heatmap import draw as draw_gradient_heatmap
+from rnnexp.plotting.lengths import draw as draw_lengths
 from rnnexp.plotting.loss import draw as draw_loss
 from rnnexp.plotting.spectrum_history import draw as draw_spectrum_history
 from rnnexp.probes.catalogue import PROBES
@@ -23,6 +24,9 @@ OF_TRAINING: Mapping[str, Draw] = {
     "spectrum_history": draw_spectrum_history,
 }
 """The figures over training, which a run without training steps does not have."""
+
+OF_LENGTHS: Mapping[str, Draw] = {"lengths": draw_lengths}
+"""The figures of a run that was scored at other lengths."""
 
 OF_TASKS: Mapping[str, Draw] = {"forecast": draw_forecast}
 """The figures of tasks, drawn from `task.npz`, whose array `figure` is the name of the one to draw."""
@@ -78,7 +82,8 @@ def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> D
     """Draw all figures of a run's arrays under `title` (see `draw_run`)."""
     into.mkdir(parents=True, exist_ok=True)
     drawn = Drawn([], {})
-    for name, draw in catalogue().items():
+    of_lengths = OF_LENGTHS if "lengths" in arrays else {}
+    for name, draw in {**catalogue(), **of_lengths}.items():
         path = into / f"{name}.{form}"
         try:
             if arrays.trained or name not in OF_TRAINING:

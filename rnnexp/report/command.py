@@ -25,6 +25,7 @@ from rnnexp.tracking.parent_run import keep_with_parent
 
 _FILTER = re.compile(r"[=<>]|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
 _PIPE = 120  # characters a line, where nobody says how wide the reader is
+_MEASURED = ("rate", "loss", "error")
 _UNSAFE = re.compile(r"[^\w.-]")
 
 
@@ -171,7 +172,7 @@ def _table(report: Report) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for key in report.keys:
         table.add_column(key, no_wrap=True)
-    for name in ("solved", "95 %", "learning", "chance", "diverged", "failed", "rate", "loss", "error"):
+    for name in ("solved", "95 %", "median steps", "learning", "chance", "diverged", "failed", *_MEASURED):
         table.add_column(name, justify="right", no_wrap=True)
     for _, row in report.groups.iterrows():
         table.add_row(*(shown(row[key]) for key in report.keys), *_numbers(row))
@@ -182,6 +183,7 @@ def _numbers(row: pd.Series) -> list[str]:
     return [
         f"{row['solved']}/{row['n']}",
         words.percents(row["success_low"], row["success_high"]),
+        words.median_steps(*(row[f"median_steps{end}"] for end in ("", "_low", "_high"))),
         str(row["learning"]),
         str(row["at_chance"] + row["worse_than_chance"]),
         *(str(row[name]) for name in ("diverged", "failed")),

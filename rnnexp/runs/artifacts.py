@@ -19,7 +19,8 @@ def save_arrays(path: Path, plan: Plan, result: Result) -> None:
     The arrays of a measurement are there twice, with the prefixes `start_` and `end_`.
     """
     looks = _of_looks(result.start, result.end)
-    np.savez_compressed(path, allow_pickle=False, **_of_training(plan, result), **looks)
+    lengths = _of_lengths(plan, result)
+    np.savez_compressed(path, allow_pickle=False, **_of_training(plan, result), **looks, **lengths)
 
 
 def _of_looks(start: Measurement, end: Measurement) -> dict[str, np.ndarray]:
@@ -48,6 +49,28 @@ def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
         "clip_threshold": np.array(_norm_threshold(plan, result)),
         "gated": np.array(bool(plan.cell.gates)),
         "diverged_at": np.array(-1 if result.diverged_at is None else result.diverged_at),
+    }
+
+
+def _of_lengths(plan: Plan, result: Result) -> dict[str, np.ndarray]:
+    """Return on which lengths was trained, and what was scored at others; nothing of a usual run."""
+    if plan.lengths is None and not plan.evaluate_at:
+        return {}
+    usual = (plan.task.seq_len, plan.task.seq_len)
+    trained = {"trained_lengths": np.array(usual if plan.lengths is None else plan.lengths[:2])}
+    if not result.at_lengths:
+        return trained
+    criterion = math.nan if plan.task.criterion is None else plan.task.criterion
+    scores = [score for _, score in result.at_lengths]
+    return {
+        **trained,
+        "lengths": np.array([task.seq_len for task, _ in result.at_lengths]),
+        "length_loss": np.array([score.loss for score in scores]),
+        "length_loss_half_width": np.array([score.half_width for score in scores]),
+        "length_floor_loss": np.array([task.floor_loss for task, _ in result.at_lengths]),
+        "length_error": np.array([score.error for score in scores]),
+        "length_floor_error": np.array([task.floor_error for task, _ in result.at_lengths]),
+        "criterion": np.array(criterion),
     }
 
 

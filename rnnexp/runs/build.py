@@ -14,7 +14,8 @@ from rnnexp.nn import activations
 from rnnexp.optim.regularizers import Orthogonal
 from rnnexp.probes import catalogue
 from rnnexp.probes.probe import Probe
-from rnnexp.runs import heuristics, permissions, schema
+from rnnexp.runs import permissions, schema
+from rnnexp.runs import training_options as options
 from rnnexp.runs.composition import compose, not_chosen, plain, plugins_typed
 from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runs.job import Job, Membership, Together, TrackingSettings
@@ -23,7 +24,6 @@ from rnnexp.runs.run_name import run_name
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
-from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import data_folder
 from rnnexp.runtime.secrets import ADDRESS_VARIABLE, clean, clean_all
 from rnnexp.training.config import Plan
@@ -163,7 +163,9 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     Raises:
         ArgumentError: A constructor refused its arguments, or two of them do not fit.
     """
-    seed, task = values["seed"], _build("task", values, seq_len=values["seq_len"])
+    seed = values["seed"]
+    task = _build("task", _without_lengths(values), seq_len=values["seq_len"])
+    lengths, truncate = options.lengths(values, task), options.truncate(values, task.time_steps)
     plan = Plan(
         task=task,
         cell=_build("cell", values),
@@ -175,6 +177,10 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         constraint=_build("constraint", values),
         regularizer=_build("regularizer", values),
         phase=_build("phase", values),
+        stop=options.stop(values, task),
+        truncate=truncate,
+        lengths=lengths,
+        evaluate_at=options.evaluated(values),
         activation=_activation(values),
         units=values["units"],
         batch_size=values["batch_size"],
@@ -183,8 +189,8 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         dtype=values["dtype"],
         device=values["device"],
         jit=values["jit"],
-        shards=_shards(values),
-        segment=_segment(values, task.time_steps),
+        shards=options.shards(values),
+        segment=options.segment(values, task.time_steps, whole=truncate is not None or lengths is not None),
         steps_per_execution=values["steps_per_execution"],
         record_every=values["record"]["every"],
         probe_every=values["probe"]["every"],
@@ -226,26 +232,11 @@ def _input_deviation(values: Mapping[str, Any]) -> float | None:
     return None if deviation is None else checks.positive("init.input", deviation)
 
 
-def _shards(values: Mapping[str, Any]) -> int:
-    """Return the parts of a batch.
-
-    Raises:
-        ArgumentError: They would not be equal.
-    """
-    asked, batch_size = values["shards"], values["batch_size"]
-    if asked == "auto":
-        on_gpu = values["device"] != "cpu" and gpu_count() > 0
-        return 1 if on_gpu else heuristics.parts_of_batch(batch_size, values["units"])
-    if batch_size % asked != 0:
-        raise ArgumentError("shards", f"auto or a divisor of {batch_size}, the batch_size", asked)
-    return asked
-
-
-def _segment(values: Mapping[str, Any], time_steps: int) -> int | None:
-    """Return the segment asked for, else the one that the shape calls for."""
-    if values["segment"] is not None:
-        return values["segment"]
-    return heuristics.segment_length(time_steps, values["batch_size"], values["units"], values["dtype"])
+def _without_lengths(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values with what the task's constructor takes of the task."""
+    if not isinstance(values.get("task"), Mapping):
+        return values
+    return {**values, "task": options.task_nodes(values["task"], values["plugins"]).constructed}
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:

@@ -19,11 +19,15 @@ _LN10 = math.log(10)
 
 def gather(plan: Plan, choices: Mapping[str, str], result: Result, verdicts: metrics.Verdicts) -> Evidence:
     """Return setup, measurements and predictions of a run; `choices` maps each group to the chosen name."""
+    bias = result.end.truncation
     return Evidence(
         **_setup(plan, choices, result),
         **_gradient(plan, result, verdicts),
         **_learning(plan, result, verdicts),
         **_theory(plan, result),
+        truncate=plan.truncate,
+        truncation_cosine=math.nan if bias is None else bias.cosine,
+        truncation_norm_ratio=math.nan if bias is None else bias.norm_ratio,
     )
 
 

@@ -20,6 +20,7 @@ from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Tracker, points
+from rnnexp.training.config import Plan
 from rnnexp.training.replica import Result
 
 _SHOWN = 3  # recommendations in the summary
@@ -150,7 +151,7 @@ def _summary(
         ratio_high=end.gradient.ratio_high,
         learning_verdict=verdicts.learning,
         words=words,
-        notes=_notes(result, verdicts),
+        notes=(*_notes(result, verdicts), *_stopping(plan, result), *_at_lengths(result)),
         seconds=seconds,
         steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,
         figures=figures,
@@ -159,6 +160,23 @@ def _summary(
         page=tracker.page,
         status="finished",
     )
+
+
+def _at_lengths(result: Result) -> tuple[str, ...]:
+    """What the trained network scores at other lengths."""
+    if not result.at_lengths:
+        return ()
+    errors = ", ".join(f"{each.score.error:.2%} at {each.task.seq_len:,}" for each in result.at_lengths)
+    return (f"error at other lengths: {errors}",)
+
+
+def _stopping(plan: Plan, result: Result) -> tuple[str, ...]:
+    """What became of `stop=solved`."""
+    if plan.stop != "solved":
+        return ()
+    if result.solved_at is not None:
+        return (f"solved after {result.solved_at:,} of at most {plan.train_steps:,} training steps",)
+    return (f"not solved within {plan.train_steps:,} training steps, where steps to criterion are censored",)
 
 
 def _of_the_clip(result: Result) -> Iterator[str]:

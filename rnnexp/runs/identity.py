@@ -17,8 +17,12 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 _ADDED = frozenset({"regularizer", "phase", "schedule", "constraint"})
 """Groups added after the first recorded runs: with the choice `none` they do not change a hash."""
 
+_ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None}
+"""Top-level keys that came later, with the defaults at which they change no hash."""
+
 _ADDED_FIELDS: Mapping[str, Mapping[str, object]] = {
     "init": {"input": None},
+    "task": {"length": None, "evaluate_at": []},
     "cell": {
         "forget_bias": None,
         "input_bias": 0,
@@ -49,14 +53,14 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a resolved configuration that identifies it: no module paths and no file paths.
 
     The constructor of a group is replaced by its name in the catalogue (a plugin's constructor stays as it is
-    written), and a file by the SHA-256 of its content. A group that was added later is left out if its choice
-    is `none`, and a later field if it has its default, so that earlier hashes stay valid.
+    written), and a file by the SHA-256 of its content. A group, key or field that was added later is left out
+    if it is `none` or has its default, so that earlier hashes stay valid.
 
     >>> identity({"units": 8, "clip": {"_target_": "rnnexp.clipping.Norm", "threshold": 1}})
     {'units': 8, 'clip': {'name': 'norm', 'threshold': 1}}
     """
     named = {key: _named(key, value) for key, value in config.items()}
-    return {key: value for key, value in named.items() if not _is_added_none(key, value)}
+    return {key: value for key, value in named.items() if not _is_added_default(key, value)}
 
 
 def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def former_identity(config: Mapping[str, Any]) -> dict[str, Any]:
             key: value for key, value in config[group].items() if not _is_added_field(group, key, value)
         }
         former[group] = {"_target_": _former_target(group, node["name"], config[group]["_target_"]), **fields}
-    return {key: value for key, value in former.items() if not _is_added_none(key, _named(key, value))}
+    return {key: value for key, value in former.items() if not _is_added_default(key, _named(key, value))}
 
 
 def _named(group: str, node: Any) -> Any:
@@ -105,9 +109,11 @@ def _is_added_field(group: str, key: str, value: Any) -> bool:
     return key == "_target_" or (key in added and value == added[key])
 
 
-def _is_added_none(group: str, node: Any) -> bool:
+def _is_added_default(group: str, node: Any) -> bool:
     if group in COLLECTIONS:
         return not node
+    if group in _ADDED_SCALARS:
+        return bool(node == _ADDED_SCALARS[group])
     return group in _ADDED and isinstance(node, Mapping) and node.get("name") == "none"
 
 

@@ -1,7 +1,8 @@
 """The metrics and verdicts of a run, under the names that other programs read."""
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,11 @@ from rnnexp.diagnosis.verdict import (
     LearningVerdict,
     Validation,
     gradient_verdict,
+    is_under,
     learning_verdict,
 )
 from rnnexp.training.config import Plan
+from rnnexp.training.evaluation import Score
 from rnnexp.training.replica import Result
 
 _NO_SCORE = Validation(math.nan, 0.0, math.nan, enough=False, below=math.nan, below_half_width=math.nan)
@@ -147,9 +150,46 @@ def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
         "time/steps_per_second": train_steps / history.seconds if history.seconds else math.nan,
         "time/train_seconds": history.seconds,
         "time/total_seconds": seconds,
+        **stopping(plan, result),
+        **at_lengths(result),
         **result.clip_metrics,
         **result.phase_metrics,
     }
+
+
+def at_lengths(result: Result) -> dict[str, float]:
+    """Return how far the trained network generalises, of a run that was scored at other lengths.
+
+    Up to which length the error stays under the criterion, and the loss under the baseline's, at every length
+    scored (0: not at the shortest); and the error at the longest.
+    """
+    if not result.at_lengths:
+        return {}
+    longest = result.at_lengths[-1]
+    return {
+        "lengths/solved_to": _held_to(
+            result.at_lengths, lambda each: is_under(each.score.error, each.task.criterion)
+        ),
+        "lengths/learned_to": _held_to(
+            result.at_lengths, lambda each: each.score.below - each.score.below_half_width > 0
+        ),
+        "lengths/longest_error": longest.score.error,
+    }
+
+
+def _held_to(scores: Sequence[Score], holds: Callable[[Score], bool]) -> float:
+    return float(max((each.task.seq_len for each in itertools.takewhile(holds, scores)), default=0))
+
+
+def stopping(plan: Plan, result: Result) -> dict[str, float]:
+    """Return whether and when the task was solved, of a run that ends there; of others nothing.
+
+    Where `train/solved` is 0, `train/steps_to_criterion` is absent, and censored at the budget.
+    """
+    if plan.stop != "solved":
+        return {}
+    solved_at = math.nan if result.solved_at is None else result.solved_at
+    return {"train/solved": float(result.solved_at is not None), "train/steps_to_criterion": solved_at}
 
 
 def _extreme(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:

@@ -18,8 +18,13 @@ class DamagedFile(ValueError):
     """A file holds no arrays, not all of them, or objects in their place."""
 
 
-def read(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-    """Return the arrays of a `.npz` file, those of `names` or all, their checksums compared.
+def read(path: Path, names: Iterable[str] | None = None, also: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """Return the arrays of a `.npz` file, their checksums compared.
+
+    Args:
+        path: The file.
+        names: Those that are wanted; None: all.
+        also: Those that are wanted if they are there.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -28,7 +33,8 @@ def read(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray
     try:
         # NumPy leaves a file open that it opened itself and cannot read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in (stored.files if names is None else names)}
+            wanted = stored.files if names is None else [*names, *(set(also) & set(stored.files))]
+            return {name: stored[name] for name in wanted}
     except FileNotFoundError:
         raise
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_STREAMS = {"train": 0, "validation": 1, "probe": 2, "weights": 3}
+_STREAMS = {"train": 0, "validation": 1, "probe": 2, "weights": 3, "train_length": 4}
 
 
 def generator(seed: int, stream: str, index: int = 0) -> np.random.Generator:

@@ -10,6 +10,7 @@ from rnnexp.tasks.copying import Copying
 from rnnexp.tasks.delayed_xor import DelayedXor
 from rnnexp.tasks.digits import Digits
 from rnnexp.tasks.latch import Latch
+from rnnexp.tasks.lengths import Lengths
 from rnnexp.tasks.narma10 import Narma10
 from rnnexp.tasks.parity import Parity
 from rnnexp.tasks.recall_real import RecallReal
@@ -45,6 +46,7 @@ __all__ = [
     "DelayedXor",
     "Digits",
     "Latch",
+    "Lengths",
     "Narma10",
     "Parity",
     "RecallReal",

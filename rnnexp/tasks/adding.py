@@ -63,6 +63,7 @@ class Adding(Task):
     loss = "squared_error"
     loss_unit = "squared error"
     criterion = 0.01
+    any_length = True
 
     input_size = 2
     output_size = 1

@@ -46,6 +46,7 @@ class Copying(Task):
     loss = "cross_entropy"
     loss_unit = "nats per step"
     criterion = 0.01
+    any_length = True
 
     def __init__(self, seq_len: int, symbols: int = 8, recall: int = 10):
         self.seq_len = checks.integer("seq_len", seq_len, minimum=1)

@@ -37,6 +37,7 @@ class Parity(Task):
     loss = "cross_entropy"
     loss_unit = "nats per step"
     criterion = 0.01
+    any_length = True
 
     input_size = 1
     output_size = 2

@@ -37,6 +37,7 @@ class RecallReal(Task):
     loss = "squared_error"
     loss_unit = "squared error"
     criterion = 0.01
+    any_length = True
 
     input_size = 1
     output_size = 1

@@ -73,6 +73,8 @@ class Task(abc.ABC):
         published_sequences: After how many training sequences a publication reports success at this length;
             None where none does.
         baseline: The predictor of `baseline_losses`, in a few words.
+        any_length: Whether the same network may be asked at any length: sequences are made, and one of
+            another length is the same question. The configuration then takes `length` and `evaluate_at`.
     """
 
     scores_every_step: ClassVar[bool] = False
@@ -82,6 +84,7 @@ class Task(abc.ABC):
     criterion_published: bool = False
     published_sequences: int | None = None
     baseline: ClassVar[str] = "best constant"
+    any_length: ClassVar[bool] = False
 
     seq_len: int
     time_steps: int

@@ -29,13 +29,11 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any) -> str:
     """
     import mlflow.tensorflow
     from mlflow.entities import LoggedModelOutput
-    from mlflow.models import Model, infer_signature
+    from mlflow.models import Model, ModelSignature
 
-    # Only shapes and dtypes are looked at, and those the model knows.
-    question, answer = (
-        np.zeros((2, *tensor.shape[1:]), tensor.dtype) for tensor in (model.inputs[0], model.outputs[0])
-    )
-    signature = infer_signature(question, answer)
+    # Only shapes and dtypes are looked at, and those the model knows; what it leaves open is -1.
+    question, answer = (_schema(tensor) for tensor in (model.inputs[0], model.outputs[0]))
+    signature = ModelSignature(question, answer)
     logged = client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
     record = Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id)
     with _folder(client, logged) as folder, tempfile.TemporaryDirectory() as temporary:
@@ -50,6 +48,14 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any) -> str:
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return logged.model_id
+
+
+def _schema(tensor: Any) -> Any:
+    """Return MLflow's words for a symbolic tensor of a Keras model."""
+    from mlflow.types import Schema, TensorSpec
+
+    shape = [-1 if size is None else size for size in tensor.shape]
+    return Schema([TensorSpec(np.dtype(tensor.dtype), shape)])
 
 
 @contextlib.contextmanager

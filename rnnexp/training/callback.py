@@ -48,13 +48,13 @@ class Hooks:
 
 
 class RecordingCallback(keras.callbacks.Callback):
-    """Keeps the record of a run complete, calls the hooks when they are due, and stops a run that diverged.
+    """Keeps the record of a run complete, calls the hooks when they are due, and ends training early.
 
     Args:
         recorded: The model under training.
         execution: Steps between returns to Python.
         intervals: When the hooks are due.
-        hooks: What is called, until a divergence.
+        hooks: What is called, until a divergence or until one of them calls `stop`.
         history: The history of the steps before, for a run that resumes.
     """
 
@@ -79,6 +79,7 @@ class RecordingCallback(keras.callbacks.Callback):
         self._clipped = before.clipped
         self._seconds = before.seconds
         self._diverged_at = before.diverged_at
+        self._stopped = False
 
     @property
     def diverged_at(self) -> int | None:
@@ -87,6 +88,15 @@ class RecordingCallback(keras.callbacks.Callback):
         A step whose gradient the clip skipped does not count: the weights stay finite.
         """
         return self._diverged_at
+
+    @property
+    def ended(self) -> bool:
+        """Whether no further step is to be taken: it diverged, or was stopped."""
+        return self._stopped or self._diverged_at is not None
+
+    def stop(self) -> None:
+        """Take no further step, and call no further hook."""
+        self._stopped = True
 
     @property
     def history(self) -> History:
@@ -106,11 +116,11 @@ class RecordingCallback(keras.callbacks.Callback):
         due = self._due(taken)
         if due or taken + self._execution - self._read_until > self._recorded.rows:
             self.read()
-        if self._diverged_at is not None:
-            self._recorded.stop_training = True
-            due = []
         for hook in due:
-            hook(taken)
+            if not self.ended:
+                hook(taken)
+        if self.ended:
+            self._recorded.stop_training = True
         self._step_before = taken
 
     def read(self) -> None:

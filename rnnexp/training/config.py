@@ -1,7 +1,7 @@
 """The plan of a training run: the configuration as typed values and constructed objects."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
@@ -11,7 +11,7 @@ from rnnexp.optim.optimizers import Optimizer
 from rnnexp.optim.regularizers import Regularizer
 from rnnexp.optim.schedules import Schedule
 from rnnexp.probes.probe import Probe
-from rnnexp.tasks import Task
+from rnnexp.tasks import Lengths, Task
 from rnnexp.training.phases import PhaseSpec
 
 
@@ -50,6 +50,11 @@ class Plan:
         schedule: The course of the learning rate.
         phase: The phase of training before that of the task.
         input_deviation: The standard deviation of the Gaussian entries of W_xh; None: Glorot uniform.
+        stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
+            validation that finds the task solved, after `train_steps` at the latest.
+        truncate: K of truncated back-propagation; None: the gradient goes back to the first step.
+        lengths: Of the batches; None: all have that of `task`. Looks and validations are at that one.
+        evaluate_at: The task at other lengths, at which the trained network is scored.
     """
 
     task: Task
@@ -82,3 +87,12 @@ class Plan:
     schedule: Schedule
     phase: PhaseSpec
     input_deviation: float | None = None
+    stop: Literal["steps", "solved"] = "steps"
+    truncate: int | None = None
+    lengths: Lengths | None = None
+    evaluate_at: tuple[Task, ...] = ()
+
+    @property
+    def recorded_steps(self) -> int:
+        """T of the tensors that are trained on, which the record of a training step has."""
+        return self.task.time_steps if self.lengths is None else self.lengths.time_steps

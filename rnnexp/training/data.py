@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from rnnexp.tasks import Batch, Task
+from rnnexp.tasks import Batch, Lengths, Task
+from rnnexp.tasks.lengths import Padded
 
 
 class Block(NamedTuple):
@@ -23,7 +24,23 @@ class Block(NamedTuple):
     filled: np.ndarray
 
 
-def stacked(batches: Sequence[Batch], length: int, dtype: str) -> Block:
+class PaddedBlock(NamedTuple):
+    """A block of batches that are padded in front.
+
+    Attributes:
+        x: As of a `Block`.
+        y: As of a `Block`.
+        filled: As of a `Block`.
+        firsts: (K,) the first step, from 0, of the sequences of each batch.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    filled: np.ndarray
+    firsts: np.ndarray
+
+
+def stacked(batches: Sequence[Batch | Padded], length: int, dtype: str) -> Block | PaddedBlock:
     """Return the batches, at least one, as a block of K = `length`, with x in `dtype` and y as it is.
 
     All blocks of a run have one shape, so that XLA compiles the training step once.
@@ -32,12 +49,17 @@ def stacked(batches: Sequence[Batch], length: int, dtype: str) -> Block:
     x = np.zeros((length, *first.x.shape), dtype)
     y = np.zeros((length, *first.y.shape), first.y.dtype)
     for place, batch in enumerate(batches):
-        x[place], y[place] = batch
-    return Block(x, y, np.array(len(batches), np.int32))
+        x[place], y[place] = batch[:2]
+    filled = np.array(len(batches), np.int32)
+    if not isinstance(first, Padded):
+        return Block(x, y, filled)
+    firsts = np.zeros(length, np.int32)
+    firsts[: len(batches)] = [batch.first for batch in batches if isinstance(batch, Padded)]
+    return PaddedBlock(x, y, filled, firsts)
 
 
 def training_data(
-    task: Task, seed: int, batch_size: int, start: int, stop: int, dtype: str, execution: int
+    task: Task | Lengths, seed: int, batch_size: int, start: int, stop: int, dtype: str, execution: int
 ) -> tf.data.Dataset:
     """Return batches `start` .. `stop` - 1 of the training stream, in blocks of `execution`.
 
@@ -45,7 +67,7 @@ def training_data(
     has; the last one may hold fewer batches.
 
     Args:
-        task: Whose batches.
+        task: Whose batches; of several lengths, blocks are `PaddedBlock`s.
         seed: Of the stream.
         batch_size: B.
         start: The first batch.
@@ -54,19 +76,19 @@ def training_data(
         execution: K, the training steps between returns to Python.
     """
 
-    def block(first: int) -> Block:
+    def block(first: int) -> Block | PaddedBlock:
         indices = range(first, min(first + execution, stop))
         return stacked([task.batch(seed, "train", index, batch_size) for index in indices], execution, dtype)
 
     if stop - start <= execution:  # one block, for which tracing would cost more than it saves
         return untuned(tf.data.Dataset.from_tensors(block(start)))
-    x, y = task.batch(seed, "train", start, batch_size)
-    shapes = ((execution, *x.shape), (execution, *y.shape), ())
+    example = stacked([task.batch(seed, "train", start, batch_size)], execution, dtype)
+    shapes = [np.shape(part) for part in example]
 
     @tf.autograph.experimental.do_not_convert
     def made(first: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parts = tf.numpy_function(
-            lambda first: tuple(block(int(first))), [first], [tf.as_dtype(dtype), y.dtype, tf.int32]
+            lambda first: tuple(block(int(first))), [first], [part.dtype for part in example]
         )
         return tuple(tf.ensure_shape(*pair) for pair in zip(parts, shapes, strict=True))
 

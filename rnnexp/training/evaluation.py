@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.losses import sequence_losses
+from rnnexp.nn.network import RECURRENT
 from rnnexp.tasks import Batch, Task
 
 BATCH = 500
@@ -30,19 +32,21 @@ class Evaluator:
         task: The task.
         seed: Seed of the fresh sequences.
         jit: Whether to compile with XLA.
+        batch_size: Sequences a forward pass.
     """
 
-    def __init__(self, network: keras.Model, task: Task, seed: int, jit: bool):
+    def __init__(self, network: keras.Model, task: Task, seed: int, jit: bool, batch_size: int = BATCH):
         self._network = network
         self._task = task
         self._seed = seed
+        self._batch_size = batch_size
         self._score = tf.function(self._forward, autograph=False, jit_compile=jit)
 
     def evaluate(self, sequences: int | None = None) -> Validation:
         """Score the network with its present weights.
 
         Args:
-            sequences: Least number of sequences to score, in whole batches of 500. None: all, 10,000 fresh
+            sequences: Least number of sequences to score, in whole batches. None: all, 10,000 fresh
                 ones or the held-out part of a finite data set; only then is `enough` true.
         """
         losses: list[np.ndarray] = []
@@ -61,9 +65,47 @@ class Evaluator:
         )
 
     def _batches(self, sequences: int | None) -> Iterable[Batch]:
-        batches = self._task.validation(self._seed, BATCH)
-        return batches if sequences is None else itertools.islice(batches, -(-sequences // BATCH))
+        batches = self._task.validation(self._seed, self._batch_size)
+        return batches if sequences is None else itertools.islice(batches, -(-sequences // self._batch_size))
 
     def _forward(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         prediction = self._network(x, training=False)
         return sequence_losses(self._task.loss, y, prediction), prediction
+
+
+_HELD = 64 * 2**20
+"""Numbers of states that a forward pass may hold."""
+
+
+def sequences_at_once(time_steps: int, units: int) -> int:
+    """Return how many sequences a forward pass takes: 500, and fewer of long ones, for the memory.
+
+    >>> sequences_at_once(200, 64), sequences_at_once(5000, 64)
+    (500, 209)
+    """
+    return max(1, min(BATCH, _HELD // (time_steps * units)))
+
+
+class Score(NamedTuple):
+    """What a network scored on a task at another length."""
+
+    task: Task
+    score: Validation
+
+
+def score_at(network: keras.Model, tasks: Iterable[Task], seed: int, sequences: int) -> tuple[Score, ...]:
+    """Score the network, which takes sequences of any length, on each of the tasks.
+
+    Args:
+        network: The network.
+        tasks: One task at several lengths.
+        seed: Seed of the fresh sequences.
+        sequences: How many of each length, at least.
+    """
+    units = network.get_layer(RECURRENT).cell.units
+
+    def scored(task: Task) -> Score:
+        at_once = min(sequences, sequences_at_once(task.time_steps, units))
+        return Score(task, Evaluator(network, task, seed, jit=False, batch_size=at_once).evaluate(sequences))
+
+    return tuple(scored(task) for task in tasks)

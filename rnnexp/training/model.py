@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from rnnexp.nn.losses import sequence_losses
+from rnnexp.nn.padding import is_step, padded
 from rnnexp.nn.taps import Record, recording
 from rnnexp.optim.clipping import Clip, Clipped
 from rnnexp.optim.constraints import Constraint, NoConstraint
 from rnnexp.optim.regularizers import Adjoints, NoRegularizer, Regularizer
 from rnnexp.runtime import checks
-from rnnexp.training.data import Block
+from rnnexp.training.data import Block, PaddedBlock
 from rnnexp.training.gradients import Differentiated, averaged
 from rnnexp.training.record import SCALARS, SKIPPED, Recorded
 
@@ -128,11 +129,12 @@ class RecordingModel(keras.Model):
 
     # No Python code below branches on a tensor; AutoGraph would take half a second to find that out.
     @tf.autograph.experimental.do_not_convert
-    def train_step(self, data: Block) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Block | PaddedBlock) -> dict[str, tf.Tensor]:
         """Take one step for every batch of a block, in their order.
 
         Args:
-            data: The block, or its x (K, B, T, F), y and filled; K and B are static.
+            data: The block, or its x (K, B, T, F), y, filled and, of a `PaddedBlock`, firsts; K and B are
+                static.
 
         Returns:
             The loss of the last batch.
@@ -140,10 +142,11 @@ class RecordingModel(keras.Model):
         Raises:
             ValueError: As `step`.
         """
-        x, y, filled = data
+        x, y, filled, *firsts = data
 
         def step(place, _):
-            return place + 1, self.step(tf.gather(x, place), tf.gather(y, place))
+            parts = (x, y, *firsts)
+            return place + 1, self.step(*(tf.gather(part, place) for part in parts))
 
         _, loss = tf.while_loop(
             lambda place, _: place < filled,
@@ -153,12 +156,14 @@ class RecordingModel(keras.Model):
         )
         return {"loss": loss}
 
-    def step(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    def step(self, x: tf.Tensor, y: tf.Tensor, first: tf.Tensor | None = None) -> tf.Tensor:
         """Take one training step: forward pass, backward pass, clip, update, constrain, record.
 
         Args:
             x: (B, T, F), with a static B.
             y: The targets.
+            first: The first step, from 0, of the sequences, as of `rnnexp.nn.padding.padded`. Steps before it
+                are recorded as nan.
 
         Returns:
             L, with the terms of layers and regularizer.
@@ -168,12 +173,13 @@ class RecordingModel(keras.Model):
                 is not a multiple of the shards.
         """
         parts = zip(tf.split(x, self._shards), tf.split(y, self._shards), strict=True)
-        return self._take([self._differentiate(*part) for part in parts], x.shape[0])
+        return self._take([self._differentiate(*part, first) for part in parts], x.shape[0], first)
 
-    def _backward_pass(self, x: tf.Tensor, y: tf.Tensor) -> Differentiated:
+    def _backward_pass(self, x: tf.Tensor, y: tf.Tensor, first: tf.Tensor | None) -> Differentiated:
         weights = self.network.trainable_variables
-        with tf.GradientTape() as tape, self._recording(tape) as record:
-            loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, self.network(x, training=True)))
+        with tf.GradientTape() as tape, self._recording(tape) as record, padded(first):
+            prediction = self.network(x, training=True)
+            loss = tf.reduce_mean(sequence_losses(self._loss_kind, y, prediction, first))
             # Layers add their terms when the network is called.
             terms = [tf.reduce_sum(tf.cast(term, loss.dtype)) for term in self.network.losses]
             by_path = {weight.path: weight for weight in weights}
@@ -188,14 +194,15 @@ class RecordingModel(keras.Model):
         ]
         return Differentiated(loss, trained, gradients, log_norms)
 
-    def _update(self, parts: list[Differentiated], batch_size: int) -> tf.Tensor:
+    def _update(self, parts: list[Differentiated], batch_size: int, first: tf.Tensor | None) -> tf.Tensor:
         whole = parts[0] if len(parts) == 1 else averaged(parts)
         weights = self.network.trainable_variables
         clipped, state = self._clip.update(whole.gradients, weights, tuple(self.clip_state))
         for variable, value in zip(self.clip_state, state, strict=True):
             variable.assign(value)
         self._apply(clipped)
-        self._write(whole.loss, clipped, whole.log_norms, batch_size)
+        log_norms = [_of_steps(norms, first) for norms in whole.log_norms]
+        self._write(whole.loss, clipped, log_norms, batch_size)
         return whole.trained_loss
 
     def _apply(self, clipped: Clipped) -> None:
@@ -275,6 +282,13 @@ class RecordingModel(keras.Model):
             raise ValueError(f"the buffer holds {self.rows} steps, {len(train_steps)} were asked for")
         rows = train_steps % self.rows
         return Recorded(train_steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
+
+
+def _of_steps(log_norms: tf.Tensor, first: tf.Tensor | None) -> tf.Tensor:
+    """Return the norms (T,) with nan where the sequences have no step."""
+    if first is None:
+        return log_norms
+    return tf.where(is_step(tf.shape(log_norms)[0], first), log_norms, tf.constant(math.nan, log_norms.dtype))
 
 
 def _flag(clipped: Clipped) -> tf.Tensor:

@@ -7,19 +7,20 @@ saved state, and measurements do not change it.
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from rnnexp.diagnosis.measurement import Measurement, Measurer
-from rnnexp.diagnosis.verdict import Validation
+from rnnexp.diagnosis.verdict import Validation, is_under, solves
 from rnnexp.nn.initializers import GlorotUniform, Normal
 from rnnexp.nn.network import build_network
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.training import checkpoint
 from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
 from rnnexp.training.config import Plan
-from rnnexp.training.evaluation import Evaluator
+from rnnexp.training.evaluation import Evaluator, Score, score_at
 from rnnexp.training.model import RecordingModel
 from rnnexp.training.phases import PhaseRun
 from rnnexp.training.record import History, Recorded
@@ -66,6 +67,9 @@ class Result:
         validations: In the order of steps; the last one is final, unless the run diverged or was stopped.
         diverged_at: The first step with a non-finite loss or gradient, or None.
         steps_taken: Updates, including the few after a divergence that was not yet noticed.
+        solved_at: Updates after which the task was solved; None where it was not, or where nobody asked
+            before the end (`Plan.stop`).
+        at_lengths: What the weights at the end score at other lengths, the shortest first.
         clip_metrics: The metrics that the clip computes from its state.
         phase_metrics: The metrics of the phase before the task, at its start and its end.
     """
@@ -79,6 +83,8 @@ class Result:
     steps_taken: int
     clip_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     phase_metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    solved_at: int | None = None
+    at_lengths: tuple[Score, ...] = ()
 
 
 class Replica:
@@ -113,6 +119,7 @@ class Replica:
         self._evaluator = Evaluator(self.network, plan.task, plan.seed, validated_by_xla)
         self._validations: list[Validated] = []
         self._measurements: list[Measurement] = []
+        self._at_lengths: tuple[Score, ...] = ()
         self._spectra = SpectrumHistory.empty(plan.units)
         self.callback = self._callback(None)
 
@@ -125,6 +132,22 @@ class Replica:
     def diverged(self) -> bool:
         """Whether a loss or gradient was not finite, so that training has ended."""
         return self.callback.diverged_at is not None
+
+    @property
+    def solved_at(self) -> int | None:
+        """Updates after which the task was solved; None where it was not, or where that ends no training.
+
+        A validation on all sequences decides, as of the verdict solved. A checkpoint holds it.
+        """
+        if self.plan.stop != "solved":
+            return None
+        criterion = self.plan.task.criterion
+        return next((each.step for each in self._validations if solves(each.score, criterion)), None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is not to be trained any further: it diverged, or has solved its task."""
+        return self.diverged or self.solved_at is not None
 
     @property
     def measured(self) -> bool:
@@ -147,6 +170,8 @@ class Replica:
             steps_taken=self.steps_taken,
             clip_metrics=self.plan.clip.metrics([value.numpy() for value in self.model.clip_state]),
             phase_metrics={} if self.phase is None else self.phase.metrics(),
+            solved_at=self.solved_at,
+            at_lengths=self._at_lengths,
         )
 
     def begin(self, resume: bool) -> None:
@@ -161,14 +186,20 @@ class Replica:
             self._load()
 
     def finish(self) -> None:
-        """Measure the weights after the last step and, unless they diverged, score all sequences."""
+        """Measure the weights after the last step and, unless they diverged, score all sequences.
+
+        Those that solved the task were scored on all sequences when that was found.
+        """
         self.save()
         if self._measurements[-1].step != self.steps_taken:
             self._measure()
-        if not self.diverged:
+        if not self.diverged and self.solved_at is None:
             # After a resume from the checkpoint of the last step this validation may be there already.
             self._validations = [done for done in self._validations if done.step < self.steps_taken]
             self._validate(None)
+        if not self.diverged:
+            plan = self.plan
+            self._at_lengths = score_at(self.network, plan.evaluate_at, plan.seed, plan.validation_sequences)
 
     def save(self) -> None:
         """Write the checkpoint, if the plan asks for checkpoints."""
@@ -201,7 +232,7 @@ class Replica:
         hooks = Hooks(
             on_block=self._observer.on_block,
             on_probe=self._before_the_end(self._measure),
-            on_validation=self._before_the_end(lambda: self._validate(plan.validation_sequences)),
+            on_validation=self._before_the_end(self._validate_on_the_way),
             on_checkpoint=self._before_the_end(self.save),
         )
         return RecordingCallback(self.model, plan.steps_per_execution, intervals, hooks, history)
@@ -217,8 +248,20 @@ class Replica:
             self._spectra = self._spectra.extended(measurement.step, measurement.spectrum)
         self._observer.on_measurement(measurement)
 
+    def _validate_on_the_way(self) -> None:
+        """Score some sequences, or all where these are under the criterion at which training ends."""
+        score = self._evaluator.evaluate(self.plan.validation_sequences)
+        if self.plan.stop == "solved" and is_under(score.error, self.plan.task.criterion):
+            score = self._evaluator.evaluate(None)
+        self._add(score)
+        if self.solved_at is not None:
+            self.callback.stop()
+
     def _validate(self, sequences: int | None) -> None:
-        validated = Validated(self.steps_taken, self._evaluator.evaluate(sequences))
+        self._add(self._evaluator.evaluate(sequences))
+
+    def _add(self, score: Validation) -> None:
+        validated = Validated(self.steps_taken, score)
         self._validations.append(validated)
         self._observer.on_validation(validated)
 
@@ -228,7 +271,9 @@ def _network(plan: Plan, dtype: str) -> keras.Model:
     deviation, seed = plan.input_deviation, 3 * plan.seed
     kernel = GlorotUniform(seed=seed) if deviation is None else Normal(deviation, seed)
     cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
-    return build_network(plan.task, cell, seed=3 * plan.seed + 2, segment=plan.segment)
+    any_length = plan.lengths is not None or len(plan.evaluate_at) > 0
+    ways: dict[str, Any] = {"segment": plan.segment, "truncate": plan.truncate, "any_length": any_length}
+    return build_network(plan.task, cell, seed=3 * plan.seed + 2, **ways)
 
 
 def _model(plan: Plan, network: keras.Model) -> RecordingModel:
@@ -237,7 +282,7 @@ def _model(plan: Plan, network: keras.Model) -> RecordingModel:
         network,
         plan.task.loss,
         plan.clip,
-        time_steps=plan.task.time_steps,
+        time_steps=plan.recorded_steps,
         rows=rows,
         shards=plan.shards,
         regularizer=plan.regularizer,
@@ -257,5 +302,9 @@ def _optimizer(plan: Plan) -> keras.optimizers.Optimizer:
 
 def _measurer(plan: Plan) -> Measurer:
     batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
-    twin = _network(plan, "float64")
-    return Measurer(twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap, plan.probes)
+    # What is measured is the whole gradient, and beside it what is cut.
+    twin = _network(dataclasses.replace(plan, truncate=None), "float64")
+    truncated = None if plan.truncate is None else _network(plan, "float64")
+    return Measurer(
+        twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap, plan.probes, truncated
+    )

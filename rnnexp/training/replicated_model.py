@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from rnnexp.runtime import checks
-from rnnexp.tasks import Task
+from rnnexp.tasks import Lengths, Task
 from rnnexp.training.callback import RecordingCallback
 from rnnexp.training.data import Block, training_data
 from rnnexp.training.model import RecordingModel
@@ -93,7 +93,7 @@ class ReplicatedModel(keras.Model):
 
 
 class ReplicatedCallback(keras.callbacks.Callback):
-    """Calls the callback of every replica under way, and holds a replica that diverged.
+    """Calls the callback of every replica under way, and holds a replica that diverged or was stopped.
 
     Args:
         model: The replicas under training.
@@ -118,7 +118,7 @@ class ReplicatedCallback(keras.callbacks.Callback):
         self._on_return = on_return
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Hold the replicas that have diverged before."""
+        """Hold the replicas that have ended before."""
         self._hold()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -135,12 +135,18 @@ class ReplicatedCallback(keras.callbacks.Callback):
 
     def _hold(self) -> None:
         for place in self._replicated.under_way:
-            if self._callbacks[place].diverged_at is not None:
+            if self._callbacks[place].ended:
                 self._replicated.hold(place)
 
 
 def replicated_data(
-    task: Task, seeds: Sequence[int], batch_size: int, start: int, stop: int, dtype: str, execution: int
+    task: Task | Lengths,
+    seeds: Sequence[int],
+    batch_size: int,
+    start: int,
+    stop: int,
+    dtype: str,
+    execution: int,
 ) -> tf.data.Dataset:
     """Return batches `start` .. `stop` - 1 of the training streams of `seeds`, as `training_data` does."""
     return tf.data.Dataset.zip(

@@ -49,7 +49,7 @@ class Trainer:
         self._model = ReplicatedModel([replica.model for replica in self.replicas])
 
     def run(self, resume: Sequence[bool]) -> list[Result]:
-        """Train all to the end of their plan, or until they diverge.
+        """Train each to the end of its plan, or until it diverges or has solved its task (`Plan.stop`).
 
         Replicas with older checkpoints catch up before the others continue.
 
@@ -91,12 +91,12 @@ class Trainer:
             replica.model.bound.restart()
 
     def _train(self, stop: int) -> None:
-        """Train all replicas that have not diverged up to step `stop`, those furthest behind first."""
+        """Train all replicas that have not ended up to step `stop`, those furthest behind first."""
         while True:
             taken = {
                 place: replica.steps_taken
                 for place, replica in enumerate(self.replicas)
-                if not replica.diverged and replica.steps_taken < stop
+                if not replica.ended and replica.steps_taken < stop
             }
             if not taken:
                 return
@@ -111,7 +111,8 @@ class Trainer:
         plan, callbacks = self._plan, [replica.callback for replica in self.replicas]
         seeds = [replica.plan.seed for replica in self.replicas]
         execution = plan.steps_per_execution
-        data = replicated_data(plan.task, seeds, plan.batch_size, start, stop, plan.dtype, execution)
+        source = plan.task if plan.lengths is None else plan.lengths
+        data = replicated_data(source, seeds, plan.batch_size, start, stop, plan.dtype, execution)
         callback = ReplicatedCallback(self._model, callbacks, self._returned)
         try:
             # A signal is handled at the next return to Python.

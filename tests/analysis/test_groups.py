@@ -54,6 +54,21 @@ def test_verdicts_and_faults_are_counted_apart(frame):
     assert group["seconds"] == 16.0
 
 
+def test_the_median_of_steps_counts_who_did_not_solve(frame):
+    """A diverged run never solves its task: it is censored at the budget, and not where it diverged."""
+    solved = {"verdict.learning": "solved", "steps": 900}
+    group = one_group(
+        frame,
+        solved | {"seed": 0, "steps_to_solve": 200},
+        solved | {"seed": 1, "steps_to_solve": 400},
+        {"seed": 2, "verdict.learning": "diverged", "steps": 900, "diverged_at": 10},
+    )
+    assert group["median_steps"] == 400
+    assert group["success_rate"] == 2 / 3  # what is left after 1 - (2/3) (1/2)
+    group = one_group(frame, solved | {"steps_to_solve": 200}, *({"seed": s, "steps": 900} for s in (1, 2)))
+    assert (group["median_steps"], group["median_steps_low"]) == (math.inf, 200)
+
+
 def test_a_group_without_a_verdict_has_no_rate_of_success(frame):
     group = one_group(frame, {"status": "FAILED", "verdict.learning": None})
     assert (group["n"], group["failed"]) == (0, 1)

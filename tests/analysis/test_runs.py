@@ -69,6 +69,11 @@ def test_runs_of_the_same_millisecond_are_ordered_by_folder(in_folder, tmp_path,
     assert rnnexp.load_runs(tmp_path / "outputs")["run_id"].tolist() == sorted(names)
 
 
+def test_steps_to_criterion_are_taken_as_recorded(in_folder, tmp_path):
+    in_folder(metrics={"train/steps_to_criterion": 30.0}, tags={"verdict.learning": "solved"})
+    assert rnnexp.load_runs(tmp_path / "outputs")["steps_to_solve"].tolist() == [30]
+
+
 def test_steps_to_solve_is_the_first_step_under_the_criterion(in_store, tracking_uri):
     in_store("a", **SOLVED)
     in_store("b", config={"seed": 1}, errors=SOLVED["errors"])

@@ -107,6 +107,28 @@ def test_a_long_run_is_drawn(draw):
     assert mesh.get_array().shape == (20, 400)
 
 
+def test_sequences_of_several_lengths_are_shown_by_lag(draw):
+    """What is no step is blank, marks nothing and does not count in a block."""
+    values = np.zeros((800, 30))
+    values[::2, :10], values[0, 29] = np.nan, -np.inf
+    figure = draw(gradient_heatmap, np.arange(800), values, by_lag=True)
+    axes = figure.axes[0]
+    cells = axes.collections[0].get_array()
+    assert cells.shape == (30, 400)
+    assert not np.ma.getmaskarray(cells)[:10].any()
+    assert axes.get_ylabel().startswith("lag")
+    shown = zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)
+    lags = {int(label.get_text()): place for label, place in shown}
+    assert (lags[0], lags[29]) == (30, 1)
+    assert legend_words(figure) == ["exactly zero"]
+    values[1::2, :10] = np.nan
+    blank = draw(gradient_heatmap, np.arange(800), values, by_lag=True).axes[0].collections[0].get_array()
+    assert np.ma.getmaskarray(blank)[:10].all()
+    assert legend_words(draw(gradient_heatmap, np.arange(800), np.full((800, 3), np.inf), by_lag=True)) == [
+        "not finite"
+    ]
+
+
 def test_shapes_must_match(tmp_path):
     with pytest.raises(ArgumentError, match="steps: expected 3 strictly increasing step numbers"):
         gradient_heatmap(tmp_path / "figure.png", np.arange(2), np.zeros((3, 4)))

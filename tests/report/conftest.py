@@ -130,11 +130,10 @@ def table():
 
     def make(*rows, **common):
         means = ["rate", "log10_ratio", "predicted_rate", "rate_bound", "loss", "error"]
-        means += ["steps_to_solve", "clip_fraction"]
+        means += ["median_steps", "clip_fraction"]
         counts = [*LEARNING, *GRADIENT, *ENDS.values(), "budget_exhausted"]
         base: dict[str, object] = dict.fromkeys(counts, 0) | {"n": 3, "runs": 3, "floor_loss": 0.5}
         base |= {f"{name}{end}": float("nan") for name in means for end in ("", "_low", "_high")}
-        base |= {"steps_to_solve_n": 0}
         full = [base | common | row for row in rows]
         for row in full:
             row.setdefault("success_rate", row["solved"] / row["n"] if row["n"] else float("nan"))

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ _MEMBERS = (
     *("validation_steps", "validation_loss"),
 )
 
+_OF_LENGTHS = ("lengths", "length_error", "length_floor_error", "criterion", "trained_lengths")
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -32,6 +35,22 @@ class Band:
     high: np.ndarray
 
 
+class Generalization(NamedTuple):
+    """The errors of trained networks at other lengths.
+
+    Attributes:
+        error: By length, over seeds.
+        floor_error: The best constant predictor's, at the same lengths.
+        criterion: The error under which the task counts as solved; nan where there is none.
+        trained: The shortest and the longest length of training.
+    """
+
+    error: Band
+    floor_error: np.ndarray
+    criterion: float
+    trained: tuple[float, float]
+
+
 @dataclasses.dataclass(frozen=True)
 class Curves:
     """The curves of a group, from the arrays of its runs.
@@ -43,6 +62,7 @@ class Curves:
         validation: Step numbers and mean validation losses.
         clipped: Share of clipped updates in each of 50 parts of the run.
         diverged: (step, last finite loss) of every run that diverged.
+        generalization: Where the runs were scored at other lengths; else None.
     """
 
     start: Band
@@ -51,6 +71,7 @@ class Curves:
     validation: tuple[np.ndarray, np.ndarray]
     clipped: np.ndarray
     diverged: list[tuple[int, float]]
+    generalization: Generalization | None = None
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -59,7 +80,7 @@ def read_arrays(path: Path) -> Arrays:
     Raises:
         ArgumentError: The file is damaged.
     """
-    return run_arrays.read_arrays(path, _MEMBERS)
+    return run_arrays.read_arrays(path, _MEMBERS, also=_OF_LENGTHS)
 
 
 def group_curves(arrays: Sequence[Arrays], diverged_at: Sequence[int | None]) -> Curves:
@@ -84,6 +105,22 @@ def group_curves(arrays: Sequence[Arrays], diverged_at: Sequence[int | None]) ->
             for step, loss in zip(diverged_at, losses, strict=True)
             if step is not None and math.isfinite(step)
         ],
+        generalization=_generalization(arrays),
+    )
+
+
+def _generalization(arrays: Sequence[Arrays]) -> Generalization | None:
+    """Of the runs that were scored; one that diverged was not."""
+    scored = [run for run in arrays if "lengths" in run]
+    if not scored:
+        return None
+    first = scored[0]
+    low, high = first["trained_lengths"].tolist()
+    return Generalization(
+        over_seeds([run["length_error"] for run in scored], first["lengths"]),
+        first["length_floor_error"],
+        float(first["criterion"]),
+        (low, high),
     )
 
 

@@ -65,13 +65,13 @@ def _outcome(groups: pd.DataFrame) -> str:
 def _best(groups: pd.DataFrame) -> str:
     if not groups["solved"].any():
         return ""
-    order = groups.sort_values(["success_rate", "n", "steps_to_solve"], ascending=[False, False, True])
+    order = groups.sort_values(["success_rate", "n", "median_steps"], ascending=[False, False, True])
     best = order.iloc[0]
     share = words.percents(best["success_low"], best["success_high"])
     text = f"{best['label']}: {best['solved']} of {words.count(int(best['n']), 'run')} solved the task"
     text += f", 95 % interval {share}"
-    if best["steps_to_solve_n"]:
-        text += f", after {words.steps(best['steps_to_solve'])} steps in the mean"
+    if math.isfinite(best["median_steps"]):
+        text += f", half of all within {words.steps(best['median_steps'])} steps"
     also = int((groups["success_rate"] == best["success_rate"]).sum()) - 1
     return f"{text}. {words.count(also, 'other group').capitalize()} did as well." if also else f"{text}."
 

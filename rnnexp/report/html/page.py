@@ -36,6 +36,7 @@ class Content:
         axes: Where the keys go.
         profiles: Charts of the gradient.
         losses: Charts of the loss.
+        lengths: Charts of the error at other lengths.
         recipe: How the runs were made.
         open_command: The command under which the links to MLflow work, or None where they work as they are.
     """
@@ -46,6 +47,7 @@ class Content:
     axes: Axes
     profiles: Sequence[Chart]
     losses: Sequence[Chart]
+    lengths: Sequence[Chart]
     recipe: Recipe
     open_command: str | None
 
@@ -68,8 +70,9 @@ def render(content: Content) -> str:
             panels=diagrams(content.groups, content.axes, offered),
             profiles=content.profiles,
             losses=content.losses,
+            lengths=content.lengths,
             columns=_columns(content),
-            figures=_figures([*content.profiles, *content.losses]),
+            figures=_figures([*content.profiles, *content.losses, *content.lengths]),
             plotly=get_plotlyjs(),
             group_table=list_groups(content.groups, content.keys),
             left_out=len(content.profiles) == MOST_CHARTS < len(content.groups),

@@ -16,10 +16,11 @@ from rnnexp.analysis.columns import shown
 from rnnexp.analysis.groups import LEARNING
 from rnnexp.report.html import words
 from rnnexp.report.html.axes import Axes
-from rnnexp.report.html.curves import Band, Curves
+from rnnexp.report.html.curves import Band, Curves, Generalization
 from rnnexp.report.html.ranges import Range, loss_range, profile_range
 
 _DECADES = 1 / math.log(10)
+_MARGIN = 0.04  # of the axes of an error against the length
 _DIGITS = 4  # significant digits: a pixel is 1/200 of a chart, and charts can be magnified
 
 Trace = dict[str, Any]
@@ -72,6 +73,38 @@ def loss_charts(groups: pd.DataFrame, curves: Mapping[int, Curves]) -> list[Char
     return [_loss(index, groups.iloc[index], found, last, y) for index, found in trained.items()]
 
 
+def length_charts(groups: pd.DataFrame, curves: Mapping[int, Curves]) -> list[Chart]:
+    """Return the error at other lengths, of the groups that were scored there; arguments as above."""
+    scored = {index: found.generalization for index, found in curves.items() if found.generalization}
+    return [_generalization(index, groups.iloc[index], found) for index, found in scored.items()]
+
+
+def _generalization(index: int, row: pd.Series, found: Generalization) -> Chart:
+    x, (shortest, longest) = found.error.x, found.trained
+    ends = float(min(x[0], shortest)), float(max(x[-1], longest))
+    error = {"meta": "error", "x": _numbers(x), "y": _numbers(found.error.middle), **_range(found.error)}
+    floor = {"meta": "floor", "x": _numbers(x), "y": _numbers(found.floor_error)}
+    criterion = {"meta": "criterion", "x": [*ends], "y": _numbers([found.criterion] * 2)}
+    trained = {"meta": "trained", "x": [shortest, longest], "y": [0.0, 0.0]}
+    margin = _MARGIN * math.log10(ends[1] / ends[0]) or _MARGIN
+    top = 1.05 * float(np.nanmax([*found.error.high, *found.floor_error, 0.1]))
+    figure = {
+        "kind": "lengths",
+        "x": _numbers([math.log10(ends[0]) - margin, math.log10(ends[1]) + margin]),
+        "y": {"range": _numbers([-_MARGIN * top, top]), "type": "linear"},
+        "data": [trained, *([criterion] if math.isfinite(found.criterion) else []), floor, error],
+    }
+    told = words.percent(float(found.error.middle[-1]))
+    return Chart(index, row["label"], f"error {told} at {words.steps(float(x[-1]))}", figure)
+
+
+def _range(band: Band) -> Trace:
+    """Return the range over seeds as `customdata`, where there is one."""
+    if np.array_equal(band.low, band.high, equal_nan=True):
+        return {}
+    return {"customdata": [*map(list, zip(_numbers(band.low), _numbers(band.high), strict=True))]}
+
+
 def _last_step(curves: Curves) -> float:
     return float(np.concatenate([curves.loss.x, curves.validation[0]]).max())
 
@@ -111,10 +144,7 @@ def _figure(kind: str, last: float, y: Range, data: list[Trace]) -> dict[str, An
 
 def _curve(meta: str, band: Band) -> Trace:
     """Return the median over seeds; `customdata` holds the range, where there is one."""
-    trace: Trace = {"meta": meta, **_even(band.x), "y": _numbers(band.middle)}
-    if np.array_equal(band.low, band.high, equal_nan=True):
-        return trace
-    return trace | {"customdata": [*map(list, zip(_numbers(band.low), _numbers(band.high), strict=True))]}
+    return {"meta": meta, **_even(band.x), "y": _numbers(band.middle), **_range(band)}
 
 
 def _line(meta: str, last: float, left: float, right: float) -> Trace:

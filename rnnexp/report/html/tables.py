@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,7 +16,7 @@ _COUNTED = ("learning", "at_chance", "worse_than_chance", "diverged", "failed", 
 _ALWAYS = ("learning", "at_chance", "diverged")
 _OF_GROUPS = (
     *("out of steps", "growth rate (nats per step)", "mean field", "decades", "loss", "floor", "error"),
-    *("clipped", "steps to solve"),
+    *("clipped", "median steps to criterion"),
 )
 _OF_RUNS = ("seed", "status", "learning", "gradient", "rate", "loss", "error", "seconds", "files")
 
@@ -67,7 +68,7 @@ def _group_row(row: pd.Series, keys: Sequence[str], counted: Sequence[str]) -> l
         _number(words.loss, row["floor_loss"]),
         _estimate(words.percent, row, "error"),
         _number(words.percent, row["clip_fraction"]),
-        _estimate(words.steps, row, "steps_to_solve"),
+        _median_steps(row),
     ]
 
 
@@ -105,6 +106,14 @@ def _number(form: Callable[[float], str], value: float) -> Entry:
 def _estimate(form: Callable[[float], str], row: pd.Series, name: str) -> Entry:
     text = words.estimate(form, row[name], row[f"{name}_low"], row[f"{name}_high"])
     return Entry(text, _sortable(row[name]))
+
+
+def _median_steps(row: pd.Series) -> Entry:
+    value, low, high = (row[f"median_steps{end}"] for end in ("", "_low", "_high"))
+    # Beyond the budget is later than every step, and sorted so; unknown comes last.
+    return Entry(
+        words.median_steps(value, low, high), "" if math.isnan(value) else min(value, sys.float_info.max)
+    )
 
 
 def _sortable(value: float) -> float | str:

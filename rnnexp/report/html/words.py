@@ -60,6 +60,22 @@ def steps(value: float) -> str:
     return f"{value:,.0f}" if math.isfinite(value) else MISSING
 
 
+def median_steps(value: float, low: float, high: float) -> str:
+    """Return a median of steps with its interval; inf is beyond what was trained.
+
+    >>> median_steps(1200.0, 900.0, 2000.0), median_steps(1200.0, 900.0, float("inf"))
+    ('1,200 [900, 2,000]', '1,200 [900, ∞)')
+    >>> median_steps(float("inf"), 900.0, float("inf")), median_steps(*[float("inf")] * 3)
+    ('not reached [900, ∞)', 'not reached')
+    """
+    if math.isnan(value):
+        return MISSING
+    text = steps(value) if math.isfinite(value) else "not reached"
+    if not math.isfinite(low):
+        return text
+    return f"{text} [{steps(low)}, {steps(high)}]" if math.isfinite(high) else f"{text} [{steps(low)}, ∞)"
+
+
 def count(number: int, noun: str, many: str | None = None) -> str:
     """Return a number with its noun.
 

@@ -16,7 +16,7 @@ from rnnexp.analysis.files import collect_files
 from rnnexp.report.html.axes import choose_axes, in_order
 from rnnexp.report.html.curves import Curves, group_curves, read_arrays
 from rnnexp.report.html.page import MOST_CHARTS, Content, render
-from rnnexp.report.html.panels import loss_charts, profile_charts
+from rnnexp.report.html.panels import length_charts, loss_charts, profile_charts
 from rnnexp.report.html.provenance import recipe
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import is_server
@@ -98,6 +98,7 @@ def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataF
         axes=axes,
         profiles=profile_charts(groups, axes, curves),
         losses=loss_charts(groups, curves),
+        lengths=length_charts(groups, curves),
         recipe=recipe(runs, keys, overrides),
         open_command=_open_command(address),
     )

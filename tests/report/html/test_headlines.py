@@ -82,11 +82,9 @@ def test_where_nothing_is_solved_the_closest_is_named(groups):
 
 
 def test_ties_and_the_time_to_solve_are_told(groups):
-    tied = groups.assign(
-        success_rate=[1.0, 0.0, 1.0, 0.0], steps_to_solve=[900.0, None, 700.0, None], steps_to_solve_n=3
-    )
+    tied = groups.assign(success_rate=[1.0, 0.0, 1.0, 0.0], median_steps=[900.0, float("inf"), 700.0, None])
     assert said(tied)["Best"].startswith("relu 10: 1 of 3 runs")
-    assert said(tied)["Best"].endswith(", after 700 steps in the mean. 1 other group did as well.")
+    assert said(tied)["Best"].endswith(", half of all within 700 steps. 1 other group did as well.")
 
 
 def test_growth_is_told_as_decay_is(groups):

@@ -51,7 +51,7 @@ def test_a_group_is_shown_by_words_and_sorted_by_numbers(groups):
 
 def test_what_is_missing_is_shown_and_sorted_as_such(groups):
     row = cells(list_groups(groups, ["seq_len"]), 1)
-    for name in ("growth rate (nats per step)", "mean field", "decades", "loss", "steps to solve"):
+    for name in ("growth rate (nats per step)", "mean field", "decades", "loss", "median steps to criterion"):
         assert row[name] == (words.MISSING, "", "")
     assert row["error"].value == 0.5
     assert row["clipped"] == ("25 %", 0.25, "")

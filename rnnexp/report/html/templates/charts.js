@@ -13,6 +13,10 @@ const LOOKS = {
   theory: ink => ({name: "mean field", line: {color: ink("theory"), dash: "6px,3px", width: 1.6}}),
   bound: ink => ({name: "bound", line: {color: ink("bound"), dash: "2px,3px", width: 1.6}}),
   floor: ink => ({name: "best constant", line: {color: ink("ink"), dash: "5px,3px", width: 1.1}}),
+  error: ink => ({name: "trained network", mode: "lines+markers", line: {color: ink("end"), width: 2}, marker: {size: 6}}),
+  criterion: ink => ({name: "criterion", line: {color: ink("theory"), dash: "6px,3px", width: 1.6}}),
+  trained: ink => ({name: "lengths of training", mode: "lines+markers", hoverinfo: "skip", line: {color: ink("start"), width: 4},
+    marker: {size: 4}}),
   validation: ink => ({name: "validation", mode: "markers", cliponaxis: false, hovertemplate: "%{text}",
     marker: {color: ink("start"), symbol: "diamond", size: 7, line: {color: ink("paper"), width: 1}}}),
   diverged: ink => ({name: "diverged", mode: "markers", cliponaxis: false, hovertemplate: "last loss %{text}",
@@ -23,6 +27,7 @@ const LOOKS = {
 const TITLES = {
   profile: ["lag T − t (steps)", "log₁₀ ‖∂ℓ/∂h<sub>t</sub>‖ / ‖∂ℓ/∂h<sub>T</sub>‖", "lag %{x}"],
   loss: ["training step", "loss", "step %{x}"],
+  lengths: ["length of the sequences", "error", "length %{x}"],
 };
 
 function dressed(trace, ink) {
@@ -32,7 +37,7 @@ function dressed(trace, ink) {
 
 // The range over seeds as an area, around the points where it is finite.
 function area(trace, ink) {
-  const points = trace.customdata.map(([low, high], i) => [trace.x0 + i * trace.dx, low, high]).filter(point => point[1] !== null);
+  const points = trace.customdata.map(([low, high], i) => [trace.x ? trace.x[i] : trace.x0 + i * trace.dx, low, high]).filter(point => point[1] !== null);
   const back = [...points].reverse();
   return {mode: "lines", fill: "toself", hoverinfo: "skip", opacity: .22, line: {width: 0},
     fillcolor: LOOKS[trace.meta](ink).line.color,
@@ -52,9 +57,9 @@ function layout(figure, ink) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     dragmode: touched ? false : "zoom", hovermode: "x unified",
     hoverlabel: {bgcolor: ink("wash"), bordercolor: ink("rule"), font: {size: 11, color: ink("ink")}},
-    xaxis: {...axis, range: figure.x, showgrid: false, title: title(across), separatethousands: true,
+    xaxis: {...axis, ...(figure.kind === "lengths" && {type: "log", tickformat: ",d", nticks: 4}), range: figure.x, showgrid: false, title: title(across), separatethousands: true,
       unifiedhovertitle: {text: place}},
-    yaxis: {...axis, ...figure.y, ...(figure.y.type === "log" && {tickformat: ".1~g"}), domain: [0, 1 - room], title: title(up)},
+    yaxis: {...axis, ...figure.y, ...(figure.y.type === "log" && {tickformat: ".1~g"}), ...(figure.kind === "lengths" && {tickformat: ".0%"}), domain: [0, 1 - room], title: title(up)},
     yaxis2: {domain: room ? [1 - .8 * room, 1] : [0, 1], range: [0, 1], fixedrange: true, visible: false},
   };
 }
