@@ -6,6 +6,7 @@
 import argparse
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--where", metavar="ADDRESS", help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db here)"
     )
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which ends the server, too
     try:
         return serve(resolve(options.where, os.environ, data_folder()), options.port)
     except ArgumentError as error:

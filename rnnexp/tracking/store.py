@@ -84,10 +84,10 @@ def _artifacts(path: Path, folder: str) -> str:
 
 
 _WIDTHS = {
-    "attributes.`Run Name`": 170,
+    "attributes.`Run Name`": 160,
     "runDateAndNestInfo": 140,
-    "tags.`verdict.gradient`": 112,
-    "tags.`verdict.learning`": 138,
+    "tags.`verdict.gradient`": 124,
+    "tags.`verdict.learning`": 156,
     "metrics.`grad/rate`": 78,
     "metrics.`val/error`": 78,
     "params.`activation`": 90,
