@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rnnexp.nn.cells.spec import CellSpec
+from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.constraints.base import RECURRENT, Constraint
 from rnnexp.runtime import checks
 
@@ -31,6 +33,12 @@ class MaxNorm(Constraint):
 
     def __post_init__(self) -> None:
         checks.positive("growth", self.growth)
+
+    def check(self, cell: CellSpec, initializer: Initializer, units: int) -> None:
+        """Check that there is something to constrain."""
+        if not cell.has_recurrent_kernel:
+            expected = "a cell with a recurrent kernel for constraint=max_norm, such as cell=indrnn"
+            raise checks.ArgumentError("cell", expected, cell)
 
     def project(self, weights: "Mapping[str, tf.Tensor]", time_steps: int) -> "Mapping[str, tf.Tensor]":
         """Return the recurrent weights within the limit."""
