@@ -86,11 +86,11 @@ class Plan:
     constraint: Constraint
     schedule: Schedule
     phase: PhaseSpec
-    input_deviation: float | None = None
-    stop: Literal["steps", "solved"] = "steps"
-    truncate: int | None = None
-    lengths: Lengths | None = None
-    evaluate_at: tuple[Task, ...] = ()
+    input_deviation: float | None
+    stop: Literal["steps", "solved"]
+    truncate: int | None
+    lengths: Lengths | None
+    evaluate_at: tuple[Task, ...]
 
     @property
     def recorded_steps(self) -> int:

@@ -15,6 +15,9 @@ INITIALIZERS = {
     "identity": initializers.Identity(gain=0.7),
     "gaussian": initializers.Gaussian(gain=1.2, seed=0),
     "sparse": initializers.Sparse(nonzero=3, gain=0.95, seed=5),
+    "normal": initializers.Normal(gain=0.1, seed=2),
+    "henaff": initializers.Henaff(gain=0.9, seed=3),
+    "antisymmetric": initializers.Antisymmetric(gain=0.8, seed=4),
 }
 """One of each, with arguments that are not the defaults."""
 

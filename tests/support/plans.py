@@ -46,5 +46,10 @@ def small_plan(**changes: Any) -> Plan:
         "constraint": NoConstraint(),
         "schedule": NoSchedule(),
         "phase": NoPhase(),
+        "input_deviation": None,
+        "stop": "steps",
+        "truncate": None,
+        "lengths": None,
+        "evaluate_at": (),
     }
     return Plan(**fields | changes)
