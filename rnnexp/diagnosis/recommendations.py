@@ -12,6 +12,7 @@ from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.runtime.places import COMMAND
 
 _DECADE = math.log(10)
+_ONCE = ("resume", "treat")  # keys of one command, which the next one does not take over
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
 _MOST = 10.0  # times the steps so far: further no line is drawn on
 _LONGER = 5.0  # times the steps so far, where nothing says how many
@@ -89,7 +90,7 @@ def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
     kept = []
     for override in typed:
         key = override.lstrip("+~").partition("=")[0]
-        if key not in keys and key.partition(".")[0] not in keys and not key.startswith("resume"):
+        if key not in keys and key.partition(".")[0] not in keys and key not in _ONCE:
             kept.append(override)
     return [*kept, *added]
 
