@@ -9,13 +9,13 @@ from typing import NamedTuple
 from rnnexp.diagnosis import configuration
 from rnnexp.diagnosis.course import rounded_up, threshold_of
 from rnnexp.diagnosis.evidence import Evidence
+from rnnexp.diagnosis.vanishing import ways_past_vanishing
 from rnnexp.runtime.places import COMMAND
 
-_DECADE = math.log(10)
+_ONCE = ("resume", "treat")  # keys of one command, which the next one does not take over
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
 _MOST = 10.0  # times the steps so far: further no line is drawn on
 _LONGER = 5.0  # times the steps so far, where nothing says how many
-_LOSS_AT_ONE = math.log1p(math.exp(-1))  # -ln sigma(1), of the usual forget bias
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
 
 
@@ -89,7 +89,7 @@ def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
     kept = []
     for override in typed:
         key = override.lstrip("+~").partition("=")[0]
-        if key not in keys and key.partition(".")[0] not in keys and not key.startswith("resume"):
+        if key not in keys and key.partition(".")[0] not in keys and key not in _ONCE:
             kept.append(override)
     return [*kept, *added]
 
@@ -210,48 +210,10 @@ def _vanishes(e: Evidence) -> bool:
 def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
     names = ("grad/log10_ratio", "verdict.gradient", "verdict.gradient_start")
     text = f"The gradient vanishes {when}: "
-    for reason, overrides, more in _ways_past_vanishing(e):
+    for reason, overrides, more in ways_past_vanishing(e):
         said = text + reason if text else reason[0].upper() + reason[1:]
         yield Recommendation(f"{said}.", overrides, (*names, *more))
         text = ""  # the cause is told once
-
-
-def _ways_past_vanishing(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Reasons, overrides and the metrics that only this reason is made from."""
-    elman = "mean_field" in e.laws
-    if elman and e.activation == "sigmoid":
-        # What no weights can mend at this length: every step takes a part of it away.
-        hopeless = e.rate_bound * (e.time_steps - 1) < -e.decades * _DECADE
-        bound = (
-            f"no step of these weights hands on more than {math.exp(e.rate_bound):.3g} of it, and tanh may"
-        )
-        reason = bound if hopeless else "a sigmoid has a slope of at most 1/4, and tanh of up to 1"
-        yield reason, ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",) if hopeless else ()
-    if elman and e.activation == "relu" and e.init != "identity":
-        yield "from the identity a live unit hands it on as it is", ("init=identity", "clip=global_norm"), ()
-    if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
-        start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
-        yield start, ("init=orthogonal",), ("theory/rate",)
-    yield from _longer_gates(e)
-    if e.cell != "lstm":
-        yield "the c of an LSTM carries it past its units", ("cell=lstm",), ()
-    if elman and e.activation != "relu":
-        from_identity = ("activation=relu", "init=identity", "clip=global_norm")
-        yield "from the identity a live relu unit hands it on as it is", from_identity, ()
-
-
-def _longer_gates(e: Evidence) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Biases of the gates that keep a state, where none were chosen: one for every memory, or one number."""
-    if e.cell not in ("lstm", "gru") or e.chosen_biases or e.time_steps < _SHORTEST:
-        return
-    chrono = f"units that keep their state for 2 to {e.time_steps} steps at the start reach all of them"
-    yield chrono, (f"cell.chrono={e.time_steps}",), ()
-    if e.cell == "lstm":
-        loss = e.decades * _DECADE / (e.time_steps - 1)  # nats per step, -ln sigma(b)
-        if loss < _LOSS_AT_ONE:
-            bias = -math.log(math.expm1(loss))
-            kept = f"a c that nothing writes to loses {e.decades:g} decades at a forget bias of {bias:.2g}"
-            yield kept, (f"cell.forget_bias={bias:.2g}",), ()
 
 
 def _exploding(e: Evidence) -> Iterator[Recommendation]:

@@ -272,4 +272,5 @@ def test_what_is_typed_again_replaces_what_was_typed():
     typed = ["clip=value", "clip.threshold=2", "seq_len=9", "resume=true"]
     assert merged(typed, ["clip=global_norm", "seq_len=5"]) == ["clip=global_norm", "seq_len=5"]
     assert merged(typed, ["clip.threshold=1"]) == ["clip=value", "seq_len=9", "clip.threshold=1"]
+    assert merged(["treat=true", "seq_len=9"], ["steps=5"]) == ["seq_len=9", "steps=5"]
     assert command(["name=a b"], []) == "python run.py 'name=a b'"

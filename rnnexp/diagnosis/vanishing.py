@@ -1,0 +1,51 @@
+"""What to try where the gradient vanishes: another activation, start or cell, another bias of its gates."""
+
+import math
+from collections.abc import Iterator
+
+from rnnexp.diagnosis.configuration import Advice
+from rnnexp.diagnosis.evidence import Evidence
+
+_DECADE = math.log(10)
+_SHORT = 10  # steps: no memory that a bias of the gates is chosen for
+_LOSS_AT_ONE = math.log1p(math.exp(-1))  # -ln sigma(1), of the usual forget bias
+
+
+def ways_past_vanishing(e: Evidence) -> Iterator[Advice]:
+    """Yield reasons, each the end of a sentence, with overrides and the metrics of that reason alone."""
+    elman = "mean_field" in e.laws
+    if elman and e.activation == "sigmoid":
+        # What no weights can mend at this length: every step takes a part of it away.
+        hopeless = e.rate_bound * (e.time_steps - 1) < -e.decades * _DECADE
+        bound = f"no step of these weights hands on more than {math.exp(e.rate_bound):.3g} of it"
+        reason = (
+            f"{bound}, and tanh may"
+            if hopeless
+            else "a sigmoid has a slope of at most 1/4, and tanh of up to 1"
+        )
+        yield reason, ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",) if hopeless else ()
+    if elman and e.activation == "relu" and e.init != "identity":
+        yield "from the identity a live unit hands it on as it is", ("init=identity", "clip=global_norm"), ()
+    if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
+        start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
+        yield start, ("init=orthogonal",), ("theory/rate",)
+    yield from _longer_gates(e)
+    if e.cell != "lstm":
+        yield "the c of an LSTM carries it past its units", ("cell=lstm",), ()
+    if elman and e.activation != "relu":
+        from_identity = ("activation=relu", "init=identity", "clip=global_norm")
+        yield "from the identity a live relu unit hands it on as it is", from_identity, ()
+
+
+def _longer_gates(e: Evidence) -> Iterator[Advice]:
+    """Biases of the gates that keep a state, where none were chosen: one for every memory, or one number."""
+    if e.cell not in ("lstm", "gru") or e.chosen_biases or e.time_steps < _SHORT:
+        return
+    chrono = f"units that keep their state for 2 to {e.time_steps} steps at the start reach all of them"
+    yield chrono, (f"cell.chrono={e.time_steps}",), ()
+    if e.cell == "lstm":
+        loss = e.decades * _DECADE / (e.time_steps - 1)  # nats per step, -ln sigma(b)
+        if loss < _LOSS_AT_ONE:
+            bias = -math.log(math.expm1(loss))
+            kept = f"a c that nothing writes to loses {e.decades:g} decades at a forget bias of {bias:.2g}"
+            yield kept, (f"cell.forget_bias={bias:.2g}",), ()
