@@ -10,7 +10,6 @@ from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.network import build_network
 from rnnexp.tasks import Adding, Copying, Digits
 from rnnexp.tasks.task import VALIDATION_SEQUENCES
-from rnnexp.training import evaluation
 from rnnexp.training.evaluation import BATCH, Evaluator
 
 H, SEED = 6, 3
@@ -102,11 +101,11 @@ def test_a_partial_evaluation_takes_whole_first_batches():
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_held_out_digits_are_scored_once_with_a_short_batch(jit, monkeypatch):
-    network, evaluate = evaluator("digits", "float32", jit)
+def test_held_out_digits_are_scored_once_with_a_short_batch(jit):
+    network, _ = evaluator("digits", "float32", jit)
+    evaluate = Evaluator(network, DIGITS, SEED, jit=jit, batch_size=100)
     network.set_weights(weights := draw("digits"))
     losses, errors = scores("digits", weights, DIGITS.validation(SEED, 10_000))
-    monkeypatch.setattr(evaluation, "BATCH", 100)
     assert len(losses) % 100 != 0
     score = evaluate.evaluate()
     assert score.loss == pytest.approx(losses.mean(), rel=1e-5)
