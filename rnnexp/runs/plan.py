@@ -60,11 +60,11 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         decades=float(values["verdict"]["decades"]),
         probes=_probes(values),
     )
-    _check(plan, values)
+    _check(plan)
     return plan
 
 
-def _check(plan: Plan, values: Mapping[str, Any]) -> None:
+def _check(plan: Plan) -> None:
     """Check that the parts fit each other, before TensorFlow is imported.
 
     Raises:
@@ -76,11 +76,11 @@ def _check(plan: Plan, values: Mapping[str, Any]) -> None:
         raise ArgumentError("init.nonzero", f"at most {plan.units}, the units", nonzero)
     if plan.regularizer.wants_adjoints and not plan.cell.scanned:
         expected = "a cell on the scan, such as cell=elman, for a regularizer that wants adjoints"
-        raise ArgumentError("cell", expected, values["cell"])
+        raise ArgumentError("cell", expected, type(plan.cell).__name__)
     plan.constraint.check(plan.cell, plan.initializer, plan.units)
     if isinstance(plan.regularizer, Orthogonal) and not plan.cell.has_recurrent_kernel:
         raise ArgumentError(
-            "cell", "a cell with a recurrent kernel, for regularizer=orthogonal", values["cell"]
+            "cell", "a cell with a recurrent kernel, for regularizer=orthogonal", type(plan.cell).__name__
         )
     plan.phase.check(plan.task, plan.cell, plan.units)
 

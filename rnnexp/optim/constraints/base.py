@@ -96,7 +96,7 @@ def check_square(constraint: str, cell: CellSpec) -> None:
     """Raise ArgumentError unless the recurrent kernel of the cell is made of blocks (H, H)."""
     if not cell.has_recurrent_kernel or type(cell).recurrent_matrix is not CellSpec.recurrent_matrix:
         expected = f"a cell with recurrent matrices (H, H) for constraint={constraint}, such as cell=elman"
-        raise ArgumentError("cell", expected, cell)
+        raise ArgumentError("cell", expected, type(cell).__name__)
 
 
 def recurrent_kernel(weights: "Mapping[str, Any]") -> tuple[str, Any]:

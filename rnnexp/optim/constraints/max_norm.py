@@ -38,7 +38,7 @@ class MaxNorm(Constraint):
         """Check that there is something to constrain."""
         if not cell.has_recurrent_kernel:
             expected = "a cell with a recurrent kernel for constraint=max_norm, such as cell=indrnn"
-            raise checks.ArgumentError("cell", expected, cell)
+            raise checks.ArgumentError("cell", expected, type(cell).__name__)
 
     def project(self, weights: "Mapping[str, tf.Tensor]", time_steps: int) -> "Mapping[str, tf.Tensor]":
         """Return the recurrent weights within the limit."""
