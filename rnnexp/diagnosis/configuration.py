@@ -9,6 +9,7 @@ _FAR = 10.0  # times the usual rate: seldom of use
 _SMALL = 3.0  # parts of the usual rate
 _NARROW, _WIDE = 16, 32  # units
 _ONE_SIGN = ("sigmoid", "hard_sigmoid")
+_MADE_FOR_TANH = ("lstm", "gru")  # a minGRU is published with a linear candidate
 _IN_BAND = ("stable", "borderline")
 
 Advice = tuple[str, tuple[str, ...], tuple[str, ...]]
@@ -32,11 +33,11 @@ def chaotic(e: Evidence) -> Iterator[Advice]:
 
 
 def gated(e: Evidence) -> Iterator[Advice]:
-    """A gated cell whose states are no longer in [-1, 1], or of one sign alone.
+    """An LSTM or GRU whose states are no longer in [-1, 1], or of one sign alone.
 
     A learning rate far under the usual one is raised with it: neither helps without the other.
     """
-    if not e.gates or e.activation == "tanh":
+    if e.cell not in _MADE_FOR_TANH or e.activation == "tanh":
         return
     what = "gives them one sign alone" if e.activation in _ONE_SIGN else "does not keep them in [-1, 1]"
     reason = f"The states of a gated cell are made for tanh, and {e.activation} {what}"

@@ -143,6 +143,7 @@ def test_a_gated_cell_is_made_for_tanh(activation, why):
     assert first.overrides == ("activation=tanh", "optimizer.learning_rate=0.001")
     assert "the learning rate is 0.3 of the usual one" in first.reason
     assert "activation=tanh" not in tried(**gated | {"activation": "tanh"})
+    assert "activation=tanh" not in tried(**gated | {"cell": "mingru"})
 
 
 def test_a_network_whose_last_validation_is_its_best_goes_on():
