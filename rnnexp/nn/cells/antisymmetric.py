@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Antisymmetric(CellSpec):
+class AntisymmetricRnn(CellSpec):
     """h_t = h_{t-1} + eps phi(a_t),   a_t = W_xh^T x_t + M^T h_{t-1} + b,   M = W - W^T - gamma I.
 
         J_t = dh_t/dh_{t-1} = I + eps diag(phi'(a_t)) M^T
@@ -35,7 +35,7 @@ class Antisymmetric(CellSpec):
     Source: Chang et al. 2019 (https://arxiv.org/abs/1902.09689).
     """
 
-    target = "rnnexp.nn.cells.antisymmetric.Antisymmetric"
+    target = "rnnexp.nn.cells.antisymmetric.AntisymmetricRnn"
 
     eps: float = 0.01
     gamma: float = 0.01

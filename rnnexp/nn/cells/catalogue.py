@@ -1,6 +1,6 @@
 """The cells by their names in the configuration."""
 
-from rnnexp.nn.cells.antisymmetric import Antisymmetric
+from rnnexp.nn.cells.antisymmetric import AntisymmetricRnn
 from rnnexp.nn.cells.conv_elman import ConvElman
 from rnnexp.nn.cells.cornn import CoRnn
 from rnnexp.nn.cells.elman import Elman
@@ -21,7 +21,7 @@ CATALOGUE: dict[str, type[CellSpec]] = {
     "conv_elman": ConvElman,
     "indrnn": IndRnn,
     "mingru": MinGru,
-    "antisymmetric": Antisymmetric,
+    "antisymmetric": AntisymmetricRnn,
     "cornn": CoRnn,
     "lru": Lru,
     "lt_rnn": LtRnn,

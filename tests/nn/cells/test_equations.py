@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnexp.diagnosis.measurement import Measurer
-from rnnexp.nn.cells.antisymmetric import Antisymmetric
+from rnnexp.nn.cells.antisymmetric import AntisymmetricRnn
 from rnnexp.nn.cells.catalogue import CATALOGUE
 from rnnexp.nn.cells.indrnn import IndRnn
 from rnnexp.nn.cells.lru import Lru
@@ -163,7 +163,7 @@ def test_the_shown_matrix_has_the_eigenvalues_of_the_equation(name):
     found = np.linalg.eigvals(matrix)
     if name == "antisymmetric":
         # A skew-symmetric matrix has imaginary eigenvalues, and the diffusion shifts them.
-        np.testing.assert_allclose(found.real, -Antisymmetric().gamma, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found.real, -AntisymmetricRnn().gamma, rtol=0, atol=1e-12)
         return
     expected = weights["recurrent_kernel"][0] if name == "indrnn" else lambdas(weights)
     expected = expected if name == "indrnn" else np.concatenate([expected, expected.conj()])
