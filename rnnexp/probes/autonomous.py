@@ -37,7 +37,7 @@ def autonomous_jacobians(
     kernel = np.asarray(recurrent_kernel, dtype=np.float64)
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.size == 0:
         raise ArgumentError("recurrent_kernel", "a non-empty array (H, H)", kernel.shape)
-    time_steps, samples = integer("steps", time_steps, 1), integer("samples", samples, 1)
+    time_steps, samples = integer("time_steps", time_steps, 1), integer("samples", samples, 1)
     discard = integer("discard", discard, 0)
     state = generator(integer("seed", seed, 0), "probe").normal(size=(samples, len(kernel)))
     slopes = np.empty((time_steps, *state.shape))

@@ -22,7 +22,7 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
         f, (`time_steps`, height, width). The image of the first step passes T convolutions: one with W_xh and
         T - 1 with W_hh.
     """
-    count = checks.integer("steps", time_steps, minimum=1)
+    count = checks.integer("time_steps", time_steps, minimum=1)
     still = tf.constant(image[None], cell.compute_dtype)
     first, fields = tf.identity(still), []
     with tf.GradientTape(persistent=True) as tape:

@@ -93,7 +93,7 @@ def glorot_growth(time_steps: int, units: int) -> float:
     >>> round(glorot_growth(1, 8), 12), round(glorot_growth(2, 2), 12)
     (1.0, 1.25)
     """
-    time_steps, units = integer("steps", time_steps, 0), integer("units", units, 1)
+    time_steps, units = integer("time_steps", time_steps, 0), integer("units", units, 1)
     ratios = np.arange(time_steps + 2) / units
     # Both powers over H^(t+2), by their logarithms: their difference is far below either where t^2 << H.
     with np.errstate(divide="ignore", over="ignore"):

@@ -71,7 +71,7 @@ def mean_field(
         if variance < 0:
             raise ArgumentError(name, "a number of at least 0", variance)
     q = float(input_variance)
-    for _ in range(integer("steps", time_steps, 1) - 1):
+    for _ in range(integer("time_steps", time_steps, 1) - 1):
         before, q = q, weight_variance * gaussian_mean(lambda a: phi(a) ** 2, q) + input_variance
         if q > _DIVERGED or abs(q - before) <= 1e-14 * q:
             break

@@ -19,5 +19,5 @@ def effective_width(time_steps: int, size: int) -> float:
         time_steps: n, convolutions in a row, at least 1.
         size: K, taps along each side, odd.
     """
-    n, taps = checks.integer("steps", time_steps, 1), checks.integer("size", size, 1)
+    n, taps = checks.integer("time_steps", time_steps, 1), checks.integer("size", size, 1)
     return math.sqrt(n * (taps**2 - 1) / 12)

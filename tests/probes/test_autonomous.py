@@ -38,9 +38,11 @@ def test_a_contracting_network_forgets_its_state():
     assert jacobians.step(1)[0] == pytest.approx(0.5 * np.eye(3), abs=1e-15)
 
 
-@pytest.mark.parametrize(("name", "minimum"), [("steps", 1), ("samples", 1), ("discard", 0), ("seed", 0)])
+@pytest.mark.parametrize(
+    ("name", "minimum"), [("time_steps", 1), ("samples", 1), ("discard", 0), ("seed", 0)]
+)
 def test_arguments_are_checked(name, minimum):
-    arguments = {"steps": 5, name: minimum - 1}
+    arguments = {"time_steps": 5, name: minimum - 1}
     with pytest.raises(ArgumentError, match=f"{name}: expected an integer of at least {minimum}, received"):
         autonomous_jacobians(np.eye(2), *TANH, **arguments)
 

@@ -151,5 +151,5 @@ def test_arguments_of_the_glorot_laws_are_checked():
         glorot_time_scale(0)
     with pytest.raises(ArgumentError, match="units: expected an integer of at least 1, received 0"):
         glorot_growth(1, 0)
-    with pytest.raises(ArgumentError, match="steps: expected an integer of at least 0, received -1"):
+    with pytest.raises(ArgumentError, match="time_steps: expected an integer of at least 0, received -1"):
         glorot_growth(-1, 4)

@@ -87,7 +87,7 @@ def test_mean_field_arguments_are_checked():
         mean_field(*TANH, -1.0, 0.0)
     with pytest.raises(ArgumentError, match="input_variance: expected a number of at least 0, received -1"):
         mean_field(*TANH, 1.0, -1.0)
-    with pytest.raises(ArgumentError, match="steps: expected an integer of at least 1, received 0"):
+    with pytest.raises(ArgumentError, match="time_steps: expected an integer of at least 1, received 0"):
         mean_field(*TANH, 1.0, 0.0, time_steps=0)
 
 

@@ -18,5 +18,5 @@ def test_the_width_is_that_of_a_sum_of_uniform_steps(steps, size):
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ArgumentError, match="^steps: expected an integer of at least 1, received 0$"):
+    with pytest.raises(ArgumentError, match="^time_steps: expected an integer of at least 1, received 0$"):
         effective_width(0, 3)
