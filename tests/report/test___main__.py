@@ -14,9 +14,9 @@ def test_the_module_ends_with_what_the_command_returns(monkeypatch, code):
     assert ended.value.code == code
 
 
-def test_it_reads_the_command_line(monkeypatch, capsys):
+def test_it_reads_the_command_line(monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["rnnexp.report", "--where", "nowhere"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("rnnexp.report", run_name="__main__")
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("rnnexp.report: where: expected a tracking address")
+    assert capfd.readouterr().err.startswith("rnnexp.report: where: expected a tracking address")

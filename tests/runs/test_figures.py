@@ -103,7 +103,7 @@ def test_the_format_is_chosen_and_changes_no_hash(tmp_path, capsys):
     run_job(build.compose_job([*SMALL, "steps=0", "figures.format=none", f"output_dir={tmp_path}"]))
     (path,) = tmp_path.glob("*/*")
     assert not (path / "figures").exists()
-    assert f"rnnexp.report {path}" in "".join(capsys.readouterr().out.split("\n"))
+    assert f"report {path}" in "".join(capsys.readouterr().out.split("\n"))
     for asked, suffix in (("none", ".png"), ("svg", ".svg")):
         config = path / "config.yaml"
         config.write_text(config.read_text().replace("format: none", f"format: {asked}"))

@@ -128,8 +128,8 @@ def test_everything_is_drawn_before_it_is_printed(page):
 
 
 def test_a_chart_is_saved_as_a_drawing(page, tmp_path):
+    page.locator(".plot").first.scroll_into_view_if_needed()
     plot = drawn(page).first
-    plot.scroll_into_view_if_needed()
     plot.hover()
     with page.expect_download() as download:
         plot.locator(".modebar-btn").click()
