@@ -46,10 +46,11 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     1. Numbers that are not finite from the first step on: no clip can help.
     2. Under 16 units: more.
     3. A learning rate far above the usual one that made the network worse: a smaller one.
-    4. A spike of the gradient: a clip, or a smaller step where it was clipped.
+    4. A spike of the gradient: a clip at what is usual, or one that finds its threshold; a smaller step
+       where it was clipped.
     5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
        at the start than later: a clip.
-    6. A gated cell with another activation than tanh: tanh.
+    6. An LSTM or GRU with another activation than tanh: tanh.
     7. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
     8. A loss that falls and would be low within ten times the steps, or a network whose last validation is
        its best: more steps.
@@ -140,13 +141,10 @@ def _large_start(e: Evidence) -> Iterator[Recommendation]:
     largest = e.course.large_start()
     if largest is None or e.clip == "global_norm" or e.diverged_at == 0:
         return
-    text = (
-        f"The first gradients had norms of up to {largest:.2g}, against a median of {e.course.usual_norm:.2g}"
-    )
-    effect = (
-        "throw plain descent far off" if e.optimizer == "sgd" else "stay long in the steps of an optimizer"
-    )
-    text = f"{text} of all, and {effect}"
+    of_all = f"against a median of {e.course.usual_norm:.2g} over the training"
+    text = f"The first gradients had norms of up to {largest:.2g}, {of_all}"
+    averages = f"stay in the averages of {e.optimizer} for many steps"
+    text = f"{text}, and {'throw plain descent far off' if e.optimizer == 'sgd' else averages}"
     names = ("grad/global_norm_max", "grad/global_norm_median")
     yield Recommendation(f"{text}: clip them.", ("clip=global_norm",), names)
 

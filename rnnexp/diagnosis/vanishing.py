@@ -47,5 +47,6 @@ def _longer_gates(e: Evidence) -> Iterator[Advice]:
         loss = e.decades * _DECADE / (e.time_steps - 1)  # nats per step, -ln sigma(b)
         if loss < _LOSS_AT_ONE:
             bias = -math.log(math.expm1(loss))
-            kept = f"a c that nothing writes to loses {e.decades:g} decades at a forget bias of {bias:.2g}"
+            kept = f"with a forget bias of {bias:.2g} a c that nothing writes to loses {e.decades:g} decades"
+            kept = f"{kept} over the sequence"
             yield kept, (f"cell.forget_bias={bias:.2g}",), ()

@@ -90,7 +90,7 @@ def _rare(e: Evidence) -> Sentence:
     text = f"A few of the {e.probe_samples} sequences have a far larger gradient: at the first step the root"
     text = f"{text} mean square is {larger} than a typical one,"
     text = f"{text} and about {e.effective_samples:.2g} sequences decide it"
-    if e.log10_ratio + e.rms_over_typical > 0:
+    if e.log10_ratio + e.rms_over_typical > e.decades:
         text = f"{text}: explosions are rare, and clipping is for them"
     return Sentence(f"{text}.", ("grad/rate_rms", "grad/effective_samples"))
 

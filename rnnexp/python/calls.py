@@ -25,6 +25,7 @@ from rnnexp.runtime.places import command_line
 from rnnexp.runtime.signals import Killed
 from rnnexp.sweeps.folder import SweepFolder, newest, signature
 from rnnexp.sweeps.request import Request
+from rnnexp.tracking.upload import UNSENT
 
 _PLACE = re.compile(r" *\d+/\d+ jobs ")
 _ADVICE = "false from Python (the command shows what it would do)"
@@ -83,7 +84,7 @@ def sweep(*overrides: str, **keys: Any) -> Runs:
     if code in (128 + signal.SIGINT, -signal.SIGINT):
         raise KeyboardInterrupt("the sweep was stopped; the same call goes on with it")
     folder = _folder(request)
-    if code not in (0, 1) or folder is None:
+    if code not in (0, 1, UNSENT) or folder is None:
         raise RuntimeError(f"the sweep ended with code {code}")
     return _found(folder)
 

@@ -183,9 +183,11 @@ def _of_the_clip(result: Result) -> Iterator[str]:
     """Sentences on the gradients that a clip kept from the weights, and on the threshold that it found."""
     skipped, replaced = (int(result.clip_metrics.get(f"grad/{name}", 0)) for name in ("skipped", "replaced"))
     if skipped:
-        yield f"{skipped} updates were skipped, as a gradient was not finite"
+        what = "1 update was" if skipped == 1 else f"{skipped:,} updates were"
+        yield f"{what} skipped, as a gradient was not finite"
     if replaced:
-        yield f"{replaced} gradients were lost (norm not finite or above 1e10): W_hh shrank in their place"
+        what = "1 gradient was" if replaced == 1 else f"{replaced:,} gradients were"
+        yield f"{what} lost (norm not finite or above 1e10): W_hh shrank in their place"
     if "grad/clip_threshold" in result.clip_metrics:
         yield f"the clip found a threshold of {result.clip_metrics['grad/clip_threshold']:.3g}"
 

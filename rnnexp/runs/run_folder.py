@@ -5,7 +5,6 @@ import datetime
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,20 +85,14 @@ class RunFolder:
         """Update the state with `values`; the file is replaced as a whole."""
         StateFile(self.path / _STATE).update(**values)
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder against a second process.
 
         Raises:
             ArgumentError: Another process holds it.
         """
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(lock.held(self.path / _LOCK))
-            except BlockingIOError:
-                expected = "a run that no other process is at work on"
-                raise ArgumentError("resume", expected, str(self.path)) from None
-            yield
+        expected = "a run that no other process is at work on"
+        return lock.held(self.path / _LOCK, ArgumentError("resume", expected, str(self.path)))
 
     def is_held(self) -> bool:
         """Return whether a process is at work on the run."""

@@ -19,13 +19,19 @@ def shared(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path, refusal: Exception | None = None) -> Iterator[None]:
     """Hold an exclusive lock on the file, which is made if it does not exist.
 
     Raises:
-        BlockingIOError: Another process holds a lock on it.
+        BlockingIOError: Another process holds a lock on it, and there is no `refusal`.
+        Exception: `refusal`, in that case.
         OSError: The file cannot be made.
     """
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if refusal is None:
+                raise
+            raise refusal from None
         yield

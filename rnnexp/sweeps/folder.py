@@ -5,7 +5,7 @@ import datetime
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnnexp.runs.resume import runs_below, runs_of
@@ -66,20 +66,14 @@ class SweepFolder:
         """The id that its runs share."""
         return self.path.name
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder against a second sweep.
 
         Raises:
             ArgumentError: Another process holds it.
         """
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(lock.held(self.path / "sweep.lock"))
-            except BlockingIOError:
-                expected = "a sweep that no other process is at work on (resume=false begins another)"
-                raise ArgumentError("sweep", expected, str(self.path)) from None
-            yield
+        expected = "a sweep that no other process is at work on (resume=false begins another)"
+        return lock.held(self.path / "sweep.lock", ArgumentError("sweep", expected, str(self.path)))
 
     def begin(self) -> None:
         """Begin a call: stop the jobs of earlier calls, wait for them, and delete all outcomes.

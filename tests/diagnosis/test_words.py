@@ -66,7 +66,8 @@ def test_rare_sequences_are_told_where_they_rule_the_mean():
     rare = {"rms_over_typical": 2.5, "effective_samples": 1.3}
     text = said(**rare)
     assert "is 320 times larger than a typical one, and about 1.3 sequences decide it." in text
-    assert "clipping is for them" in said(**rare, gradient="stable", log10_ratio=-1.0)
+    assert "clipping is for them" in said(**rare, gradient="stable", log10_ratio=0.6)
+    assert "explosions" not in said(**rare, gradient="stable", log10_ratio=0.4)  # within three decades
     assert "A few" not in said() and "A few" not in said(rms_over_typical=math.nan)
 
 
