@@ -25,7 +25,7 @@ from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweeps.folder import SweepFolder
-from rnnexp.sweeps.outcome import UNSENT, Outcome, one_line
+from rnnexp.sweeps.outcome import NOT_SENT, Outcome, one_line
 from rnnexp.sweeps.request import key_of
 from rnnexp.sweeps.resources import cores, thread_limits
 from rnnexp.tracking.destination import sent
@@ -136,7 +136,7 @@ class _RunningJob:
         if self._outcome.status != "SKIPPED":
             # The status in the run's folder decides: the signal may have come after the run had finished.
             status = status if self._run is None else self._run.state()["status"]
-            unsent = UNSENT if self._run is not None and awaits_upload(self._run.path) else ""
+            unsent = NOT_SENT if self._run is not None and awaits_upload(self._run.path) else ""
             self._note_down(status=status, note=unsent if status == "FINISHED" else note)
         self._note_down(seconds=round(time.monotonic() - started, 3))
 
@@ -169,7 +169,7 @@ def late(job: Job, run: RunFolder) -> str:
         sync(run.path, load_model, job.tracking.uri)
         run.update(run_id=sent(run.path)["run_id"])
     except Exception as error:  # MLflow's errors vary; the run has finished, and the next call tries again
-        return f"{UNSENT} ({one_line(error)})"
+        return f"{NOT_SENT} ({one_line(error)})"
     return "its records have been sent to MLflow now"
 
 

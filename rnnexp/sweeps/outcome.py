@@ -14,7 +14,7 @@ ENDED = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
 
 _LONGEST = 2000
 
-UNSENT = "its records are not in MLflow yet; the same command sends them"
+NOT_SENT = "its records are not in MLflow yet; the same command sends them"
 """What is noted of a job that finished and whose records MLflow did not take."""
 
 BAD = ("FAILED", "KILLED")
@@ -69,7 +69,7 @@ class Outcome:
     @property
     def unsent(self) -> bool:
         """Whether MLflow did not take its records."""
-        return self.note.startswith(UNSENT)
+        return self.note.startswith(NOT_SENT)
 
     def without_process(self, stopped: bool) -> "Outcome":
         """Return the outcome after its process has disappeared: killed if it was running, else waiting."""

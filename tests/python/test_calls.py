@@ -14,6 +14,8 @@ from rnnexp.python import calls
 from rnnexp.python.results import Run, Runs
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.sweeps.folder import SweepFolder
+from rnnexp.sweeps.outcome import Outcome
 
 TINY = {"seq_len": 5, "units": 4, "batch_size": 4, "steps": 4, "jit": False, "probe": {"bootstrap": 100}}
 
@@ -83,6 +85,17 @@ def test_the_process_of_a_sweep_is_heard_and_its_code_returned(capsys, monkeypat
     program = "import os, sys; print('1/2 jobs', os.environ.get('FORCE_COLOR')); sys.exit(3)"
     assert calls.watched([sys.executable, "-c", program]) == 3
     assert capsys.readouterr().out == "1/2 jobs None\n"
+
+
+def test_a_sweep_ends_with_its_runs_though_mlflow_lacks_records(done, tmp_path, monkeypatch):
+    SweepFolder(tmp_path).record(Outcome(0, (), "FINISHED", run_folder=str(done.folder)))
+    monkeypatch.setattr(calls, "watched", lambda command: code)
+    typed = (f"hydra.sweep.dir={tmp_path}", "tracking=none")
+    for code in (0, 1, 3):
+        assert list(rnnexp.sweep(*typed, seed=[0, 1])) == [Run(done.folder)]
+    code = 4
+    with pytest.raises(RuntimeError, match="the sweep ended with code 4"):
+        rnnexp.sweep(*typed, seed=[0, 1])
 
 
 @pytest.mark.sweep

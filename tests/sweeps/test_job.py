@@ -12,7 +12,7 @@ from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.job import close_records, do_job, member, name_in_sweep
-from rnnexp.sweeps.outcome import UNSENT, Outcome
+from rnnexp.sweeps.outcome import NOT_SENT, Outcome
 from rnnexp.tracking import destination
 from rnnexp.tracking.client import connect
 
@@ -153,9 +153,9 @@ def test_records_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_
         first = done(folder, *address)
         folder.begin()
         again = done(folder, *address)
-    assert (first.status, first.note) == ("FINISHED", UNSENT)
+    assert (first.status, first.note) == ("FINISHED", NOT_SENT)
     assert first.unsent and again.unsent
-    assert (again.status, again.note) == ("SKIPPED", f"{UNSENT} (ConnectionError: the server has died)")
+    assert (again.status, again.note) == ("SKIPPED", f"{NOT_SENT} (ConnectionError: the server has died)")
     folder.begin()
     assert done(folder, *address).note == "its records have been sent to MLflow now"
     folder.begin()
