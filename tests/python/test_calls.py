@@ -89,11 +89,11 @@ def test_the_process_of_a_sweep_is_heard_and_its_code_returned(capsys, monkeypat
 
 def test_a_sweep_ends_with_its_runs_though_mlflow_lacks_records(done, tmp_path, monkeypatch):
     SweepFolder(tmp_path).record(Outcome(0, (), "FINISHED", run_folder=str(done.folder)))
-    monkeypatch.setattr(calls, "watched", lambda command: code)
+    codes = [0, 1, 3, 4]
+    monkeypatch.setattr(calls, "watched", lambda command: codes.pop(0))
     typed = (f"hydra.sweep.dir={tmp_path}", "tracking=none")
-    for code in (0, 1, 3):
+    for _ in range(3):
         assert list(rnnexp.sweep(*typed, seed=[0, 1])) == [Run(done.folder)]
-    code = 4
     with pytest.raises(RuntimeError, match="the sweep ended with code 4"):
         rnnexp.sweep(*typed, seed=[0, 1])
 
