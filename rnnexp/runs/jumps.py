@@ -6,13 +6,13 @@ import numpy as np
 
 from rnnexp.diagnosis.course import SPIKE
 
-_FEWEST = 20  # norms that make a median
+_FEWEST, _MOST = 20, 10_000  # norms that make a median
 
 
 class Jumps:
     """Tells the first norm that is far above the median of those before it; the summary has the largest.
 
-        norm_n > 100 median(norm_0, ..., norm_{n-1})
+        norm_n > 100 median(norm_0, ..., norm_{n-1}),   of the last 10,000 norms at most
 
     Args:
         name: Of the run.
@@ -30,10 +30,12 @@ class Jumps:
             train_steps: Their training steps, (N,).
             norms: Global norms of the gradient, after those of the calls before.
         """
+        if self._told:
+            return
         usual = float(np.median(self._norms)) if len(self._norms) >= _FEWEST else np.inf
         far = np.flatnonzero(~(norms <= SPIKE * usual))
-        self._norms = np.concatenate([self._norms, norms])
-        if len(far) and not self._told and np.isfinite(usual):
+        self._norms = np.concatenate([self._norms, norms])[-_MOST:]
+        if len(far) and np.isfinite(usual):
             self._told = True
             first = far[0]
             text = f"{self._name}: at training step {train_steps[first]} the norm of the gradient jumped to"
