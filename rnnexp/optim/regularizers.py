@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rnnexp.nn.cells.spec import RECURRENT_KERNEL
 from rnnexp.runtime import checks
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ _LEAST_SQUARE = 1e-20
 
 def _recurrent_path(weights: "Mapping[str, tf.Tensor]") -> str:
     """Return the path of W_hh."""
-    (path,) = (path for path in weights if path.endswith("/recurrent_kernel"))
+    (path,) = (path for path in weights if path.endswith(RECURRENT_KERNEL))
     return path
 
 

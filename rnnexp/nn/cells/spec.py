@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+RECURRENT_KERNEL = "/recurrent_kernel"
+"""How the Keras path of W_hh ends."""
+
+
 class Units(NamedTuple):
     """Slopes and pre-activations of a cell's units along a trajectory, as tensors or arrays.
 

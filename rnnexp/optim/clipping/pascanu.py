@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnexp.nn.cells.spec import RECURRENT_KERNEL
 from rnnexp.optim.clipping.base import Clip, Clipped, State, global_norm, measured, shrink
 from rnnexp.runtime import checks
 
@@ -77,4 +78,4 @@ def _instead(weight: "tf.Tensor") -> "tf.Tensor":
     import tensorflow as tf
 
     value = tf.convert_to_tensor(weight)
-    return _DECAY * value if weight.path.endswith("/recurrent_kernel") else tf.zeros_like(value)
+    return _DECAY * value if weight.path.endswith(RECURRENT_KERNEL) else tf.zeros_like(value)

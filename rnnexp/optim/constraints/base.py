@@ -10,16 +10,13 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rnnexp.nn.cells.spec import CellSpec
+from rnnexp.nn.cells.spec import RECURRENT_KERNEL, CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.runtime.checks import ArgumentError
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-RECURRENT = "/recurrent_kernel"
-"""How the path of W_hh ends."""
 
 
 class Bound:
@@ -105,7 +102,7 @@ def recurrent_kernel(weights: "Mapping[str, Any]") -> tuple[str, Any]:
     Raises:
         ArgumentError: There is none of blocks (H, H).
     """
-    found = [(path, weight) for path, weight in weights.items() if path.endswith(RECURRENT)]
+    found = [(path, weight) for path, weight in weights.items() if path.endswith(RECURRENT_KERNEL)]
     if len(found) != 1 or len(found[0][1].shape) != 2 or found[0][1].shape[1] % found[0][1].shape[0]:
         shapes = {path: tuple(weight.shape) for path, weight in found}
         raise ArgumentError("constraint", "none for a cell without recurrent matrices (H, H)", shapes)

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rnnexp.nn.cells.spec import CellSpec
+from rnnexp.nn.cells.spec import RECURRENT_KERNEL, CellSpec
 from rnnexp.nn.initializers import Initializer
-from rnnexp.optim.constraints.base import RECURRENT, Constraint
+from rnnexp.optim.constraints.base import Constraint
 from rnnexp.runtime import checks
 
 if TYPE_CHECKING:
@@ -48,5 +48,5 @@ class MaxNorm(Constraint):
         return {
             path: tf.clip_by_value(tf.convert_to_tensor(weight), -limit, limit)
             for path, weight in weights.items()
-            if path.endswith(RECURRENT)
+            if path.endswith(RECURRENT_KERNEL)
         }
