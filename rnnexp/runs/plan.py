@@ -83,6 +83,7 @@ def _check(plan: Plan) -> None:
             "cell", "a cell with a recurrent kernel, for regularizer=orthogonal", type(plan.cell).__name__
         )
     plan.phase.check(plan.task, plan.cell, plan.units)
+    plan.phase.check_steps(plan.train_steps)
 
 
 def _initializer(values: Mapping[str, Any]) -> Any:
