@@ -23,7 +23,11 @@ _SELF_SET = (
     ("AutoClip takes its threshold from all norms so far.", "clip=autoclip"),
     ("AGC takes it from the weights, unit by unit.", "clip=agc"),
 )
-"""Clips without a threshold of the user's."""
+"""Clips without a threshold of the user's.
+
+They shorten nearly every step. Adam and RMSprop do not see a common factor of the gradient, but the steps of
+plain gradient descent are the shorter for it: there they are not named.
+"""
 
 
 class Recommendation(NamedTuple):
@@ -46,8 +50,8 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     1. Numbers that are not finite from the first step on: no clip can help.
     2. Under 16 units: more.
     3. A learning rate far above the usual one that made the network worse: a smaller one.
-    4. A spike of the gradient: a clip at what is usual, or one that finds its threshold; a smaller step
-       where it was clipped.
+    4. A spike of the gradient: a clip at what is usual, or, but for plain gradient descent, one that finds
+       its threshold; a smaller step where it was clipped.
     5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
        at the start than later: a clip.
     6. An LSTM or GRU with another activation than tanh: tanh.
@@ -128,7 +132,7 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
         clip = ("clip=global_norm", f"clip.threshold={threshold:g}")
         yield Recommendation(f"{text}: clip it at what is usual.", clip, names)
         for reason, choice in _SELF_SET:
-            if choice != f"clip={e.clip}":
+            if e.optimizer != "sgd" and choice != f"clip={e.clip}":
                 yield Recommendation(reason, (choice,), names)
     elif spike.wrecked or spike.usual < e.clip_threshold / 2:
         if spike.usual < e.clip_threshold / 2:

@@ -33,6 +33,13 @@ def test_clips_without_a_threshold_stand_beside_one():
     assert not any("autoclip" in each for each in tried(**spiked, clip="autoclip"))
 
 
+def test_plain_descent_is_not_told_to_clip_every_step():
+    spiked = {"optimizer": "sgd", "gradient_start": "stable", "course": course(spike_at=300)}
+    found = tried(**spiked, gradient="stable")
+    assert found[:2] == ["clip=global_norm clip.threshold=0.5", "optimizer=adam"]
+    assert not {"clip=autoclip", "clip=agc"} & set(found)
+
+
 def test_a_spike_that_was_clipped_asks_for_smaller_steps():
     clipped = {"clip": "global_norm", "course": course(spike_at=300, wrecked=True)}
     assert tried(**clipped, clip_threshold=0.5)[0] == "optimizer.learning_rate=0.0003"
