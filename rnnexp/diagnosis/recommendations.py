@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rnnexp.diagnosis import configuration
-from rnnexp.diagnosis.course import rounded_up, threshold_of
+from rnnexp.diagnosis.course import Spike, rounded_up, threshold_of
 from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.vanishing import ways_past_vanishing
 from rnnexp.runtime.places import COMMAND
@@ -23,11 +23,7 @@ _SELF_SET = (
     ("AutoClip takes its threshold from all norms so far.", "clip=autoclip"),
     ("AGC takes it from the weights, unit by unit.", "clip=agc"),
 )
-"""Clips without a threshold of the user's.
-
-They shorten nearly every step. Adam and RMSprop do not see a common factor of the gradient, but the steps of
-plain gradient descent are the shorter for it: there they are not named.
-"""
+"""Clips without a threshold of the user's."""
 
 
 class Recommendation(NamedTuple):
@@ -50,8 +46,8 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     1. Numbers that are not finite from the first step on: no clip can help.
     2. Under 16 units: more.
     3. A learning rate far above the usual one that made the network worse: a smaller one.
-    4. A spike of the gradient: a clip at what is usual, or, but for plain gradient descent, one that finds
-       its threshold; a smaller step where it was clipped.
+    4. A spike of the gradient: a clip at what is usual; where it wrecked the loss, also one that finds its
+       threshold; a smaller step where it was clipped.
     5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
        at the start than later: a clip.
     6. An LSTM or GRU with another activation than tanh: tanh.
@@ -59,7 +55,8 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     8. A loss that falls and would be low within ten times the steps, or a network whose last validation is
        its best: more steps.
     9. A gradient that vanishes at the start and at the end: another start or cell.
-    10. A gradient that explodes: a clip.
+    10. A gradient that explodes: a clip. A spike that did the loss no harm, or of plain gradient descent: a
+        clip that finds its threshold.
     11. A gradient inside the band: another rate, another cell, a wider layer.
     12. Fewer sequences than a publication needed, if that takes at most ten times the steps: more steps.
     13. A gradient that vanishes at the end alone: as 9.
@@ -131,14 +128,34 @@ def _spike(e: Evidence) -> Iterator[Recommendation]:
         threshold = threshold_of(spike)
         clip = ("clip=global_norm", f"clip.threshold={threshold:g}")
         yield Recommendation(f"{text}: clip it at what is usual.", clip, names)
-        for reason, choice in _SELF_SET:
-            if e.optimizer != "sgd" and choice != f"clip={e.clip}":
-                yield Recommendation(reason, (choice,), names)
+        if _is_the_cause(spike, e):
+            yield from _self_set_clips(e)
     elif spike.wrecked or spike.usual < e.clip_threshold / 2:
         if spike.usual < e.clip_threshold / 2:
             overrides = (f"clip.threshold={threshold_of(spike):g}",)
             yield Recommendation(f"{text}: clip it at what is usual.", overrides, names)
         yield _rate(e, 0.3, f"{text}, although it was clipped: take smaller steps.", names)
+
+
+def _other_clips(e: Evidence) -> Iterator[Recommendation]:
+    spike = e.course.spike()
+    if spike is not None and e.clip != "global_norm" and not _is_the_cause(spike, e):
+        yield from _self_set_clips(e)
+
+
+def _is_the_cause(spike: Spike, e: Evidence) -> bool:
+    """Whether clips that shorten nearly every step are tried before what other causes ask for.
+
+    A spike that did the loss no harm may not be what the run suffers from. Adam and RMSprop do not see a
+    common factor of the gradient; the steps of plain descent shrink with it.
+    """
+    return spike.wrecked and e.optimizer != "sgd"
+
+
+def _self_set_clips(e: Evidence) -> Iterator[Recommendation]:
+    for reason, choice in _SELF_SET:
+        if choice != f"clip={e.clip}":
+            yield Recommendation(reason, (choice,), ("grad/spike_step", "grad/global_norm_max"))
 
 
 def _large_start(e: Evidence) -> Iterator[Recommendation]:
@@ -279,6 +296,7 @@ _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _falling,
     _vanishing,
     _exploding,
+    _other_clips,
     _inside,
     _below_the_published,
     _vanishing_later,
