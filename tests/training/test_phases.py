@@ -126,8 +126,7 @@ class SignalAt(Interruption):
         super().check()
 
 
-FLOSSED = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01))
-ALTERNATING = dataclasses.replace(FLOSSED, phase=dataclasses.replace(FLOSSED.phase, every=5))
+ALTERNATING = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5))
 """12 training steps, with episodes of 4 updates before the steps 0, 5 and 10."""
 
 
@@ -140,7 +139,7 @@ def trainer_of(plans, paths, interruption=None):
     return Trainer(members, interruption or Interruption())
 
 
-def trained(path, interruption=None, resume=False, plan=FLOSSED):
+def trained(path, interruption=None, resume=False, plan=ALTERNATING):
     (result,) = trainer_of([plan], [path], interruption).run([resume])
     return result, checkpoint_of(path)
 
@@ -159,7 +158,7 @@ def assert_same(found, expected):
 @pytest.fixture(scope="module")
 def alternating(tmp_path_factory):
     """The result and the last checkpoint of a run that nothing interrupts."""
-    return trained(tmp_path_factory.mktemp("whole") / "state.npz", plan=ALTERNATING)
+    return trained(tmp_path_factory.mktemp("whole") / "state.npz")
 
 
 def updates_of(objective, optimizer, made, batches):
@@ -223,13 +222,14 @@ def squares(network, batch):
 @pytest.fixture(scope="module")
 def courses(tmp_path_factory):
     """A run of the trainer, and the same by hand from the same weights."""
-    plan = dataclasses.replace(ALTERNATING, dtype="float64", constraint=Restarts())
+    constraint = Restarts()
+    plan = dataclasses.replace(ALTERNATING, dtype="float64", constraint=constraint)
     trainer = trainer_of([plan], [tmp_path_factory.mktemp("loop") / "state.npz"])
     network = trainer.replicas[0].network
     twin = keras.models.clone_model(network)
     twin.set_weights(network.get_weights())
     (result,) = trainer.run([False])
-    found = Course(network.get_weights(), result.phase_metrics, plan.constraint.kernels)
+    found = Course(network.get_weights(), result.phase_metrics, constraint.kernels)
     return found, by_hand(plan, twin)
 
 
@@ -250,10 +250,10 @@ def test_a_constraint_begins_anew_after_each_episode(courses):
 def test_killed_in_any_phase_it_goes_on_to_the_bit(count, updates, steps, alternating, tmp_path):
     path = tmp_path / "state.npz"
     with pytest.raises(Killed):
-        trained(path, SignalAt(count), plan=ALTERNATING)
+        trained(path, SignalAt(count)
     assert int(checkpoint.load_phase(path)["steps_taken"]) == updates
     assert checkpoint.steps_in(path) == steps
-    result, found = trained(path, resume=True, plan=ALTERNATING)
+    result, found = trained(path, resume=True)
     assert result.phase_metrics == alternating[0].phase_metrics
     assert_same(found, alternating[1])
 
