@@ -250,7 +250,7 @@ def test_a_constraint_begins_anew_after_each_episode(courses):
 def test_killed_in_any_phase_it_goes_on_to_the_bit(count, updates, steps, alternating, tmp_path):
     path = tmp_path / "state.npz"
     with pytest.raises(Killed):
-        trained(path, SignalAt(count)
+        trained(path, SignalAt(count))
     assert int(checkpoint.load_phase(path)["steps_taken"]) == updates
     assert checkpoint.steps_in(path) == steps
     result, found = trained(path, resume=True)
