@@ -1,5 +1,6 @@
 """What every test gets: a working folder of its own, and a tracking database that costs no time to make."""
 
+import gc
 import os
 import shutil
 import signal
@@ -12,6 +13,12 @@ import pytest
 from rnnexp.tracking import ensure_store
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what was imported from the collector, which Keras calls whenever it clears its session."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
