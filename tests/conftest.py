@@ -15,12 +15,6 @@ from rnnexp.tracking import ensure_store
 ROOT = Path(__file__).parents[1]
 
 
-def pytest_collection_finish() -> None:
-    """Exempt what was imported from the collector, which Keras calls whenever it clears its session."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Run the test in a fresh folder, with no tracking address in the environment or left in MLflow.
@@ -34,6 +28,13 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield tmp_path
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> None:
+    """Exempt what is there from the collector, which Keras calls whenever it clears its session."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
