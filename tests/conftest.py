@@ -15,6 +15,11 @@ from rnnexp.tracking import ensure_store
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whole commands, which take longest, first: at the end no process waits long for another."""
+    items.sort(key=lambda item: item.path.parent != ROOT / "tests")
+
+
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Run the test in a fresh folder, with no tracking address in the environment or left in MLflow.
