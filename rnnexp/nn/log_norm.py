@@ -8,8 +8,8 @@ import tensorflow as tf
 def log_norm(g: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
     """Return ln ||g|| over `axes`, float64, -inf for an exact zero.
 
-    Narrower types are squared in float64, whose exponent range holds every square. In float64 the maximum is factored
-    out: ln ||g|| = ln m + ln ||g / m||, m = max |g|.
+    Narrower types are squared in float64, whose exponent range holds every square. In float64 the maximum is
+    factored out: ln ||g|| = ln m + ln ||g / m||, m = max |g|.
     """
     axes = list(axes)
     if g.dtype != tf.float64:

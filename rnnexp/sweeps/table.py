@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.labels import as_typed, labelled, print_place
 from rnnexp.runs.run_folder import file_name, name_in
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
@@ -23,7 +23,6 @@ MOST_ROWS = 40
 """Up to so many jobs have a row each."""
 
 _WIDEST = 120
-_LABEL = 11
 _VERDICTS = ("solved", "learning", "at_chance", "worse_than_chance", "diverged")
 
 
@@ -75,7 +74,7 @@ def print_ending(ending: Ending, console: Console | None = None) -> None:
         if outcome.bad and not outcome.note.startswith("stopped by"):
             _print_failure(console, outcome, ending.folder, width)
     for label, text in _counted(ending):
-        console.print(_place(label, text), width=width)
+        console.print(labelled(label, text), width=width)
     for label, text in _places(ending):
         print_place(label, text, console)
 
@@ -123,7 +122,7 @@ def _print_failure(console: Console, outcome: Outcome, folder: SweepFolder, widt
     if outcome.run_folder is not None:
         log = Path(outcome.run_folder, "run.log")
     if log.is_file():
-        console.print(Text(f"    {shown(log)}", "dim"), soft_wrap=True, highlight=False)
+        console.print(Text(f"    {as_typed(log)}", "dim"), soft_wrap=True, highlight=False)
 
 
 def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
@@ -157,7 +156,7 @@ def _has_another_name(outcome: Outcome) -> bool:
 def _places(ending: Ending) -> Iterator[tuple[str, str]]:
     counts = ending.counts()
     left = counts["failed"] + counts["killed"] + counts["waiting"]
-    yield "folder", shown(ending.folder.path)
+    yield "folder", as_typed(ending.folder.path)
     places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
     for label, text in places.items():
         if text is not None:
@@ -165,19 +164,3 @@ def _places(ending: Ending) -> Iterator[tuple[str, str]]:
     if left:
         jobs = "the job that is" if left == 1 else f"the {left} jobs that are"
         yield "again", f"the same command does {jobs} not finished, and no other"
-
-
-def print_place(label: str, text: str, console: Console) -> None:
-    """Print where something is, as the last lines of an ending do."""
-    console.print(_place(label, text), soft_wrap=True, highlight=False)
-
-
-def _place(label: str, text: str) -> Text:
-    return Text.assemble((f"{label:<{_LABEL}}", "dim"), text)
-
-
-def shown(path: Path) -> str:
-    """Return a path as it is typed here."""
-    absolute = path.absolute()
-    here = Path.cwd()
-    return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.labels import as_typed, labelled, print_place
 from rnnexp.report.terminal.summary import Summary
 
 _WIDEST = 100
-_LABEL = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
     console = Console() if console is None else console
     width = min(console.width, _WIDEST)
     console.print(Rule(Text("finished", "green"), align="left", style="dim"), width=width)
-    console.print(Text.assemble((f"{'runs':<{_LABEL}}  ", "dim"), ending.title), soft_wrap=True)
+    console.print(labelled("runs", ending.title), soft_wrap=True)
     console.print()
     console.print(_table(ending), width=width)
     console.print()
@@ -83,7 +83,7 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
     if noted:
         console.print()
     for label, text in _places(ending):
-        console.print(Text.assemble((f"{label:<{_LABEL}}  ", "dim"), text), soft_wrap=True, highlight=False)
+        print_place(label, text, console)
 
 
 def _table(ending: SideBySide) -> Table:
@@ -130,12 +130,6 @@ def _shown(form: Callable[[float], str], value: float | None) -> str:
 
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{numbers.duration(ending.seconds)} for all"
-    yield from ((f"seed {line.seed}", _short(line.folder)) for line in ending.lines)
+    yield from ((f"seed {line.seed}", as_typed(line.folder)) for line in ending.lines)
     places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
     yield from ((label, place) for label, place in places.items() if place is not None)
-
-
-def _short(path: Path) -> str:
-    """Return a path as it is typed here."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
