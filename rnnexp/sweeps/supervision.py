@@ -21,6 +21,7 @@ from rnnexp.runtime.places import COMMAND, data_folder
 from rnnexp.runtime.secrets import as_handed_over, clean
 from rnnexp.runtime.signals import stopping
 from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.job import CALL
 from rnnexp.sweeps.outcome import Outcome
 from rnnexp.sweeps.progress import SweepProgress, progress
@@ -52,7 +53,8 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
         folder.begin()
         folder.state.update(**_state(request), pid=os.getpid())
         parent = _parent(request, folder)
-        with progress(request.costs(), request.workers or 1, console) as shown:
+        grid = Grid(request.jobs, request.swept)
+        with progress(request.costs(), request.workers or 1, grid, console) as shown:
             broken = _launch(request, folder, main, shown)
         outcomes = _all(request, folder)
         folder.save_table(outcomes)

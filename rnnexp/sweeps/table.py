@@ -18,6 +18,7 @@ from rnnexp.runs.run_folder import file_name, name_in
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
 from rnnexp.sweeps.request import values_of
+from rnnexp.tracking.flatten import rounded
 
 MOST_ROWS = 40
 """Up to so many jobs have a row each."""
@@ -56,7 +57,7 @@ class Ending:
 
     def counts(self) -> dict[str, int]:
         """Return how many jobs there are of each verdict and state, all of them named."""
-        found = collections.Counter(result(outcome) for outcome in self.outcomes)
+        found = collections.Counter(outcome.result for outcome in self.outcomes)
         skipped = sum(outcome.status == "SKIPPED" for outcome in self.outcomes)
         names = (*_VERDICTS, "failed", "killed", "waiting")
         return {name: found[name] for name in names} | {"skipped": skipped}
@@ -79,12 +80,6 @@ def print_ending(ending: Ending, console: Console | None = None) -> None:
         print_place(label, text, console)
 
 
-def result(outcome: Outcome) -> str:
-    """Return the verdict on learning, or, where there is none, what became of the job."""
-    verdict = outcome.learning if outcome.status in ("FINISHED", "SKIPPED") else None
-    return verdict or outcome.status.lower()
-
-
 def _table(outcomes: Sequence[Outcome], swept: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("#", justify="right")
@@ -95,8 +90,8 @@ def _table(outcomes: Sequence[Outcome], swept: Sequence[str]) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     for outcome in outcomes:
         values = values_of(outcome.overrides)
-        cells = [Text(values.get(key, "")) for key in swept]
-        verdicts = _word(result(outcome)), _word(outcome.gradient)
+        cells = [Text(rounded(values.get(key, ""))) for key in swept]
+        verdicts = _word(outcome.result), _word(outcome.gradient)
         table.add_row(str(outcome.number), *cells, *verdicts, _time(outcome))
     return table
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
-from rnnexp.sweeps.table import MOST_ROWS, Ending, print_ending, result
+from rnnexp.sweeps.table import MOST_ROWS, Ending, print_ending
 
 
 @pytest.fixture
@@ -114,10 +114,6 @@ def test_of_many_jobs_only_what_went_wrong_has_lines(folder):
 def test_why_the_launcher_broke_is_said(folder):
     _, lines = printed(folder, MIXED[5:], broken="it ended with code 1: no memory")
     assert "launcher    it ended with code 1: no memory" in lines
-
-
-def test_the_verdict_of_a_failed_run_does_not_count():
-    assert result(outcome(0, "FAILED", "solved")) == "failed"
 
 
 @pytest.mark.parametrize(("earlier", "said"), [("job-0", False), ("former", True)])
