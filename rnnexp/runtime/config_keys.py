@@ -1,5 +1,7 @@
 """The keys of the configuration, by which its values are checked and the records of runs are read."""
 
+from collections.abc import Sequence
+
 SCALARS = (
     "activation",
     "seq_len",
@@ -70,3 +72,17 @@ UNSCIENTIFIC = frozenset(
 `plugins` only allows packages to be imported; their classes are named by other keys. `device`, `dtype` and
 `jit` are not among these keys: each changes the last digits.
 """
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override.
+
+    >>> key_of("+clip.threshold=2"), key_of("~task")
+    ('clip.threshold', 'task')
+    """
+    return override.lstrip("+~").partition("=")[0]
+
+
+def values_of(overrides: Sequence[str]) -> dict[str, str]:
+    """Return the values of overrides by their keys."""
+    return {key_of(override): override.partition("=")[2] for override in overrides}

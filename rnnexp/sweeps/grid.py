@@ -7,9 +7,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.colours import COLOURS, spelt
+from rnnexp.runtime.config_keys import values_of
 from rnnexp.sweeps.outcome import Outcome
-from rnnexp.sweeps.request import values_of
 from rnnexp.tracking.flatten import rounded
 
 _MARKS = {
@@ -101,7 +101,7 @@ def _cell(results: Sequence[str], words: bool) -> Text:
 
 
 def _spelt(result: str) -> str:
-    return {"worse_than_chance": "worse"}.get(result, result.replace("_", " "))
+    return {"worse_than_chance": "worse"}.get(result, spelt(result))
 
 
 def _last(key: str) -> str:

@@ -11,6 +11,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from rnnexp.report.terminal import numbers
+from rnnexp.report.terminal.colours import spelt
 from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.outcome import Outcome
 
@@ -158,4 +159,4 @@ class _Lines:
 
 def _line(outcome: Outcome) -> str:
     note = f": {outcome.note}" if outcome.note else ""
-    return f"{outcome.name or f'job {outcome.number}'} {outcome.result.replace('_', ' ')}{note}"
+    return f"{outcome.name or f'job {outcome.number}'} {spelt(outcome.result)}{note}"

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.report.terminal import numbers
-from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.colours import coloured, spelt
 from rnnexp.report.terminal.labels import as_typed, labelled, print_place
 from rnnexp.runs.run_folder import file_name, name_in
+from rnnexp.runtime.config_keys import values_of
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
-from rnnexp.sweeps.request import values_of
 from rnnexp.tracking.flatten import rounded
 
 MOST_ROWS = 40
@@ -97,9 +97,7 @@ def _table(outcomes: Sequence[Outcome], swept: Sequence[str]) -> Table:
 
 
 def _word(word: str | None) -> Text:
-    if word is None or word == "waiting":
-        return Text("not begun" if word else "", "dim")
-    return Text(word.replace("non_", "non-").replace("_", " "), COLOURS.get(word, ""))
+    return Text("not begun", "dim") if word == "waiting" else coloured(word)
 
 
 def _time(outcome: Outcome) -> Text:
@@ -124,7 +122,7 @@ def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
     counts, total = ending.counts(), len(ending.outcomes)
     finished = sum(counts[verdict] for verdict in _VERDICTS)
     found = [verdict for verdict in _VERDICTS if counts[verdict]]
-    of_them = ", ".join(f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in found)
+    of_them = ", ".join(f"{counts[verdict]} {spelt(verdict)}" for verdict in found)
     yield "finished", f"{finished} of {total}{': ' if found else ''}{of_them}"
     if counts["skipped"]:
         yield "skipped", f"{counts['skipped']}, which had finished earlier or are at work elsewhere"

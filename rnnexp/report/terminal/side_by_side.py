@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.report.terminal import numbers
-from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.colours import coloured
 from rnnexp.report.terminal.labels import as_typed, labelled, print_place
 from rnnexp.report.terminal.summary import Summary
 
@@ -105,20 +105,14 @@ def _table(ending: SideBySide) -> Table:
 
 def _row(seed: int, found: Summary) -> Iterator[str | Text]:
     yield str(seed)
-    yield _verdict(found.gradient_verdict)
-    yield _verdict(found.learning_verdict)
+    yield coloured(found.gradient_verdict)
+    yield coloured(found.learning_verdict)
     yield _shown(numbers.loss, found.loss)
     yield _shown(numbers.share, found.error)
     yield _shown(numbers.rate, found.rate)
     low, high = found.rate_low, found.rate_high
     measured = low is not None and high is not None and not math.isnan(low + high)
     yield f"[{_shown(numbers.rate, low)}, {_shown(numbers.rate, high)}]" if measured else ""
-
-
-def _verdict(verdict: str | None) -> Text:
-    if verdict is None:
-        return Text("")
-    return Text(verdict.replace("non_", "non-").replace("_", " "), COLOURS.get(verdict, ""))
 
 
 def _shown(form: Callable[[float], str], value: float | None) -> str:

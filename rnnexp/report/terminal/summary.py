@@ -14,7 +14,7 @@ from rich.text import Text
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison
 from rnnexp.diagnosis.words import times
 from rnnexp.report.terminal import numbers
-from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.colours import COLOURS, spelt
 from rnnexp.report.terminal.labels import LABEL, print_place
 
 _WIDEST = 100
@@ -150,9 +150,8 @@ def _verdicts(summary: Summary) -> Table:
 def _verdict(verdict: str | None, measured: str) -> Text:
     if verdict is None:
         return Text(_NOT_MEASURED, "dim")
-    word = verdict.replace("non_", "non-").replace("_", " ")
     return Text.assemble(
-        (f"{word:<11}", f"bold {COLOURS.get(verdict, '')}"), f" {_MEANINGS.get(verdict, measured)}"
+        (f"{spelt(verdict):<11}", f"bold {COLOURS.get(verdict, '')}"), f" {_MEANINGS.get(verdict, measured)}"
     )
 
 
