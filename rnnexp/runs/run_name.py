@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from rnnexp.runtime.config_keys import GROUPS
-from rnnexp.tracking.flatten import rounded
+from rnnexp.runtime.config_keys import GROUPS, rounded
 
 # Keys with their own place in the name, and keys that do not change the network.
 _LEFT_OUT = (

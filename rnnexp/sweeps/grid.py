@@ -10,7 +10,6 @@ from rich.text import Text
 from rnnexp.report.terminal.colours import COLOURS, spelt
 from rnnexp.runtime.config_keys import values_of
 from rnnexp.sweeps.outcome import Outcome
-from rnnexp.tracking.flatten import rounded
 
 _MARKS = {
     "solved": "S",
@@ -38,7 +37,7 @@ class Grid:
         *self._down, self._across = [key for key in swept if key != "seed"] or list(swept) or [""]
         self._rows: dict[tuple[str, ...], dict[str, list[int]]] = {}
         for number, overrides in enumerate(jobs):
-            values = {key: rounded(value) for key, value in values_of(overrides).items()}
+            values = values_of(overrides)
             row = self._rows.setdefault(tuple(values.get(key, "") for key in self._down), {})
             row.setdefault(values.get(self._across, ""), []).append(number)
         self._columns = list(dict.fromkeys(value for row in self._rows.values() for value in row))

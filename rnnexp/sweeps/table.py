@@ -18,7 +18,6 @@ from rnnexp.runs.run_folder import file_name, name_in
 from rnnexp.runtime.config_keys import values_of
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
-from rnnexp.tracking.flatten import rounded
 
 MOST_ROWS = 40
 """Up to so many jobs have a row each."""
@@ -90,7 +89,7 @@ def _table(outcomes: Sequence[Outcome], swept: Sequence[str]) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     for outcome in outcomes:
         values = values_of(outcome.overrides)
-        cells = [Text(rounded(values.get(key, ""))) for key in swept]
+        cells = [Text(values.get(key, "")) for key in swept]
         verdicts = _word(outcome.result), _word(outcome.gradient)
         table.add_row(str(outcome.number), *cells, *verdicts, _time(outcome))
     return table

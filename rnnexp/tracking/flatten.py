@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rnnexp.runtime.config_keys import rounded
 from rnnexp.runtime.secrets import clean
 
 PARAM_LIMIT = 6000
@@ -14,7 +15,6 @@ TAG_LIMIT = 8000
 """Longest value of a tag, in characters (MLflow's MAX_TAG_VAL_LENGTH)."""
 
 _NAME_LIMIT = 250
-_LONG_NUMBER = re.compile(r"-?(?=[\d.]{17})\d+\.\d+(e[+-]?\d+)?")  # of 16 digits or more
 _FORBIDDEN = re.compile(r"[^\w./: -]")
 
 
@@ -41,15 +41,6 @@ def as_text(value: Any) -> str:
     if value is None or isinstance(value, bool | list | tuple | Mapping):
         return clean(json.dumps(value, default=str))
     return clean(str(value))
-
-
-def rounded(text: str) -> str:
-    """Return a number with twelve digits at most, as a sweep over range(0.1,1,0.1) means it; else `text`.
-
-    >>> rounded("0.30000000000000004"), rounded("0.5"), rounded("tanh")
-    ('0.3', '0.5', 'tanh')
-    """
-    return repr(float(f"{float(text):.12g}")) if _LONG_NUMBER.fullmatch(text) else text
 
 
 def cut(text: str, limit: int) -> str:
