@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnnexp.runs.resume import runs_below, runs_of
-from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runs.run_folder import RunFolder, can_be_written
 from rnnexp.runtime import lock
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.config_keys import UNSCIENTIFIC, key_of
@@ -54,11 +54,8 @@ class SweepFolder:
             ArgumentError: It cannot be made.
         """
         path = root / "sweeps" / f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-        try:
+        with can_be_written(root):
             path.mkdir(parents=True)
-        except OSError as error:
-            expected = f"a folder that can be written ({error.strerror})"
-            raise ArgumentError("output_dir", expected, str(root)) from error
         return cls(path)
 
     @property
