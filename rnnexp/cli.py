@@ -21,12 +21,13 @@ from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.config_keys import key_of
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
 from rnnexp.runtime.secrets import as_handed_over, handed_over, without_login
 from rnnexp.runtime.signals import Killed
 from rnnexp.sweeps.job import run_in_sweep
-from rnnexp.sweeps.request import Request, key_of
+from rnnexp.sweeps.request import Request
 from rnnexp.sweeps.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
 from rnnexp.tracking.upload import UNSENT

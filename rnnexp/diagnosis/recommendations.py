@@ -10,6 +10,7 @@ from rnnexp.diagnosis import configuration
 from rnnexp.diagnosis.course import rounded_up, threshold_of
 from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.vanishing import ways_past_vanishing
+from rnnexp.runtime.config_keys import key_of
 from rnnexp.runtime.places import COMMAND
 
 _ONCE = ("resume", "treat")  # keys of one command, which the next one does not take over
@@ -86,10 +87,10 @@ def command(typed: Sequence[str], overrides: Iterable[str]) -> str:
 def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
     """Return the overrides of a run with other overrides in place of those of the same key or group."""
     added = list(overrides)
-    keys = {override.lstrip("+~").partition("=")[0] for override in added}
+    keys = {key_of(override) for override in added}
     kept = []
     for override in typed:
-        key = override.lstrip("+~").partition("=")[0]
+        key = key_of(override)
         if key not in keys and key.partition(".")[0] not in keys and key not in _ONCE:
             kept.append(override)
     return [*kept, *added]

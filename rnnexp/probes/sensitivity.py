@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from rnnexp.probes.log_rms import log_rms
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.runtime.checks import ArgumentError, fraction
 from rnnexp.runtime.threads import one_blas_thread
@@ -116,7 +117,7 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
             found[lag] = log_scale + _scaled(by_input)[1]
             vectors, growth = _scaled(by_state)
             log_scale = log_scale + growth
-        return InputSensitivity(_log_rms(found))
+        return InputSensitivity(log_rms(found))
 
 
 def _scaled(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,10 +126,3 @@ def _scaled(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scaled = gradients / np.where(largest == 0, 1.0, largest)
     norm = np.sqrt(np.sum(scaled**2, axis=(1, 2), keepdims=True))
     return scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[:, 0, 0]
-
-
-def _log_rms(log_norms: np.ndarray) -> np.ndarray:
-    """1/2 ln mean_b exp(2 x), (T,) from (T, B), with the largest factored out."""
-    largest = log_norms.max(axis=1)
-    shift = np.where(np.isneginf(largest), 0.0, largest)
-    return shift + 0.5 * np.log(np.mean(np.exp(2 * (log_norms - shift[:, np.newaxis])), axis=1))

@@ -17,7 +17,7 @@ from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runs.plan import make_plan
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
+from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS, key_of
 from rnnexp.runtime.places import data_folder
 from rnnexp.runtime.secrets import ADDRESS_VARIABLE, clean, clean_all
 
@@ -116,13 +116,9 @@ def alone(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
     >>> alone(["units=8", "replicas=3", "seed=4"], 5)
     ('units=8', 'replicas=1', 'seed=5')
     """
-    others = [override for override in overrides if _key_of(override) not in ("replicas", "seed")]
+    others = [override for override in overrides if key_of(override) not in ("replicas", "seed")]
     # An experiment may ask for several.
     return (*others, "replicas=1", f"seed={seed}")
-
-
-def _key_of(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
 
 
 def _job(

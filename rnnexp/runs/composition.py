@@ -17,7 +17,7 @@ from rnnexp import tracking
 from rnnexp.runs import permissions, schema
 from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.checks import ArgumentError, one_of
-from rnnexp.runtime.config_keys import GROUPS
+from rnnexp.runtime.config_keys import GROUPS, key_of
 from rnnexp.runtime.places import COMMAND
 
 _EXTRAS = {"ray": "ray", "submitit": "slurm"}
@@ -102,7 +102,7 @@ def plugins_typed(overrides: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ArgumentError: One is no name of a package.
     """
-    found = [parse(override) for override in overrides if _key(override) == permissions.KEY]
+    found = [parse(override) for override in overrides if key_of(override) == permissions.KEY]
     return permissions.permitted(found[-1].value() if found else None)
 
 
@@ -160,11 +160,7 @@ def _keys(choices: Sequence[str], menu: Menu) -> list[str]:
 
 
 def _searched(overrides: Sequence[str]) -> list[str]:
-    return [override for override in overrides if _key(override) == _SEARCH_PATH]
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
+    return [override for override in overrides if key_of(override) == _SEARCH_PATH]
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

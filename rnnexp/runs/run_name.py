@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rnnexp.runtime.config_keys import GROUPS
+from rnnexp.runtime.config_keys import GROUPS, rounded
 
 # Keys with their own place in the name, and keys that do not change the network.
 _LEFT_OUT = (
@@ -28,6 +28,7 @@ def run_name(activation: str, seq_len: int, seed: int, overrides: Sequence[str])
 
 def _shown(key: str, value: str) -> str:
     group, _, field = key.partition(".")
+    value = rounded(value)
     if group not in GROUPS:
         return f"{key}{value}"
     return f"{field}{value}" if field else value

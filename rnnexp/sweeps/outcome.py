@@ -67,6 +67,12 @@ class Outcome:
         return self.status in BAD
 
     @property
+    def result(self) -> str:
+        """The verdict on learning, or, where there is none, what became of the job, in small letters."""
+        verdict = self.learning if self.status in ("FINISHED", "SKIPPED") else None
+        return verdict or self.status.lower()
+
+    @property
     def unsent(self) -> bool:
         """Whether MLflow did not take its records."""
         return self.note.startswith(NOT_SENT)

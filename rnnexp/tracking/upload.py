@@ -28,6 +28,8 @@ class Upload:
 
     How far it came is written into the folder (`upload.json`), so that another process goes on from there.
     Sending twice changes nothing: MLflow keeps a tag, a parameter and a point (key, step, value, time) once.
+    It never tries again by itself: `MirroredTracker` does, every few seconds of a run, and whoever types
+    `rnnexp sync`.
 
     Args:
         folder: The folder.

@@ -63,7 +63,7 @@ def test_all_finished_is_a_success(request_, capfd):
     assert (state["jobs"], state["workers"], state["cwd"]) == (3, 2, str(Path.cwd()))
     printed = capfd.readouterr().out
     assert f"sweep seed, {folder.id}" in printed
-    assert "skipped    1" in printed
+    assert "skipped     1" in printed
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
@@ -97,7 +97,7 @@ def test_a_launcher_that_breaks_says_why(request_, capfd):
     assert supervise(request_, launch) == 1
     assert statuses() == ["WAITING"] * 3
     printed = capfd.readouterr().out
-    assert "launcher   it ended with code 1: no room for any of this" in printed
+    assert "launcher    it ended with code 1: no room for any of this" in printed
 
 
 def test_a_job_that_is_lost_with_its_launcher_was_killed(request_):

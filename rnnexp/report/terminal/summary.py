@@ -14,10 +14,10 @@ from rich.text import Text
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison
 from rnnexp.diagnosis.words import times
 from rnnexp.report.terminal import numbers
-from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.colours import COLOURS, spelt
+from rnnexp.report.terminal.labels import LABEL, print_place
 
 _WIDEST = 100
-_LABEL = 10
 _NOT_MEASURED = "not measured"
 
 _MEANINGS = {
@@ -132,12 +132,12 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
         console.print(Text(summary.words), width=width)
         console.print()
     for label, text in _places(summary):
-        console.print(_place(label, text), soft_wrap=True, highlight=False)
+        print_place(label, text, console)
 
 
 def _verdicts(summary: Summary) -> Table:
     rows = Table.grid(padding=(0, 2, 0, 0))
-    rows.add_column(min_width=_LABEL, no_wrap=True, style="dim")
+    rows.add_column(min_width=LABEL, no_wrap=True, style="dim")
     rows.add_column()
     rows.add_row("run", Text(summary.configuration))
     rows.add_row("gradient", _verdict(summary.gradient_verdict, _reach(summary)))
@@ -150,9 +150,8 @@ def _verdicts(summary: Summary) -> Table:
 def _verdict(verdict: str | None, measured: str) -> Text:
     if verdict is None:
         return Text(_NOT_MEASURED, "dim")
-    word = verdict.replace("non_", "non-").replace("_", " ")
     return Text.assemble(
-        (f"{word:<11}", f"bold {COLOURS.get(verdict, '')}"), f" {_MEANINGS.get(verdict, measured)}"
+        (f"{spelt(verdict):<11}", f"bold {COLOURS.get(verdict, '')}"), f" {_MEANINGS.get(verdict, measured)}"
     )
 
 
@@ -274,10 +273,6 @@ def _places(summary: Summary) -> Iterator[tuple[str, str]]:
     places = {"figures": summary.figures, "stored in": summary.run}
     places |= {"open with": summary.open_command, "verdicts": summary.page}
     yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
-
-
-def _place(label: str, text: str) -> Text:
-    return Text.assemble((f"{label:<{_LABEL}}  ", "dim"), text)
 
 
 def _measured(value: float | None) -> TypeGuard[float]:
