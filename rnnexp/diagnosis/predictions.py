@@ -27,7 +27,6 @@ Of a linear network the largest of `subcritical_exponents` is ln g, as `exponent
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -48,76 +47,15 @@ from rnnexp.diagnosis.laws import (
     SPECTRAL_RADIUS,
     SPECTRAL_RADIUS_EXPONENT,
 )
+from rnnexp.diagnosis.observed import Observed, weight_variance
 from rnnexp.nn import activations
 from rnnexp.nn.initializers import Gaussian, GlorotUniform, Initializer, Normal
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
 from rnnexp.probes.trajectory import Trajectory
 from rnnexp.theory.gaussian import ln
 
-_SHORT = 2.0  # times sqrt(H): for longer sequences rare kernels dominate the mean over kernels
 _KERNELS = 12  # redrawn kernels: the standard error of their spread is a fifth of it
 _FEW = 16  # samples that drive the redrawn kernels
-_OTHER_SEEDS = 1_000_003  # distance between the seeds of a kernel and of its redrawn kernels
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Observed:
-    """The input of the laws: the states of a layer whose units have one slope each, on one batch.
-
-    Attributes:
-        kernel: W_hh, (H, H).
-        slopes: phi'(a_1) ... phi'(a_T), (T, B, H).
-        variances: q_t = mean_{b,i} a_t^2, (T,).
-        slope: phi'.
-        activation: Name of phi.
-        mean_field_rate: `rnnexp.theory.mean_field(...).rate`, nats per step.
-        rate_bound: ln(sigma_max sup |phi'|), nats per step.
-        laws: The modules of `rnnexp.theory` whose laws apply to the cell.
-        last_adjoint: dl_b/dh_T, (B, H).
-        inputs: W_xh^T x_t + b, (T, B, H).
-        phi: The activation.
-        initializer: The initialiser of W_hh, which can draw other kernels; None if it is not known.
-        independent: Whether the initialiser of W_hh draws every entry independently.
-    """
-
-    kernel: np.ndarray
-    slopes: np.ndarray
-    variances: np.ndarray
-    slope: theory.Elementwise
-    activation: str
-    mean_field_rate: float
-    rate_bound: float
-    laws: frozenset[str]
-    last_adjoint: np.ndarray
-    inputs: np.ndarray
-    phi: theory.Elementwise
-    initializer: Initializer | None = None
-    independent: bool = False
-
-    @property
-    def diagonal(self) -> np.ndarray | None:
-        """The diagonal of a W_hh that holds nothing else, (H,): g I, or that of cell=indrnn; else None."""
-        diagonal = np.diag(self.kernel)
-        return diagonal if np.array_equal(self.kernel, np.diag(diagonal)) else None
-
-    def redrawn(self, count: int) -> np.ndarray:
-        """Return other kernels of the same initialiser, (count, H, H); (0, H, H) if it is not known."""
-        if self.initializer is None:
-            return np.zeros((0, *self.kernel.shape))
-        config = self.initializer.get_config()
-        seeds = [config["seed"] + _OTHER_SEEDS * number for number in range(1, count + 1)]
-        others = [type(self.initializer).from_config(config | {"seed": seed}) for seed in seeds]
-        return np.stack([other(self.kernel.shape, "float64") for other in others])
-
-    @property
-    def weight_variance(self) -> float:
-        """Mean-field theory's sigma_w^2 = sum_ij W_ij^2 / H."""
-        return _variance(self.kernel)
-
-    @property
-    def short(self) -> bool:
-        """Whether T-1 <= 2 sqrt(H), so that the largest eigenvalue does not dominate yet."""
-        return len(self.slopes) - 1 <= _SHORT * theory.glorot_time_scale(len(self.kernel))
 
 
 class Predictions(NamedTuple):
@@ -180,7 +118,7 @@ def predict(
         variances=variances,
         slope=slope,
         activation=trajectory.activation,
-        mean_field_rate=mean_field_rate(_variance(kernel)),
+        mean_field_rate=mean_field_rate(weight_variance(kernel)),
         rate_bound=bound,
         laws=laws,
         last_adjoint=trajectory.last_adjoint,
@@ -193,7 +131,7 @@ def predict(
     gain = math.nan
     # A gain is chosen before training, and the search takes as long as all else that is predicted.
     if untrained and "mean_field" in laws and seen.initializer is not None and math.isfinite(input_variance):
-        unit_variance = _variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
+        unit_variance = weight_variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
         gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
     return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))
 
@@ -256,11 +194,6 @@ def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
         return math.nan, math.nan, math.nan
     mean, spread = float(rates.mean()), float(rates.std(ddof=1))
     return mean, mean - 2 * spread, mean + 2 * spread
-
-
-def _variance(kernel: np.ndarray) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.sum(np.square(kernel)) / len(kernel))
 
 
 def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:

@@ -7,7 +7,8 @@ import pytest
 
 from rnnexp import theory
 from rnnexp.diagnosis import comparison, laws, predictions
-from rnnexp.diagnosis.predictions import Observed, comparisons, exponent_interval
+from rnnexp.diagnosis.observed import Observed
+from rnnexp.diagnosis.predictions import comparisons, exponent_interval
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import CATALOGUE
 from rnnexp.probes import (
