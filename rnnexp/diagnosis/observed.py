@@ -55,9 +55,7 @@ class Observed:
         """Return other kernels of the same initialiser, (count, H, H); (0, H, H) if it is not known."""
         if self.initializer is None:
             return np.zeros((0, *self.kernel.shape))
-        config = self.initializer.get_config()
-        seeds = [config["seed"] + _OTHER_SEEDS * number for number in range(1, count + 1)]
-        others = [type(self.initializer).from_config(config | {"seed": seed}) for seed in seeds]
+        others = [self.initializer.apart(_OTHER_SEEDS * number) for number in range(1, count + 1)]
         return np.stack([other(self.kernel.shape, "float64") for other in others])
 
     @property

@@ -102,10 +102,10 @@ def predict(
     phi, slope = activations.numpy_pair(trajectory.activation)
     input_variance = float(units.input_variance)
 
-    def mean_field_rate(weight_variance: float) -> float:
-        if not ("mean_field" in laws and math.isfinite(weight_variance) and math.isfinite(input_variance)):
+    def mean_field_rate(variance: float) -> float:
+        if not ("mean_field" in laws and math.isfinite(variance) and math.isfinite(input_variance)):
             return math.nan
-        return theory.mean_field(phi, slope, weight_variance, input_variance, len(units.slopes)).rate
+        return theory.mean_field(phi, slope, variance, input_variance, len(units.slopes)).rate
 
     initializer = trajectory.recurrent_initializer
     with np.errstate(over="ignore", invalid="ignore"):  # weights may not be finite
