@@ -29,6 +29,7 @@ class Observed:
         phi: The activation.
         initializer: The initialiser of W_hh, which can draw other kernels; None if it is not known.
         independent: Whether the initialiser of W_hh draws every entry independently.
+        read_at_end: Whether the loss reads h_T alone (`rnnexp.probes.trajectory.Trajectory`).
     """
 
     kernel: np.ndarray
@@ -44,6 +45,7 @@ class Observed:
     phi: theory.Elementwise
     initializer: Initializer | None = None
     independent: bool = False
+    read_at_end: bool = True
 
     @property
     def diagonal(self) -> np.ndarray | None:

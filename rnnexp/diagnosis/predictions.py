@@ -19,6 +19,10 @@
 | sensitivity (Zucchet and Orvieto)       |               | never: it is of white inputs, and of dh/dlambda, |
 |                                         |               | which no probe measures                          |
 
+Of a layer below another, whose states the loss reads at every step by way of that one, no law of a rate
+or a ratio is reported: in dl_b/dh_{t-1} = W_hh delta_t + ... the further term is the layer's above. What is
+said of lambda_1 is of the layer's own J_t, and holds.
+
 From mean field on, each law drops one assumption of the law before: that theory knows the variance of the
 pre-activations; that they are Gaussian; that the kernel is random (closure). The remaining difference is the
 correlation of slopes and gradients over samples.
@@ -101,9 +105,11 @@ def predict(
         return Predictions()
     phi, slope = activations.numpy_pair(trajectory.activation)
     input_variance = float(units.input_variance)
+    of_gradient = laws if trajectory.read_at_end else frozenset[str]()
+    has_mean_field = "mean_field" in of_gradient and math.isfinite(input_variance)
 
     def mean_field_rate(variance: float) -> float:
-        if not ("mean_field" in laws and math.isfinite(variance) and math.isfinite(input_variance)):
+        if not (has_mean_field and math.isfinite(variance)):
             return math.nan
         return theory.mean_field(phi, slope, variance, input_variance, len(units.slopes)).rate
 
@@ -111,7 +117,7 @@ def predict(
     with np.errstate(over="ignore", invalid="ignore"):  # weights may not be finite
         inputs = units.pre_activations - trajectory.before @ kernel
     sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
-    bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in laws else math.nan
+    bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in of_gradient else math.nan
     seen = Observed(
         kernel=kernel,
         slopes=units.slopes,
@@ -126,11 +132,12 @@ def predict(
         phi=phi,
         initializer=initializer if isinstance(initializer, Initializer) else None,
         independent=isinstance(initializer, Gaussian | GlorotUniform | Normal),
+        read_at_end=trajectory.read_at_end,
     )
     compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
     gain = math.nan
     # A gain is chosen before training, and the search takes as long as all else that is predicted.
-    if untrained and "mean_field" in laws and seen.initializer is not None and math.isfinite(input_variance):
+    if untrained and has_mean_field and seen.initializer is not None:
         unit_variance = weight_variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
         gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
     return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))
@@ -163,12 +170,10 @@ def comparisons(
         RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
         EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
     }
-    if untrained and states.diagonal is None:
+    if untrained and states.read_at_end and states.diagonal is None:
         measured[RATE_KERNELS] = rate_over_kernels(states)
     said = [
-        *(_of_ratio(states) if untrained and states.independent else ()),
-        *([(OVER_KERNELS, states.mean_field_rate)] if RATE_KERNELS in measured else []),
-        *_of_rate(states, spectrum),
+        *(_of_gradient(states, spectrum, untrained) if states.read_at_end else ()),
         *_of_exponent(states, lyapunov.time_steps, spectrum),
     ]
     found = [
@@ -194,6 +199,14 @@ def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
         return math.nan, math.nan, math.nan
     mean, spread = float(rates.mean()), float(rates.std(ddof=1))
     return mean, mean - 2 * spread, mean + 2 * spread
+
+
+def _of_gradient(states: Observed, spectrum: Spectrum, untrained: bool) -> Iterator[tuple[Law, float]]:
+    if untrained and states.independent:
+        yield from _of_ratio(states)
+    if untrained and states.diagonal is None:
+        yield OVER_KERNELS, states.mean_field_rate
+    yield from _of_rate(states, spectrum)
 
 
 def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:

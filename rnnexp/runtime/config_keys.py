@@ -4,6 +4,7 @@ SCALARS = (
     "activation",
     "seq_len",
     "units",
+    "layers",
     "batch_size",
     "steps",
     "stop",

@@ -15,16 +15,17 @@ class Buffer:
     Args:
         rows: Training steps that it holds; read it before it wraps around.
         time_steps: T, or 0 where no norms are recorded.
+        layers: L, recurrent layers whose norms are recorded.
 
     Attributes:
         rows: As above.
         taken: A variable: training steps since the start of the run.
     """
 
-    def __init__(self, rows: int, time_steps: int):
+    def __init__(self, rows: int, time_steps: int, layers: int = 1):
         self.rows = rows
         self.taken = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._log_norms = tf.Variable(tf.zeros((rows, time_steps)), trainable=False)
+        self._log_norms = tf.Variable(tf.zeros((rows, layers, time_steps)), trainable=False)
         self._scalars = tf.Variable(tf.zeros((rows, len(SCALARS)), tf.float64), trainable=False)
 
     def write(self, loss: tf.Tensor, clipped: Clipped, log_norms: list[tf.Tensor], batch_size: int) -> None:
@@ -33,15 +34,15 @@ class Buffer:
         Args:
             loss: The task's own loss.
             clipped: What the clip returned.
-            log_norms: ln ||dL/dh_t||, (T,), of the recorded layer; none where no norms are recorded.
+            log_norms: ln ||dL/dh_t||, (T,), of every layer, the lowest first; none where none are recorded.
             batch_size: B.
         """
         row = self.taken % self.rows
         scalars = (loss, clipped.norm_before, clipped.norm_after, _flag(clipped))
         values = tf.stack([tf.cast(scalar, tf.float64) for scalar in scalars])
         self._scalars.scatter_update(tf.IndexedSlices(values, row))
-        for norms in log_norms:
-            rms = norms + math.log(batch_size) / 2
+        if log_norms:
+            rms = tf.stack(log_norms) + math.log(batch_size) / 2
             self._log_norms.scatter_update(tf.IndexedSlices(tf.cast(rms, tf.float32), row))
         self.taken.assign_add(1)
 
@@ -55,7 +56,8 @@ class Buffer:
         if len(train_steps) > self.rows:
             raise ValueError(f"the buffer holds {self.rows} steps, {len(train_steps)} were asked for")
         rows = train_steps % self.rows
-        return Recorded(train_steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
+        lowest, *upper = np.moveaxis(self._log_norms.numpy()[rows], 1, 0)
+        return Recorded(train_steps, lowest, self._scalars.numpy()[rows], tuple(upper))
 
 
 def _flag(clipped: Clipped) -> tf.Tensor:

@@ -12,17 +12,22 @@ from rnnexp.training.config import Plan
 from rnnexp.training.model import RecordingModel
 
 _BUFFER = 50  # steps between reads of the record: often enough for the display, at hardly any cost
+_OTHER_SEEDS = 2**33  # distance between the seeds of two layers, beyond 3 * seed + 2 of any seed of a run
 
 
 def network_of(plan: Plan, dtype: str) -> keras.Model:
     """Return a new network with its initial weights."""
-    # Each of the three weights has its own seed: initialisers with equal seeds draw the same numbers.
-    deviation, seed = plan.input_deviation, 3 * plan.seed
-    kernel = GlorotUniform(seed=seed) if deviation is None else Normal(deviation, seed)
-    cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
     any_length = plan.lengths is not None or len(plan.evaluate_at) > 0
     ways: dict[str, Any] = {"segment": plan.segment, "truncate": plan.truncate, "any_length": any_length}
-    return build_network(plan.task, cell, seed=3 * plan.seed + 2, **ways)
+    cell, *above = (_cell(plan, dtype, _OTHER_SEEDS * place) for place in range(plan.layers))
+    return build_network(plan.task, cell, seed=3 * plan.seed + 2, above=above, **ways)
+
+
+def _cell(plan: Plan, dtype: str, distance: int) -> keras.layers.Layer:
+    # Each weight has its own seed: initialisers with equal seeds draw the same numbers.
+    deviation, seed = plan.input_deviation, 3 * plan.seed + distance
+    kernel = GlorotUniform(seed=seed) if deviation is None else Normal(deviation, seed)
+    return plan.cell.build(plan.units, plan.activation, kernel, plan.initializer.apart(distance), dtype)
 
 
 def model_of(plan: Plan, network: keras.Model) -> RecordingModel:
@@ -34,6 +39,7 @@ def model_of(plan: Plan, network: keras.Model) -> RecordingModel:
         plan.clip,
         time_steps=plan.recorded_steps,
         rows=rows,
+        layers=plan.layers,
         shards=plan.shards,
         regularizer=plan.regularizer,
         constraint=plan.constraint,

@@ -37,12 +37,13 @@ class RecordingModel(keras.Model):
     output, is recorded; the others, such as the c of an LSTM, are measured by `rnnexp.diagnosis.measurement`.
 
     Args:
-        network: The Keras model to train. To be recorded it must hold exactly one `rnnexp.RNN`, of any cell.
+        network: The Keras model to train. To be recorded it must hold one `rnnexp.RNN` a layer, of any cell.
         loss_kind: One of `rnnexp.nn.losses.KINDS`.
         clip: From `rnnexp.clipping`; this model holds its state. The optimizer should not clip.
         time_steps: T, the length of the sequences.
         rows: Training steps that the buffer holds; read it before it wraps around.
         record: Whether to record the norms. If not, `log_norms` are (N, 0).
+        layers: L, the recurrent layers that the network holds.
         shards: Equal parts of the batch that are differentiated in parallel, one on each core. The result
             equals that of one part to rounding and does not depend on the number of cores. Terms that layers
             add must then be means over samples, as Keras' activity regularizers are.
@@ -55,6 +56,7 @@ class RecordingModel(keras.Model):
     Attributes:
         rows: As above.
         time_steps: T, or 0 where no norms are recorded.
+        layers: L.
         bound: The weights under the constraint.
         clip_state: Variables that hold the state of the clip; a checkpoint contains them.
     """
@@ -68,6 +70,7 @@ class RecordingModel(keras.Model):
         time_steps: int,
         rows: int = 100,
         record: bool = True,
+        layers: int = 1,
         shards: int = 1,
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
@@ -88,7 +91,8 @@ class RecordingModel(keras.Model):
         self._differentiate, self._take = self._backward_pass, self._update
         self.rows = rows
         self.time_steps = time_steps if record else 0
-        self._buffer = Buffer(rows, self.time_steps)
+        self.layers = layers
+        self._buffer = Buffer(rows, self.time_steps, layers)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the network's outputs."""
@@ -166,8 +170,8 @@ class RecordingModel(keras.Model):
             L, with the terms of layers and regularizer.
 
         Raises:
-            ValueError: The norms are to be recorded, but not exactly one recurrent layer reports them; or B
-                is not a multiple of the shards.
+            ValueError: The norms are to be recorded, but not exactly L recurrent layers report them; or B is
+                not a multiple of the shards.
         """
         parts = zip(tf.split(x, self._shards), tf.split(y, self._shards), strict=True)
         return self._take([self._differentiate(*part, first) for part in parts], x.shape[0], first)
@@ -229,9 +233,9 @@ class RecordingModel(keras.Model):
     def _norm_taps(self, record: Record | None) -> list[tf.Tensor]:
         if record is None or not self._record:
             return []
-        if len(record.taps) != 1:
-            found = len(record.taps)
-            raise ValueError(f"expected one recurrent layer that hands out its adjoint, found {found}")
+        if len(record.taps) != self.layers:
+            expected = f"adjoints of as many recurrent layers as layers={self.layers} says"
+            raise ValueError(f"expected {expected}, found {len(record.taps)}")
         return list(record.taps.values())
 
     def _vector_taps(self, record: Record | None) -> list[tf.Tensor]:
