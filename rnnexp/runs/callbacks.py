@@ -73,7 +73,8 @@ def _header(runs: Sequence[OpenRun]) -> str:
     plan, here = job.plan, Path.cwd()
     device = "GPU" if plan.device != "cpu" and gpu_count() > 0 else "CPU"
     seeds = f" and {len(runs) - 1} more seeds" if len(runs) > 1 else ""
-    size = f"over {plan.task.time_steps} steps, {plan.units} units of {job.choices['cell']}"
+    layers = "" if plan.layers == 1 else f"{plan.layers} layers of "
+    size = f"over {plan.task.time_steps} steps, {layers}{plan.units} units of {job.choices['cell']}"
     place = folder.relative_to(here) if folder.is_relative_to(here) else folder
     return f"{job.name}{seeds}: {job.choices['task']} {size}, on the {device}; records in {place}"
 

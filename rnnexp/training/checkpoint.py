@@ -90,7 +90,7 @@ def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.nda
     for variable, value in zip(variables, values, strict=False):
         variable.assign(value)
     model.steps_taken = int(arrays["steps_taken"])
-    upper = tuple(arrays[_UPPER.format(number)] for number in range(2, model.layers + 1))
+    upper = tuple(arrays[_UPPER.format(number)] for number in range(2, model.recorded_layers + 1))
     kept = Recorded(arrays["steps"], arrays["log_norms"], arrays["scalars"], upper)
     diverged_at = int(arrays["diverged_at"])
     history = History(

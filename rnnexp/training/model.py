@@ -56,7 +56,7 @@ class RecordingModel(keras.Model):
     Attributes:
         rows: As above.
         time_steps: T, or 0 where no norms are recorded.
-        layers: L.
+        recorded_layers: L.
         bound: The weights under the constraint.
         clip_state: Variables that hold the state of the clip; a checkpoint contains them.
     """
@@ -91,7 +91,7 @@ class RecordingModel(keras.Model):
         self._differentiate, self._take = self._backward_pass, self._update
         self.rows = rows
         self.time_steps = time_steps if record else 0
-        self.layers = layers
+        self.recorded_layers = layers
         self._buffer = Buffer(rows, self.time_steps, layers)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -233,8 +233,8 @@ class RecordingModel(keras.Model):
     def _norm_taps(self, record: Record | None) -> list[tf.Tensor]:
         if record is None or not self._record:
             return []
-        if len(record.taps) != self.layers:
-            expected = f"adjoints of as many recurrent layers as layers={self.layers} says"
+        if len(record.taps) != self.recorded_layers:
+            expected = f"adjoints of as many recurrent layers as layers={self.recorded_layers} says"
             raise ValueError(f"expected {expected}, found {len(record.taps)}")
         return list(record.taps.values())
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.rule import Rule
@@ -59,6 +59,8 @@ class Summary:
         lambda_1: Largest Lyapunov exponent, nats per step; without it there is no row.
         lambda_1_low: Lower end of its 95 % interval.
         lambda_1_high: Upper end of its 95 % interval.
+        upper_rates: `rate` and the ends of its interval of the layers above the lowest, by their numbers; where
+            there are such layers, what is above is of layer 1.
         comparisons: What theory says of them, one line each.
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
         words: The verdict in words, a paragraph.
@@ -93,6 +95,7 @@ class Summary:
     lambda_1: float | None = None
     lambda_1_low: float | None = None
     lambda_1_high: float | None = None
+    upper_rates: Mapping[int, tuple[float, float, float]] = dataclasses.field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
     words: str = ""
@@ -131,7 +134,8 @@ def _verdicts(summary: Summary) -> Table:
     rows.add_column(min_width=_LABEL, no_wrap=True, style="dim")
     rows.add_column()
     rows.add_row("run", Text(summary.configuration))
-    rows.add_row("gradient", _verdict(summary.gradient_verdict, _reach(summary)))
+    gradient = _verdict(summary.gradient_verdict, _reach(summary))
+    rows.add_row("gradient", gradient.append(", in layer 1") if summary.upper_rates else gradient)
     rows.add_row("learning", _verdict(summary.learning_verdict, ""))
     for note in summary.notes:
         rows.add_row("note", Text(note, "bold"))

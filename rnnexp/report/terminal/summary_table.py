@@ -41,13 +41,16 @@ def _rows(summary: "Summary") -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     yield from _theory_rows(summary, RATIO, numbers.ratio)
     yield _rate_row(summary)
     yield from _theory_rows(summary, RATE, numbers.rate)
+    for number, (rate, low, high) in summary.upper_rates.items():
+        name = f"rate (nats per step), layer {number}"
+        yield name, shown(numbers.rate, rate), _interval(numbers.rate, low, high), ""
     if is_measured(summary.rate_rms):
         yield _rms_row(summary)
         yield from _theory_rows(summary, RATE_RMS, numbers.rate)
     yield from _kernel_rows(summary)
     if is_measured(summary.lambda_1):
         interval = _interval(numbers.rate, summary.lambda_1_low, summary.lambda_1_high)
-        yield "lambda_1 (nats per step)", numbers.rate(summary.lambda_1), interval, ""
+        yield _named_layer(summary, "lambda_1 (nats per step)"), numbers.rate(summary.lambda_1), interval, ""
         yield from _theory_rows(summary, EXPONENT, numbers.rate)
     yield _loss_row(summary)
     yield _error_row(summary)
@@ -91,13 +94,13 @@ def _distance(found: Comparison, form: Callable[[float], str]) -> Cell:
 def _ratio_row(summary: "Summary") -> tuple[str, str, str, str]:
     measured = shown(numbers.ratio, summary.log10_ratio, summary.gradient_verdict == "non_finite")
     interval = _interval(numbers.ratio, summary.ratio_low, summary.ratio_high)
-    return "log10 first/last gradient", measured, interval, ""
+    return _named_layer(summary, "log10 first/last gradient"), measured, interval, ""
 
 
 def _rate_row(summary: "Summary") -> tuple[str, str, str, str]:
     measured = shown(numbers.rate, summary.rate, summary.gradient_verdict == "non_finite")
     interval = _interval(numbers.rate, summary.rate_low, summary.rate_high)
-    return "rate (nats per step)", measured, interval, ""
+    return _named_layer(summary, "rate (nats per step)"), measured, interval, ""
 
 
 def _rms_row(summary: "Summary") -> tuple[str, str, str, str]:
@@ -105,7 +108,12 @@ def _rms_row(summary: "Summary") -> tuple[str, str, str, str]:
     samples = summary.effective_samples
     if not interval and is_measured(samples):
         interval = f"{samples:.2g} samples decide"
-    return "rms rate (nats per step)", numbers.rate(summary.rate_rms or 0.0), interval, ""
+    name = _named_layer(summary, "rms rate (nats per step)")
+    return name, numbers.rate(summary.rate_rms or 0.0), interval, ""
+
+
+def _named_layer(summary: "Summary", name: str) -> str:
+    return f"{name}, layer 1" if summary.upper_rates else name
 
 
 def _loss_row(summary: "Summary") -> tuple[str, str, str, str]:
