@@ -95,7 +95,10 @@ def _check_stack(plan: Plan) -> None:
     Raises:
         ArgumentError: It is not.
     """
-    plan.cell.check_size(plan.units, plan.units)  # those below are the inputs of the layers above
+    if not plan.cell.stackable:
+        expected = f"1 for a cell that cannot read its own states, as {type(plan.cell).__name__}"
+        raise ArgumentError("layers", expected, plan.layers)
+    plan.cell.check_size(plan.units, plan.units)  # the units below are the inputs of the layers above
     if isinstance(plan.phase, Flossing):
         raise ArgumentError("layers", "1 together with phase=flossing", plan.layers)
     if plan.regularizer.wants_adjoints:

@@ -39,6 +39,22 @@ def test_measured_values_are_drawn_by_lag(draw, line):
     np.testing.assert_allclose(10**end, np.exp(0.02 * lags), rtol=1e-12)
 
 
+def test_every_layer_is_a_line(draw, line):
+    upper = [geometric(-0.3), geometric(-0.2)]
+    axes = draw(gradient_profile, geometric(-0.1), geometric(0.02), upper=upper, rate=0.02).axes[0]
+    for name, rate in (("layer 1 after", 0.02), ("layer 2 after", -0.3), ("layer 3 after", -0.2)):
+        lags, heights = line(axes, name)
+        np.testing.assert_allclose(10**heights, np.exp(rate * lags), rtol=1e-12)
+    titles = [
+        each.get_title().get_text()
+        for each in axes.findobj()
+        if hasattr(each, "get_title") and each is not axes
+    ]
+    assert "layer 1 rate (nats per step)" in titles
+    low, high = axes.get_ylim()
+    assert low < -0.3 * (T - 1) / LN10 and high > 0
+
+
 def test_theory_grows_by_its_rate_from_lag_0(draw, line):
     rates = {"predicted_rate": -0.09, "rate_measured_slopes": -0.11, "rate_bound": 0.2}
     axes = draw(gradient_profile, geometric(-0.1), **rates).axes[0]

@@ -59,8 +59,8 @@ class Summary:
         lambda_1: Largest Lyapunov exponent, nats per step; without it there is no row.
         lambda_1_low: Lower end of its 95 % interval.
         lambda_1_high: Upper end of its 95 % interval.
-        upper_rates: `rate` and the ends of its interval of the layers above the lowest, by their numbers; where
-            there are such layers, what is above is of layer 1.
+        upper_rates: `rate` and the ends of its interval of the layers above the lowest, by their numbers;
+            where there are such, what stands above is of layer 1.
         comparisons: What theory says of them, one line each.
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
         words: The verdict in words, a paragraph.

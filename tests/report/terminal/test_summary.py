@@ -109,6 +109,17 @@ def test_every_theory_is_a_line_below_what_it_is_of(width):
     ]
 
 
+def test_every_layer_has_a_rate():
+    upper = {2: (-0.05, -0.06, -0.04), 3: (math.nan, math.nan, math.nan)}
+    text = shown(dataclasses.replace(COMPARED, upper_rates=upper), width=100)
+    assert row(text, "gradient").endswith("times smaller at the first step, in layer 1")
+    assert "-0.1425" in row(text, "rate (nats per step), layer 1")
+    assert "[-0.0600, -0.0400]" in row(text, "rate (nats per step), layer 2")
+    assert "not measured" in row(text, "rate (nats per step), layer 3")
+    assert "-0.1401" in row(text, "lambda_1 (nats per step), layer 1")
+    assert "layer" not in shown(COMPARED)
+
+
 def test_an_rms_that_few_samples_rule_has_no_interval():
     few = dataclasses.replace(COMPARED, rate_rms_low=math.nan, rate_rms_high=math.nan, effective_samples=2.34)
     assert row(shown(few), "rms rate (nats per step)") == "-0.1425 2.3 samples decide"
