@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.legend import Legend
 
 from rnnexp.plotting import gradient_profile
 from rnnexp.plotting.gradient_profile import ratio_by_lag, y_range
@@ -45,12 +46,8 @@ def test_every_layer_is_a_line(draw, line):
     for name, rate in (("layer 1 after", 0.02), ("layer 2 after", -0.3), ("layer 3 after", -0.2)):
         lags, heights = line(axes, name)
         np.testing.assert_allclose(10**heights, np.exp(rate * lags), rtol=1e-12)
-    titles = [
-        each.get_title().get_text()
-        for each in axes.findobj()
-        if hasattr(each, "get_title") and each is not axes
-    ]
-    assert "layer 1 rate (nats per step)" in titles
+    titles = [each.get_title().get_text() for each in axes.findobj(Legend)]
+    assert titles == ["training", "layer 1 rate (nats per step)"]
     low, high = axes.get_ylim()
     assert low < -0.3 * (T - 1) / LN10 and high > 0
 

@@ -2,16 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 from rich.table import Table
 from rich.text import Text
 
 from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison
 from rnnexp.report.terminal import numbers
-
-if TYPE_CHECKING:
-    from rnnexp.report.terminal.summary import Summary
+from rnnexp.report.terminal.summary import Summary
 
 NOT_MEASURED = "not measured"
 
@@ -21,10 +19,12 @@ _OUTCOMES = {
     "violated": Text("violated: a fault", "bold red"),
 }
 
+_RATE = "rate (nats per step)"
+
 Cell = str | Text
 
 
-def table_of(summary: "Summary") -> Table:
+def table_of(summary: Summary) -> Table:
     """Return the table."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("")
@@ -36,27 +36,40 @@ def table_of(summary: "Summary") -> Table:
     return table
 
 
-def _rows(summary: "Summary") -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
+def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
+    """The rows; of several layers those of each below its name, and below them those of the network."""
+    if summary.upper_rates:
+        yield _heading("layer 1")
+    yield from _layer_rows(summary)
+    for number, (rate, low, high) in summary.upper_rates.items():
+        yield _heading(f"layer {number}")
+        yield _RATE, shown(numbers.rate, rate), _interval(numbers.rate, low, high), ""
+    if summary.upper_rates:
+        yield _heading("network")
+    yield _loss_row(summary)
+    yield _error_row(summary)
+
+
+def _heading(name: str) -> tuple[Cell, Cell, Cell, Cell]:
+    return Text(name, "bold"), "", "", ""
+
+
+def _layer_rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     yield _ratio_row(summary)
     yield from _theory_rows(summary, RATIO, numbers.ratio)
     yield _rate_row(summary)
     yield from _theory_rows(summary, RATE, numbers.rate)
-    for number, (rate, low, high) in summary.upper_rates.items():
-        name = f"rate (nats per step), layer {number}"
-        yield name, shown(numbers.rate, rate), _interval(numbers.rate, low, high), ""
     if is_measured(summary.rate_rms):
         yield _rms_row(summary)
         yield from _theory_rows(summary, RATE_RMS, numbers.rate)
     yield from _kernel_rows(summary)
     if is_measured(summary.lambda_1):
         interval = _interval(numbers.rate, summary.lambda_1_low, summary.lambda_1_high)
-        yield _named_layer(summary, "lambda_1 (nats per step)"), numbers.rate(summary.lambda_1), interval, ""
+        yield "lambda_1 (nats per step)", numbers.rate(summary.lambda_1), interval, ""
         yield from _theory_rows(summary, EXPONENT, numbers.rate)
-    yield _loss_row(summary)
-    yield _error_row(summary)
 
 
-def _kernel_rows(summary: "Summary") -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
+def _kernel_rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     """The rate over kernels beside mean-field theory, which only an untrained network has."""
     for found in summary.comparisons:
         if found.law.quantity == RATE_KERNELS:
@@ -66,7 +79,7 @@ def _kernel_rows(summary: "Summary") -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
 
 
 def _theory_rows(
-    summary: "Summary", quantity: str, form: Callable[[float], str]
+    summary: Summary, quantity: str, form: Callable[[float], str]
 ) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     """A line for every theory of `quantity` but terms that say the same as the one above, as printed."""
     above = ""
@@ -91,45 +104,40 @@ def _distance(found: Comparison, form: Callable[[float], str]) -> Cell:
     return _OUTCOMES.get(found.outcome, f"off by {sign}{difference}")
 
 
-def _ratio_row(summary: "Summary") -> tuple[str, str, str, str]:
+def _ratio_row(summary: Summary) -> tuple[str, str, str, str]:
     measured = shown(numbers.ratio, summary.log10_ratio, summary.gradient_verdict == "non_finite")
     interval = _interval(numbers.ratio, summary.ratio_low, summary.ratio_high)
-    return _named_layer(summary, "log10 first/last gradient"), measured, interval, ""
+    return "log10 first/last gradient", measured, interval, ""
 
 
-def _rate_row(summary: "Summary") -> tuple[str, str, str, str]:
+def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
     measured = shown(numbers.rate, summary.rate, summary.gradient_verdict == "non_finite")
     interval = _interval(numbers.rate, summary.rate_low, summary.rate_high)
-    return _named_layer(summary, "rate (nats per step)"), measured, interval, ""
+    return _RATE, measured, interval, ""
 
 
-def _rms_row(summary: "Summary") -> tuple[str, str, str, str]:
+def _rms_row(summary: Summary) -> tuple[str, str, str, str]:
     interval = _interval(numbers.rate, summary.rate_rms_low, summary.rate_rms_high)
     samples = summary.effective_samples
     if not interval and is_measured(samples):
         interval = f"{samples:.2g} samples decide"
-    name = _named_layer(summary, "rms rate (nats per step)")
-    return name, numbers.rate(summary.rate_rms or 0.0), interval, ""
+    return "rms rate (nats per step)", numbers.rate(summary.rate_rms or 0.0), interval, ""
 
 
-def _named_layer(summary: "Summary", name: str) -> str:
-    return f"{name}, layer 1" if summary.upper_rates else name
-
-
-def _loss_row(summary: "Summary") -> tuple[str, str, str, str]:
+def _loss_row(summary: Summary) -> tuple[str, str, str, str]:
     name = f"loss ({summary.loss_unit})" if summary.loss_unit else "loss"
     measured = shown(numbers.loss, summary.loss, summary.learning_verdict == "diverged")
     return name, measured, _bits(summary), _named(numbers.loss, summary.floor_loss, "best constant")
 
 
-def _bits(summary: "Summary") -> str:
+def _bits(summary: Summary) -> str:
     """The loss in bits, the unit in which texts are compared."""
     if not summary.loss_unit.startswith("nats per character") or not is_measured(summary.loss):
         return ""
     return f"{numbers.loss(summary.loss / math.log(2))} bits"
 
 
-def _error_row(summary: "Summary") -> tuple[str, str, str, str]:
+def _error_row(summary: Summary) -> tuple[str, str, str, str]:
     measured = shown(numbers.share, summary.error, summary.learning_verdict == "diverged")
     return "error", measured, "", _named(numbers.share, summary.floor_error, "best constant")
 

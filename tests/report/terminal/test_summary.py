@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,11 +113,14 @@ def test_every_theory_is_a_line_below_what_it_is_of(width):
 def test_every_layer_has_a_rate():
     upper = {2: (-0.05, -0.06, -0.04), 3: (math.nan, math.nan, math.nan)}
     text = shown(dataclasses.replace(COMPARED, upper_rates=upper), width=100)
-    assert row(text, "gradient").endswith("times smaller at the first step, in layer 1")
-    assert "-0.1425" in row(text, "rate (nats per step), layer 1")
-    assert "[-0.0600, -0.0400]" in row(text, "rate (nats per step), layer 2")
-    assert "not measured" in row(text, "rate (nats per step), layer 3")
-    assert "-0.1401" in row(text, "lambda_1 (nats per step), layer 1")
+    assert "at the first step, in layer 1" in text
+    blocks = re.split(r"^(layer \d|network) *$", text, flags=re.MULTILINE)
+    assert blocks[1::2] == ["layer 1", "layer 2", "layer 3", "network"]
+    lowest, second, third, network = blocks[2::2]
+    assert "-0.1425" in row(lowest, "rate (nats per step)") and "-0.1401" in row(lowest, "lambda_1")
+    assert "[-0.0600, -0.0400]" in row(second, "rate (nats per step)")
+    assert "not measured" in row(third, "rate (nats per step)")
+    assert "0.1669" in row(network, "loss")
     assert "layer" not in shown(COMPARED)
 
 
