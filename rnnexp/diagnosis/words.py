@@ -54,6 +54,10 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
             within = f", within {e.decades:g} decades: {state} carries it where h does not"
             carried = abs(ratio) <= e.decades and e.gradient == "vanishing"
             yield Sentence(f"{text}{within if carried else ''}.", (f"grad/log10_ratio_{state}",))
+    yield from _upper_layers(e)
+
+
+def _upper_layers(e: Evidence) -> Iterator[Sentence]:
     told = {number: ratio for number, ratio in e.upper_ratios.items() if math.isfinite(ratio)}
     if told:
         listed = "; ".join(f"in layer {number} it is {times(ratio)}" for number, ratio in told.items())

@@ -92,7 +92,7 @@ def test_a_step_records_the_profile_of_every_layer(whole):
 
 
 def test_a_run_that_was_killed_goes_on_to_the_bit(whole, tmp_path):
-    killed = trainer_of(tmp_path, SignalAt(3))
+    killed = trainer_of(tmp_path, SignalAt(2))
     with pytest.raises(Killed):
         killed.run([False])
     assert 0 < killed.replicas[0].steps_taken < PLAN.train_steps
