@@ -27,7 +27,8 @@ def _cell(plan: Plan, dtype: str, distance: int) -> keras.layers.Layer:
     # Each weight has its own seed: initialisers with equal seeds draw the same numbers.
     deviation, seed = plan.input_deviation, 3 * plan.seed + distance
     kernel = GlorotUniform(seed=seed) if deviation is None else Normal(deviation, seed)
-    return plan.cell.build(plan.units, plan.activation, kernel, plan.initializer.apart(distance), dtype)
+    recurrent = plan.initializer.apart(distance) if distance else plan.initializer
+    return plan.cell.build(plan.units, plan.activation, kernel, recurrent, dtype)
 
 
 def model_of(plan: Plan, network: keras.Model) -> RecordingModel:
