@@ -19,8 +19,6 @@ _OUTCOMES = {
     "violated": Text("violated: a fault", "bold red"),
 }
 
-_RATE = "rate (nats per step)"
-
 Cell = str | Text
 
 
@@ -42,8 +40,8 @@ def _rows(summary: Summary) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
         yield _heading("layer 1")
     yield from _layer_rows(summary)
     for number, (rate, low, high) in summary.upper_rates.items():
-        yield _heading(f"layer {number}")
-        yield _RATE, shown(numbers.rate, rate), _interval(numbers.rate, low, high), ""
+        name = Text(f"layer {number}, rate", "bold")
+        yield name, shown(numbers.rate, rate), _interval(numbers.rate, low, high), ""
     if summary.upper_rates:
         yield _heading("network")
     yield _loss_row(summary)
@@ -113,7 +111,7 @@ def _ratio_row(summary: Summary) -> tuple[str, str, str, str]:
 def _rate_row(summary: Summary) -> tuple[str, str, str, str]:
     measured = shown(numbers.rate, summary.rate, summary.gradient_verdict == "non_finite")
     interval = _interval(numbers.rate, summary.rate_low, summary.rate_high)
-    return _RATE, measured, interval, ""
+    return "rate (nats per step)", measured, interval, ""
 
 
 def _rms_row(summary: Summary) -> tuple[str, str, str, str]:
