@@ -60,7 +60,7 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
 def _upper_layers(e: Evidence) -> Iterator[Sentence]:
     told = {number: ratio for number, ratio in e.upper_ratios.items() if math.isfinite(ratio)}
     if told:
-        listed = "; ".join(f"in layer {number} it is {times(ratio)}" for number, ratio in told.items())
+        listed = "; ".join(f"in layer {number} that of h is {times(ratio)}" for number, ratio in told.items())
         names = tuple(f"layer_{number}/grad/log10_ratio" for number in told)
         yield Sentence(f"{listed[0].upper()}{listed[1:]}.", names)
 

@@ -70,7 +70,7 @@ def test_figures_are_drawn_and_those_of_one_layer_left_out(run):
 
 def test_words_and_summary_name_the_layers(run):
     words = (run.folder / "verdict.txt").read_text(encoding="utf-8")
-    assert "n the lowest of 2 layers" in words and "In layer 2 it is" in words
+    assert "n the lowest of 2 layers" in words and "In layer 2 that of h is" in words
     assert "The layers have 4 units each" in words
     assert "2 layers of 4 units of elman" in run.printed
     assert re.search(r"^layer 1 *\n(?s:.*)^layer 2, rate +-?\d", run.printed, flags=re.MULTILINE)
