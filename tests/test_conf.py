@@ -190,6 +190,7 @@ OTHER = {
     "task.evaluate_at": "[300]",
     "stop": "solved",
     "truncate": 20,
+    "layers": 2,
     "cell.use_bias": "false",
     "init.gain": 0.9,
     "init.input": 0.001,

@@ -238,7 +238,10 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     step = "smaller" if worse else "larger"
     yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
     yield from _another_cell(e)
-    yield Recommendation("A wider layer may learn what this one does not.", (f"units={2 * e.units}",), names)
+    wider = "A wider layer may learn what this one does not."
+    if e.layers > 1:
+        wider = "Wider layers may learn what these do not."
+    yield Recommendation(wider, (f"units={2 * e.units}",), names)
 
 
 def _below_the_published(e: Evidence) -> Iterator[Recommendation]:

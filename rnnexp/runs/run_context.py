@@ -226,7 +226,8 @@ def check_store(job: "Job", folder: RunFolder) -> None:
 
 
 def _expected_seconds(plan: "Plan") -> float:
-    return heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.train_steps)
+    size = (plan.units, plan.batch_size, plan.train_steps, plan.layers)
+    return heuristics.expected_seconds(plan.task.seq_len, *size)
 
 
 def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool] = lambda: False) -> Tracker:

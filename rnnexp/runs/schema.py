@@ -90,6 +90,7 @@ SCALARS: dict[str, Check] = {
     "activation": _activation,
     "seq_len": _at_least(1),
     "units": _at_least(1),
+    "layers": _at_least(1),
     "batch_size": _at_least(1),
     "steps": _at_least(0),
     "stop": _one_of("steps", "solved"),

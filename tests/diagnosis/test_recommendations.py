@@ -57,6 +57,17 @@ def test_divergence_is_a_spike_later_and_an_overflow_at_once():
     assert not any("clip" in each for each in tried(**at_once, diverged_at=0))
 
 
+def test_of_several_layers_nothing_is_said_by_laws_of_one():
+    unknown = dict.fromkeys(["predicted_rate", "orthogonal_rate", "critical_gain"], math.nan)
+    several = evidence(layers=2, units=8, gain=4.0, activation="sigmoid", **unknown)
+    reasons = [each.reason for each in recommend(several)]
+    assert reasons[0] == "The layers have 8 units each, and wider ones may learn what they do not."
+    assert not any("mean" in reason or "no step of these weights" in reason for reason in reasons)
+    assert any("a sigmoid has a slope of at most 1/4" in reason for reason in reasons)
+    settled = [each.reason for each in recommend(dataclasses.replace(several, **SETTLED))]  # type: ignore[arg-type]
+    assert "Wider layers may learn what these do not." in settled
+
+
 def test_a_loss_that_still_falls_is_not_stuck():
     first, *_ = tried(course=course(falling=True))
     (steps,) = re.findall(r"^steps=(\d+)$", first)

@@ -59,6 +59,14 @@ def test_orthogonal_penalizes_blocks_that_are_not_orthogonal(columns):
     assert [name for name, gradient in gradients.items() if gradient is not None] == [path]
 
 
+def test_the_kernel_of_every_layer_is_penalized():
+    lower, upper = weights(1), weights(4)
+    other = "recurrent_2/cell/recurrent_kernel"
+    both = lower | {other: upper["recurrent/cell/recurrent_kernel"]}
+    expected = sum(differentiated(Orthogonal(0.3), each)[0] for each in (lower, upper))
+    assert differentiated(Orthogonal(0.3), both)[0] == pytest.approx(expected, rel=1e-12)
+
+
 def test_an_orthogonal_kernel_costs_nothing():
     variables, (orthogonal, _) = weights(1), np.linalg.qr(np.random.default_rng(2).random((H, H)))
     variables["recurrent/cell/recurrent_kernel"].assign(orthogonal)

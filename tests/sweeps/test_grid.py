@@ -1,5 +1,6 @@
 import io
 import itertools
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -23,7 +24,8 @@ def shown(jobs, swept, results, width=80, height=24):
     outcomes = {}
     for number, result in results.items():
         bad = result.isupper()
-        status, learning = (result, None) if bad else ("FINISHED", result)
+        status: Any = result if bad else "FINISHED"
+        learning = None if bad else result
         outcomes[number] = Outcome(number, tuple(jobs[number]), status, learning=learning)
     console.print(Grid(jobs, swept).drawn(outcomes, console))
     return [line.rstrip() for line in file.getvalue().splitlines()]
