@@ -23,6 +23,7 @@ _ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None, "layers"
 _ADDED_FIELDS: Mapping[str, Mapping[str, object]] = {
     "init": {"input": None},
     "task": {"length": None, "evaluate_at": []},
+    "phase": {"every": None},
     "cell": {
         "forget_bias": None,
         "input_bias": 0,

@@ -87,6 +87,7 @@ def _check(plan: Plan) -> None:
             "cell", "a cell with a recurrent kernel, for regularizer=orthogonal", type(plan.cell).__name__
         )
     plan.phase.check(plan.task, plan.cell, plan.units)
+    plan.phase.check_steps(plan.train_steps)
 
 
 def _check_stack(plan: Plan) -> None:

@@ -48,7 +48,7 @@ class Plan:
         regularizer: The term that is added to the loss of the task.
         constraint: The set in which the weights stay.
         schedule: The course of the learning rate.
-        phase: The phase of training before that of the task.
+        phase: The phase of training before that of the task, and at intervals.
         input_deviation: The standard deviation of the Gaussian entries of W_xh; None: Glorot uniform.
         stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
             validation that finds the task solved, after `train_steps` at the latest.

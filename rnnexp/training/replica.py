@@ -66,7 +66,7 @@ class Result:
             before the end (`Plan.stop`).
         at_lengths: What the weights at the end score at other lengths, the shortest first.
         clip_metrics: The metrics that the clip computes from its state.
-        phase_metrics: The metrics of the phase before the task, at its start and its end.
+        phase_metrics: The metrics of the phase beside the task, around its first and its last episode.
     """
 
     start: Measurement
@@ -95,7 +95,7 @@ class Replica:
         network: A plain Keras model.
         model: The model whose training steps record.
         callback: The callback for `fit`; `begin` replaces it when it resumes.
-        phase: The phase before the task, or None.
+        phase: The phase beside the task, or None.
     """
 
     def __init__(self, plan: Plan, state: Path, observer: Observer):

@@ -33,6 +33,17 @@ def test_clips_without_a_threshold_stand_beside_one():
     assert not any("autoclip" in each for each in tried(**spiked, clip="autoclip"))
 
 
+def test_other_clips_come_after_other_causes_of_a_harmless_spike():
+    clips = ["clip=global_norm clip.threshold=0.5", "clip=autoclip", "clip=agc"]
+    found = tried(init="glorot_uniform", course=course(spike_at=300))
+    assert [each for each in found if each.startswith("clip")] == clips
+    assert found.index("init=orthogonal") < found.index("clip=autoclip") < found.index("clip=agc")
+    settled = tried(**SETTLED, course=course(spike_at=300))
+    assert settled[:3] == clips and len(settled) > 3  # nothing else is known to be wrong
+    plain = tried(**SETTLED, optimizer="sgd", course=course(spike_at=300, wrecked=True))
+    assert plain[:3] == [clips[0], "optimizer=adam", "clip=autoclip"]
+
+
 def test_a_spike_that_was_clipped_asks_for_smaller_steps():
     clipped = {"clip": "global_norm", "course": course(spike_at=300, wrecked=True)}
     assert tried(**clipped, clip_threshold=0.5)[0] == "optimizer.learning_rate=0.0003"

@@ -79,6 +79,13 @@ def test_a_later_field_at_its_default_is_no_part(cell, field):
     assert not set(plain.hashes) & set(chosen.hashes)
 
 
+def test_the_interval_of_a_phase_came_later():
+    once, again = composed("phase=flossing"), composed("phase=flossing", "phase.every=100")
+    assert once.hashes[0] == "ef36564d41c0"
+    assert "every" not in identity(once.config)["phase"]
+    assert identity(again.config)["phase"]["every"] == 100
+
+
 def test_a_file_is_known_by_its_content(tmp_path):
     def known_by(name, text):
         path = tmp_path / name
