@@ -195,18 +195,18 @@ def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
     """Open the run in its store; if that fails, remove the folder, unless it holds an earlier attempt."""
     check_store(job, folder)
     known = folder.state()
-    # Written before the store knows of the run: a run that is killed in between is found by its folder.
-    folder.update(
-        name=job.name,
-        config_hash=job.config_hash,
-        store=job.tracking.store,
-        status="RUNNING",
-        attempts=known.get("attempts", 0) + 1,
-        cost=round(_expected_seconds(job.plan), 3),
-        pid=os.getpid(),
-        host=socket.gethostname(),
-    )
     try:
+        # Written before the store knows of the run: a run that is killed in between is found by its folder.
+        folder.update(
+            name=job.name,
+            config_hash=job.config_hash,
+            store=job.tracking.store,
+            status="RUNNING",
+            attempts=known.get("attempts", 0) + 1,
+            cost=round(_expected_seconds(job.plan), 3),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+        )
         tracker = _open_tracker(job, folder, lambda: signals.pending)
     except BaseException:
         if known:

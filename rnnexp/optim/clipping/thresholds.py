@@ -23,7 +23,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnexp.optim.clipping import own_median
-from rnnexp.optim.clipping.base import Clipped, State, StatelessClip, as_tensor, global_norm, measured, shrink
+from rnnexp.optim.clipping.base import (
+    Clipped,
+    State,
+    StatelessClip,
+    as_tensor,
+    check_fixed,
+    global_norm,
+    measured,
+    shrink,
+)
 from rnnexp.runtime import checks
 
 if TYPE_CHECKING:
@@ -57,7 +66,7 @@ class Value(StatelessClip):
     threshold: float
 
     def __post_init__(self) -> None:
-        checks.positive("threshold", self.threshold)
+        check_fixed(self.threshold)
 
     def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
         import tensorflow as tf
