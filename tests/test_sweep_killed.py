@@ -45,7 +45,13 @@ def sweep(folder, launcher):
     """Return the sweep's arguments, its records below `folder`."""
     return (
         *("steps=60", "checkpoint.every=20", "steps_per_execution=10", "probe.every=30"),
-        *("validation.every=30", "tracking.every=1", "tracking.model=true", f"tracking.uri={store(folder)}"),
+        *(
+            "validation.every=30",
+            "tracking.every=1",
+            "tracking.model=true",
+            "tracking.diff=false",
+            f"tracking.uri={store(folder)}",
+        ),
         *("seed=0,1,2", *LAUNCHERS[launcher]),
     )
 

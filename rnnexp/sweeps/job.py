@@ -146,6 +146,8 @@ class _RunningJob:
         if found.folder is not None and found.next in ("skip", "busy"):
             note = "another process is at work on it" if found.next == "busy" else late(job, found.folder)
             self._open(found.folder, status="SKIPPED", note=note)
+            if found.next == "skip":
+                found.folder.remove_checkpoint()  # left where a process was killed at its very end
         else:
             resumed = found.has_checkpoint
             run_job(job, found.folder, lambda run: self._open(run, status="RUNNING", resumed=resumed))

@@ -43,14 +43,14 @@ def started(*arguments, environ=None):
 
 
 @contextlib.contextmanager
-def held(moment, *arguments):
-    """Start a sweep and wait until one of its processes, held there, has come to the moment (`held/`)."""
+def held(moment, *arguments, processes=1):
+    """Start a sweep and wait until that many of its processes are held at the moment (`held/`)."""
     there = Path("held").absolute()
     there.unlink(missing_ok=True)
     path = os.pathsep.join([str(Path(__file__).parent / "held"), os.environ["PYTHONPATH"]])
     environ = {"HELD_AT": moment, "HELD": str(there), "PYTHONPATH": path}
     with started(*arguments, environ=environ) as process:
-        wait_for(there.exists, process)
+        wait_for(lambda: there.stat().st_size == processes, process)
         yield process
 
 

@@ -1,14 +1,15 @@
 """Hold a program at a moment: every Python that finds this folder on its path reads this file when it starts.
 
 HELD_AT is an audit event of Python's (`open`, `os.rename`, `os.remove`, `sqlite3.connect`), a pattern of the
-path that it names, and how often that passes before; HELD is a file that tells the moment has come. Who comes
-there waits for the end of its process, with the event still to happen.
+path that it names, and how often that passes before; HELD is a file that has a byte for every process that is
+held. Who comes there waits for the end of its process, with the event still to happen.
 """
 
 import fnmatch
 import os
 import sys
 import time
+from pathlib import Path
 
 
 def _hold(event: str, arguments: tuple) -> None:
@@ -17,7 +18,8 @@ def _hold(event: str, arguments: tuple) -> None:
     if event == _event and fnmatch.fnmatch(str(arguments[event == "os.rename"]), _pattern):
         _passing -= 1
         if _passing < 0:
-            os.close(os.open(os.environ["HELD"], os.O_CREAT))
+            with Path(os.environ["HELD"]).open("ab") as file:
+                file.write(b".")
             time.sleep(3600)
 
 
