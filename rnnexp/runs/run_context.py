@@ -16,7 +16,7 @@ from rnnexp import tracking
 from rnnexp.runs import heuristics
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_line
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.secrets import clean
@@ -184,7 +184,7 @@ def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Track
             raise
         except Exception as error:
             level = logging.INFO if quiet else logging.ERROR
-            _logger.log(level, "the run failed: %s: %s", type(error).__name__, error)
+            _logger.log(level, "the run failed: %s", one_line(error))
             _logger.info("where it failed:", exc_info=True)
             raise
         finally:

@@ -22,10 +22,10 @@ from rnnexp.runs.resume import earlier_in_sweep
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runs.run_name import run_name
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_line
 from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweeps.folder import SweepFolder
-from rnnexp.sweeps.outcome import NOT_SENT, Outcome, one_line
+from rnnexp.sweeps.outcome import NOT_SENT, Outcome
 from rnnexp.sweeps.request import key_of
 from rnnexp.sweeps.resources import cores, thread_limits
 from rnnexp.tracking.destination import sent
