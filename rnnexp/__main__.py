@@ -1,6 +1,7 @@
 """The command: `rnnexp`, `python -m rnnexp` and, in a checkout, `python run.py`."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -30,6 +31,9 @@ def main() -> None:
     except MissingPackage as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:  # while the command line is read; later a run and a sweep see to it themselves
+        print("stopped by SIGINT before anything was begun", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":
