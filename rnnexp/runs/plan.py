@@ -83,9 +83,8 @@ def _check(plan: Plan) -> None:
         raise ArgumentError("cell", expected, type(plan.cell).__name__)
     plan.constraint.check(plan.cell, plan.initializer, plan.units)
     if isinstance(plan.regularizer, Orthogonal) and not plan.cell.has_recurrent_kernel:
-        raise ArgumentError(
-            "cell", "a cell with a recurrent kernel, for regularizer=orthogonal", type(plan.cell).__name__
-        )
+        expected = "a cell with a recurrent kernel for regularizer=orthogonal, such as cell=elman"
+        raise ArgumentError("cell", expected, type(plan.cell).__name__)
     plan.phase.check(plan.task, plan.cell, plan.units)
     plan.phase.check_steps(plan.train_steps)
 

@@ -127,7 +127,7 @@ class SignalAt(Interruption):
 
 
 FLOSSED = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01))
-ALTERNATING = dataclasses.replace(FLOSSED, phase=dataclasses.replace(FLOSSED.phase, every=5))
+ALTERNATING = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5))
 """12 training steps, with episodes of 4 updates before the steps 0, 5 and 10."""
 
 
@@ -223,13 +223,14 @@ def squares(network, batch):
 @pytest.fixture(scope="module")
 def courses(tmp_path_factory):
     """A run of the trainer, and the same by hand from the same weights."""
-    plan = dataclasses.replace(ALTERNATING, dtype="float64", constraint=Restarts())
+    constraint = Restarts()
+    plan = dataclasses.replace(ALTERNATING, dtype="float64", constraint=constraint)
     trainer = trainer_of([plan], [tmp_path_factory.mktemp("loop") / "state.npz"])
     network = trainer.replicas[0].network
     twin = keras.models.clone_model(network)
     twin.set_weights(network.get_weights())
     (result,) = trainer.run([False])
-    found = Course(network.get_weights(), result.phase_metrics, plan.constraint.kernels)
+    found = Course(network.get_weights(), result.phase_metrics, constraint.kernels)
     return found, by_hand(plan, twin)
 
 
