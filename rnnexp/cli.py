@@ -236,7 +236,7 @@ def run(config: DictConfig) -> None:
         run_in_sweep(config, settings)
         return
     try:
-        jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
+        jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task, Menu.of(settings))
         check_job(jobs[0])
         folders: list[RunFolder] = []
         unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs, opened=folders.append)

@@ -62,7 +62,8 @@ def treat(folder: Path, seeds: int, launch: Launch) -> Iterator[Tried]:
         listed = ",".join(str(state["seed"] + more) for more in range(seeds))
         ours = (f"seed={listed}", f"output_dir={out}", "treat=false", "report=false")
         typed = merged(state["overrides"], [*overrides, *ours])
-        launch(["-m", *(override for override in typed if not override.startswith(("name=", "replicas=")))])
+        alone = [override for override in typed if not override.startswith(("name=", "replicas="))]
+        launch([*state.get("flags", ()), "-m", *alone])
         yield Tried(tuple(overrides), tuple(_verdicts(out)), seeds)
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,7 +10,6 @@ from rnnexp.diagnosis.course import rounded_up
 from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.vanishing import ways_past_vanishing
 from rnnexp.runtime.config_keys import key_of
-from rnnexp.runtime.places import COMMAND
 
 _ONCE = ("resume", "treat")  # keys of one command, which the next one does not take over
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
@@ -67,19 +65,14 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     return list(found.values())
 
 
-def command(typed: Sequence[str], overrides: Iterable[str]) -> str:
-    """Return the command of a run with other overrides.
+def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
+    """Return the overrides of a run with other overrides.
 
     A key that comes again replaces what was typed, and the choice of a group its former fields too.
 
-    >>> command(["activation=relu", "clip=value", "clip.threshold=2"], ["clip=global_norm"])
-    'python run.py activation=relu clip=global_norm'
+    >>> merged(["activation=relu", "clip=value", "clip.threshold=2"], ["clip=global_norm"])
+    ['activation=relu', 'clip=global_norm']
     """
-    return f"{COMMAND} {shlex.join(merged(typed, overrides))}"
-
-
-def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
-    """Return the overrides of a run with other overrides in place of those of the same key or group."""
     added = list(overrides)
     keys = {key_of(override) for override in added}
     kept = []

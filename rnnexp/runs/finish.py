@@ -10,11 +10,12 @@ import keras
 
 from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.predictions import exponent_interval
-from rnnexp.diagnosis.recommendations import Recommendation, command, recommend
+from rnnexp.diagnosis.recommendations import Recommendation, merged, recommend
 from rnnexp.diagnosis.words import Sentence, describe, paragraph
 from rnnexp.probes.upper_layers import Results
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics, task_report
+from rnnexp.runs.commands import command
 from rnnexp.runs.evidence import gather
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
@@ -60,7 +61,12 @@ def finish(
     seconds = time.perf_counter() - started
     tracker.metrics(points(metrics.totals(job.plan, result, seconds), result.steps_taken))
     remedies = [list(each.overrides) for each in advised]
-    asked = {"overrides": list(job.overrides), "seed": job.plan.seed, "remedies": remedies}
+    asked = {
+        "overrides": list(job.overrides),
+        "flags": list(job.flags),
+        "seed": job.plan.seed,
+        "remedies": remedies,
+    }
     folder.update(verdicts=verdicts.tags(), **asked, seconds=round(seconds, 3))
     tracker.flush()  # from here on only figures can be lost
     figures = draw_figures(folder, tracker, signals, job.figure_format)
@@ -80,7 +86,7 @@ def _save(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, r
 
 
 def _command(job: Job, advised: Recommendation) -> str:
-    return command(job.overrides, advised.overrides)
+    return command(job, merged(job.overrides, advised.overrides))
 
 
 def _record_verdicts(

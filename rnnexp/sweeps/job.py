@@ -18,6 +18,7 @@ from rnnexp.runs import run_context
 from rnnexp.runs.build import make_job
 from rnnexp.runs.job import Job, Membership
 from rnnexp.runs.job_checks import check_machine
+from rnnexp.runs.menu import Menu
 from rnnexp.runs.resume import earlier_in_sweep
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
@@ -71,7 +72,7 @@ def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
     """
     state = folder.state.read()
     membership = Membership(folder.id, folder.path.absolute(), state.get("run_id"))
-    job = make_job(config, settings.runtime.choices, settings.overrides.task, membership)
+    job = make_job(config, settings.runtime.choices, settings.overrides.task, membership, Menu.of(settings))
     check_machine(job)
     if job.config["dry_run"]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_evidence import course, evidence
 
-from rnnexp.diagnosis.recommendations import command, merged, recommend
+from rnnexp.diagnosis.recommendations import merged, recommend
 from rnnexp.runs.build import compose_job
 
 SETTLED = {"gradient": "stable", "gradient_start": "stable", "log10_ratio": -0.5, "rate": -0.005}
@@ -287,7 +287,6 @@ def test_every_recommendation_is_a_command_that_can_be_typed(changes):
     typed = ["activation=relu", "seq_len=200", "clip=value", "clip.threshold=2"]
     for each in recommend(evidence(**changes)):
         assert each.reason.endswith(".") and each.metrics and "nan" not in each.reason
-        assert command(typed, each.overrides).startswith("python run.py ")
         compose_job(merged(typed, each.overrides))
 
 
@@ -296,4 +295,3 @@ def test_what_is_typed_again_replaces_what_was_typed():
     assert merged(typed, ["clip=global_norm", "seq_len=5"]) == ["clip=global_norm", "seq_len=5"]
     assert merged(typed, ["clip.threshold=1"]) == ["clip=value", "seq_len=9", "clip.threshold=1"]
     assert merged(["treat=true", "seq_len=9"], ["steps=5"]) == ["seq_len=9", "steps=5"]
-    assert command(["name=a b"], []) == "python run.py 'name=a b'"
