@@ -138,9 +138,9 @@ def predict(
         seen = replace(seen, mean_field_rate=mean_field_rate(seen.weight_variance))
     compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
     # A gain is chosen before training, and the search takes as long as all else that is predicted.
-    drawn = untrained and seen.mean_field and seen.initializer is not None
-    if drawn and "mean_field" in laws and math.isfinite(input_variance):
-        unit_variance = replace(seen, kernel=seen.redrawn(1)[0]).weight_variance / seen.initializer.gain**2
+    drawn = seen.initializer if untrained and seen.mean_field else None
+    if drawn is not None and "mean_field" in laws and math.isfinite(input_variance):
+        unit_variance = replace(seen, kernel=seen.redrawn(1)[0]).weight_variance / drawn.gain**2
         gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
     return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))
 

@@ -22,9 +22,8 @@ def shown(jobs, swept, results, width=80, height=24):
     console = Console(file=file, width=width, height=height)
     outcomes = {}
     for number, result in results.items():
-        bad = result.isupper()
-        status, learning = (result, None) if bad else ("FINISHED", result)
-        outcomes[number] = Outcome(number, tuple(jobs[number]), status, learning=learning)
+        ended = {"status": result} if result.isupper() else {"status": "FINISHED", "learning": result}
+        outcomes[number] = Outcome(number, tuple(jobs[number]), **ended)
     console.print(Grid(jobs, swept).drawn(outcomes, console))
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
