@@ -33,6 +33,8 @@ from rnnexp.tracking.address import sqlite_path
 from rnnexp.tracking.upload import UNSENT
 from rnnexp.treat import report
 
+_LONGEST_ERROR = 300  # characters
+
 
 def main(arguments: Sequence[str]) -> None:
     """Do what a command line asks for."""
@@ -246,6 +248,13 @@ def run(config: DictConfig) -> None:
         refuse(error)
     except OSError as error:
         _end_by(error)
+    except Exception as error:
+        if not _of_memory(error):
+            raise
+        said = " ".join(str(error).split())[:_LONGEST_ERROR]
+        remedy = "a smaller batch_size, seq_len or units, or segment, needs less (docs/speed.md)"
+        print(f"{PROGRAM}: out of memory ({said}): {remedy}", file=sys.stderr)
+        sys.exit(1)
     if unsent:
         sys.exit(UNSENT)
 
@@ -256,6 +265,12 @@ def _end_by(error: OSError) -> NoReturn:
     remedy = "mend that; then a sweep goes on by the same command, a run with resume=true"
     print(f"{PROGRAM}: {error.strerror or error}{place}: {remedy}", file=sys.stderr)
     sys.exit(1)
+
+
+def _of_memory(error: Exception) -> bool:
+    """Whether an array of NumPy's, or a tensor, did not fit into the memory."""
+    # By name, as the command line does not import TensorFlow.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def refuse(error: ArgumentError) -> NoReturn:

@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None, launch: Launch = _launch) -> in
     try:
         report([RunFolder(chosen.run)], chosen.seeds, launch)
     except ArgumentError as error:
-        print(error, file=sys.stderr)
+        print(f"{COMMAND} treat: {error}", file=sys.stderr)
         return 2
     return 0
 

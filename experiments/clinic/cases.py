@@ -69,8 +69,8 @@ class Round(NamedTuple):
     per_task: int
 
 
-ROUNDS = (Round(30, 2, 6), Round(40, 3, 10))
-"""The second one was drawn when the rules had been tuned on the first, and all of it is kept aside."""
+ROUNDS = (Round(30, 2, 6), Round(40, 3, 10), Round(len(HEALTHY) * len(FAULTS), len(HEALTHY), len(FAULTS)))
+"""The second was drawn when the rules had been tuned on the first; the third is all that is left."""
 
 
 class Case(NamedTuple):
@@ -125,8 +125,11 @@ def drawn(stuck: Callable[[Case], bool], rounds: Sequence[Round] = ROUNDS) -> It
 def part(place: int) -> str:
     """Return to which part the case at a place of `drawn` belongs, from 0.
 
-    Every third of the first round was kept aside at first, and tuned on after it was measured.
+    Every third of the first round was kept aside at first, and tuned on after it was measured. The other
+    rounds are kept aside as a whole.
     """
+    if place >= ROUNDS[1].cases:
+        return "third aside"
     if place >= ROUNDS[0].cases:
         return "second aside"
     return "first aside" if place % ASIDE == ASIDE - 1 else "tuning"

@@ -16,11 +16,14 @@ def draw(path: Path) -> None:
     with style.paper_figure(path, (7.2, 5.2)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
         for offset, part, colour, label in (
-            (-0.15, "tuned", style.GREY, "tuned on"),
-            (0.15, "aside", style.BLUE, "kept aside"),
+            (-0.2, "tuned", style.GREY, "tuned on"),
+            (0.0, "aside", style.BLUE, "kept aside"),
+            (0.2, "left", style.ORANGE, "all others"),
         ):
             for place, arm in enumerate(arms):
                 found = summary.share(rows, arm, part)
+                if found.n == 0:
+                    continue
                 span = [[found.value - found.low], [found.high - found.value]]
                 left.errorbar(
                     found.value,
@@ -34,8 +37,8 @@ def draw(path: Path) -> None:
         left.set(xlim=(-0.03, 1.03), xlabel="share cured, with Wilson's 95 % interval")
         left.set_yticks(range(len(arms)), arms)
         left.invert_yaxis()
-        style.legend_above(left, columns=2)
-        _cases(right, rows, arms)
+        style.legend_above(left, columns=3)
+        _cases(right, summary.compared(rows), [arm for arm in arms if arm != summary.FORMER])
 
 
 def _cases(axes, rows, arms) -> None:

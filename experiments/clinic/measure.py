@@ -1,7 +1,8 @@
 """Treat the stuck runs: python experiments/clinic/measure.py [--aside] [--runs FOLDER].
 
 Every run is kept in the folder as it ends, and the same command goes on with what is missing. The
-recommendations are tried on the cases that are not kept aside; with --aside on all.
+recommendations are tried on the cases that are not kept aside; with --aside on all. The cases of the third
+round get no baselines.
 """
 
 import argparse
@@ -23,6 +24,9 @@ from rnnexp.diagnosis.recommendations import merged, recommend
 STUDY = Path(__file__).parent
 FIELDS = ("case", "part", "arm", "overrides", "verdict", "error", "loss", "train_steps")
 SHOWN = 3  # recommendations that are tried
+LATER = ("clip=autoclip", "clip=agc", "cell.chrono=", "cell.forget_bias=")
+"""Remedies that the rules were told of after the second round; the arm "former" goes without."""
+
 BASELINES = {"clip": ("clip=global_norm",), "lstm": ("cell=lstm",)}
 
 
@@ -52,13 +56,28 @@ class Runs:
 
 
 def rows_of(
-    case: Case, run: Callable[[Sequence[str]], Trial], recommended: bool
+    case: Case, run: Callable[[Sequence[str]], Trial], recommended: bool, compared: bool = True
 ) -> Iterator[dict[str, object]]:
-    """Yield the rows of a case: untreated, recommendations if asked for, baselines; without its part."""
+    """Yield the rows of a case, without its part.
+
+    Args:
+        case: The case.
+        run: What runs it.
+        recommended: Whether the recommendations are tried.
+        compared: Whether the baselines are.
+    """
     untreated = run(case.overrides)
     yield _row(case, "untreated", (), untreated)
     if recommended:
         yield from recommendations(case, run)
+        yield from recommendations(case, run, "former", but=LATER)
+    if compared:
+        yield from baselines(case, run)
+
+
+def baselines(case: Case, run: Callable[[Sequence[str]], Trial]) -> Iterator[dict[str, object]]:
+    """Yield the rows of what anybody would try, and of AUTOTRAINER's strategies."""
+    untreated = run(case.overrides)
     for arm, overrides in {**BASELINES, "steps": (f"steps={5 * untreated.evidence.train_steps}",)}.items():
         typed = merged(case.overrides, overrides)
         if set(typed) != set(case.overrides):
@@ -68,11 +87,21 @@ def rows_of(
         yield _row(case, f"autotrainer {number}", added, tried)
 
 
-def recommendations(case: Case, run: Callable[[Sequence[str]], Trial]) -> Iterator[dict[str, object]]:
-    """Yield the rows of the first three recommendations, each on the untreated case, up to one that cures."""
+def recommendations(
+    case: Case, run: Callable[[Sequence[str]], Trial], name: str = "recommendation", but: Sequence[str] = ()
+) -> Iterator[dict[str, object]]:
+    """Yield the rows of the first three recommendations, each on the untreated case, up to one that cures.
+
+    Args:
+        case: The case.
+        run: What runs it.
+        name: Of the arm, before the number.
+        but: How the overrides of those begin that are left out.
+    """
     untreated = run(case.overrides)
-    for number, advised in enumerate(recommend(untreated.evidence)[:SHOWN], start=1):
-        arm = f"recommendation {number}"
+    named = [each for each in recommend(untreated.evidence) if not each.overrides[0].startswith(tuple(but))]
+    for number, advised in enumerate(named[:SHOWN], start=1):
+        arm = f"{name} {number}"
         if any(override.startswith("seq_len=") for override in advised.overrides):
             # A shorter sequence is another task: it cures nothing.
             nothing = dict.fromkeys(("error", "loss", "train_steps"), "")
@@ -113,12 +142,12 @@ def main() -> int:
 
     cases = list(drawn(stuck))
     parts = [part(place) for place in range(len(cases))]
-    recommended = [arguments.aside or each != "second aside" for each in parts]
+    recommended = [arguments.aside or each in ("tuning", "first aside") for each in parts]
     for case in itertools.compress(cases, recommended):
         list(recommendations(case, run))  # before the baselines, of which there are more
     rows = [_row(case, "solved untreated", (), run(case.overrides)) for case in solved]
     for case, mine, asked in zip(cases, parts, recommended, strict=True):
-        rows += [row | {"part": mine} for row in rows_of(case, run, asked)]
+        rows += [row | {"part": mine} for row in rows_of(case, run, asked, mine != "third aside")]
         write(arguments.table, rows)
     return 0
 

@@ -8,10 +8,12 @@ import pandas as pd
 from rnnexp.analysis.intervals import Interval, wilson
 
 STUDY = Path(__file__).parent
-PARTS = {"tuned": ("tuning", "first aside"), "aside": ("second aside",)}
+PARTS = {"tuned": ("tuning", "first aside"), "aside": ("second aside",), "left": ("third aside",)}
+THREE, FORMER = "first three in turn", "the same without later remedies"
 ARMS = {
     "first recommendation": ("recommendation 1",),
-    "first three in turn": ("recommendation 1", "recommendation 2", "recommendation 3"),
+    THREE: ("recommendation 1", "recommendation 2", "recommendation 3"),
+    FORMER: ("former 1", "former 2", "former 3"),
     "clip=global_norm": ("clip",),
     "cell=lstm": ("lstm",),
     "five times the steps": ("steps",),
@@ -50,9 +52,18 @@ def cured(rows: pd.DataFrame, arm: str) -> pd.Series:
 
 
 def share(rows: pd.DataFrame, arm: str, part: str) -> Interval:
-    """Return the share of the cases of a part that the treatment cured, with Wilson's 95 % interval."""
-    found = cured(rows[rows["part"].isin(PARTS[part])], arm)
-    return wilson(int(found.sum()), len(found))
+    """Return the share of the cases of a part that the treatment cured, with Wilson's 95 % interval.
+
+    It is of no case where the treatment was not tried on the part.
+    """
+    rows = rows[rows["part"].isin(PARTS[part])]
+    found = cured(rows, arm)
+    return wilson(int(found.sum()), len(found) if rows["arm"].isin(ARMS[arm]).any() else 0)
+
+
+def compared(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the cases on which all treatments were tried: those of the first two rounds."""
+    return rows[rows["part"].isin(PARTS["tuned"] + PARTS["aside"])]
 
 
 def cost(rows: pd.DataFrame, arm: str) -> tuple[float, float]:
@@ -66,26 +77,49 @@ def cost(rows: pd.DataFrame, arm: str) -> tuple[float, float]:
 def shares(rows: pd.DataFrame) -> Iterator[str]:
     """Yield the lines of the table of shares."""
     counts = {part: rows[rows["part"].isin(names)]["case"].nunique() for part, names in PARTS.items()}
-    titles = [f"tuned on ({counts['tuned']})", f"kept aside ({counts['aside']})"]
+    names = {"tuned": "tuned on", "aside": "kept aside", "left": "all others"}
+    titles = [f"{name} ({counts[part]})" for part, name in names.items()]
     yield _line(["cured by", *titles, "runs", "training steps"])
-    yield _line(["---"] * 5)
+    yield _line(["---"] * 6)
     for arm in ARMS:
         found = (share(rows, arm, part) for part in PARTS)
-        runs, steps = cost(rows, arm)
+        runs, steps = cost(compared(rows), arm)
         yield _line([arm, *map(_share, found), f"{runs:.1f}", f"{steps:.1f} x"])
 
 
+def differing(rows: pd.DataFrame) -> Iterator[str]:
+    """Yield the lines of the table of cases where later remedies change what the first three in turn do."""
+    yield _line(["case", "with later remedies", "without"])
+    yield _line(["---"] * 3)
+    for case, tries in rows.groupby("case", sort=False):
+        known, former = _tries(tries, THREE), _tries(tries, FORMER)
+        if known != former:
+            yield _line([f"{case}{_mark(tries['part'].iloc[0])}", known, former])
+
+
+def _tries(rows: pd.DataFrame, arm: str) -> str:
+    """Return what was tried of a treatment, in turn, with what became of it."""
+    tried = rows[rows["arm"].isin(ARMS[arm])]
+    found = tried["verdict"].map(lambda verdict: "cured" if verdict == "solved" else "-")
+    return ", ".join(f"`{typed}`: {became}" for typed, became in zip(tried["overrides"], found, strict=True))
+
+
+def _mark(part: str) -> str:
+    return {"second aside": " (aside)", "third aside": " (other)"}.get(part, "")
+
+
 def cases(rows: pd.DataFrame) -> Iterator[str]:
-    """Yield the lines of the table of cases."""
-    yield _line(["case", "untreated", "first recommendation", *list(ARMS)[1:]])
-    yield _line(["---"] * 8)
+    """Yield the lines of the table of cases on which all treatments were tried."""
+    rows, arms = compared(rows), [arm for arm in ARMS if arm != FORMER]
+    yield _line(["case", "untreated", *arms])
+    yield _line(["---"] * (len(arms) + 2))
     first = rows[rows["arm"] == "recommendation 1"].set_index("case")
     untreated = rows[rows["arm"] == "untreated"].set_index("case")
-    marks = {arm: cured(rows, arm).map({True: "cured", False: "-"}) for arm in ARMS}
+    marks = {arm: cured(rows, arm).map({True: "cured", False: "-"}) for arm in arms}
     for case, row in untreated.iterrows():
-        name = f"{case}{' (aside)' if row['part'] == 'second aside' else ''}"
+        name = f"{case}{_mark(row['part'])}"
         tried = f"`{first['overrides'][case]}`: " if case in first.index else ""
-        others = [marks[arm][case] for arm in list(ARMS)[1:]]
+        others = [marks[arm][case] for arm in arms[1:]]
         verdict = row["verdict"].replace("_", " ")
         yield _line([name, verdict, f"{tried}{marks['first recommendation'][case]}", *others])
 
@@ -101,4 +135,4 @@ def _line(cells: Iterable[str]) -> str:
 
 if __name__ == "__main__":
     found = read()
-    print(*shares(found), "", *first_round(), "", *cases(found), sep="\n")
+    print(*shares(found), "", *first_round(), "", *differing(found), "", *cases(found), sep="\n")

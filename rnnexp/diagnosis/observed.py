@@ -28,6 +28,7 @@ class Observed:
         inputs: W_xh^T x_t + b, (T, B, H).
         phi: The activation.
         initializer: The initialiser of W_hh, which can draw other kernels; None if it is not known.
+        read_at_end: Whether the loss reads h_T alone (`rnnexp.probes.trajectory.Trajectory`).
     """
 
     kernel: np.ndarray
@@ -42,6 +43,7 @@ class Observed:
     inputs: np.ndarray
     phi: theory.Elementwise
     initializer: Initializer | None = None
+    read_at_end: bool = True
 
     @property
     def diagonal(self) -> np.ndarray | None:
@@ -66,18 +68,21 @@ class Observed:
         """Return other kernels of the same initialiser, (count, H, H); (0, H, H) if it is not known."""
         if self.initializer is None:
             return np.zeros((0, *self.kernel.shape))
-        config = self.initializer.get_config()
-        seeds = [config["seed"] + _OTHER_SEEDS * number for number in range(1, count + 1)]
-        others = [type(self.initializer).from_config(config | {"seed": seed}) for seed in seeds]
+        others = [self.initializer.apart(_OTHER_SEEDS * number) for number in range(1, count + 1)]
         return np.stack([other(self.kernel.shape, "float64") for other in others])
 
     @property
     def weight_variance(self) -> float:
         """Mean-field theory's sigma_w^2 = sum_ij W_ij^2 / H."""
-        with np.errstate(over="ignore"):
-            return float(np.sum(np.square(self.kernel)) / len(self.kernel))
+        return weight_variance(self.kernel)
 
     @property
     def short(self) -> bool:
         """Whether T-1 <= 2 sqrt(H), so that the largest eigenvalue does not dominate yet."""
         return len(self.slopes) - 1 <= _SHORT * theory.glorot_time_scale(len(self.kernel))
+
+
+def weight_variance(kernel: np.ndarray) -> float:
+    """Return sum_ij W_ij^2 / H, mean-field theory's sigma_w^2."""
+    with np.errstate(over="ignore"):
+        return float(np.sum(np.square(kernel)) / len(kernel))

@@ -24,6 +24,10 @@ of an initialiser that ties entries to each other. init=henaff turns pairs of un
 init=antisymmetric what a unit sends comes back with the other sign: neither has the rates of independent
 entries, nor those of the closure.
 
+Of a layer below another, whose states the loss reads at every step by way of that one, no law of a rate
+or a ratio is reported: in dl_b/dh_{t-1} = W_hh delta_t + ... the further term is the layer's above. What is
+said of lambda_1 is of the layer's own J_t, and holds.
+
 From mean field on, each law drops one assumption of the law before: that theory knows the variance of the
 pre-activations; that they are Gaussian; that the kernel is random (closure). The remaining difference is the
 correlation of slopes and gradients over samples.
@@ -53,7 +57,7 @@ from rnnexp.diagnosis.laws import (
     SPECTRAL_RADIUS,
     SPECTRAL_RADIUS_EXPONENT,
 )
-from rnnexp.diagnosis.observed import Observed
+from rnnexp.diagnosis.observed import Observed, weight_variance
 from rnnexp.nn import activations
 from rnnexp.nn.initializers import Initializer
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
@@ -108,17 +112,19 @@ def predict(
         return Predictions()
     phi, slope = activations.numpy_pair(trajectory.activation)
     input_variance = float(units.input_variance)
+    of_gradient = laws if trajectory.read_at_end else frozenset[str]()
+    has_mean_field = "mean_field" in of_gradient and math.isfinite(input_variance)
 
-    def mean_field_rate(weight_variance: float) -> float:
-        if not ("mean_field" in laws and math.isfinite(weight_variance) and math.isfinite(input_variance)):
+    def mean_field_rate(variance: float) -> float:
+        if not (has_mean_field and math.isfinite(variance)):
             return math.nan
-        return theory.mean_field(phi, slope, weight_variance, input_variance, len(units.slopes)).rate
+        return theory.mean_field(phi, slope, variance, input_variance, len(units.slopes)).rate
 
     initializer = trajectory.recurrent_initializer
     with np.errstate(over="ignore", invalid="ignore"):  # weights may not be finite
         inputs = units.pre_activations - trajectory.before @ kernel
     sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
-    bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in laws else math.nan
+    bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in of_gradient else math.nan
     seen = Observed(
         kernel=kernel,
         slopes=units.slopes,
@@ -132,15 +138,15 @@ def predict(
         inputs=inputs,
         phi=phi,
         initializer=initializer if isinstance(initializer, Initializer) else None,
+        read_at_end=trajectory.read_at_end,
     )
     gain = math.nan
     if seen.mean_field:
         seen = replace(seen, mean_field_rate=mean_field_rate(seen.weight_variance))
     compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
     # A gain is chosen before training, and the search takes as long as all else that is predicted.
-    drawn = seen.initializer if untrained and seen.mean_field else None
-    if drawn is not None and "mean_field" in laws and math.isfinite(input_variance):
-        unit_variance = replace(seen, kernel=seen.redrawn(1)[0]).weight_variance / drawn.gain**2
+    if untrained and has_mean_field and seen.mean_field and seen.initializer is not None:
+        unit_variance = weight_variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
         gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
     return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))
 
@@ -172,12 +178,10 @@ def comparisons(
         RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
         EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
     }
-    if untrained and states.mean_field:
+    if untrained and states.read_at_end and states.mean_field:
         measured[RATE_KERNELS] = rate_over_kernels(states)
     said = [
-        *(_of_ratio(states) if untrained and states.independent else ()),
-        *([(OVER_KERNELS, states.mean_field_rate)] if RATE_KERNELS in measured else []),
-        *_of_rate(states, spectrum),
+        *(_of_gradient(states, spectrum, untrained) if states.read_at_end else ()),
         *_of_exponent(states, lyapunov.time_steps, spectrum),
     ]
     found = [
@@ -203,6 +207,14 @@ def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
         return math.nan, math.nan, math.nan
     mean, spread = float(rates.mean()), float(rates.std(ddof=1))
     return mean, mean - 2 * spread, mean + 2 * spread
+
+
+def _of_gradient(states: Observed, spectrum: Spectrum, untrained: bool) -> Iterator[tuple[Law, float]]:
+    if untrained and states.independent:
+        yield from _of_ratio(states)
+    if untrained and states.mean_field:
+        yield OVER_KERNELS, states.mean_field_rate
+    yield from _of_rate(states, spectrum)
 
 
 def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:

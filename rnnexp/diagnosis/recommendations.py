@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from rnnexp.diagnosis import configuration
-from rnnexp.diagnosis.course import rounded_up, threshold_of
+from rnnexp.diagnosis import configuration, spikes
+from rnnexp.diagnosis.course import rounded_up
 from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.vanishing import ways_past_vanishing
 from rnnexp.runtime.config_keys import key_of
@@ -18,13 +18,6 @@ _SHORTEST = 10  # steps: no sequence that anybody would ask for
 _MOST = 10.0  # times the steps so far: further no line is drawn on
 _LONGER = 5.0  # times the steps so far, where nothing says how many
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
-
-
-_SELF_SET = (
-    ("AutoClip takes its threshold from all norms so far.", "clip=autoclip"),
-    ("AGC takes it from the weights, unit by unit.", "clip=agc"),
-)
-"""Clips without a threshold of the user's."""
 
 
 class Recommendation(NamedTuple):
@@ -47,8 +40,8 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     1. Numbers that are not finite from the first step on: no clip can help.
     2. Under 16 units: more.
     3. A learning rate far above the usual one that made the network worse: a smaller one.
-    4. A spike of the gradient: a clip at what is usual, or one that finds its threshold; a smaller step
-       where it was clipped.
+    4. A spike of the gradient: a clip at what is usual; where it wrecked the loss, also one that finds its
+       threshold; a smaller step where it was clipped.
     5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
        at the start than later: a clip.
     6. An LSTM or GRU with another activation than tanh: tanh.
@@ -56,7 +49,8 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     8. A loss that falls and would be low within ten times the steps, or a network whose last validation is
        its best: more steps.
     9. A gradient that vanishes at the start and at the end: another start or cell.
-    10. A gradient that explodes: a clip.
+    10. A gradient that explodes: a clip. A spike that did the loss no harm, or of plain gradient descent: a
+        clip that finds its threshold.
     11. A gradient inside the band: another rate, another cell, a wider layer.
     12. Fewer sequences than a publication needed, if that takes at most ten times the steps: more steps.
     13. A gradient that vanishes at the end alone: as 9.
@@ -114,40 +108,6 @@ def _of(
     advise: Callable[[Evidence], Iterator[configuration.Advice]],
 ) -> Callable[[Evidence], Iterator[Recommendation]]:
     return lambda evidence: itertools.starmap(Recommendation, advise(evidence))
-
-
-def _spike(e: Evidence) -> Iterator[Recommendation]:
-    spike = e.course.spike()
-    if spike is None:
-        return
-    names = ("grad/spike_step", "grad/global_norm_max", "grad/global_norm_median")
-    size = f"to {spike.norm:.2g}" if math.isfinite(spike.norm) else "beyond all numbers"
-    text = f"At training step {spike.step} the norm of the gradient rose {size}, from a median of"
-    text = f"{text} {spike.usual:.2g} before"
-    if e.clip != "global_norm":
-        threshold = threshold_of(spike)
-        clip = ("clip=global_norm", f"clip.threshold={threshold:g}")
-        yield Recommendation(f"{text}: clip it at what is usual.", clip, names)
-        for reason, choice in _SELF_SET:
-            if choice != f"clip={e.clip}":
-                yield Recommendation(reason, (choice,), names)
-    elif spike.wrecked or spike.usual < e.clip_threshold / 2:
-        if spike.usual < e.clip_threshold / 2:
-            overrides = (f"clip.threshold={threshold_of(spike):g}",)
-            yield Recommendation(f"{text}: clip it at what is usual.", overrides, names)
-        yield _rate(e, 0.3, f"{text}, although it was clipped: take smaller steps.", names)
-
-
-def _large_start(e: Evidence) -> Iterator[Recommendation]:
-    largest = e.course.large_start()
-    if largest is None or e.clip == "global_norm" or e.diverged_at == 0:
-        return
-    of_all = f"against a median of {e.course.usual_norm:.2g} over the training"
-    text = f"The first gradients had norms of up to {largest:.2g}, {of_all}"
-    averages = f"stay in the averages of {e.optimizer} for many steps"
-    text = f"{text}, and {'throw plain descent far off' if e.optimizer == 'sgd' else averages}"
-    names = ("grad/global_norm_max", "grad/global_norm_median")
-    yield Recommendation(f"{text}: clip them.", ("clip=global_norm",), names)
 
 
 def _falling(e: Evidence) -> Iterator[Recommendation]:
@@ -238,7 +198,10 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     step = "smaller" if worse else "larger"
     yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
     yield from _another_cell(e)
-    yield Recommendation("A wider layer may learn what this one does not.", (f"units={2 * e.units}",), names)
+    wider = "A wider layer may learn what this one does not."
+    if e.layers > 1:
+        wider = "Wider layers may learn what these do not."
+    yield Recommendation(wider, (f"units={2 * e.units}",), names)
 
 
 def _below_the_published(e: Evidence) -> Iterator[Recommendation]:
@@ -268,14 +231,15 @@ _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _overflow,
     _of(configuration.narrow),
     _of(configuration.too_fast),
-    _spike,
+    _of(spikes.spike),
     _of(configuration.chaotic),
-    _large_start,
+    _of(spikes.large_start),
     _of(configuration.gated),
     _of(configuration.too_slow),
     _falling,
     _vanishing,
     _exploding,
+    _of(spikes.other_clips),
     _inside,
     _below_the_published,
     _vanishing_later,

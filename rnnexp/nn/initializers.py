@@ -62,6 +62,11 @@ class Initializer(abc.ABC):
         """Return the initialiser that `get_config` described."""
         return cls(**config)
 
+    def apart(self, distance: int) -> Self:
+        """Return the same initialiser with a seed that is larger by `distance`: other numbers of one law."""
+        config = self.get_config()
+        return self.from_config(config | {"seed": config["seed"] + distance})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Initializer) and self._identity() == other._identity()
 
@@ -243,6 +248,10 @@ class PerBlock(Initializer):
         places = (np.arange(self.blocks) - self.first) % self.blocks
         generators = [random.generator(self.seed, "weights", int(place)) for place in places]
         return np.concatenate([self.block._draw(fan_in, fan_in, each) for each in generators], axis=1)
+
+    def apart(self, distance: int) -> Self:
+        """Return the same with a block whose seed is larger by `distance`."""
+        return self.from_config(self.get_config() | {"block": self.block.apart(distance)})
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as Keras saves them."""

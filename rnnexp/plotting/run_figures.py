@@ -31,6 +31,9 @@ OF_LENGTHS: Mapping[str, Draw] = {"lengths": draw_lengths}
 OF_TASKS: Mapping[str, Draw] = {"forecast": draw_forecast}
 """The figures of tasks, drawn from `task.npz`, whose array `figure` is the name of the one to draw."""
 
+_OF_ALL_LAYERS = ("gradient_profile", "loss", "lengths")
+"""The figures that are of all recurrent layers; the title of the others says that they are of the lowest."""
+
 FORMATS = ("png", "svg", "pdf")
 """The formats in which figures are written; each is the suffix of its files."""
 
@@ -87,7 +90,7 @@ def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> D
         path = into / f"{name}.{form}"
         try:
             if arrays.trained or name not in OF_TRAINING:
-                draw(arrays, path, title)
+                draw(arrays, path, _with_layer(title, name, arrays))
                 drawn.paths.append(path)
         except MissingArray as error:
             drawn.lacking[name] = error.array
@@ -116,10 +119,14 @@ def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays 
         raise ArgumentError("figure", "one that a run without training steps has", name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        draw(drawn_from, path, title)
+        draw(drawn_from, path, _with_layer(title, name, drawn_from))
     except MissingArray as error:
         expected = f"one that the run has the arrays of (it has no {error.array})"
         raise ArgumentError("figure", expected, name) from None
+
+
+def _with_layer(title: str, name: str, arrays: Arrays) -> str:
+    return f"{title}, layer 1" if arrays.upper_layers and name not in _OF_ALL_LAYERS else title
 
 
 def _of_task(file: Path, title: str, into: Path, form: str) -> list[Path]:

@@ -61,17 +61,19 @@ class SensitivityProbe(Probe[InputSensitivity]):
     page = "sensitivity"
     has_figure = True
     metric_table: ClassVar = {
-        "sensitivity/lag_95": Metric("lag within which 95 % of the norms of dy_T/dx_t lie", "steps"),
-        "sensitivity/log10_ratio": Metric("norm of dy_T/dx_1 over that of dy_T/dx_T", "decades"),
+        "sensitivity/lag_95": Metric(
+            "lag within which 95 % of the norms of dy_T/dx_t lie", "steps", "one layer"
+        ),
+        "sensitivity/log10_ratio": Metric("norm of dy_T/dx_1 over that of dy_T/dx_T", "decades", "one layer"),
     }
     array_table: ClassVar = {
-        "sensitivity_log_norm": Array("ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats"),
-        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps"),
+        "sensitivity_log_norm": Array("ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats", "one layer"),
+        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps", "one layer"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> InputSensitivity:
-        """Return the sensitivity of the first samples."""
-        return measure_sensitivity(trajectory)
+    def measure(self, trajectory: "Trajectory") -> InputSensitivity | None:
+        """Return the sensitivity of the first samples, None below another layer."""
+        return measure_sensitivity(trajectory) if trajectory.read_at_end else None
 
     def metrics(self, result: InputSensitivity) -> dict[str, float]:
         """Return the lag and the ratio."""
@@ -100,10 +102,12 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
         samples: How many of its samples to take, at least 1.
 
     Raises:
-        ArgumentError: `samples` is below 1.
+        ArgumentError: `samples` is below 1, or the layer is one below another.
     """
     if samples < 1:
         raise ArgumentError("samples", "an integer of at least 1", samples)
+    if trajectory.readout_kernel is None:
+        raise ArgumentError("trajectory", "that of the highest layer", "that of a layer below another")
     time_steps, batch, states = trajectory.before.shape
     readout = trajectory.readout_kernel.T
     vectors = np.zeros((min(samples, batch), len(readout), states))

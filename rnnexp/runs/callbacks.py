@@ -74,7 +74,8 @@ def _header(runs: Sequence[OpenRun]) -> str:
     plan = job.plan
     device = "GPU" if plan.device != "cpu" and gpu_count() > 0 else "CPU"
     seeds = f" and {len(runs) - 1} more seeds" if len(runs) > 1 else ""
-    size = f"over {plan.task.time_steps} steps, {plan.units} units of {job.choices['cell']}"
+    layers = "" if plan.layers == 1 else f"{plan.layers} layers of "
+    size = f"over {plan.task.time_steps} steps, {layers}{plan.units} units of {job.choices['cell']}"
     where = f"on the {device}; records in {as_typed(folder)}"
     return f"{job.name}{seeds}: {job.choices['task']} {size}, {where}"
 

@@ -152,7 +152,7 @@ def _expected_choice(key: str, menu: Menu, searched: Sequence[str]) -> str | Non
         return None
     having = [name for name in menu.options(group, searched) if field in menu.fields(group, name)]
     choices = " or ".join(f"{group}={name}" for name in having)
-    return f"to come with {choices}, which have it" if having else None
+    return f"to come with {choices}, which {'has' if len(having) == 1 else 'have'} it" if having else None
 
 
 def _keys(choices: Sequence[str], menu: Menu) -> list[str]:

@@ -12,6 +12,7 @@ from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.predictions import exponent_interval
 from rnnexp.diagnosis.recommendations import Recommendation, command, recommend
 from rnnexp.diagnosis.words import Sentence, describe, paragraph
+from rnnexp.probes.upper_layers import Results
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics, task_report
 from rnnexp.runs.evidence import gather
@@ -145,6 +146,7 @@ def _summary(
         lambda_1=end.lyapunov.lambda_1,
         lambda_1_low=lambda_low,
         lambda_1_high=lambda_high,
+        upper_rates={number: _rate(results) for number, results in enumerate(end.upper, start=2)},
         comparisons=end.comparisons,
         log10_ratio=end.gradient.log10_ratio,
         ratio_low=end.gradient.ratio_low,
@@ -160,6 +162,12 @@ def _summary(
         page=tracker.page,
         status="finished",
     )
+
+
+def _rate(results: Results) -> tuple[float, float, float]:
+    """Return the rate of the gradient in one layer, and the ends of its interval."""
+    profile = results["gradient_profile"]
+    return profile.rate, profile.rate_low, profile.rate_high
 
 
 def _at_lengths(result: Result) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from rnnexp.runs.job import Job
 from rnnexp.runs.resume import Earlier, earlier_of
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import one_line
 from rnnexp.runtime.device import import_tensorflow
 from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed, interruption
@@ -150,7 +151,7 @@ def _opened(
         raise
     except Exception as error:
         if len(jobs) > 1:
-            _logger.error("the runs failed: %s: %s", type(error).__name__, error)
+            _logger.error("the runs failed: %s", one_line(error))
         raise
 
 

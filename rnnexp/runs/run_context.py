@@ -16,7 +16,7 @@ from rnnexp import tracking
 from rnnexp.runs import heuristics
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_line
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.secrets import clean
@@ -184,7 +184,7 @@ def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Track
             raise
         except Exception as error:
             level = logging.INFO if quiet else logging.ERROR
-            _logger.log(level, "the run failed: %s: %s", type(error).__name__, error)
+            _logger.log(level, "the run failed: %s", one_line(error))
             _logger.info("where it failed:", exc_info=True)
             raise
         finally:
@@ -195,18 +195,18 @@ def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
     """Open the run in its store; if that fails, remove the folder, unless it holds an earlier attempt."""
     check_store(job, folder)
     known = folder.state()
-    # Written before the store knows of the run: a run that is killed in between is found by its folder.
-    folder.update(
-        name=job.name,
-        config_hash=job.config_hash,
-        store=job.tracking.store,
-        status="RUNNING",
-        attempts=known.get("attempts", 0) + 1,
-        cost=round(_expected_seconds(job.plan), 3),
-        pid=os.getpid(),
-        host=socket.gethostname(),
-    )
     try:
+        # Written before the store knows of the run: a run that is killed in between is found by its folder.
+        folder.update(
+            name=job.name,
+            config_hash=job.config_hash,
+            store=job.tracking.store,
+            status="RUNNING",
+            attempts=known.get("attempts", 0) + 1,
+            cost=round(_expected_seconds(job.plan), 3),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+        )
         tracker = _open_tracker(job, folder, lambda: signals.pending)
     except BaseException:
         if known:
@@ -226,7 +226,8 @@ def check_store(job: "Job", folder: RunFolder) -> None:
 
 
 def _expected_seconds(plan: "Plan") -> float:
-    return heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.train_steps)
+    size = (plan.units, plan.batch_size, plan.train_steps, plan.layers)
+    return heuristics.expected_seconds(plan.task.seq_len, *size)
 
 
 def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool] = lambda: False) -> Tracker:

@@ -9,6 +9,7 @@ SCALARS = (
     "activation",
     "seq_len",
     "units",
+    "layers",
     "batch_size",
     "steps",
     "stop",

@@ -8,8 +8,8 @@ from rnnexp.runs.job import Job
 from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.config_keys import key_of
 
-_COUNTED = {"seq_len": "seq_len", "units": "units", "batch_size": "batch_size", "steps": "train_steps"}
-"""The keys of what a run's time follows from -> what they are called in the package."""
+_COUNTED = ("seq_len", "units", "batch_size", "steps", "layers")
+"""The keys of what a run's time follows from, in the order of `rnnexp.runs.heuristics.expected_seconds`."""
 
 
 @dataclasses.dataclass(frozen=True)

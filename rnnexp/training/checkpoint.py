@@ -20,7 +20,10 @@ _FIELDS = (
 """The arrays of a checkpoint beside the variables."""
 
 _PHASE = "before_"
-"""Prefix of the arrays of a phase before the task; without a phase there are none."""
+"""Prefix of the arrays of a phase beside the task; without a phase there are none."""
+
+_UPPER = "log_norms_layer_{}"
+"""The arrays of the layers above the lowest, from 2 on; there are none of a network of one layer."""
 
 _NONE = -1
 """What stands for None where a step number is stored."""
@@ -38,7 +41,7 @@ def save(
 ) -> None:
     """Write weights, step, history, the tables of validations and spectra, and all state of the training.
 
-    The state is that of optimizer, clip and constraint. A phase before the task adds its own.
+    The state is that of optimizer, clip and constraint. A phase beside the task adds its own.
 
     The file is written beside `path` and then renamed, so that after a kill there is either the old file or
     the new one. Steps recorded after the last `RecordingCallback.read` are not part of it.
@@ -52,6 +55,7 @@ def save(
         "steps_taken": np.array(model.steps_taken),
         "steps": kept.train_steps,
         "log_norms": kept.log_norms,
+        **{_UPPER.format(number): norms for number, norms in enumerate(kept.upper, start=2)},
         "scalars": kept.scalars,
         "clipped": np.array(history.clipped),
         "seconds": np.array(history.seconds),
@@ -86,7 +90,8 @@ def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.nda
     for variable, value in zip(variables, values, strict=False):
         variable.assign(value)
     model.steps_taken = int(arrays["steps_taken"])
-    kept = Recorded(arrays["steps"], arrays["log_norms"], arrays["scalars"])
+    upper = tuple(arrays[_UPPER.format(number)] for number in range(2, model.recorded_layers + 1))
+    kept = Recorded(arrays["steps"], arrays["log_norms"], arrays["scalars"], upper)
     diverged_at = int(arrays["diverged_at"])
     history = History(
         kept,
@@ -98,7 +103,7 @@ def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.nda
 
 
 def load_phase(path: Path) -> dict[str, np.ndarray]:
-    """Return the state of the phase before the task, empty where there is none.
+    """Return the state of the phase beside the task, empty where there is none.
 
     Raises:
         FileNotFoundError: There is no such file.

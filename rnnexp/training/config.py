@@ -26,7 +26,7 @@ class Plan:
         clip: Of the gradients.
         optimizer: The update rule.
         activation: Name of phi.
-        units: H.
+        units: H, of every layer.
         batch_size: B.
         train_steps: Training steps; 0 measures the start only.
         seed: Of weights and data.
@@ -48,13 +48,14 @@ class Plan:
         regularizer: The term that is added to the loss of the task.
         constraint: The set in which the weights stay.
         schedule: The course of the learning rate.
-        phase: The phase of training before that of the task.
+        phase: The phase of training before that of the task, and at intervals.
         input_deviation: The standard deviation of the Gaussian entries of W_xh; None: Glorot uniform.
         stop: When training ends, unless it diverges: `"steps"`, after `train_steps`; `"solved"`, at the first
             validation that finds the task solved, after `train_steps` at the latest.
         truncate: K of truncated back-propagation; None: the gradient goes back to the first step.
         lengths: Of the batches; None: all have that of `task`. Looks and validations are at that one.
         evaluate_at: The task at other lengths, at which the trained network is scored.
+        layers: L, recurrent layers one upon the other.
     """
 
     task: Task
@@ -91,6 +92,7 @@ class Plan:
     truncate: int | None
     lengths: Lengths | None
     evaluate_at: tuple[Task, ...]
+    layers: int
 
     @property
     def recorded_steps(self) -> int:

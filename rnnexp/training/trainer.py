@@ -8,6 +8,7 @@ import keras
 
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.training.config import Plan
+from rnnexp.training.phases import PhaseRun, ends
 from rnnexp.training.replica import Observer, Replica, Result
 from rnnexp.training.replicated_model import ReplicatedCallback, ReplicatedModel, replicated_data
 
@@ -64,9 +65,9 @@ class Trainer:
         for replica, resumed in zip(self.replicas, resume, strict=True):
             replica.begin(resumed)
         try:
-            for replica in self.replicas:
-                self._prepare(replica)
-            self._train(self._plan.train_steps)
+            for episode, stop in enumerate(ends(self._plan.phase.every, self._plan.train_steps), start=1):
+                self._take_episodes(episode)
+                self._train(stop)
             for replica in self.replicas:
                 replica.finish()
         except Killed:
@@ -76,19 +77,22 @@ class Trainer:
             raise
         return [replica.result() for replica in self.replicas]
 
-    def _prepare(self, replica: Replica) -> None:
-        """Take the remaining updates of the phase before the task, with a checkpoint at the same interval."""
-        phase, every = replica.phase, self._plan.checkpoint_every
-        if phase is None or self._plan.train_steps == 0:
-            return
-        while not phase.ended:
-            with self._interruption.deferred():
-                phase.step()
-                if every > 0 and phase.steps_taken % every == 0:
-                    replica.save()
-            self._interruption.check()
-        if replica.steps_taken == 0:
-            replica.model.bound.restart()
+    def _take_episodes(self, count: int) -> None:
+        """Bring the phase of each replica that has not ended to `count` episodes, one replica at a time."""
+        for replica in self.replicas:
+            while replica.phase is not None and replica.phase.episodes < count and not replica.ended:
+                self._take_update(replica, replica.phase, count)
+                self._interruption.check()
+
+    def _take_update(self, replica: Replica, phase: PhaseRun, count: int) -> None:
+        """Take one update of the phase, with a checkpoint at the interval of those of the task."""
+        every = self._plan.checkpoint_every
+        with self._interruption.deferred():
+            phase.step()
+            if phase.episodes == count:
+                replica.model.bound.restart()
+            if every > 0 and phase.steps_taken % every == 0:
+                replica.save()
 
     def _train(self, stop: int) -> None:
         """Train all replicas that have not ended up to step `stop`, those furthest behind first."""

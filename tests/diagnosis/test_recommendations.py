@@ -33,6 +33,17 @@ def test_clips_without_a_threshold_stand_beside_one():
     assert not any("autoclip" in each for each in tried(**spiked, clip="autoclip"))
 
 
+def test_other_clips_come_after_other_causes_of_a_harmless_spike():
+    clips = ["clip=global_norm clip.threshold=0.5", "clip=autoclip", "clip=agc"]
+    found = tried(init="glorot_uniform", course=course(spike_at=300))
+    assert [each for each in found if each.startswith("clip")] == clips
+    assert found.index("init=orthogonal") < found.index("clip=autoclip") < found.index("clip=agc")
+    settled = tried(**SETTLED, course=course(spike_at=300))
+    assert settled[:3] == clips and len(settled) > 3  # nothing else is known to be wrong
+    plain = tried(**SETTLED, optimizer="sgd", course=course(spike_at=300, wrecked=True))
+    assert plain[:3] == [clips[0], "optimizer=adam", "clip=autoclip"]
+
+
 def test_a_spike_that_was_clipped_asks_for_smaller_steps():
     clipped = {"clip": "global_norm", "course": course(spike_at=300, wrecked=True)}
     assert tried(**clipped, clip_threshold=0.5)[0] == "optimizer.learning_rate=0.0003"
@@ -55,6 +66,17 @@ def test_divergence_is_a_spike_later_and_an_overflow_at_once():
     assert tried(**at_once, diverged_at=0, gain=1.0) == ["dtype=float64"]
     assert tried(**at_once, diverged_at=0, gain=4.0, dtype="float64") == ["init.gain=1.5"]
     assert not any("clip" in each for each in tried(**at_once, diverged_at=0))
+
+
+def test_of_several_layers_nothing_is_said_by_laws_of_one():
+    unknown = dict.fromkeys(["predicted_rate", "orthogonal_rate", "critical_gain"], math.nan)
+    several = evidence(layers=2, units=8, gain=4.0, activation="sigmoid", **unknown)
+    reasons = [each.reason for each in recommend(several)]
+    assert reasons[0] == "The layers have 8 units each, and wider ones may learn what they do not."
+    assert not any("mean" in reason or "no step of these weights" in reason for reason in reasons)
+    assert any("a sigmoid has a slope of at most 1/4" in reason for reason in reasons)
+    settled = [each.reason for each in recommend(dataclasses.replace(several, **SETTLED))]  # type: ignore[arg-type]
+    assert "Wider layers may learn what these do not." in settled
 
 
 def test_a_loss_that_still_falls_is_not_stuck():

@@ -24,7 +24,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILE = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"^```bash\nPYTHONPATH=lab python run.py (.*)\n```$", flags=re.MULTILINE)
-TINY = ("seq_len=10", "units=8", "batch_size=8", "steps=5", "probe.bootstrap=100", "tracking=none")
+TINY = (
+    *("seq_len=10", "units=8", "batch_size=8", "steps=5", "jit=false", "probe.bootstrap=100"),
+    *("tracking=none", "figures.format=none"),
+)
 COMMANDS = COMMAND.findall(PAGE)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import itertools
 import math
 import pickle
 import re
@@ -26,6 +27,7 @@ finally:
 
 README = (STUDY / "README.md").read_text(encoding="utf-8")
 TABLE = summary.read()
+LEFT = TABLE[TABLE["part"] == "third aside"]
 
 
 def trial(*overrides, verdict="at_chance", errors=(0.4, 0.4, 0.4), **changes):
@@ -36,16 +38,17 @@ def trial(*overrides, verdict="at_chance", errors=(0.4, 0.4, 0.4), **changes):
 
 def test_cases_come_in_the_order_of_a_hash_and_are_stuck():
     everything = list(cases.drawn(lambda case: True))
-    assert len(everything) == len(set(everything)) == 40
+    assert len(everything) == len(set(everything)) == len(cases.HEALTHY) * len(cases.FAULTS)
     for case_count, per_fault, per_task in cases.ROUNDS:
         taken = everything[:case_count]
         assert max(Counter(case.fault for case in taken).values()) == per_fault
         assert max(Counter(case.task for case in taken).values()) <= per_task
     one = everything[3]
     without = list(cases.drawn(lambda case: case != one))
-    assert one not in without and without[:3] == everything[:3] and len(without) == 40
+    assert one not in without and without[:3] == everything[:3] and len(without) == len(everything) - 1
     assert [cases.part(place) for place in range(6)] == ["tuning", "tuning", "first aside"] * 2
     assert cases.part(29) == "first aside" and cases.part(30) == cases.part(39) == "second aside"
+    assert cases.part(40) == "third aside"
 
 
 def test_a_case_is_a_healthy_configuration_with_a_fault():
@@ -70,7 +73,8 @@ def test_the_table_holds_the_drawn_cases_once():
 
 
 def test_the_readme_shows_what_the_command_prints():
-    for line in (*summary.shares(TABLE), *summary.first_round(), *summary.cases(TABLE)):
+    tables = (summary.shares, summary.differing, summary.cases)
+    for line in itertools.chain(summary.first_round(), *(table(TABLE) for table in tables)):
         assert line in README.splitlines()
 
 
@@ -84,6 +88,11 @@ def test_shares_are_those_of_the_rows_with_wilsons_interval():
         # Wilson's ends solve (p - x)^2 = z^2 x (1 - x) / n.
         for end in (found.low, found.high):
             assert (found.value - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) / n, abs=1e-7)
+
+
+def test_a_treatment_that_was_not_tried_has_no_share():
+    assert summary.share(TABLE, "cell=lstm", "left").n == 0
+    assert summary.share(TABLE, summary.THREE, "left").n == len(LEFT["case"].unique())
 
 
 def test_first_three_are_at_least_the_first():
@@ -175,6 +184,20 @@ def test_recommendations_are_tried_in_turn_up_to_a_cure():
     assert [verdict for _, verdict in rows("none")] == ["at_chance"] * 3
 
 
+def test_former_recommendations_are_those_without_later_remedies():
+    case = cases.Case("adding", "lstm-small-rate")
+    chosen = {"cell": "lstm", "laws": frozenset(), "init": "orthogonal", "time_steps": 40}
+
+    def tried(name, but=()):
+        rows = measure.recommendations(case, lambda typed: trial(*typed, **chosen), name, but)
+        return [(row["arm"], row["overrides"]) for row in rows]
+
+    now, former = tried("recommendation"), tried("former", measure.LATER)
+    assert now[0] == ("recommendation 1", "cell.chrono=40")
+    assert former and not any("chrono" in each or "forget_bias" in each for _, each in former)
+    assert all(arm.startswith("former ") for arm, _ in former)
+
+
 def test_a_shorter_sequence_cures_nothing():
     short = {"cell": "lstm", "laws": frozenset(), "init": "orthogonal", "chosen_biases": True}
 
@@ -194,6 +217,9 @@ def test_a_baseline_that_changes_nothing_is_not_run():
 
     arms = {row["arm"] for row in measure.rows_of(case, run, recommended=False)}
     assert {"untreated", "lstm", "steps"} <= arms and "clip" not in arms
+    assert [row["arm"] for row in measure.rows_of(case, run, recommended=False, compared=False)] == [
+        "untreated"
+    ]
 
 
 def test_a_trial_is_judged_as_a_run_is():

@@ -52,6 +52,8 @@ def test_a_later_key_at_its_default_changes_no_hash():
     assert identity({"units": 8, "stop": "steps"}) == {"units": 8}
     assert composed("stop=steps").hashes == KNOWN[0][1:]
     assert composed("truncate=null").hashes == KNOWN[0][1:]
+    assert composed("layers=1").hashes == KNOWN[0][1:]
+    assert len({*composed("layers=2").hashes, *KNOWN[0][1:]}) == 4
     assert composed("task.length=null", "task.evaluate_at=[]").hashes == KNOWN[0][1:]
     assert len({*composed("task.length=[50,200]").hashes, *KNOWN[0][1:]}) == 4
     assert len({*composed("stop=solved").hashes, *KNOWN[0][1:]}) == 4
@@ -75,6 +77,13 @@ def test_a_later_field_at_its_default_is_no_part(cell, field):
     group, _, name = field.partition("=")[0].partition(".")
     assert name not in identity(plain.config)[group] and name in identity(chosen.config)[group]
     assert not set(plain.hashes) & set(chosen.hashes)
+
+
+def test_the_interval_of_a_phase_came_later():
+    once, again = composed("phase=flossing"), composed("phase=flossing", "phase.every=100")
+    assert once.hashes[0] == "ef36564d41c0"
+    assert "every" not in identity(once.config)["phase"]
+    assert identity(again.config)["phase"]["every"] == 100
 
 
 def test_a_file_is_known_by_its_content(tmp_path):

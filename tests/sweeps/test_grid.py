@@ -1,5 +1,6 @@
 import io
 import itertools
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -22,8 +23,10 @@ def shown(jobs, swept, results, width=80, height=24):
     console = Console(file=file, width=width, height=height)
     outcomes = {}
     for number, result in results.items():
-        ended = {"status": result} if result.isupper() else {"status": "FINISHED", "learning": result}
-        outcomes[number] = Outcome(number, tuple(jobs[number]), **ended)
+        bad = result.isupper()
+        status: Any = result if bad else "FINISHED"
+        learning = None if bad else result
+        outcomes[number] = Outcome(number, tuple(jobs[number]), status, learning=learning)
     console.print(Grid(jobs, swept).drawn(outcomes, console))
     return [line.rstrip() for line in file.getvalue().splitlines()]
 

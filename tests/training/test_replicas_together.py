@@ -111,6 +111,8 @@ def test_each_finds_what_it_does_alone_beside_one_that_diverges(dtype, tmp_path)
     for plan, run, watcher in zip(PLANS[dtype], found, watchers, strict=True):
         assert_same(run, expected(plan)[0])
         assert watcher.told == expected(plan)[1]
+    clips = [not isinstance(plan.clip, NoClip) for plan in PLANS[dtype]]
+    assert [run["clipped"] > 0 for run in found] == clips
     diverged = [plan.optimizer == DIVERGING for plan in PLANS[dtype]]
     assert [run["diverged at"] is not None for run in found] == diverged
 

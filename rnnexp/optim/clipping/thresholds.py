@@ -29,6 +29,7 @@ from rnnexp.optim.clipping.base import (
     State,
     StatelessClip,
     as_tensor,
+    check_fixed,
     global_norm,
     measured,
     shrink,
@@ -66,7 +67,7 @@ class Value(StatelessClip):
     threshold: float
 
     def __post_init__(self) -> None:
-        checks.positive("threshold", self.threshold)
+        check_fixed(self.threshold)
 
     def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
         import tensorflow as tf
