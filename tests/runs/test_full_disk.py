@@ -48,6 +48,10 @@ def train(runs, signals, started):
     return [Line(0, run.folder.path, Summary("a"))]
 
 
+def no_model(path):
+    pytest.fail(f"{path} is not there to be loaded")
+
+
 def tried(jobs):
     """Whether the run ends well; else it does so by the error that becomes one sentence."""
     try:
@@ -78,6 +82,6 @@ def test_its_records_follow_when_there_is_room(tracking_uri):
         assert not tried(jobs)
     (folder,) = folders()
     assert folder.state()["status"] == "FAILED"
-    assert sync.sync(folder.path, load_model=lambda path: pytest.fail(str(path)))
+    assert sync.sync(folder.path, no_model)
     (run,) = connect(tracking_uri).search_runs(["0", "1"])
     assert (run.info.status, run.data.metrics["train/loss"]) == ("FAILED", 1.0)
