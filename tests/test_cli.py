@@ -76,7 +76,7 @@ REFUSED = [
     ("cell=lstm cell.chrono=2", "cell.chrono: expected an integer of at least 3, received 2"),
     ("cell=lru units=7", "units: expected an even number, two for every complex one, received 7"),
     ("cell=mingru constraint=max_norm", "cell: expected a cell with a recurrent kernel for constraint="),
-    ("cell=lru regularizer=orthogonal", "cell: expected a cell with a recurrent kernel, for regularizer="),
+    ("cell=lru regularizer=orthogonal", "cell: expected a cell with a recurrent kernel for regularizer="),
     ("cell=mingru constraint=spectral", "cell: expected a cell with recurrent matrices (H, H) for constrai"),
     ("init.input=0", "init.input: expected a finite number above 0, received 0"),
     ("cell=gru cell.unit_forget_bias=true", "cell.unit_forget_bias: expected to come with cell=lstm, "),
