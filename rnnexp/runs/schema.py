@@ -167,13 +167,15 @@ def expected_key(key: str, keys: Sequence[str]) -> str:
     >>> expected_key("probe.evry", ["probe.every", "seed"])
     'a key of the configuration, such as probe.every'
     """
-    group = key.partition(".")[0]
+    group, _, field = key.partition(".")
     siblings = [other for other in keys if other.startswith(f"{group}.") and not other.endswith("_")]
-    # Among siblings, the group that they share makes none of them near.
-    fields = [other.partition(".")[2] for other in siblings]
-    near = nearest(key.partition(".")[2], fields) if siblings else nearest(key, keys)
+    near = nearest(key, siblings or keys)
+    if siblings and field:
+        # The group that they share makes none of them near.
+        near = nearest(field, [other.removeprefix(f"{group}.") for other in siblings])
+        near = near and f"{group}.{near}"
     if near is not None:
-        return f"a key of the configuration, such as {f'{group}.' if siblings else ''}{near}"
+        return f"a key of the configuration, such as {near}"
     if siblings:
         return f"one of {', '.join(siblings)}"
     return f"a key of the configuration ({COMMAND} --help lists them)"
