@@ -55,4 +55,28 @@ def test_what_is_wrong_takes_one_sentence(run, capsys, figure, out, said):
 
 def test_a_sweep_has_figures_of_its_own(sweep, capsys):
     assert main(["sweep-1", "lags", "--where", str(sweep)]) == 2
-    assert "figure: expected one of success, rate, ratio, loss" in capsys.readouterr().err
+    assert "figure: expected one of success, rate, ratio, loss, clip" in capsys.readouterr().err
+
+
+def test_runs_that_were_not_clipped_have_no_figure_of_that(write_sweep, tmp_path, capsys):
+    sweep = write_sweep(tmp_path / "outputs", clips=("none",), seeds=(0,))
+    assert main(["sweep-1", "clip", "--where", str(sweep)]) == 2
+    said = "figure: expected one that these runs have: success, rate, ratio, loss, received 'clip'"
+    assert said in capsys.readouterr().err
+
+
+def test_the_newest_sweep_is_meant_where_none_is_named(write_sweep, tmp_path):
+    sweep = write_sweep(tmp_path / "outputs", clips=("none",), seeds=(0,))
+    assert main(["sweep-1", "rate", "--where", str(sweep), "--out", "named.svg"]) == 0
+    assert main(["rate", "--where", str(sweep), "--out", "newest.svg"]) == 0
+    assert (tmp_path / "named.svg").read_bytes() == (tmp_path / "newest.svg").read_bytes()
+    assert main(["--where", str(sweep)]) == 0
+    assert (tmp_path / "success.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_help_names_every_figure(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ", lengths, or the figure of its task" in said
+    assert "phase diagram of: success, rate, ratio, loss, clip" in said
