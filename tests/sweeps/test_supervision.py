@@ -68,7 +68,7 @@ def test_all_finished_is_a_success(request_, capfd):
 
 def test_a_sweep_says_what_the_call_before_has_finished(request_, capfd):
     supervise(request_, done("FINISHED", "FAILED", "SKIPPED"))
-    assert capfd.readouterr().out.splitlines()[0] == "3 jobs"
+    assert "the call before" not in capfd.readouterr().out
     supervise(request_, done("SKIPPED", "FINISHED", "SKIPPED"))
     assert capfd.readouterr().out.splitlines()[0] == "3 jobs, of which the call before left 2 finished"
 

@@ -55,7 +55,9 @@ def test_a_spike_is_enough_and_a_calm_history_is_no_reason():
 def test_an_lstm_whose_memory_lasts_is_left_alone():
     verdicts = [("lstm", "h", "vanishing"), ("lstm", "c", "stable")]
     (only,) = recommendations(verdicts, {"lstm": 50}, Setup(CELLS, None, {}), None)
-    assert only.startswith("Nothing to change: in lstm the gradient vanishes in h and not in c, which counts")
+    assert only.startswith(
+        "Nothing to change: in lstm the gradient vanishes in h and not in c, which is what counts"
+    )
 
 
 def test_without_a_recurrent_layer_nothing_is_said():
