@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help=".pdf, .svg or .png (default: FIGURE.pdf)")
     parser.add_argument(
-        "--where", metavar="ADDRESS_OR_FOLDER", help="where an id is looked up, as of the report"
+        "--where", metavar="ADDRESS_OR_FOLDER", help="where the sweep or an id is looked up, as of the report"
     )
     return parser
 
