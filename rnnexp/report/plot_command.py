@@ -50,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _draw(options: argparse.Namespace) -> Path:
-    name, figure, where = _named(options)
+    name, figure = _named(options)
+    where = options.where
     folder = Path(name or "")
     sweep = StateFile(folder / "sweep.json").read() if name and folder.is_dir() else {}
     if name and not sweep and run_figures.is_run(name):
@@ -67,12 +68,12 @@ def _draw(options: argparse.Namespace) -> Path:
         raise ArgumentError("--out", f"a file that can be written ({error.strerror})", str(path)) from error
 
 
-def _named(options: argparse.Namespace) -> tuple[str | None, str | None, str | None]:
-    """Return the run or the sweep, the figure and the store; the name of a figure alone is no run."""
+def _named(options: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return the run or the sweep, and the figure; the name of a figure alone is no run."""
     name = options.selection
     if options.figure is None and name in NAMES and not Path(name).exists():
-        return None, name, options.where
-    return name, options.figure, options.where
+        return None, name
+    return name, options.figure
 
 
 def _path(out: Path | None, figure: str) -> Path:
