@@ -101,7 +101,7 @@ def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays 
     """Draw one figure of a run to `path`, whose suffix is its format.
 
     Args:
-        name: Of the figure: one of `catalogue()`, or that of the task.
+        name: Of the figure: one of `catalogue()` or `OF_LENGTHS`, or that of the task.
         arrays: Of the run.
         path: The file; its folder is made.
         title: Above the figure.
@@ -113,7 +113,7 @@ def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays 
     """
     task = "" if of_task is None else str(of_task.get("figure", ""))
     drawn_from = of_task if name == task and of_task is not None else arrays
-    known = {**catalogue(), **({task: OF_TASKS[task]} if task in OF_TASKS else {})}
+    known = {**catalogue(), **OF_LENGTHS, **({task: OF_TASKS[task]} if task in OF_TASKS else {})}
     draw = known[choice("figure", name, tuple(known))]
     if name in OF_TRAINING and not arrays.trained:
         raise ArgumentError("figure", "one that a run without training steps has", name)

@@ -50,6 +50,7 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
     started, console = time.monotonic(), Console()
     folder = _folder(request)
     with folder.held(), _stopping(folder) as signals:
+        _say_finished(request, folder, console)
         folder.begin()
         folder.state.update(**_state(request), pid=os.getpid())
         parent = _parent(request, folder)
@@ -115,6 +116,14 @@ def _folder(request: Request) -> SweepFolder:
     if request.first.resume is not False:
         found = newest(root, signature(request.asked, request.first.tracking.store))
     return SweepFolder.create(root) if found is None else found
+
+
+def _say_finished(request: Request, folder: SweepFolder, console: Console) -> None:
+    """Say how many jobs the call before has left finished: where all are, nothing else is said for long."""
+    before = sum(outcome.status in ("FINISHED", "SKIPPED") for outcome in folder.outcomes().values())
+    if before:
+        text = f"{len(request.jobs)} jobs, of which the call before left {before} finished"
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def _state(request: Request) -> dict[str, object]:

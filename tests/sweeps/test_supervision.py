@@ -66,6 +66,13 @@ def test_all_finished_is_a_success(request_, capfd):
     assert "skipped     1" in printed
 
 
+def test_a_sweep_says_what_the_call_before_has_finished(request_, capfd):
+    supervise(request_, done("FINISHED", "FAILED", "SKIPPED"))
+    assert "the call before" not in capfd.readouterr().out
+    supervise(request_, done("SKIPPED", "FINISHED", "SKIPPED"))
+    assert capfd.readouterr().out.splitlines()[0] == "3 jobs, of which the call before left 2 finished"
+
+
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
 def test_one_that_went_wrong_is_a_failure(request_, status):
     assert supervise(request_, done("FINISHED", status, "FINISHED", note="why")) == 1
