@@ -61,6 +61,16 @@ def share(rows: pd.DataFrame, arm: str, part: str) -> Interval:
     return wilson(int(found.sum()), len(found) if rows["arm"].isin(ARMS[arm]).any() else 0)
 
 
+def as_added(rows: pd.DataFrame, table: Path = STUDY / "as_added.csv") -> pd.DataFrame:
+    """Return the rows with what the first three did when AutoClip and AGC came right behind another clip.
+
+    The table holds the cases in which that was something else.
+    """
+    former = read(table)
+    replaced = rows["case"].isin(former["case"]) & rows["arm"].isin(ARMS[THREE])
+    return pd.concat([rows[~replaced], former])
+
+
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the cases on which all treatments were tried: those of the first two rounds."""
     return rows[rows["part"].isin(PARTS["tuned"] + PARTS["aside"])]
@@ -81,10 +91,12 @@ def shares(rows: pd.DataFrame) -> Iterator[str]:
     titles = [f"{name} ({counts[part]})" for part, name in names.items()]
     yield _line(["cured by", *titles, "runs", "training steps"])
     yield _line(["---"] * 6)
-    for arm in ARMS:
-        found = (share(rows, arm, part) for part in PARTS)
-        runs, steps = cost(compared(rows), arm)
-        yield _line([arm, *map(_share, found), f"{runs:.1f}", f"{steps:.1f} x"])
+    lines = [(arm, rows, arm) for arm in ARMS]
+    lines.insert(2, ("the same in their first order", as_added(rows), THREE))
+    for label, tried, arm in lines:
+        found = (share(tried, arm, part) for part in PARTS)
+        runs, steps = cost(compared(tried), arm)
+        yield _line([label, *map(_share, found), f"{runs:.1f}", f"{steps:.1f} x"])
 
 
 def differing(rows: pd.DataFrame) -> Iterator[str]:

@@ -95,6 +95,15 @@ def test_a_treatment_that_was_not_tried_has_no_share():
     assert summary.share(TABLE, summary.THREE, "left").n == len(LEFT["case"].unique())
 
 
+def test_the_first_order_differs_behind_the_first_recommendation():
+    keys = ["case", "part", "overrides", "verdict"]
+    orders = (rows[rows["arm"] == "recommendation 1"] for rows in (summary.as_added(TABLE), TABLE))
+    added, now = (set(rows[keys].itertuples(index=False, name=None)) for rows in orders)
+    assert added == now and len(now) == 80
+    clips = summary.as_added(TABLE)["overrides"].isin(["clip=autoclip", "clip=agc"]).sum()
+    assert clips > TABLE["overrides"].isin(["clip=autoclip", "clip=agc"]).sum()
+
+
 def test_first_three_are_at_least_the_first():
     first, three = (summary.cured(TABLE, arm) for arm in ("first recommendation", "first three in turn"))
     assert not (first & ~three).any()
@@ -185,17 +194,16 @@ def test_recommendations_are_tried_in_turn_up_to_a_cure():
 
 
 def test_former_recommendations_are_those_without_later_remedies():
-    case = cases.Case("adding", "lstm-small-rate")
-    chosen = {"cell": "lstm", "laws": frozenset(), "init": "orthogonal", "time_steps": 40}
+    case = cases.Case("adding", "long")
+    chosen = {"cell": "gru", "laws": frozenset(), "init": "orthogonal", "time_steps": 40}
 
     def tried(name, but=()):
         rows = measure.recommendations(case, lambda typed: trial(*typed, **chosen), name, but)
         return [(row["arm"], row["overrides"]) for row in rows]
 
-    now, former = tried("recommendation"), tried("former", measure.LATER)
-    assert now[0] == ("recommendation 1", "cell.chrono=40")
-    assert former and not any("chrono" in each or "forget_bias" in each for _, each in former)
-    assert all(arm.startswith("former ") for arm, _ in former)
+    gates, cell = ("recommendation 1", "cell.chrono=40"), ("recommendation 2", "cell=lstm")
+    assert tried("recommendation")[:2] == [gates, cell]
+    assert tried("former", measure.LATER)[0] == ("former 1", "cell=lstm")
 
 
 def test_a_shorter_sequence_cures_nothing():
