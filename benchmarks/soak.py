@@ -5,9 +5,9 @@
 The sweep runs once undisturbed. Then its twin runs while its processes are killed (one, the first, or all),
 the tracking server is killed or stopped, and the disk is full, again and again; each time the sweep
 has ended, the same command goes on. When the time is over it is left alone until it is done. Then every run
-must have finished once with arrays equal to the bit, none may be RUNNING, and the password of the server's
-address must be in no file and in nothing that was printed. Needs Linux, and root for a tmpfs of its own (else
-it works in a folder, and no disk is filled).
+must have finished once with arrays equal to the bit, and in MLflow too, none may be RUNNING, no traceback
+may have been printed, and the password of the server's address must be in no file and in nothing printed.
+Needs Linux, and root for a tmpfs of its own (else it works in a folder, and no disk is filled).
 """
 
 import argparse
@@ -22,7 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -49,12 +51,16 @@ class Sweep:
         self._command = [sys.executable, str(ROOT / "run.py"), "-m", *_TINY, *where, seeds, "launcher=joblib"]
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def terminal(self) -> Path:
+        """What it has printed, outside the disk that is filled."""
+        return self.folder.parents[1] / f"{self.folder.name}.txt"
+
     def call(self) -> None:
         """Give the command."""
         self.calls += 1
         environ = os.environ | {_MARK: str(self.folder), "no_proxy": "*"}
-        # What it prints lies outside the disk that is filled.
-        with self.folder.with_name(f"{self.folder.name}.txt").open("ab") as terminal:
+        with self.terminal.open("ab") as terminal:
             self._process = subprocess.Popen(self._command, stdout=terminal, stderr=terminal, env=environ)
 
     def ended(self) -> int | None:
@@ -146,8 +152,18 @@ def judge(calm: Sweep, rough: Sweep, runs: int, folder: Path) -> dict[str, objec
         "finished once": sum(len(found[seed]) == 1 for seed in range(runs)),
         "arrays equal to the bit": sum(not _different(*pair) for pair in both),
         "in MLflow": {f"{kind} {status}": n for (kind, status), n in sorted(_in_mlflow(folder).items())},
-        "files with the password": _leaks(folder),
+        "tracebacks printed": rough.terminal.read_text(errors="replace").count("Traceback (most recent call"),
+        "files with the password": _leaks(folder.parent),
     }
+
+
+def good(found: Mapping[str, object], runs: int) -> bool:
+    """Whether all is as it should be; what failed on a full disk may lie beside its successor."""
+    store = dict(cast("Mapping[str, int]", found["in MLflow"]))
+    ended = store.pop("run FINISHED", 0) == 2 * runs and store.pop("sweep FINISHED", 0) == 2
+    whole = found["finished once"] == found["arrays equal to the bit"] == runs and found["exit code"] == 0
+    clean = not found["tracebacks printed"] and not found["files with the password"]
+    return ended and whole and clean and store.keys() <= {"run FAILED"}
 
 
 def main() -> int:
@@ -170,9 +186,7 @@ def main() -> int:
             server.signal(signal.SIGCONT)
             server.signal(signal.SIGKILL)
     print(json.dumps(found, indent=1))
-    store: object = found["in MLflow"]
-    good = found["finished once"] == found["arrays equal to the bit"] == options.runs
-    return int(not good or bool(found["files with the password"]) or "RUNNING" in str(store))
+    return int(not good(found, options.runs))
 
 
 def _soak(

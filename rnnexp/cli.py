@@ -21,16 +21,19 @@ from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.config_keys import key_of
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.places import COMMAND, CONF, PROGRAM
 from rnnexp.runtime.secrets import as_handed_over, handed_over, without_login
 from rnnexp.runtime.signals import Killed
 from rnnexp.sweeps.job import run_in_sweep
-from rnnexp.sweeps.request import Request, key_of
+from rnnexp.sweeps.request import Request
 from rnnexp.sweeps.resources import cores, default_workers
 from rnnexp.tracking.address import sqlite_path
 from rnnexp.tracking.upload import UNSENT
 from rnnexp.treat import report
+
+_LONGEST_ERROR = 300  # characters
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -233,7 +236,7 @@ def run(config: DictConfig) -> None:
         run_in_sweep(config, settings)
         return
     try:
-        jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task)
+        jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task, Menu.of(settings))
         check_job(jobs[0])
         folders: list[RunFolder] = []
         unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs, opened=folders.append)
@@ -245,6 +248,13 @@ def run(config: DictConfig) -> None:
         refuse(error)
     except OSError as error:
         _end_by(error)
+    except Exception as error:
+        if not _of_memory(error):
+            raise
+        said = " ".join(str(error).split())[:_LONGEST_ERROR]
+        remedy = "a smaller batch_size, seq_len or units, or segment, needs less (docs/speed.md)"
+        print(f"{PROGRAM}: out of memory ({said}): {remedy}", file=sys.stderr)
+        sys.exit(1)
     if unsent:
         sys.exit(UNSENT)
 
@@ -255,6 +265,12 @@ def _end_by(error: OSError) -> NoReturn:
     remedy = "mend that; then a sweep goes on by the same command, a run with resume=true"
     print(f"{PROGRAM}: {error.strerror or error}{place}: {remedy}", file=sys.stderr)
     sys.exit(1)
+
+
+def _of_memory(error: Exception) -> bool:
+    """Whether an array of NumPy's, or a tensor, did not fit into the memory."""
+    # By name, as the command line does not import TensorFlow.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def refuse(error: ArgumentError) -> NoReturn:

@@ -17,6 +17,10 @@ from rnnexp.runtime.places import COMMAND, command_line
 
 _FILE = "treatment.json"
 _SEEDS = 3
+_MOST = 3  # recommendations that are run
+
+Launch = Callable[[Sequence[str]], object]
+"""Runs a sweep, given the arguments of `python run.py`."""
 
 
 class Tried(NamedTuple):
@@ -38,16 +42,13 @@ class Tried(NamedTuple):
         return self.verdicts.count("solved")
 
 
-def treat(
-    folder: Path, seeds: int, launch: Callable[[Sequence[str]], object], most: int = 3
-) -> Iterator[Tried]:
-    """Run the recommendations of a run, each with the seed of the run and the next ones; yield the results.
+def treat(folder: Path, seeds: int, launch: Launch) -> Iterator[Tried]:
+    """Run the first recommendations of a run, each with its seed and the next ones; yield the results.
 
     Args:
         folder: Of the run.
         seeds: Number of runs for each recommendation.
-        launch: Runs a sweep with the arguments of `python run.py`.
-        most: How many recommendations to run, from the first on.
+        launch: Runs a sweep.
 
     Raises:
         ArgumentError: The folder is not that of a run, or the run has no recommendations.
@@ -56,12 +57,13 @@ def treat(
     remedies = state.get("remedies")
     if not remedies or not {"overrides", "seed"} <= state.keys():
         raise ArgumentError("RUN", "the folder of a run that recommends something", str(folder))
-    for number, overrides in enumerate(remedies[:most], start=1):
+    for number, overrides in enumerate(remedies[:_MOST], start=1):
         out = folder.absolute() / "treatment" / str(number)
         listed = ",".join(str(state["seed"] + more) for more in range(seeds))
         ours = (f"seed={listed}", f"output_dir={out}", "treat=false", "report=false")
         typed = merged(state["overrides"], [*overrides, *ours])
-        launch(["-m", *(override for override in typed if not override.startswith(("name=", "replicas=")))])
+        alone = [override for override in typed if not override.startswith(("name=", "replicas="))]
+        launch([*state.get("flags", ()), "-m", *alone])
         yield Tried(tuple(overrides), tuple(_verdicts(out)), seeds)
 
 
@@ -75,10 +77,6 @@ def _verdicts(out: Path) -> Iterator[str]:
 def _launch(arguments: Sequence[str]) -> int:
     print(f"{COMMAND} {shlex.join(arguments)}", flush=True)
     return subprocess.run([*command_line(), *arguments], check=False).returncode
-
-
-Launch = Callable[[Sequence[str]], object]
-"""Runs a sweep, given the arguments of `python run.py`."""
 
 
 def report(folders: Iterable[RunFolder], seeds: int = _SEEDS, launch: Launch = _launch) -> None:
@@ -113,7 +111,7 @@ def main(arguments: Sequence[str] | None = None, launch: Launch = _launch) -> in
     try:
         report([RunFolder(chosen.run)], chosen.seeds, launch)
     except ArgumentError as error:
-        print(error, file=sys.stderr)
+        print(f"{COMMAND} treat: {error}", file=sys.stderr)
         return 2
     return 0
 

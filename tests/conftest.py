@@ -1,5 +1,6 @@
 """What every test gets: a working folder of its own, and a tracking database that costs no time to make."""
 
+import gc
 import os
 import shutil
 import signal
@@ -12,6 +13,11 @@ import pytest
 from rnnexp.tracking import ensure_store
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whole commands, which take longest, first: at the end no process waits long for another."""
+    items.sort(key=lambda item: item.path.parent != ROOT / "tests")
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +33,13 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield tmp_path
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> None:
+    """Exempt what is there from the collector, which Keras calls whenever it clears its session."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

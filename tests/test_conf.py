@@ -1,6 +1,7 @@
 """The menu and the code name the same things."""
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import pickle
@@ -40,6 +41,8 @@ CHOICES = [
     for path in sorted(CONF.glob("*/*.yaml"))
     if path.parent.name not in ("launcher", "experiment")
 ]
+LENGTH = "seq_len=64"
+"""A length that all tasks take."""
 EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
 
 
@@ -52,6 +55,7 @@ def constructor(target):
     return getattr(importlib.import_module(module), name)
 
 
+@functools.cache
 def composed(*overrides):
     return build.compose_job(overrides)
 
@@ -90,9 +94,7 @@ def test_the_keys_of_the_cell_are_arguments_of_its_constructor(name):
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_every_choice_composes_and_builds(group, name):
-    # Its images are of 8 x 8 pixels.
-    length = ["seq_len=64"] if name == "digits" else []
-    job = composed("output_dir=x", f"{group}={name}", *length)
+    job = composed(f"{group}={name}", LENGTH)
     assert job.choices[group] == name
     built: dict[str, object] = {"task": job.plan.task, "init": job.plan.initializer, "clip": job.plan.clip}
     built |= {"schedule": job.plan.schedule, "constraint": job.plan.constraint}
@@ -188,6 +190,7 @@ OTHER = {
     "task.evaluate_at": "[300]",
     "stop": "solved",
     "truncate": 20,
+    "layers": 2,
     "cell.use_bias": "false",
     "init.gain": 0.9,
     "init.input": 0.001,
@@ -255,8 +258,7 @@ def test_replicas_have_the_hashes_of_their_single_runs():
 @pytest.mark.parametrize(("group", "name"), [choice for choice in CHOICES if choice[0] != "tracking"])
 def test_another_choice_changes_the_hash(group, name):
     default = next(entry[group] for entry in DEFAULTS["defaults"] if group in entry)
-    length = ["seq_len=64"]  # that all tasks take
-    same = composed(f"{group}={name}", *length).config_hash == composed(*length).config_hash
+    same = composed(f"{group}={name}", LENGTH).config_hash == composed(LENGTH).config_hash
     assert same == (name == default)
 
 
@@ -267,7 +269,7 @@ def test_launcher_and_tracking_do_not_change_the_hash():
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_a_job_can_be_sent_to_another_process(group, name):
-    job = composed(f"{group}={name}", "seq_len=64")
+    job = composed(f"{group}={name}", LENGTH)
     sent = pickle.loads(pickle.dumps(job))
     assert (sent.config_hash, sent.name, sent.plan.seed) == (job.config_hash, job.name, job.plan.seed)
     assert type(sent.plan.task) is type(job.plan.task)

@@ -1,6 +1,7 @@
 """Who may import whom: read from the sources, so that a module of tomorrow is held to the rule too."""
 
 import ast
+import functools
 import graphlib
 import json
 import subprocess
@@ -108,6 +109,7 @@ def nodes(tree: ast.AST, *, at_import: bool) -> Iterator[ast.AST]:
         yield from nodes(node, at_import=at_import)
 
 
+@functools.cache
 def imports(module: str, *, at_import: bool = False) -> set[str]:
     """Names of the modules that `module` imports, their packages among them."""
     names = set()

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import math
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -229,19 +230,45 @@ LONG = (
 
 
 @contextlib.contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen]:
+def started(
+    *arguments: str, before: Sequence[str] = (), out: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen]:
     """Start a run; it is gone at the end whatever happens."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command(*arguments), **pipes) as process:  # type: ignore[call-overload]
+    pipes = {"stdin": None if out == subprocess.PIPE else out, "stdout": out, "stderr": subprocess.PIPE}
+    whole = [*before, *command(*arguments)]
+    with subprocess.Popen(whole, text=True, **pipes) as process:  # type: ignore[call-overload]
         try:
             yield process
         finally:
             process.kill()
 
 
-def wait_for(process: subprocess.Popen, happened: Callable[[], bool]) -> None:
+class Window:
+    """A terminal, in which a run is started as the first process of a session, as in a window of its own."""
+
+    _FIRST = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+
+    def __init__(self) -> None:
+        self._end, self.terminal = os.openpty()
+        os.set_blocking(self._end, False)
+        self.before = [sys.executable, "-c", self._FIRST + "os.execv(sys.argv[1], sys.argv[1:])"]
+
+    def show(self) -> None:
+        """Take what was printed since: a terminal that nobody looks at becomes full."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.read(self._end, 2**16)
+
+    def close(self) -> None:
+        """Close the window: the system sends SIGHUP, and nothing can be printed any more."""
+        os.close(self._end)
+
+
+def wait_for(
+    process: subprocess.Popen, happened: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None
+) -> None:
     deadline = time.monotonic() + SECONDS
     while not happened():
+        meanwhile()
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -266,15 +293,17 @@ def test_a_run_stopped_and_resumed_twice_equals_a_whole_one(tracking_uri, capfd)
     arguments = (*LONG, "checkpoint.every=100", f"tracking.uri={tracking_uri}")
     client = connect(tracking_uri)
 
-    with started(*arguments) as process:
-        wait_for(process, lambda: saved_at() > 0)
+    window = Window()
+    with started(*arguments, before=window.before, out=window.terminal) as process:
+        os.close(window.terminal)
+        wait_for(process, lambda: saved_at() > 0, window.show)
         process.send_signal(signal.SIGSTOP)
         held = asked(*arguments, "resume=true")
         process.send_signal(signal.SIGCONT)
-        assert ended(process, signal.SIGTERM) == (
-            143,
-            f"stopped by SIGTERM; go on with: python run.py {' '.join(arguments)} resume=true\n",
-        )
+        window.close()
+        _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + signal.SIGHUP
+    assert err == f"stopped by SIGHUP; go on with: python run.py {' '.join(arguments)} resume=true\n"
     (folder,) = run_folders()
     expected = "run.py: resume: expected a run that no other process is at work on, received "
     assert (held.code, held.out, held.err) == (2, "", f"{expected}'{folder}'\n")
@@ -306,8 +335,8 @@ def test_a_run_stopped_and_resumed_twice_equals_a_whole_one(tracking_uri, capfd)
 def test_a_signal_during_the_start_ends_it_killed():
     with started("tracking=none") as process:
         wait_for(process, lambda: len(run_folders()) > 0)
-        code, err = ended(process, signal.SIGINT)
-    assert (code, err) == (130, "stopped by SIGINT; there is no checkpoint to go on from\n")
+        code, err = ended(process, signal.SIGTERM)
+    assert (code, err) == (143, "stopped by SIGTERM; there is no checkpoint to go on from\n")
     (folder,) = run_folders()
     assert json.loads((folder / "run.json").read_text())["status"] == "KILLED"
     assert json.loads((folder / "status.json").read_text())["status"] == "KILLED"

@@ -1,19 +1,42 @@
 """Sweeps whose every process is killed, at moments of which nobody warns them, and the same command again."""
 
-import contextlib
-import json
-import random
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from whole_sweeps import SECONDS, arrays, asked, histories, jobs, kill_all, run_folders, started, state
+from whole_sweeps import (
+    arrays,
+    asked,
+    held,
+    histories,
+    jobs,
+    kill_all,
+    run_folders,
+    started,
+    state,
+    state_of,
+    wait_for,
+)
 
 from rnnexp.tracking.client import connect
 
 pytestmark = pytest.mark.sweep
 
+FIRST_ALONE = "jobs are at work, and only the process that the user sees is killed"
+
+# A moment at which a process is held (`support/held`); all are killed then.
+JOBLIB = [
+    "sqlite3.connect */.runs.db.lock 0",  # the store is being made
+    "os.rename *-s0/run.json 0",  # a run has a folder, and nothing in it
+    "os.rename *-s0/run.json 1",  # the store knows of the run, and its folder not that it does
+    FIRST_ALONE,
+    "os.rename *-s0/checkpoint.npz 0",  # a checkpoint is written, and not in its place
+    "os.rename *-s1/checkpoint.npz 1",  # so is the next of another
+    "open *-s0/gradient_flow.npz 0",  # what was trained is written
+    "os.remove *-s0/checkpoint.npz 0",  # the records are closed
+    "open */jobs.json 0",  # all is done but the table
+]
+BASIC = [JOBLIB[2], JOBLIB[5], JOBLIB[8]]
 
 LAUNCHERS = {"joblib": ("launcher=joblib", "launcher.workers=2"), "basic": ("launcher=basic",)}
 
@@ -21,9 +44,15 @@ LAUNCHERS = {"joblib": ("launcher=joblib", "launcher.workers=2"), "basic": ("lau
 def sweep(folder, launcher):
     """Return the sweep's arguments, its records below `folder`."""
     return (
-        *("steps=400", "checkpoint.every=50", "steps_per_execution=10", "probe.every=200"),
-        *("validation.every=200", "tracking.every=1", "tracking.model=true", f"tracking.uri={store(folder)}"),
-        *("seed=0,1,2,3", *LAUNCHERS[launcher]),
+        *("steps=60", "checkpoint.every=20", "steps_per_execution=10", "probe.every=30"),
+        *(
+            "validation.every=30",
+            "tracking.every=1",
+            "tracking.model=true",
+            "tracking.diff=false",
+            f"tracking.uri={store(folder)}",
+        ),
+        *("seed=0,1,2", *LAUNCHERS[launcher]),
     )
 
 
@@ -31,59 +60,21 @@ def store(folder):
     return f"sqlite:///{folder}/runs.db"
 
 
-def written(pattern, since):
-    """Return the files that were written later than `since`."""
-    return [path for path in Path("outputs").glob(pattern) if path.stat().st_mtime > since]
+def at_work():
+    """Whether a run is RUNNING in a process that is alive."""
+    states = [state(folder) for folder in run_folders()]
+    return any(run["status"] == "RUNNING" and state_of(run["pid"]) != "Z" for run in states)
 
 
-def statuses(since=0.0):
-    return [json.loads(path.read_text())["status"] for path in written("sweeps/*/jobs/*.json", since)]
-
-
-def unnamed(since):
-    """Whether a run lies in its folder of which the store may know and the folder does not."""
-    return any("run_id" not in state(path.parent) for path in written("*/*/run.json", since))
-
-
-# When all is killed: what a look from outside shows, or, without one, after a part of 12 seconds.
-MOMENTS = {
-    "start-up": None,
-    "a run opens its records": unnamed,
-    "a checkpoint is being written": lambda since: written("*/*/checkpoint.partial", since),
-    "a job is done": lambda since: "FINISHED" in statuses(since),
-    "figures are being drawn": lambda since: written("*/*/figures/*.png", since),
-    "any": None,
-}
-FIRST, WORK, LAST = "the store is made", "jobs are at work", "the first process alone"
-MOMENTS |= {
-    FIRST: lambda since: Path(".runs.db.lock").exists(),
-    WORK: lambda since: "RUNNING" in statuses(since),
-    LAST: lambda since: "RUNNING" in statuses(since),
-}
-
-
-def kill_at(moment, chance, here, launcher):
-    """Start the sweep and kill it at that moment; return how many processes it had, 0 where it had ended."""
-    seen, wait = MOMENTS[moment], chance.uniform(0.0, 1.5 if moment == "start-up" else 12.0)
-    since = time.time()
-    with started(*sweep(here, launcher)) as first:
-        while first.poll() is None:
-            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-                if seen is not None and seen(since):
-                    break
-            if (seen is None and time.time() - since > wait) or time.time() - since > SECONDS:
-                break
-            time.sleep(0.001)
-        if first.poll() is not None:
-            print(f"{moment}: it had ended")
-            return 0
-        print(f"{moment}: after {time.time() - since:.3f} s, jobs {statuses(since)}", end=", ")
-        if moment == LAST:
-            first.kill()  # the others notice, and end in order while the next call has begun
-            return 1
-        count = kill_all(first)
-        print(f"{count} processes killed")
-    return count
+def kill_at(moment, arguments):
+    """Start the sweep and kill it at that moment."""
+    if moment == FIRST_ALONE:  # the others notice that and end in order
+        with started(*arguments) as first:
+            wait_for(at_work, first)
+            first.kill()
+        return
+    with held(moment, *arguments) as first:
+        print(f"{moment}: {kill_all(first)} processes killed")
 
 
 def check_table(job, other):
@@ -101,8 +92,8 @@ def check_run(folder, other, client, other_client):
     assert histories(client, run_id) == histories(other_client, other_id)
 
 
-@pytest.mark.parametrize(("seed", "launcher"), [(0, "joblib"), (1, "joblib"), (2, "basic")])
-def test_a_repeatedly_killed_sweep_ends_as_an_undisturbed_one(tmp_path, monkeypatch, seed, launcher):
+@pytest.mark.parametrize(("launcher", "moments"), [("joblib", JOBLIB), ("basic", BASIC)])
+def test_a_repeatedly_killed_sweep_ends_as_an_undisturbed_one(tmp_path, monkeypatch, launcher, moments):
     alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
     for folder in (alone, disturbed):
         folder.mkdir()
@@ -112,21 +103,18 @@ def test_a_repeatedly_killed_sweep_ends_as_an_undisturbed_one(tmp_path, monkeypa
     expected = jobs()
 
     monkeypatch.chdir(disturbed)
-    chance = random.Random(seed)
-    between = chance.sample(sorted(MOMENTS.keys() - {FIRST, WORK, LAST}), len(MOMENTS) - 3)
-    killed = [kill_at(moment, chance, disturbed, launcher) for moment in (FIRST, WORK, *between, LAST)]
-    assert killed[1] > 3  # the fork server and processes of jobs among them
-    assert sum(count > 3 for count in killed) >= 3
+    for moment in moments:
+        kill_at(moment, sweep(disturbed, launcher))
     assert asked(*sweep(disturbed, launcher)).returncode == 0
     found = jobs()
 
     client, other = connect(store(disturbed)), connect(store(alone))
-    assert len(run_folders()) == len(found) == len(expected) == 4
+    assert len(run_folders()) == len(found) == len(expected) == 3
     for job, twin in zip(found, expected, strict=True):
         check_table(job, twin)
         check_run(Path(job["run_folder"]), Path(twin["run_folder"]), client, other)
     experiment = client.get_run(found[0]["run_id"]).info.experiment_id
     runs = client.search_runs([experiment])
-    assert [run.info.status for run in runs] == ["FINISHED"] * 5  # four jobs and their sweep
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4  # three jobs and their sweep
     models = client.search_logged_models([experiment])
     assert sorted(model.source_run_id for model in models) == sorted(job["run_id"] for job in found)

@@ -1,5 +1,6 @@
 """Runs and sweeps as Hydra calls them, in this process and with a stand-in for the training."""
 
+import errno
 import logging
 import sys
 from pathlib import Path
@@ -79,6 +80,40 @@ def test_a_run_that_fails_exits_1_and_shows_where(main, capsys):
     assert printed.out == ""
     assert printed.err.count("Traceback") == 1
     assert 'raise ZeroDivisionError("of nothing")' in printed.err
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "outputs/x"),
+            "No space left on device (outputs/x): mend that; then a sweep goes on by the same command",
+        ),
+        (
+            MemoryError("Unable to allocate 7 TiB"),
+            "out of memory (Unable to allocate 7 TiB): a smaller batch_size",
+        ),
+        (
+            ResourceExhaustedError("OOM when\nallocating"),
+            "out of memory (OOM when allocating): a smaller batch_si",
+        ),
+    ],
+)
+def test_where_the_machine_fails_it_is_one_sentence(main, capsys, error, sentence):
+    def fail(job):
+        raise error
+
+    assert main(fail, "tracking=none") == 1
+    assert states() == ["FAILED"]
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    reason, remedy = printed.err.splitlines()
+    assert reason.startswith("the run failed: ")
+    assert remedy.startswith(f"run.py: {sentence}")
 
 
 IN_PROCESS = "hydra/launcher=basic"

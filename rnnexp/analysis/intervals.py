@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from rnnexp.runtime import checks
-from rnnexp.runtime.intervals import mean_interval
+from rnnexp.runtime.mean_intervals import mean_interval
 
 _CONFIDENCE = 0.95
 
@@ -41,7 +41,7 @@ def wilson(successes: int, trials: int) -> Interval:
 
 
 def student_mean(values: np.ndarray) -> Interval:
-    """Return the mean of the finite values with Student's interval (`rnnexp.runtime.intervals`).
+    """Return the mean of the finite values with Student's interval (`rnnexp.runtime.mean_intervals`).
 
     For five normally distributed values it covers 95 %, for others little less; the percentile bootstrap,
     which never leaves the range of the values, covers 86 %. One value has no interval.

@@ -20,6 +20,8 @@ def narrow(e: Evidence) -> Iterator[Advice]:
     """A layer of so few units that the task may not fit into their states."""
     if e.units < _NARROW:
         reason = f"The layer has {e.units} units, and a wider one may learn what they do not."
+        if e.layers > 1:
+            reason = f"The layers have {e.units} units each, and wider ones may learn what they do not."
         yield reason, (f"units={max(_WIDE, 2 * e.units)}",), ("verdict.learning",)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnexp.runtime.intervals import mean_interval
+from rnnexp.runtime.mean_intervals import mean_interval
 
 SPIKE = 100.0  # a spike has a norm of more than this many medians
 _WRECK = 10.0  # a loss of more than this many floors is wrecked

@@ -72,6 +72,8 @@ class Evidence:
         truncate: K of truncated back-propagation, or None.
         truncation_cosine: Of the truncated gradient with the whole one.
         truncation_norm_ratio: Norm of the truncated gradient over that of the whole one.
+        layers: L; what is said of states and gradients over time is of the lowest of them.
+        upper_ratios: `log10_ratio` of the layers above it, by their numbers, from 2 on.
     """
 
     activation: str
@@ -132,6 +134,8 @@ class Evidence:
     truncate: int | None = None
     truncation_cosine: float = math.nan
     truncation_norm_ratio: float = math.nan
+    layers: int = 1
+    upper_ratios: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     @property
     def carried(self) -> bool:

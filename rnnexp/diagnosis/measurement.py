@@ -1,5 +1,8 @@
 """One measurement of the network on a fixed batch: all probes, and the predictions of theory beside them.
 
+Of several layers all probes are of the lowest, through which every way from an input to the loss leads; what
+is measured of the others is named in `rnnexp.probes.upper_layers`.
+
 A float64 twin of the network is measured, so that the gradient has a range of 300 decades. The zeros and
 infinities of the training dtype show in the profiles that are recorded at every training step.
 """
@@ -18,9 +21,10 @@ from rnnexp.diagnosis.laws import METRICS
 from rnnexp.diagnosis.predictions import Predictions, predict
 from rnnexp.diagnosis.truncation import TruncationBias, TruncationProbe
 from rnnexp.nn.cells.spec import CellSpec
-from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue
+from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue, upper_layers
 from rnnexp.probes.probe import Probe
 from rnnexp.probes.rollout import Rollout
+from rnnexp.probes.upper_layers import measure_upper
 from rnnexp.tasks import Batch
 
 _NO_PREDICTIONS = Predictions()
@@ -36,6 +40,7 @@ class Measurement:
         predictions: The predictions of theory, if any law applies to the cell.
         probes: All probes: those of `rnnexp.probes.catalogue`, and the user's own.
         truncation: What truncated back-propagation changes; None where the network is trained without.
+        upper: The results of the layers above the lowest, from layer 2 on.
     """
 
     step: int
@@ -43,6 +48,7 @@ class Measurement:
     predictions: Predictions = _NO_PREDICTIONS
     probes: Sequence[Probe[Any]] = catalogue.PROBES
     truncation: TruncationBias | None = None
+    upper: Sequence[upper_layers.Results] = ()
 
     @property
     def gradient(self) -> GradientProfile:
@@ -73,6 +79,7 @@ class Measurement:
         """Return the numbers by metric key; some may not be finite."""
         return {
             **catalogue.metrics(self.results, self.probes),
+            **upper_layers.metrics(self.upper),
             "theory/rate": self.predictions.rate,
             "theory/rate_bound": self.predictions.rate_bound,
             **comparison.metrics(self.comparisons),
@@ -87,7 +94,8 @@ class Measurement:
         said = comparison.metrics(self.comparisons)
         laws = {key.replace("/", "_"): np.array(said.get(key, math.nan)) for key in METRICS}
         bias = {f"truncation_{name}": np.array(value) for name, value in self._bias().items()}
-        return {"step": np.array(self.step), **catalogue.arrays(self.results, self.probes), **laws, **bias}
+        measured = catalogue.arrays(self.results, self.probes) | upper_layers.arrays(self.upper)
+        return {"step": np.array(self.step), **measured, **laws, **bias}
 
 
 class Measurer:
@@ -95,7 +103,7 @@ class Measurer:
 
     Args:
         twin: A float64 network of the same architecture; every measurement overwrites its weights.
-        spec: Of its cell.
+        spec: Of its cells.
         activation: Name of phi.
         loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
         batch: The fixed batch, x (B, T, F).
@@ -133,9 +141,9 @@ class Measurer:
         Raises:
             ValueError: The weights are not those of such a network.
         """
-        trajectory = self._rollout.trajectory(weights)
+        trajectory, *above = self._rollout.trajectories(weights)
         results = catalogue.measure_all(trajectory, self._probes)
-        found = Measurement(step, results, probes=self._probes)
+        found = Measurement(step, results, probes=self._probes, upper=measure_upper(above))
         variances = found.results["states"].mean_square
         predictions = predict(
             trajectory, found.gradient, found.lyapunov, found.spectrum, variances, untrained=step == 0

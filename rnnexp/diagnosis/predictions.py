@@ -2,12 +2,12 @@
 
 | law of `rnnexp.theory`                  | of            | reported where                                   |
 |-----------------------------------------|---------------|--------------------------------------------------|
-| mean_field                              | rate over     | untrained, W_hh is not diagonal                  |
+| mean_field                              | rate over     | untrained, W_hh is mixing                        |
 |                                         | kernels       |                                                  |
-| mean_field, rate_at_variance,           | rms rate      | W_hh is not diagonal: terms that lead to the     |
-| rate_of_slopes                          |               | closure, no predictions by themselves            |
-| closure_rate                            | rms rate      | W_hh is not diagonal                             |
-| exponent_of_slopes                      | lambda_1      | W_hh is not diagonal                             |
+| mean_field, rate_at_variance,           | rms rate      | W_hh is mixing: terms that lead to the closure,  |
+| rate_of_slopes                          |               | no predictions by themselves                     |
+| closure_rate                            | rms rate      | W_hh is mixing                                   |
+| exponent_of_slopes                      | lambda_1      | W_hh is mixing                                   |
 | decoupled_rate, decoupled_exponent      | rms rate,     | W_hh is diagonal                                 |
 |                                         | lambda_1      |                                                  |
 | rate_bound (Pascanu et al.)             | rate          | always: it is a theorem                          |
@@ -19,6 +19,15 @@
 | sensitivity (Zucchet and Orvieto)       |               | never: it is of white inputs, and of dh/dlambda, |
 |                                         |               | which no probe measures                          |
 
+A W_hh is mixing if it counts as a draw of independent entries (`Observed.mean_field`): neither diagonal nor
+of an initialiser that ties entries to each other. init=henaff turns pairs of units, each by itself, and with
+init=antisymmetric what a unit sends comes back with the other sign: neither has the rates of independent
+entries, nor those of the closure.
+
+Of a layer below another, whose states the loss reads at every step by way of that one, no law of a rate
+or a ratio is reported: in dl_b/dh_{t-1} = W_hh delta_t + ... the further term is the layer's above. What is
+said of lambda_1 is of the layer's own J_t, and holds.
+
 From mean field on, each law drops one assumption of the law before: that theory knows the variance of the
 pre-activations; that they are Gaussian; that the kernel is random (closure). The remaining difference is the
 correlation of slopes and gradients over samples.
@@ -27,7 +36,7 @@ Of a linear network the largest of `subcritical_exponents` is ln g, as `exponent
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -48,76 +57,15 @@ from rnnexp.diagnosis.laws import (
     SPECTRAL_RADIUS,
     SPECTRAL_RADIUS_EXPONENT,
 )
+from rnnexp.diagnosis.observed import Observed, weight_variance
 from rnnexp.nn import activations
-from rnnexp.nn.initializers import Gaussian, GlorotUniform, Initializer, Normal
+from rnnexp.nn.initializers import Initializer
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum
 from rnnexp.probes.trajectory import Trajectory
 from rnnexp.theory.gaussian import ln
 
-_SHORT = 2.0  # times sqrt(H): for longer sequences rare kernels dominate the mean over kernels
 _KERNELS = 12  # redrawn kernels: the standard error of their spread is a fifth of it
 _FEW = 16  # samples that drive the redrawn kernels
-_OTHER_SEEDS = 1_000_003  # distance between the seeds of a kernel and of its redrawn kernels
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Observed:
-    """The input of the laws: the states of a layer whose units have one slope each, on one batch.
-
-    Attributes:
-        kernel: W_hh, (H, H).
-        slopes: phi'(a_1) ... phi'(a_T), (T, B, H).
-        variances: q_t = mean_{b,i} a_t^2, (T,).
-        slope: phi'.
-        activation: Name of phi.
-        mean_field_rate: `rnnexp.theory.mean_field(...).rate`, nats per step.
-        rate_bound: ln(sigma_max sup |phi'|), nats per step.
-        laws: The modules of `rnnexp.theory` whose laws apply to the cell.
-        last_adjoint: dl_b/dh_T, (B, H).
-        inputs: W_xh^T x_t + b, (T, B, H).
-        phi: The activation.
-        initializer: The initialiser of W_hh, which can draw other kernels; None if it is not known.
-        independent: Whether the initialiser of W_hh draws every entry independently.
-    """
-
-    kernel: np.ndarray
-    slopes: np.ndarray
-    variances: np.ndarray
-    slope: theory.Elementwise
-    activation: str
-    mean_field_rate: float
-    rate_bound: float
-    laws: frozenset[str]
-    last_adjoint: np.ndarray
-    inputs: np.ndarray
-    phi: theory.Elementwise
-    initializer: Initializer | None = None
-    independent: bool = False
-
-    @property
-    def diagonal(self) -> np.ndarray | None:
-        """The diagonal of a W_hh that holds nothing else, (H,): g I, or that of cell=indrnn; else None."""
-        diagonal = np.diag(self.kernel)
-        return diagonal if np.array_equal(self.kernel, np.diag(diagonal)) else None
-
-    def redrawn(self, count: int) -> np.ndarray:
-        """Return other kernels of the same initialiser, (count, H, H); (0, H, H) if it is not known."""
-        if self.initializer is None:
-            return np.zeros((0, *self.kernel.shape))
-        config = self.initializer.get_config()
-        seeds = [config["seed"] + _OTHER_SEEDS * number for number in range(1, count + 1)]
-        others = [type(self.initializer).from_config(config | {"seed": seed}) for seed in seeds]
-        return np.stack([other(self.kernel.shape, "float64") for other in others])
-
-    @property
-    def weight_variance(self) -> float:
-        """Mean-field theory's sigma_w^2 = sum_ij W_ij^2 / H."""
-        return _variance(self.kernel)
-
-    @property
-    def short(self) -> bool:
-        """Whether T-1 <= 2 sqrt(H), so that the largest eigenvalue does not dominate yet."""
-        return len(self.slopes) - 1 <= _SHORT * theory.glorot_time_scale(len(self.kernel))
 
 
 class Predictions(NamedTuple):
@@ -125,7 +73,8 @@ class Predictions(NamedTuple):
 
     Attributes:
         rate: Mean-field rate, `rnnexp.theory.mean_field`, nats per step of lag, from the weights' and inputs'
-            variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch.
+            variances: sum_ij W_ij^2 / H of W_hh, and mean (W_xh^T x_t + b)^2 over the batch; nan where W_hh
+            is not mixing.
         rate_bound: ln(sigma_max sup|phi'|), nats per step of lag.
         orthogonal_rate: The mean-field rate if W_hh were orthogonal with gain 1, on the same inputs.
         critical_gain: The gain of this initialiser at which the mean-field rate is 0; nan if there is none,
@@ -163,37 +112,41 @@ def predict(
         return Predictions()
     phi, slope = activations.numpy_pair(trajectory.activation)
     input_variance = float(units.input_variance)
+    of_gradient = laws if trajectory.read_at_end else frozenset[str]()
+    has_mean_field = "mean_field" in of_gradient and math.isfinite(input_variance)
 
-    def mean_field_rate(weight_variance: float) -> float:
-        if not ("mean_field" in laws and math.isfinite(weight_variance) and math.isfinite(input_variance)):
+    def mean_field_rate(variance: float) -> float:
+        if not (has_mean_field and math.isfinite(variance)):
             return math.nan
-        return theory.mean_field(phi, slope, weight_variance, input_variance, len(units.slopes)).rate
+        return theory.mean_field(phi, slope, variance, input_variance, len(units.slopes)).rate
 
     initializer = trajectory.recurrent_initializer
     with np.errstate(over="ignore", invalid="ignore"):  # weights may not be finite
         inputs = units.pre_activations - trajectory.before @ kernel
     sigma_max = float(np.linalg.norm(kernel, 2)) if np.isfinite(kernel).all() else math.nan
-    bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in laws else math.nan
+    bound = theory.rate_bound(sigma_max, theory.slope_bound(slope)) if "bounds" in of_gradient else math.nan
     seen = Observed(
         kernel=kernel,
         slopes=units.slopes,
         variances=variances,
         slope=slope,
         activation=trajectory.activation,
-        mean_field_rate=mean_field_rate(_variance(kernel)),
+        mean_field_rate=math.nan,
         rate_bound=bound,
         laws=laws,
         last_adjoint=trajectory.last_adjoint,
         inputs=inputs,
         phi=phi,
         initializer=initializer if isinstance(initializer, Initializer) else None,
-        independent=isinstance(initializer, Gaussian | GlorotUniform | Normal),
+        read_at_end=trajectory.read_at_end,
     )
-    compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
     gain = math.nan
+    if seen.mean_field:
+        seen = replace(seen, mean_field_rate=mean_field_rate(seen.weight_variance))
+    compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
     # A gain is chosen before training, and the search takes as long as all else that is predicted.
-    if untrained and "mean_field" in laws and seen.initializer is not None and math.isfinite(input_variance):
-        unit_variance = _variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
+    if untrained and has_mean_field and seen.mean_field and seen.initializer is not None:
+        unit_variance = weight_variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
         gain = theory.critical_gain(phi, slope, unit_variance, input_variance, len(units.slopes))
     return Predictions(seen.mean_field_rate, bound, mean_field_rate(1.0), gain, tuple(compared))
 
@@ -225,12 +178,10 @@ def comparisons(
         RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
         EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
     }
-    if untrained and states.diagonal is None:
+    if untrained and states.read_at_end and states.mean_field:
         measured[RATE_KERNELS] = rate_over_kernels(states)
     said = [
-        *(_of_ratio(states) if untrained and states.independent else ()),
-        *([(OVER_KERNELS, states.mean_field_rate)] if RATE_KERNELS in measured else []),
-        *_of_rate(states, spectrum),
+        *(_of_gradient(states, spectrum, untrained) if states.read_at_end else ()),
         *_of_exponent(states, lyapunov.time_steps, spectrum),
     ]
     found = [
@@ -258,9 +209,12 @@ def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
     return mean, mean - 2 * spread, mean + 2 * spread
 
 
-def _variance(kernel: np.ndarray) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.sum(np.square(kernel)) / len(kernel))
+def _of_gradient(states: Observed, spectrum: Spectrum, untrained: bool) -> Iterator[tuple[Law, float]]:
+    if untrained and states.independent:
+        yield from _of_ratio(states)
+    if untrained and states.mean_field:
+        yield OVER_KERNELS, states.mean_field_rate
+    yield from _of_rate(states, spectrum)
 
 
 def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:
@@ -271,13 +225,13 @@ def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:
 
 
 def _of_rate(states: Observed, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
-    if states.diagonal is None:
+    if states.mean_field:
         square = states.weight_variance
         yield MEAN_FIELD, states.mean_field_rate
         yield AT_VARIANCE, theory.rate_at_variance(states.slope, square, states.variances)
         yield OF_SLOPES, theory.rate_of_slopes(square, states.slopes)
         yield CLOSURE, theory.closure_rate(states.kernel, states.slopes, states.last_adjoint)
-    else:
+    elif states.diagonal is not None:
         yield DECOUPLED, theory.decoupled_rate(states.diagonal, states.slopes)
     if states.activation == "linear" and not states.short:
         yield SPECTRAL_RADIUS, ln(spectrum.spectral_radius)
@@ -285,12 +239,12 @@ def _of_rate(states: Observed, spectrum: Spectrum) -> Iterator[tuple[Law, float]
 
 
 def _of_exponent(states: Observed, time_steps: int, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
-    if states.diagonal is None:
+    if states.mean_field:
         yield (
             EXPONENT_OF_SLOPES,
             theory.exponent_of_slopes(states.weight_variance, states.slopes[-time_steps:]),
         )
-    else:
+    elif states.diagonal is not None:
         warm_up = len(states.slopes) - time_steps
         yield DECOUPLED_EXPONENT, theory.decoupled_exponent(states.diagonal, states.slopes, warm_up)
     if states.activation == "linear" and not states.short:

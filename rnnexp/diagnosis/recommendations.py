@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from rnnexp.diagnosis import configuration, spikes
 from rnnexp.diagnosis.course import rounded_up
 from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.vanishing import ways_past_vanishing
-from rnnexp.runtime.places import COMMAND
+from rnnexp.runtime.config_keys import key_of
 
 _ONCE = ("resume", "treat")  # keys of one command, which the next one does not take over
 _SHORTEST = 10  # steps: no sequence that anybody would ask for
@@ -66,24 +65,19 @@ def recommend(evidence: Evidence) -> list[Recommendation]:
     return list(found.values())
 
 
-def command(typed: Sequence[str], overrides: Iterable[str]) -> str:
-    """Return the command of a run with other overrides.
+def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
+    """Return the overrides of a run with other overrides.
 
     A key that comes again replaces what was typed, and the choice of a group its former fields too.
 
-    >>> command(["activation=relu", "clip=value", "clip.threshold=2"], ["clip=global_norm"])
-    'python run.py activation=relu clip=global_norm'
+    >>> merged(["activation=relu", "clip=value", "clip.threshold=2"], ["clip=global_norm"])
+    ['activation=relu', 'clip=global_norm']
     """
-    return f"{COMMAND} {shlex.join(merged(typed, overrides))}"
-
-
-def merged(typed: Sequence[str], overrides: Iterable[str]) -> list[str]:
-    """Return the overrides of a run with other overrides in place of those of the same key or group."""
     added = list(overrides)
-    keys = {override.lstrip("+~").partition("=")[0] for override in added}
+    keys = {key_of(override) for override in added}
     kept = []
     for override in typed:
-        key = override.lstrip("+~").partition("=")[0]
+        key = key_of(override)
         if key not in keys and key.partition(".")[0] not in keys and key not in _ONCE:
             kept.append(override)
     return [*kept, *added]
@@ -197,7 +191,10 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     step = "smaller" if worse else "larger"
     yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
     yield from _another_cell(e)
-    yield Recommendation("A wider layer may learn what this one does not.", (f"units={2 * e.units}",), names)
+    wider = "A wider layer may learn what this one does not."
+    if e.layers > 1:
+        wider = "Wider layers may learn what these do not."
+    yield Recommendation(wider, (f"units={2 * e.units}",), names)
 
 
 def _below_the_published(e: Evidence) -> Iterator[Recommendation]:

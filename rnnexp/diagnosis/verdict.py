@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from rnnexp.runtime.checks import ArgumentError, boolean, non_negative, positive
-from rnnexp.runtime.intervals import mean_interval
+from rnnexp.runtime.mean_intervals import mean_interval
 
 GradientVerdict = Literal["vanishing", "exploding", "stable", "borderline", "non_finite", "not_measured"]
 LearningVerdict = Literal["solved", "learning", "at_chance", "worse_than_chance", "diverged"]

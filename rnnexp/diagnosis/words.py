@@ -54,11 +54,22 @@ def _gradient(e: Evidence) -> Iterator[Sentence]:
             within = f", within {e.decades:g} decades: {state} carries it where h does not"
             carried = abs(ratio) <= e.decades and e.gradient == "vanishing"
             yield Sentence(f"{text}{within if carried else ''}.", (f"grad/log10_ratio_{state}",))
+    yield from _upper_layers(e)
+
+
+def _upper_layers(e: Evidence) -> Iterator[Sentence]:
+    told = {number: ratio for number, ratio in e.upper_ratios.items() if math.isfinite(ratio)}
+    if told:
+        listed = "; ".join(f"in layer {number} that of h is {times(ratio)}" for number, ratio in told.items())
+        names = tuple(f"layer_{number}/grad/log10_ratio" for number in told)
+        yield Sentence(f"{listed[0].upper()}{listed[1:]}.", names)
 
 
 def _change(e: Evidence) -> str:
     """How a typical gradient changes from h_T to h_1, and at which rate where the two tell the same."""
     one = "The gradient is stable: a typical one" if e.gradient == "stable" else "A typical gradient"
+    if e.layers > 1:
+        one = f"In the lowest of {e.layers} layers {one[0].lower()}{one[1:]}"
     text = f"{one} is {times(e.log10_ratio)} at the first of {e.time_steps} steps than at the last"
     if abs(e.log10_ratio) < _EQUAL:
         text = f"{one} is as large at the first of {e.time_steps} steps as at the last"
@@ -140,15 +151,17 @@ def _sum(e: Evidence) -> Iterator[Sentence]:
 
 
 def _units(e: Evidence) -> Iterator[Sentence]:
+    where = "" if e.layers == 1 else " of the lowest layer"
     if e.saturated > _MANY and e.gates:
-        text = f"{_percent(e.saturated)} of the gates' units are saturated at a typical step"
+        text = f"{_percent(e.saturated)} of the gates' units{where} are saturated at a typical step"
         yield Sentence(f"{text}: open or shut for good.", ("state/saturated",))
     elif e.saturated > _MANY and e.activation not in _HALF_FLAT:
         yield Sentence(
-            f"{_percent(e.saturated)} of the units are saturated at a typical step.", ("state/saturated",)
+            f"{_percent(e.saturated)} of the units{where} are saturated at a typical step.",
+            ("state/saturated",),
         )
     if e.dead > _SOME:
-        text = f"{_percent(e.dead)} of the units are dead: their slope is zero at every step of the"
+        text = f"{_percent(e.dead)} of the units{where} are dead: their slope is zero at every step of the"
         text = f"{text} {e.probe_samples} probe sequences"
         yield Sentence(f"{text}.", ("state/dead",))
 

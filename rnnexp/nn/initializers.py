@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,17 @@ class Initializer(abc.ABC):
         shape: (fan_in, fan_out), each at least 1.
         dtype: The name or NumPy dtype of the result; None is float32.
 
+    Attributes:
+        independent: Whether every entry is drawn independently of all others.
+        mean_field: Whether a wide W has the rates of independent entries of its variance, so that mean-field
+            theory may speak of it.
+
     Raises:
         ArgumentError: An argument is outside its domain, or `shape` is not one that the initialiser can fill.
     """
+
+    independent: ClassVar[bool] = False
+    mean_field: ClassVar[bool] = False
 
     def __init__(self, gain: float = 1.0, seed: int = 0):
         self.gain = checks.positive("gain", gain)
@@ -54,6 +62,11 @@ class Initializer(abc.ABC):
         """Return the initialiser that `get_config` described."""
         return cls(**config)
 
+    def apart(self, distance: int) -> Self:
+        """Return the same initialiser with a seed that is larger by `distance`: other numbers of one law."""
+        config = self.get_config()
+        return self.from_config(config | {"seed": config["seed"] + distance})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Initializer) and self._identity() == other._identity()
 
@@ -75,6 +88,8 @@ class GlorotUniform(Initializer):
     Source: Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html, equation 16.
     """
 
+    independent = mean_field = True
+
     def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
         limit = np.sqrt(6 / (fan_in + fan_out))
         return generator.uniform(-limit, limit, (fan_in, fan_out))
@@ -87,6 +102,8 @@ class Orthogonal(Initializer):
     unique and Q uniform over the orthogonal matrices (Mezzadri 2007, https://arxiv.org/abs/math-ph/0609050).
     Source: Saxe, McClelland and Ganguli 2013, https://arxiv.org/abs/1312.6120.
     """
+
+    mean_field = True
 
     def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
         tall = (max(fan_in, fan_out), min(fan_in, fan_out))
@@ -112,6 +129,8 @@ class Gaussian(Initializer):
     and the largest singular value of a (H, H) matrix tends to 2 * gain.
     """
 
+    independent = mean_field = True
+
     def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
         return generator.standard_normal((fan_in, fan_out)) / np.sqrt(fan_in)
 
@@ -122,6 +141,8 @@ class Normal(Initializer):
     Le, Jaitly and Hinton 2015 (https://arxiv.org/abs/1504.00941) draw W_xh so with gain 0.001; the "basic
     tanh" of Pascanu, Mikolov and Bengio 2013 (https://arxiv.org/abs/1211.5063) has gain 0.1.
     """
+
+    independent = mean_field = True
 
     def _draw(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
         return generator.standard_normal((fan_in, fan_out))
@@ -175,6 +196,8 @@ class Sparse(Initializer):
         seed: An integer of at least 0.
     """
 
+    mean_field = True
+
     def __init__(self, nonzero: int = 15, gain: float = 1.0, seed: int = 0):
         super().__init__(gain, seed)
         self.nonzero = checks.integer("nonzero", nonzero, 1)
@@ -225,6 +248,10 @@ class PerBlock(Initializer):
         places = (np.arange(self.blocks) - self.first) % self.blocks
         generators = [random.generator(self.seed, "weights", int(place)) for place in places]
         return np.concatenate([self.block._draw(fan_in, fan_in, each) for each in generators], axis=1)
+
+    def apart(self, distance: int) -> Self:
+        """Return the same with a block whose seed is larger by `distance`."""
+        return self.from_config(self.get_config() | {"block": self.block.apart(distance)})
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as Keras saves them."""

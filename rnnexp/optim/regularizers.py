@@ -34,7 +34,7 @@ class Regularizer:
 
     Attributes:
         wants_adjoints: Whether `gradient_terms` is called. The cell must then run on the scan, which provides
-            the adjoints (`rnnexp.nn.cells.spec.CellSpec.scanned`).
+            the adjoints (`rnnexp.nn.cells.spec.CellSpec.scanned`), and there may be one layer alone.
     """
 
     wants_adjoints: ClassVar[bool] = False
@@ -105,7 +105,7 @@ class L2(_Weighted):
 
 @dataclasses.dataclass(frozen=True)
 class Orthogonal(_Weighted):
-    """R = strength * ||W^T W - I||_F^2, W = W_hh (H, H); of a gated cell the sum over its blocks.
+    """R = strength * ||W^T W - I||_F^2, W = W_hh (H, H); the sum over layers, and blocks of a gated cell.
 
     The gradient is 4 strength W (W^T W - I); R is 0 for an orthogonal W alone.
 
@@ -124,16 +124,21 @@ class Orthogonal(_Weighted):
         """Return R."""
         import tensorflow as tf
 
-        kernel = weights[_recurrent_path(weights)]
-        units, columns = kernel.shape
-        blocks = tf.split(tf.convert_to_tensor(kernel), columns // units, axis=1)
-        identity = tf.eye(units, dtype=blocks[0].dtype)
-        return self.strength * tf.add_n(
-            [
-                tf.reduce_sum(tf.square(tf.matmul(block, block, transpose_a=True) - identity))
-                for block in blocks
-            ]
-        )
+        blocks = [
+            block
+            for path, kernel in weights.items()
+            if path.endswith(RECURRENT_KERNEL)
+            for block in tf.split(tf.convert_to_tensor(kernel), kernel.shape[1] // kernel.shape[0], axis=1)
+        ]
+        return self.strength * tf.add_n([_off_orthogonal(block) for block in blocks])
+
+
+def _off_orthogonal(block: "tf.Tensor") -> "tf.Tensor":
+    """Return ||W^T W - I||_F^2."""
+    import tensorflow as tf
+
+    identity = tf.eye(block.shape[0], dtype=block.dtype)
+    return tf.reduce_sum(tf.square(tf.matmul(block, block, transpose_a=True) - identity))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Reads the arrays of a run from its folder."""
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,6 +37,11 @@ class Arrays(dict[str, np.ndarray]):
     def trained(self) -> bool:
         """Whether the run took a training step."""
         return self["steps"].size > 0
+
+    @property
+    def upper_layers(self) -> list[int]:
+        """The numbers of the layers above the lowest, from 2 on; arrays without a number are its."""
+        return list(itertools.takewhile(lambda n: f"start_layer_{n}_log_norm" in self, itertools.count(2)))
 
     @property
     def measured_later(self) -> bool:

@@ -1,6 +1,7 @@
 """How the gradient changes with the lag, beside the fit and the theory."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,9 @@ _NATS_TO_DECADES = 1 / np.log(10)
 _SMALLEST_RANGE = 1.0
 # Share of the measured range by which the lines may widen the y axis on either side.
 _LINE_SHARE = 0.25
+_LINE_OF_LEGEND = 0.17  # inches
+# Of the layers above the lowest, of whose rate theory draws no lines.
+_UPPER = (style.GREEN, style.VERMILLION, style.PURPLE, style.SKY)
 
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
@@ -29,12 +33,18 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
         predicted_rate=float(arrays[f"{last}_theory_rate"]),
         rate_measured_slopes=float(arrays[f"{last}_theory_rate_measured_slopes"]),
         rate_bound=float(arrays[f"{last}_theory_rate_bound"]),
+        upper=[_typical(arrays, f"{last}_layer_{number}") for number in arrays.upper_layers],
         title=title,
     )
 
 
 def _typical(arrays: Arrays, look: str) -> np.ndarray:
-    """Return the profile of a typical sample, decades; that of the rms if the run is an old record."""
+    """Return the profile of a typical sample, decades; that of the rms if the run is an old record.
+
+    Args:
+        arrays: Of the run.
+        look: What comes before the names of the arrays: `start`, `end`, or `end_layer_2`.
+    """
     name = f"{look}_log_typical"
     return arrays[name if name in arrays else f"{look}_log_norm"] / np.log(10)
 
@@ -50,6 +60,7 @@ def gradient_profile(
     predicted_rate: float | None = None,
     rate_measured_slopes: float | None = None,
     rate_bound: float | None = None,
+    upper: Sequence[np.ndarray] = (),
     title: str = "",
 ) -> None:
     """Draw log10 of ||dl/dh_t|| over ||dl/dh_T|| against the lag T - t.
@@ -71,6 +82,8 @@ def gradient_profile(
         rate_measured_slopes: `rnnexp.theory.rate_of_slopes`, nats per step. None or nan: not drawn.
         rate_bound: ln(sigma_max sup phi'), the bound of Pascanu et al. 2013 (https://arxiv.org/abs/1211.5063),
             nats per step. None or nan: not drawn.
+        upper: The last profile of every layer above the lowest, from layer 2 on; those above and the fit are
+            then named as layer 1.
         title: Text over the figure.
 
     Raises:
@@ -78,21 +91,27 @@ def gradient_profile(
     """
     start = ratio_by_lag("log10_norm_start", log10_norm_start)
     end = None if log10_norm_end is None else ratio_by_lag("log10_norm_end", log10_norm_end)
+    above = [ratio_by_lag("upper", profile) for profile in upper]
+    layer, when = ("layer 1 ", "before" if end is None else "after") if above else ("", "")
     heading = "How the gradient changes on its way back in time"
-    with style.paper_figure(path, (4.8, 3.9), title, heading) as figure:
+    height = 3.9 + _LINE_OF_LEGEND * max(0, len(above) - 1)
+    with style.paper_figure(path, (4.8, height), title, heading) as figure:
         axes = figure.add_subplot()
-        _draw_measured(axes, start, "before", style.START, "white")
+        _draw_measured(axes, start, f"{layer}before", style.START, "white")
         if end is not None:
-            _draw_measured(axes, end, "after", style.END, style.END)
+            _draw_measured(axes, end, f"{layer}after", style.END, style.END)
+        for number, profile in enumerate(above, start=2):
+            colour = _UPPER[(number - 2) % len(_UPPER)]
+            _draw_measured(axes, profile, f"layer {number} {when}", colour, colour, "s")
         measured = _legend(axes, "lower left", 0.0, "training")
         lines = [_draw_fit(axes, start if end is None else end, rate, rate_low, rate_high)]
         lags = np.arange(max(len(start), 0 if end is None else len(end)))
         lines += [_draw_theory(axes, lags, predicted_rate, "mean field", style.GREEN, "--")]
         lines += [_draw_theory(axes, lags, rate_measured_slopes, "measured slopes", style.VERMILLION, ":")]
         lines += [_draw_theory(axes, lags, rate_bound, "upper bound", style.PURPLE, "-.")]
-        axes.set_ylim(y_range([start] if end is None else [start, end], lines))
+        axes.set_ylim(y_range([start, *([] if end is None else [end]), *above], lines))
         _label(axes, lags)
-        _legend(axes, "lower right", 1.0, "rate (nats per step)", besides=measured)
+        _legend(axes, "lower right", 1.0, f"{layer}rate (nats per step)", besides=measured)
 
 
 def ratio_by_lag(name: str, log10_norm: np.ndarray) -> np.ndarray:
@@ -120,13 +139,15 @@ def y_range(measured: list[np.ndarray], lines: list[np.ndarray]) -> tuple[float,
     return low - margin, high + margin
 
 
-def _draw_measured(axes: Axes, ratio: np.ndarray, label: str, colour: str, fill: str) -> None:
+def _draw_measured(
+    axes: Axes, ratio: np.ndarray, label: str, colour: str, fill: str, marker: str = "o"
+) -> None:
     lags, finite = np.arange(len(ratio)), np.isfinite(ratio)
     every = max(1, len(ratio) // style.MARKERS)
     undrawn = "zero" if np.isneginf(ratio).all() else "not finite"
     name = label if finite.any() else f"{label}: {undrawn}"
     look: dict[str, Any] = {"color": colour, "markerfacecolor": fill, "linewidth": 1.2}
-    axes.plot(lags, np.where(finite, ratio, np.nan), "o-", label=name, markevery=every, **look)
+    axes.plot(lags, np.where(finite, ratio, np.nan), f"{marker}-", label=name, markevery=every, **look)
     if finite.any():
         zero = np.isneginf(ratio)
         style.mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)

@@ -31,6 +31,9 @@ OF_LENGTHS: Mapping[str, Draw] = {"lengths": draw_lengths}
 OF_TASKS: Mapping[str, Draw] = {"forecast": draw_forecast}
 """The figures of tasks, drawn from `task.npz`, whose array `figure` is the name of the one to draw."""
 
+_OF_ALL_LAYERS = ("gradient_profile", "loss", "lengths")
+"""The figures that are of all recurrent layers; the title of the others says that they are of the lowest."""
+
 FORMATS = ("png", "svg", "pdf")
 """The formats in which figures are written; each is the suffix of its files."""
 
@@ -87,7 +90,7 @@ def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> D
         path = into / f"{name}.{form}"
         try:
             if arrays.trained or name not in OF_TRAINING:
-                draw(arrays, path, title)
+                draw(arrays, path, _with_layer(title, name, arrays))
                 drawn.paths.append(path)
         except MissingArray as error:
             drawn.lacking[name] = error.array
@@ -98,7 +101,7 @@ def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays 
     """Draw one figure of a run to `path`, whose suffix is its format.
 
     Args:
-        name: Of the figure: one of `catalogue()`, or that of the task.
+        name: Of the figure: one of `catalogue()` or `OF_LENGTHS`, or that of the task.
         arrays: Of the run.
         path: The file; its folder is made.
         title: Above the figure.
@@ -110,16 +113,20 @@ def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays 
     """
     task = "" if of_task is None else str(of_task.get("figure", ""))
     drawn_from = of_task if name == task and of_task is not None else arrays
-    known = {**catalogue(), **({task: OF_TASKS[task]} if task in OF_TASKS else {})}
+    known = {**catalogue(), **OF_LENGTHS, **({task: OF_TASKS[task]} if task in OF_TASKS else {})}
     draw = known[choice("figure", name, tuple(known))]
     if name in OF_TRAINING and not arrays.trained:
         raise ArgumentError("figure", "one that a run without training steps has", name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        draw(drawn_from, path, title)
+        draw(drawn_from, path, _with_layer(title, name, drawn_from))
     except MissingArray as error:
         expected = f"one that the run has the arrays of (it has no {error.array})"
         raise ArgumentError("figure", expected, name) from None
+
+
+def _with_layer(title: str, name: str, arrays: Arrays) -> str:
+    return f"{title}, layer 1" if arrays.upper_layers and name not in _OF_ALL_LAYERS else title
 
 
 def _of_task(file: Path, title: str, into: Path, form: str) -> list[Path]:

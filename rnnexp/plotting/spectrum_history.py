@@ -43,17 +43,13 @@ def spectrum_history(
     spectral_radius: np.ndarray,
     singular_values: np.ndarray,
     nonnormality: np.ndarray,
-    *,
-    predicted_radius: float | None = None,
-    predicted_sigma_max: float | None = None,
     title: str = "",
 ) -> None:
     """Draw spectral radius, singular values and non-normality of W_hh against the training step.
 
     Above: sigma_max, the spectral radius, quantiles of the singular values, and the line 1, at which a linear
-    network neither forgets nor explodes. Theory's values for the initial kernel are marked at the first
-    measurement. Below: Henrici's departure from normality as a share of ||W_hh||_F. Triangles at the upper
-    edge are measurements of weights that are not finite.
+    network neither forgets nor explodes. Below: Henrici's departure from normality as a share of ||W_hh||_F.
+    Triangles at the upper edge are measurements of weights that are not finite.
 
     Args:
         path: The file; its suffix decides the format (.png, .pdf, .svg).
@@ -61,8 +57,6 @@ def spectrum_history(
         spectral_radius: max |lambda|, (N,).
         singular_values: (N, H), the largest first.
         nonnormality: From 0 to 1, (N,).
-        predicted_radius: Spectral radius that theory predicts for the initial kernel. None or nan: not drawn.
-        predicted_sigma_max: Its largest singular value. None or nan: not drawn.
         title: Text over the figure.
 
     Raises:
@@ -79,11 +73,6 @@ def spectrum_history(
         above.plot(train_steps, radius, color=style.VERMILLION, label=r"spectral radius $\rho$", **look)
         _draw_bands(above, train_steps, sigma)
         above.axhline(1.0, color=style.BLACK, linestyle="--", linewidth=1.0, label="1")
-        # The larger mark first, so that both are visible if they coincide.
-        _mark_prediction(
-            above, train_steps[0], predicted_sigma_max, "s", 8.0, style.BLUE, r"$\sigma_\mathrm{max}$"
-        )
-        _mark_prediction(above, train_steps[0], predicted_radius, "o", 5.0, style.VERMILLION, r"$\rho$")
         below.plot(train_steps, nonnormality, color=style.PURPLE, **look)
         _mark_lost(above, train_steps[~np.isfinite(sigma).all(axis=1)])
         _label(above, below, sigma)
@@ -100,15 +89,6 @@ def _draw_bands(axes: Axes, train_steps: np.ndarray, sigma: np.ndarray) -> None:
     for name, low, high, alpha in _BANDS:
         edges = np.percentile(sigma, [low, high], axis=1)
         axes.fill_between(train_steps, *edges, color=style.SKY, alpha=alpha, linewidth=0, label=name)
-
-
-def _mark_prediction(
-    axes: Axes, step: float, value: float | None, marker: str, size: float, colour: str, name: str
-) -> None:
-    if style.is_number(value):
-        label = f"theory {name} = {style.number(value, '.3g')}"
-        look: dict[str, Any] = {"markersize": size, "markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
-        axes.plot([step], [value], marker, color=colour, label=label, clip_on=False, zorder=3, **look)
 
 
 def _mark_lost(axes: Axes, train_steps: np.ndarray) -> None:

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from rnnexp.probes.log_rms import log_rms
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.intervals import bootstrap_weights, studentized_interval
+from rnnexp.runtime.mean_intervals import bootstrap_weights, studentized_interval
 
 if TYPE_CHECKING:
     from rnnexp.probes.trajectory import Trajectory
-
-_LOWEST = -300.0
-"""Nats below the largest sample of a step. Smaller samples count as this small, so that a resample of such
-samples alone does not underflow to zero (e^-600 is a float64, e^-800 is not)."""
 
 _ENOUGH = 10.0
 """Effective samples below which the bootstrap of a mean square gives no valid interval."""
@@ -140,7 +137,7 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
     l_b is the loss of sample b at its last scored step. The mean of logarithms describes a typical sample and
     tends to the largest Lyapunov exponent. The logarithm of the mean square is dominated by rare samples that
     a batch may not contain, so its interval holds only for many `effective_samples`. All intervals are of
-    means over samples (`rnnexp.runtime.intervals.studentized_interval`).
+    means over samples (`rnnexp.runtime.mean_intervals.studentized_interval`).
 
     A step is *usable* if the norm is finite and not 0; others are left out of a sample's slope and count in
     `zero_share` and `nonfinite_share`. A sample that is 0 at h_1 but not at h_T has no finite ratio. If more
@@ -164,7 +161,7 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
         raise ArgumentError("log_norms", "a non-empty array (T, B)", log_norms.shape)
     slopes, intercepts = _fit(log_norms.T)
     sloping = np.isfinite(slopes)
-    log_norm = _log_rms(log_norms, np.full((1, log_norms.shape[1]), 1 / log_norms.shape[1]))[0]
+    log_norm = log_rms(log_norms)
     effective = _effective_samples(log_norms)
     return GradientProfile(
         log_norm,
@@ -235,25 +232,12 @@ def _rms_interval(log_norms: np.ndarray, bootstrap: int, seed: int, effective: f
     weights = bootstrap_weights(log_norms.shape[1], bootstrap, seed)
     if not effective >= _ENOUGH:
         return math.nan, math.nan
-    rates = _fit(_log_rms(log_norms, weights))[0]
+    rates = _fit(log_rms(log_norms, weights))[0]
     rates = rates[~np.isnan(rates)]
     if rates.size == 0:
         return math.nan, math.nan
     low, high = np.percentile(rates, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _log_rms(log_norms: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return ln of the rms (R, T) of norms (T, B) with weights (R, B); a step's maximum is factored out."""
-    largest = log_norms.max(axis=1, keepdims=True)
-    usable = np.isfinite(largest)
-    shift = np.where(usable, largest, 0.0)
-    # A step that is all zeros, or has a non-finite norm, which a product would spread, is set aside.
-    relative = np.where(usable, log_norms - shift, -np.inf)
-    relative = np.where(np.isneginf(relative), -np.inf, np.maximum(relative, _LOWEST))
-    with np.errstate(divide="ignore"):
-        logs = shift[:, 0] + 0.5 * np.log(weights @ np.exp(2 * relative).T)
-    return np.where(usable[:, 0], logs, largest[:, 0])
 
 
 def _fit(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from rnnexp.probes.jacobians import Jacobians
 from rnnexp.probes.orthonormal_frame import Frame
 from rnnexp.probes.probe import Metric, Probe
 from rnnexp.runtime.checks import ArgumentError, integer
-from rnnexp.runtime.intervals import mean_interval
+from rnnexp.runtime.mean_intervals import mean_interval
 from rnnexp.runtime.threads import one_blas_thread
 
 if TYPE_CHECKING:

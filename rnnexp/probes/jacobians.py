@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from rnnexp.probes.log_rms import log_rms
 from rnnexp.runtime.checks import ArgumentError
 
 _LARGEST = 1e100
@@ -125,7 +126,7 @@ class ElmanJacobians:
         columns = _log_norm(self._kernel, axis=0)
         with np.errstate(divide="ignore"):
             rows = np.log(np.abs(self._slopes)) + columns
-        return np.where(self.finite, _log_rms(rows), np.nan)
+        return np.where(self.finite, log_rms(rows), np.nan)
 
 
 class GivenJacobians:
@@ -164,7 +165,7 @@ class GivenJacobians:
 
     def log_gain(self) -> np.ndarray:
         """ln(||J_t||_F / sqrt(H)), (T, B)."""
-        return np.where(self.finite, _log_rms(_log_norm(self._jacobians, axis=3)), np.nan)
+        return np.where(self.finite, log_rms(_log_norm(self._jacobians, axis=3)), np.nan)
 
 
 def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> np.ndarray:
@@ -193,11 +194,3 @@ def _log_norm(matrix: np.ndarray, axis: int) -> np.ndarray:
     scaled = matrix / np.where(largest > 0, largest, 1.0)
     with np.errstate(divide="ignore"):
         return np.log(largest.squeeze(axis)) + 0.5 * np.log(np.sum(scaled**2, axis=axis))
-
-
-def _log_rms(log_norms: np.ndarray) -> np.ndarray:
-    """1/2 ln mean exp(2 x) over the last axis; -inf where all is -inf."""
-    largest = log_norms.max(axis=-1, keepdims=True)
-    shift = np.where(np.isneginf(largest), 0.0, largest)
-    with np.errstate(divide="ignore"):
-        return shift[..., 0] + 0.5 * np.log(np.mean(np.exp(2 * (log_norms - shift)), axis=-1))

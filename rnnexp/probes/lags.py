@@ -16,6 +16,10 @@ _CHUNK = 1 << 17
 """Entries of the kernel's gradients in memory at a time, so that they fit into the processor's cache."""
 
 
+_WHEN = "a recurrent kernel, one layer"
+"""Which runs have the metric and the arrays: of a layer below another, dl_b/dh_{t-1} has further terms."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class LagContributions:
     """The terms of dL/dW_hh = sum_t G_t, by lag k = T - t: the first entry is lag 0, that is t = T.
@@ -74,18 +78,22 @@ class LagsProbe(Probe[LagContributions]):
         "grad/median_lag": Metric(
             "lag within which half of the parts of dL/dW_hh lie, by their norms",
             "steps",
-            "a recurrent kernel",
+            _WHEN,
         ),
     }
     array_table: ClassVar = {
-        "lag_log_norm": Array("ln of the norm of each lag's part of dL/dW_hh, lag 0 first", "(T,)", "nats"),
-        "lag_share": Array("its share of dL/dW_hh, with a sign", "(T,)"),
-        "lag_cumulative": Array("the part of the norms within each lag", "(T,)"),
-        "median_lag": Array("grad/median_lag", "()", "steps"),
+        "lag_log_norm": Array(
+            "ln of the norm of each lag's part of dL/dW_hh, lag 0 first", "(T,)", "nats", _WHEN
+        ),
+        "lag_share": Array("its share of dL/dW_hh, with a sign", "(T,)", when=_WHEN),
+        "lag_cumulative": Array("the part of the norms within each lag", "(T,)", when=_WHEN),
+        "median_lag": Array("grad/median_lag", "()", "steps", _WHEN),
     }
 
     def measure(self, trajectory: "Trajectory") -> LagContributions | None:
-        """Return the contributions, None of a cell without a recurrent kernel."""
+        """Return the contributions, None of a cell without a recurrent kernel or below another layer."""
+        if not trajectory.read_at_end:
+            return None
         if trajectory.factored is None:
             return trajectory.differentiated.lags(trajectory.x, trajectory.before, trajectory.last_adjoint)
         slopes, kernel, _ = trajectory.factored

@@ -1,7 +1,7 @@
 """Runs a network through one batch, forwards and backwards, and returns its trajectory."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ import tensorflow as tf
 from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.losses import last_step, sequence_losses
-from rnnexp.nn.network import READOUT, RECURRENT, read_out
+from rnnexp.nn.network import READOUT, read, read_out, recurrent_layers
 from rnnexp.nn.recurrent import RNN
 from rnnexp.nn.taps import recording
 from rnnexp.probes.autodiff_jacobians import CellDerivatives, CellJacobians, state_sizes
@@ -72,15 +72,15 @@ class Rollout:
 
     Args:
         network: Of `rnnexp.nn.network.build_network`, in float64; every call overwrites its weights.
-        spec: Of its cell.
+        spec: Of its cells.
         activation: Name of phi.
         loss_kind: As `rnnexp.nn.losses.sequence_losses` knows it.
         batch: x (B, T, F) and y.
         resamples: Number of resamples of the intervals over samples.
 
     Raises:
-        ArgumentError: The spec does not name the states of the cell, or the cell's output has not the width
-            of its first state.
+        ArgumentError: The spec does not name the states of the cells, or a cell's output has not the width of
+            its first state.
     """
 
     def __init__(
@@ -98,22 +98,20 @@ class Rollout:
         self._loss_kind = loss_kind
         self._resamples = resamples
         self._x = tf.constant(batch.x, tf.float64)
-        self._x_by_time = tf.transpose(self._x, (1, 0, 2))
         self._y = tf.constant(batch.y)
-        layer = network.get_layer(RECURRENT)
-        self._cell = layer.cell
-        self._all_scored = layer.return_sequences
-        # The same cell in a layer that returns every state, so that one pass over the batch suffices.
-        self._recurrent = RNN(
-            layer.cell, return_sequences=True, segment=layer.segment, name=RECURRENT, dtype="float64"
-        )
+        layers = recurrent_layers(network)
+        self._all_scored = layers[-1].return_sequences
+        features = [batch.x.shape[2], *(layer.cell.output_size for layer in layers[:-1])]
+        self._layers = [_Layer(layer, spec, inputs) for layer, inputs in zip(layers, features, strict=True)]
         self._readout = network.get_layer(READOUT)
-        self._differentiated = DifferentiatedCell(layer.cell, batch.x.shape[2])
-        _check_states(spec, layer.cell)
         self._run = tf.function(self._forwards_and_backwards, autograph=False)
 
     def trajectory(self, weights: list[np.ndarray]) -> Trajectory:
-        """Return the trajectory of the network that has these weights.
+        """Return the trajectory of the lowest layer, as `trajectories`."""
+        return self.trajectories(weights)[0]
+
+    def trajectories(self, weights: list[np.ndarray]) -> list[Trajectory]:
+        """Return the trajectory of every layer of the network that has these weights, the lowest first.
 
         Args:
             weights: In the order of `keras.Model.get_weights`, of any dtype. They need not be finite.
@@ -122,50 +120,98 @@ class Rollout:
             ValueError: They are not those of such a network.
         """
         self._network.set_weights(weights)
-        found = tf.nest.map_structure(_array, self._run())
-        last_adjoint, log_norms, hidden, before, units, read_slopes = found
+        found: list[_Run] = tf.nest.map_structure(_array, self._run())
+        readouts = [None] * (len(found) - 1) + [self._readout.kernel.numpy()]
+        parts = zip(self._layers, found, readouts, strict=True)
+        return [self._trajectory(layer, run, readout) for layer, run, readout in parts]
+
+    def _trajectory(self, layer: "_Layer", run: "_Run", readout_kernel: np.ndarray | None) -> Trajectory:
         return Trajectory(
             spec=self._spec,
             activation=self._activation,
-            x=self._x_by_time.numpy(),
-            before=before,
-            hidden=hidden,
-            log_norms=dict(zip(self._spec.states, log_norms, strict=True)),
-            last_adjoint=last_adjoint,
-            readout_kernel=self._readout.kernel.numpy(),
-            units=units,
-            read_slopes=read_slopes,
-            factored=self._spec.factored(self._cell, units),
-            recurrent_matrix=self._spec.recurrent_matrix(self._cell),
-            recurrent_initializer=getattr(self._cell, "recurrent_initializer", None),
+            x=run.x,
+            before=run.before,
+            hidden=run.hidden,
+            log_norms=dict(zip(self._spec.states, run.log_norms, strict=True)),
+            last_adjoint=run.last_adjoint,
+            readout_kernel=readout_kernel,
+            units=run.units,
+            read_slopes=run.read_slopes,
+            factored=self._spec.factored(layer.cell, run.units),
+            recurrent_matrix=self._spec.recurrent_matrix(layer.cell),
+            recurrent_initializer=getattr(layer.cell, "recurrent_initializer", None),
             resamples=self._resamples,
-            differentiated=self._differentiated,
+            differentiated=layer.differentiated,
         )
 
-    def _forwards_and_backwards(self) -> tuple[Any, ...]:
-        """Return dl_b/dh_T, ln ||dl_b/ds_t|| of every state, h_t, S_{t-1}, `Units` and phi'(h_T) or None.
+    def _forwards_and_backwards(self) -> list["_Run"]:
+        """Return what happened in every layer.
 
         Samples are independent, so the gradient of sum_b l_b by a state of sample b is that of l_b.
         """
+        count, below, inputs, outputs = len(self._spec.states), self._x, [], []
         with tf.GradientTape() as tape, recording(tape, per_sample=True) as record:
-            outputs = self._recurrent(self._x)
-            scored = outputs if self._all_scored else outputs[:, -1]
+            for number, layer in enumerate(self._layers, start=1):
+                inputs.append(below)
+                outputs.append(layer.every_state(below))
+                if number < len(self._layers):
+                    below = read(self._network, number, outputs[-1])
+            scored = outputs[-1] if self._all_scored else outputs[-1][:, -1]
             y, prediction = last_step(self._y, read_out(self._network, scored))
             loss = tf.reduce_sum(sequence_losses(self._loss_kind, y, prediction))
-        to_outputs, *log_norms = tape.gradient(loss, [outputs, *record.taps.values()])
-        hidden, before = self._states(tf.transpose(outputs, (1, 0, 2)))
-        units = self._spec.units(self._cell, self._x_by_time, before)
+        to_outputs, log_norms = tape.gradient(loss, (outputs, list(record.taps.values())))
+        parts = zip(self._layers, inputs, outputs, to_outputs, strict=True)
+        return [
+            layer.run(x, states, adjoint[:, -1], log_norms[place * count : (place + 1) * count])
+            for place, (layer, x, states, adjoint) in enumerate(parts)
+        ]
+
+
+class _Run(NamedTuple):
+    """What happened in one layer, with the names of `Trajectory`, as tensors or arrays."""
+
+    x: Any
+    before: Any
+    hidden: Any
+    log_norms: Any
+    last_adjoint: Any
+    units: Any
+    read_slopes: Any
+
+
+class _Layer:
+    """One recurrent layer of a network: the same cell in a layer that returns every state.
+
+    One pass over the batch then suffices.
+    """
+
+    def __init__(self, layer: RNN, spec: CellSpec, inputs: int):
+        _check_states(spec, layer.cell)
+        self.cell: Any = layer.cell
+        self.every_state = RNN(
+            layer.cell, return_sequences=True, segment=layer.segment, name=layer.name, dtype="float64"
+        )
+        self.differentiated = DifferentiatedCell(layer.cell, inputs)
+        self._spec = spec
+
+    def run(
+        self, x: tf.Tensor, outputs: tf.Tensor, last_adjoint: tf.Tensor, log_norms: list[tf.Tensor]
+    ) -> _Run:
+        """Return what happened on inputs x (B, T, F) that led to outputs (B, T, H)."""
+        x_by_time = tf.transpose(x, (1, 0, 2))
+        hidden, before = self._states(x_by_time, tf.transpose(outputs, (1, 0, 2)))
+        units = self._spec.units(self.cell, x_by_time, before)
         read_slopes = None
         if self._spec.read_through_activation:
-            read_slopes = activations.slope(self._cell.activation, hidden[-1])
-        return to_outputs[:, -1], log_norms, hidden, before, units, read_slopes
+            read_slopes = activations.slope(self.cell.activation, hidden[-1])
+        return _Run(x_by_time, before, hidden, log_norms, last_adjoint, units, read_slopes)
 
-    def _states(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _states(self, x: tf.Tensor, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return h_t (T, B, H) and S_{t-1} (T, B, N), from the outputs if h is the only state."""
         if len(self._spec.states) == 1:
-            (start,) = tf.nest.flatten(self._cell.get_initial_state(batch_size=outputs.shape[1]))
+            (start,) = tf.nest.flatten(self.cell.get_initial_state(batch_size=outputs.shape[1]))
             return outputs, tf.concat([start[tf.newaxis], outputs[:-1]], axis=0)
-        states = self._differentiated.derivatives.trajectory(self._x_by_time)
+        states = self.differentiated.derivatives.trajectory(x)
         return states[1:, :, : outputs.shape[2]], states[:-1]
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from rnnexp.probes.log_rms import log_rms
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.runtime.checks import ArgumentError, fraction
 from rnnexp.runtime.threads import one_blas_thread
@@ -60,17 +61,19 @@ class SensitivityProbe(Probe[InputSensitivity]):
     page = "sensitivity"
     has_figure = True
     metric_table: ClassVar = {
-        "sensitivity/lag_95": Metric("lag within which 95 % of the norms of dy_T/dx_t lie", "steps"),
-        "sensitivity/log10_ratio": Metric("norm of dy_T/dx_1 over that of dy_T/dx_T", "decades"),
+        "sensitivity/lag_95": Metric(
+            "lag within which 95 % of the norms of dy_T/dx_t lie", "steps", "one layer"
+        ),
+        "sensitivity/log10_ratio": Metric("norm of dy_T/dx_1 over that of dy_T/dx_T", "decades", "one layer"),
     }
     array_table: ClassVar = {
-        "sensitivity_log_norm": Array("ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats"),
-        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps"),
+        "sensitivity_log_norm": Array("ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats", "one layer"),
+        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps", "one layer"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> InputSensitivity:
-        """Return the sensitivity of the first samples."""
-        return measure_sensitivity(trajectory)
+    def measure(self, trajectory: "Trajectory") -> InputSensitivity | None:
+        """Return the sensitivity of the first samples, None below another layer."""
+        return measure_sensitivity(trajectory) if trajectory.read_at_end else None
 
     def metrics(self, result: InputSensitivity) -> dict[str, float]:
         """Return the lag and the ratio."""
@@ -99,10 +102,12 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
         samples: How many of its samples to take, at least 1.
 
     Raises:
-        ArgumentError: `samples` is below 1.
+        ArgumentError: `samples` is below 1, or the layer is one below another.
     """
     if samples < 1:
         raise ArgumentError("samples", "an integer of at least 1", samples)
+    if trajectory.readout_kernel is None:
+        raise ArgumentError("trajectory", "that of the highest layer", "that of a layer below another")
     time_steps, batch, states = trajectory.before.shape
     readout = trajectory.readout_kernel.T
     vectors = np.zeros((min(samples, batch), len(readout), states))
@@ -116,7 +121,7 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
             found[lag] = log_scale + _scaled(by_input)[1]
             vectors, growth = _scaled(by_state)
             log_scale = log_scale + growth
-        return InputSensitivity(_log_rms(found))
+        return InputSensitivity(log_rms(found))
 
 
 def _scaled(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,10 +130,3 @@ def _scaled(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scaled = gradients / np.where(largest == 0, 1.0, largest)
     norm = np.sqrt(np.sum(scaled**2, axis=(1, 2), keepdims=True))
     return scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[:, 0, 0]
-
-
-def _log_rms(log_norms: np.ndarray) -> np.ndarray:
-    """1/2 ln mean_b exp(2 x), (T,) from (T, B), with the largest factored out."""
-    largest = log_norms.max(axis=1)
-    shift = np.where(np.isneginf(largest), 0.0, largest)
-    return shift + 0.5 * np.log(np.mean(np.exp(2 * (log_norms - shift[:, np.newaxis])), axis=1))

@@ -1,4 +1,4 @@
-"""The trajectory of a network on a batch: the input of every probe.
+"""The trajectory of a recurrent layer on a batch: the input of every probe.
 
     S_t = cell(x_t, S_{t-1}),   J_t = dS_t/dS_{t-1},   dl_b/ds_t of every state s
 
@@ -34,19 +34,22 @@ class Differentiated(Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """The states and gradients of a network on one batch. Measure it before the weights change.
+    """The states and gradients of a layer on one batch. Measure it before the weights change.
+
+    Of several layers, each has its own: what lies below it is its input, and what lies above it counts in
+    dl_b/ds_t as a part of the way from its states to the loss.
 
     Attributes:
         spec: Of the cell.
         activation: Name of phi.
-        x: The inputs, (T, B, F).
+        x: The inputs, (T, B, F): of a layer upon another, what it reads of the states there, (T, B, H).
         before: S_{t-1} of every step t, (T, B, N).
         hidden: h_t, the first state, (T, B, H).
         log_norms: ln ||dl_b/ds_t||, (T, B), of every state s by its name, h first. l_b is the loss of sample
             b at its last scored step.
         last_adjoint: dl_b/dh_T, (B, H).
         units: Slopes and pre-activations of the units, or None.
-        readout_kernel: W_hy, (H, O), of the outputs y_t = W_hy^T h_t + c.
+        readout_kernel: W_hy, (H, O), of the outputs y_t = W_hy^T h_t + c; None of a layer below another.
         factored: The derivatives of the cell in closed form, or None.
         recurrent_matrix: The matrix (H, H) whose spectrum is shown, or None.
         recurrent_initializer: Of the recurrent kernel, or None.
@@ -62,7 +65,7 @@ class Trajectory:
     hidden: np.ndarray
     log_norms: Mapping[str, np.ndarray]
     last_adjoint: np.ndarray
-    readout_kernel: np.ndarray
+    readout_kernel: np.ndarray | None
     units: Units | None
     factored: Factored | None
     recurrent_matrix: np.ndarray | None
@@ -70,6 +73,14 @@ class Trajectory:
     resamples: int
     differentiated: Differentiated
     read_slopes: np.ndarray | None = None
+
+    @property
+    def read_at_end(self) -> bool:
+        """Whether the loss at the last scored step reads h_T alone, so that dl_b/dh_{t-1} = J_t^T dl_b/dh_t.
+
+        It is so of the highest layer. Of the others, the layer above reads every h_t.
+        """
+        return self.readout_kernel is not None
 
     @functools.cached_property
     def jacobians(self) -> Jacobians:

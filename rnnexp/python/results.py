@@ -156,13 +156,23 @@ class Run:
     def _numbers(self) -> Iterator[tuple[str, str, str]]:
         """Yield what was measured, its value, and what to compare it with."""
         found = collections.defaultdict(lambda: math.nan, self.metrics)
-        for label, key, form in (
-            ("gradient at the first step over that at the last, decades", "grad/log10_ratio", words.decades),
-            ("its rate, nats per step", "grad/rate", words.rate),
-        ):
-            yield label, form(found[key]), words.interval(form, found[f"{key}_low"], found[f"{key}_high"])
+        for prefix, where in self._layers():
+            for label, name, form in (
+                ("gradient at the first step over that at the last, decades", "log10_ratio", words.decades),
+                ("its rate, nats per step", "rate", words.rate),
+            ):
+                key = f"{prefix}grad/{name}"
+                interval = words.interval(form, found[f"{key}_low"], found[f"{key}_high"])
+                yield f"{label}{where}", form(found[key]), interval
         for label, form in (("loss", words.loss), ("error", words.percent)):
             yield label, form(found[f"val/{label}"]), f"{form(found[f'task/floor_{label}'])} best constant"
+
+    def _layers(self) -> list[tuple[str, str]]:
+        """Return the prefix of each layer's metrics, and what its labels end with: nothing of one layer."""
+        found = {key.partition("/")[0] for key in self.metrics if key.startswith("layer_")}
+        upper = sorted(found, key=lambda name: int(name.removeprefix("layer_")))
+        lowest = ("", ", layer 1" if upper else "")
+        return [lowest, *((f"{name}/", f", {name.replace('_', ' ')}") for name in upper)]
 
 
 class Runs(Sequence[Run]):

@@ -1,1 +1,1 @@
-"""Reports for people: a run in the terminal, a sweep as one HTML page (`python -m rnnexp.report`)."""
+"""Reports for people: a run in the terminal, a sweep as one HTML page (`rnnexp report`)."""

@@ -38,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _report(options)
     except ArgumentError as error:
-        print(f"rnnexp.report: {error}", file=sys.stderr)
+        print(f"{COMMAND} report: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("rnnexp.report: interrupted", file=sys.stderr)
+        print(f"{COMMAND} report: interrupted", file=sys.stderr)
         return 130
     return 0
 

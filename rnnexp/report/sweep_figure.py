@@ -9,8 +9,8 @@ from rnnexp.analysis import group_runs, varying
 from rnnexp.plotting import phase_diagram
 from rnnexp.plotting.phase_diagram import Diagram, Key, Tile
 from rnnexp.report.html.axes import choose_axes, in_order
-from rnnexp.report.html.phase_diagram import Cell, Panel, Quantity, diagrams, quantities
-from rnnexp.runtime.checks import choice
+from rnnexp.report.html.phase_diagram import NAMES, Cell, Panel, Quantity, diagrams, quantities
+from rnnexp.runtime.checks import ArgumentError, choice
 
 _NOTHING = ("#ffffff", "#767676")
 
@@ -34,7 +34,9 @@ def draw(runs: pd.DataFrame, name: str, path: str | os.PathLike, title: str = ""
     """
     groups = group_runs(runs)
     known = {quantity.name: quantity for quantity in quantities(groups)}
-    quantity = known[choice("figure", name, tuple(known))]
+    if choice("figure", name, NAMES) not in known:
+        raise ArgumentError("figure", f"one that these runs have: {', '.join(known)}", name)
+    quantity = known[name]
     axes = choose_axes(groups, varying(runs))
     groups = in_order(groups, axes).reset_index(drop=True)
     drawn = [_diagram(panel, quantity) for panel in diagrams(groups, axes, [quantity])]

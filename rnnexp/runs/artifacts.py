@@ -34,6 +34,7 @@ def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:
     return {
         "steps": kept.train_steps,
         "log_norms": kept.log_norms,
+        **{f"log_norms_layer_{number}": norms for number, norms in enumerate(kept.upper, start=2)},
         "loss": kept.series("loss"),
         "global_norm": kept.series("global_norm"),
         "clipped_norm": kept.series("clipped_norm"),

@@ -17,7 +17,7 @@ from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runs.plan import make_plan
 from rnnexp.runs.run_name import run_name
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
+from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS, key_of
 from rnnexp.runtime.places import data_folder
 from rnnexp.runtime.secrets import ADDRESS_VARIABLE, clean, clean_all
 
@@ -29,7 +29,7 @@ def compose_job(overrides: Sequence[str], menu: Menu = MENU) -> Job:
         ArgumentError: An override is wrong, or asks for several replicas; names its dotted key.
     """
     config = compose(overrides, menu)
-    return make_job(config, config.hydra.runtime.choices, overrides)
+    return make_job(config, config.hydra.runtime.choices, overrides, menu=menu)
 
 
 def compose_jobs(overrides: Sequence[str], menu: Menu = MENU) -> list[Job]:
@@ -39,7 +39,7 @@ def compose_jobs(overrides: Sequence[str], menu: Menu = MENU) -> list[Job]:
         ArgumentError: An override is wrong; names its dotted key.
     """
     config = compose(overrides, menu)
-    return make_jobs(config, config.hydra.runtime.choices, overrides)
+    return make_jobs(config, config.hydra.runtime.choices, overrides, menu)
 
 
 def make_job(
@@ -47,6 +47,7 @@ def make_job(
     choices: Mapping[str, str],
     overrides: Sequence[str],
     membership: Membership | None = None,
+    menu: Menu = MENU,
 ) -> Job:
     """Turn a composed configuration into objects.
 
@@ -59,10 +60,12 @@ def make_job(
         if count > 1:
             expected = f"1 in a sweep, which lists its seeds (seed=range({seed},{seed + count}))"
             raise ArgumentError("replicas", expected, count)
-        return _job(values, choices, overrides, membership)
+        return _job(values, choices, overrides, membership, menu.flags)
 
 
-def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> list[Job]:
+def make_jobs(
+    config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str], menu: Menu = MENU
+) -> list[Job]:
     """Turn a composed configuration into objects: one job, or one for every replica.
 
     Raises:
@@ -72,11 +75,13 @@ def make_jobs(config: DictConfig, choices: Mapping[str, str], overrides: Sequenc
         values = checked_values(config, overrides)
         first, count = values["seed"], values["replicas"]
         if count == 1:
-            return [_job(values, choices, overrides)]
+            return [_job(values, choices, overrides, None, menu.flags)]
         together = Together(count, _shown(overrides, values))
         members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
         schema.validate(members[-1])
-        jobs = [_job(member, choices, alone(overrides, member["seed"])) for member in members]
+        jobs = [
+            _job(member, choices, alone(overrides, member["seed"]), None, menu.flags) for member in members
+        ]
         return [dataclasses.replace(job, together=together) for job in jobs]
 
 
@@ -116,20 +121,17 @@ def alone(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
     >>> alone(["units=8", "replicas=3", "seed=4"], 5)
     ('units=8', 'replicas=1', 'seed=5')
     """
-    others = [override for override in overrides if _key_of(override) not in ("replicas", "seed")]
+    others = [override for override in overrides if key_of(override) not in ("replicas", "seed")]
     # An experiment may ask for several.
     return (*others, "replicas=1", f"seed={seed}")
-
-
-def _key_of(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
 
 
 def _job(
     values: dict[str, Any],
     choices: Mapping[str, str],
     overrides: Sequence[str],
-    membership: Membership | None = None,
+    membership: Membership | None,
+    flags: tuple[str, ...],
 ) -> Job:
     plan = make_plan(values)
     name = values["name"]
@@ -147,6 +149,7 @@ def _job(
         resume=values["resume"],
         sweep=membership,
         figure_format=values["figures"]["format"],
+        flags=flags,
     )
 
 

@@ -8,6 +8,7 @@ from typing import ParamSpec
 
 from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.report import terminal
+from rnnexp.report.terminal.labels import as_typed
 from rnnexp.runs import artifacts, metrics, run_context
 from rnnexp.runs.finish import finish
 from rnnexp.runs.job import Job
@@ -70,12 +71,13 @@ def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Rep
 def _header(runs: Sequence[OpenRun]) -> str:
     """Say what is trained, where, and where it is recorded."""
     job, folder = runs[0].job, runs[0].folder.path
-    plan, here = job.plan, Path.cwd()
+    plan = job.plan
     device = "GPU" if plan.device != "cpu" and gpu_count() > 0 else "CPU"
     seeds = f" and {len(runs) - 1} more seeds" if len(runs) > 1 else ""
-    size = f"over {plan.task.time_steps} steps, {plan.units} units of {job.choices['cell']}"
-    place = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    return f"{job.name}{seeds}: {job.choices['task']} {size}, on the {device}; records in {place}"
+    layers = "" if plan.layers == 1 else f"{plan.layers} layers of "
+    size = f"over {plan.task.time_steps} steps, {layers}{plan.units} units of {job.choices['cell']}"
+    where = f"on the {device}; records in {as_typed(folder)}"
+    return f"{job.name}{seeds}: {job.choices['task']} {size}, {where}"
 
 
 def _member(run: OpenRun, progress: terminal.Progress) -> Member:

@@ -17,8 +17,8 @@ from rnnexp import tracking
 from rnnexp.runs import permissions, schema
 from rnnexp.runs.menu import MENU, Menu
 from rnnexp.runtime.checks import ArgumentError, one_of
-from rnnexp.runtime.config_keys import GROUPS
-from rnnexp.runtime.places import COMMAND
+from rnnexp.runtime.config_keys import GROUPS, key_of
+from rnnexp.runtime.places import CHECKOUT, COMMAND
 
 _EXTRAS = {"ray": "ray", "submitit": "slurm"}
 """The extra of the package that holds a launcher."""
@@ -102,7 +102,7 @@ def plugins_typed(overrides: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ArgumentError: One is no name of a package.
     """
-    found = [parse(override) for override in overrides if _key(override) == permissions.KEY]
+    found = [parse(override) for override in overrides if key_of(override) == permissions.KEY]
     return permissions.permitted(found[-1].value() if found else None)
 
 
@@ -118,9 +118,7 @@ def _explain(overrides: Sequence[str], error: Exception, menu: Menu) -> Argument
             if value not in options:
                 return not_chosen(group, value, options)
             if group == "launcher" and not _installed(value):
-                extra = _EXTRAS[value]
-                expected = f"its plugin (the extra `{extra}`: pip install 'rnnexp[{extra}]')"
-                return ArgumentError(group, expected, value)
+                return ArgumentError(group, f"its plugin ({plugin_of(_EXTRAS[value])})", value)
         keys = _keys([*searched, *(f"{group}={value}" for group, value in chosen)], menu)
         for override, (key, _) in zip(overrides, typed, strict=True):
             if key not in keys and key not in GROUPS and not key.startswith("hydra"):
@@ -134,6 +132,15 @@ def not_chosen(group: str, value: object, options: Sequence[str] | None = None) 
     """Return the error that `value` is not among the choices of a group, by default those of this package."""
     listed = MENU.options(group) if options is None else options
     return ArgumentError(group, one_of(listed, value), value)
+
+
+def plugin_of(extra: str, checkout: bool = CHECKOUT is not None) -> str:
+    """Return where the plugin of a launcher comes from: in a checkout the versions are locked.
+
+    >>> plugin_of("slurm", checkout=True), plugin_of("slurm", checkout=False)
+    ('requirements/slurm.txt, see docs/cluster.md', "pip install 'rnnexp[slurm]'")
+    """
+    return f"requirements/{extra}.txt, see docs/cluster.md" if checkout else f"pip install 'rnnexp[{extra}]'"
 
 
 def _installed(launcher: str) -> bool:
@@ -152,7 +159,7 @@ def _expected_choice(key: str, menu: Menu, searched: Sequence[str]) -> str | Non
         return None
     having = [name for name in menu.options(group, searched) if field in menu.fields(group, name)]
     choices = " or ".join(f"{group}={name}" for name in having)
-    return f"to come with {choices}, which have it" if having else None
+    return f"to come with {choices}, which {'has' if len(having) == 1 else 'have'} it" if having else None
 
 
 def _keys(choices: Sequence[str], menu: Menu) -> list[str]:
@@ -160,11 +167,7 @@ def _keys(choices: Sequence[str], menu: Menu) -> list[str]:
 
 
 def _searched(overrides: Sequence[str]) -> list[str]:
-    return [override for override in overrides if _key(override) == _SEARCH_PATH]
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
+    return [override for override in overrides if key_of(override) == _SEARCH_PATH]
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def _setup(plan: Plan, choices: Mapping[str, str], result: Result) -> dict[str, 
         "train_steps": result.steps_taken,
         "batch_size": plan.batch_size,
         "units": plan.units,
+        "layers": plan.layers,
         "probe_samples": plan.probe_batch_size,
         "gates": bool(plan.cell.gates),
     }
@@ -70,6 +71,10 @@ def _gradient(plan: Plan, result: Result, verdicts: metrics.Verdicts) -> dict[st
         "saturated": end.units.saturated,
         "dead": end.units.dead,
         "clip_fraction": metrics.totals(plan, result, 0.0)["grad/clip_fraction"],
+        "upper_ratios": {
+            number: results["gradient_profile"].log10_ratio
+            for number, results in enumerate(end.upper, start=2)
+        },
         "further_ratios": {
             name: profile.log10_ratio for name, profile in end.results.get("further_states", {}).items()
         },

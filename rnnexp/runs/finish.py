@@ -10,10 +10,12 @@ import keras
 
 from rnnexp.diagnosis.evidence import Evidence
 from rnnexp.diagnosis.predictions import exponent_interval
-from rnnexp.diagnosis.recommendations import Recommendation, command, recommend
+from rnnexp.diagnosis.recommendations import Recommendation, merged, recommend
 from rnnexp.diagnosis.words import Sentence, describe, paragraph
+from rnnexp.probes.upper_layers import Results
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics, task_report
+from rnnexp.runs.commands import command
 from rnnexp.runs.evidence import gather
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
@@ -59,7 +61,12 @@ def finish(
     seconds = time.perf_counter() - started
     tracker.metrics(points(metrics.totals(job.plan, result, seconds), result.steps_taken))
     remedies = [list(each.overrides) for each in advised]
-    asked = {"overrides": list(job.overrides), "seed": job.plan.seed, "remedies": remedies}
+    asked = {
+        "overrides": list(job.overrides),
+        "flags": list(job.flags),
+        "seed": job.plan.seed,
+        "remedies": remedies,
+    }
     folder.update(verdicts=verdicts.tags(), **asked, seconds=round(seconds, 3))
     tracker.flush()  # from here on only figures can be lost
     figures = draw_figures(folder, tracker, signals, job.figure_format)
@@ -79,7 +86,7 @@ def _save(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, r
 
 
 def _command(job: Job, advised: Recommendation) -> str:
-    return command(job.overrides, advised.overrides)
+    return command(job, merged(job.overrides, advised.overrides))
 
 
 def _record_verdicts(
@@ -145,6 +152,7 @@ def _summary(
         lambda_1=end.lyapunov.lambda_1,
         lambda_1_low=lambda_low,
         lambda_1_high=lambda_high,
+        upper_rates={number: _rate(results) for number, results in enumerate(end.upper, start=2)},
         comparisons=end.comparisons,
         log10_ratio=end.gradient.log10_ratio,
         ratio_low=end.gradient.ratio_low,
@@ -160,6 +168,12 @@ def _summary(
         page=tracker.page,
         status="finished",
     )
+
+
+def _rate(results: Results) -> tuple[float, float, float]:
+    """Return the rate of the gradient in one layer, and the ends of its interval."""
+    profile = results["gradient_profile"]
+    return profile.rate, profile.rate_low, profile.rate_high
 
 
 def _at_lengths(result: Result) -> tuple[str, ...]:

@@ -10,17 +10,17 @@ _PER_UNIT = 3e-9
 _PER_WEIGHT = 2.8e-8 / 1000
 
 
-def expected_seconds(seq_len: int, units: int, batch_size: int, train_steps: int) -> float:
-    """Return 4 + train_steps T (5 + 0.003 B H + 0.000028 B H^2) 1e-6 seconds, for a plain cell on two cores.
+def expected_seconds(seq_len: int, units: int, batch_size: int, train_steps: int, layers: int = 1) -> float:
+    """Return 4 + train_steps L T (5 + 0.003 B H + 0.000028 B H^2) 1e-6 seconds, for plain cells on two cores.
 
-    The first term is the time for compiling, measuring and drawing; the others are the loop over time, the
-    elementwise operations and the product with W_hh.
+    The first term is the time for compiling, measuring and drawing; the others are the loop over time of each
+    of L layers, the elementwise operations and the product with W_hh.
 
     >>> round(expected_seconds(seq_len=200, units=64, batch_size=64, train_steps=5000))
     29
     """
     step = _PER_STEP_OF_TIME + _PER_UNIT * batch_size * units + _PER_WEIGHT * batch_size * units**2
-    return _START + train_steps * seq_len * step
+    return _START + train_steps * layers * seq_len * step
 
 
 _SMALLEST_WORK = 64 * 64 * 32  # H^2 B above which a time step takes longer than starting a second part
@@ -41,15 +41,15 @@ _LARGEST = 256 * 2**20  # bytes that the plain scan may hold
 _ITEM = {"float32": 4, "float64": 8}  # bytes of a number
 
 
-def segment_length(time_steps: int, batch_size: int, units: int, dtype: str) -> int | None:
-    """Return K = ceil(sqrt(T)) where 3 T B H numbers take more than 256 MiB, else None: the plain scan.
+def segment_length(time_steps: int, batch_size: int, units: int, dtype: str, layers: int = 1) -> int | None:
+    """Return K = ceil(sqrt(T)) where 3 L T B H numbers take more than 256 MiB, else None: the plain scan.
 
-    The plain scan holds projections, states and adjoints of all steps, (T, B, H) each; segments hold about
-    T / K + 4 K steps, least near K = sqrt(T). The rule does not depend on the machine, so that a run gives
-    the same bytes wherever it fits into memory.
+    The plain scan of a layer holds projections, states and adjoints of all steps, (T, B, H) each; segments
+    hold about T / K + 4 K steps, least near K = sqrt(T). The rule does not depend on the machine, so that a
+    run gives the same bytes wherever it fits into memory.
 
     >>> segment_length(time_steps=100_000, batch_size=4, units=64, dtype="float32")
     317
     """
-    held = 3 * time_steps * batch_size * units * _ITEM[dtype]
+    held = 3 * layers * time_steps * batch_size * units * _ITEM[dtype]
     return math.isqrt(time_steps - 1) + 1 if held > _LARGEST else None

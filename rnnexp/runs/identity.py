@@ -17,7 +17,7 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
 _ADDED = frozenset({"regularizer", "phase", "schedule", "constraint"})
 """Groups added after the first recorded runs: with the choice `none` they do not change a hash."""
 
-_ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None}
+_ADDED_SCALARS: Mapping[str, Any] = {"stop": "steps", "truncate": None, "layers": 1}
 """Top-level keys that came later, with the defaults at which they change no hash."""
 
 _ADDED_FIELDS: Mapping[str, Mapping[str, object]] = {

@@ -73,6 +73,7 @@ class Job:
             sweep: False runs finished jobs again. None is the default: False outside a sweep, True in one.
         sweep: The sweep of the job; None outside a sweep.
         together: The command that the replicas share; None for a job that is trained alone.
+        flags: Hydra's flags that make the command compose from other folders than the package's.
         figure_format: The format of its figures, such as png; none: they are not drawn.
     """
 
@@ -88,6 +89,7 @@ class Job:
     sweep: Membership | None = None
     together: Together | None = None
     figure_format: str = "png"
+    flags: tuple[str, ...] = ()
 
     @property
     def config_hash(self) -> str:

@@ -38,6 +38,15 @@ class Menu:
         }
         return tuple(f"{flag}={value}" for flag, value in flags.items() if value is not None)
 
+    @classmethod
+    def of(cls, settings: Any) -> "Menu":
+        """Return the folders that Hydra composed from, as its own settings name them."""
+        files = (source for source in settings.runtime.config_sources if source.schema == "file")
+        found = {source.provider: source.path for source in files}
+        added = found.get("command-line")
+        name = settings.job.config_name.removesuffix(".yaml")
+        return cls(Path(found.get("main", CONF)), name, None if added is None else Path(added))
+
     def compose(self, overrides: Sequence[str], hydra_too: bool = False) -> DictConfig:
         """Return the configuration of the overrides, with Hydra's own part if asked for."""
         with self._opened():

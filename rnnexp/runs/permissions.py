@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.config_keys import key_of
 
 VARIABLE = "RNNEXP_PLUGINS"
 """The environment variable that allows packages, with commas between them."""
@@ -98,7 +99,7 @@ def check_hydra(node: DictConfig, overrides: Sequence[str]) -> None:
         if node.get(part):
             expected = "nothing, as no file names what is called"
             raise ArgumentError(f"hydra.{part}", expected, _plain(node[part]))
-    typed = {override.lstrip("+").partition("=")[0] for override in overrides}
+    typed = {key_of(override) for override in overrides}
     for name, value in node.job.env_set.items():
         if f"hydra.job.env_set.{name}" not in typed:
             raise ArgumentError(f"hydra.job.env_set.{name}", "to be typed, not in a file", value)

@@ -13,6 +13,7 @@ from rnnexp.runs.constructors import construct, find_function
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.training.config import Plan
+from rnnexp.training.phases import Flossing
 
 
 def make_plan(values: Mapping[str, Any]) -> Plan:
@@ -41,6 +42,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         evaluate_at=options.evaluated(values),
         activation=_activation(values),
         units=values["units"],
+        layers=values["layers"],
         batch_size=values["batch_size"],
         train_steps=values["steps"],
         seed=seed,
@@ -71,6 +73,8 @@ def _check(plan: Plan) -> None:
         ArgumentError: Two of them do not.
     """
     plan.cell.check_size(plan.units, plan.task.input_size)
+    if plan.layers > 1:
+        _check_stack(plan)
     nonzero = getattr(plan.initializer, "nonzero", 0)
     if nonzero > plan.units:
         raise ArgumentError("init.nonzero", f"at most {plan.units}, the units", nonzero)
@@ -79,11 +83,26 @@ def _check(plan: Plan) -> None:
         raise ArgumentError("cell", expected, type(plan.cell).__name__)
     plan.constraint.check(plan.cell, plan.initializer, plan.units)
     if isinstance(plan.regularizer, Orthogonal) and not plan.cell.has_recurrent_kernel:
-        raise ArgumentError(
-            "cell", "a cell with a recurrent kernel, for regularizer=orthogonal", type(plan.cell).__name__
-        )
+        expected = "a cell with a recurrent kernel for regularizer=orthogonal, such as cell=elman"
+        raise ArgumentError("cell", expected, type(plan.cell).__name__)
     plan.phase.check(plan.task, plan.cell, plan.units)
     plan.phase.check_steps(plan.train_steps)
+
+
+def _check_stack(plan: Plan) -> None:
+    """Check that what the plan asks for is known of several layers.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not plan.cell.stackable:
+        expected = f"1 for a cell that cannot read its own states, as {type(plan.cell).__name__}"
+        raise ArgumentError("layers", expected, plan.layers)
+    plan.cell.check_size(plan.units, plan.units)  # the units below are the inputs of the layers above
+    if isinstance(plan.phase, Flossing):
+        raise ArgumentError("layers", "1 together with phase=flossing", plan.layers)
+    if plan.regularizer.wants_adjoints:
+        raise ArgumentError("layers", "1 for a regularizer that wants adjoints, such as omega", plan.layers)
 
 
 def _initializer(values: Mapping[str, Any]) -> Any:

@@ -3,18 +3,18 @@
 import contextlib
 import dataclasses
 import logging
-import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rnnexp.runs import run_context
+from rnnexp.runs.commands import command
 from rnnexp.runs.job import Job
 from rnnexp.runs.resume import Earlier, earlier_of
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runtime.checks import one_line
 from rnnexp.runtime.device import import_tensorflow
-from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.signals import Interruption, Killed, interruption
 from rnnexp.tracking import ParentRun, Tracker
 
@@ -118,7 +118,7 @@ def _parent(jobs: Sequence[Job], known: Sequence[Earlier], signals: Interruption
 
 def _command(job: Job) -> str:
     typed = job.overrides if job.together is None else job.together.overrides
-    return f"`{COMMAND} {shlex.join(typed)}`"
+    return f"`{command(job, typed)}`"
 
 
 def _below(parent: ParentRun, job: Job) -> Job:
@@ -150,7 +150,7 @@ def _opened(
         raise
     except Exception as error:
         if len(jobs) > 1:
-            _logger.error("the runs failed: %s: %s", type(error).__name__, error)
+            _logger.error("the runs failed: %s", one_line(error))
         raise
 
 

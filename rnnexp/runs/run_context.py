@@ -14,9 +14,10 @@ import yaml
 
 from rnnexp import tracking
 from rnnexp.runs import heuristics
+from rnnexp.runs.commands import command
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_line
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.secrets import clean
@@ -184,7 +185,7 @@ def kept(job: "Job", folder: RunFolder, signals: Interruption) -> Iterator[Track
             raise
         except Exception as error:
             level = logging.INFO if quiet else logging.ERROR
-            _logger.log(level, "the run failed: %s: %s", type(error).__name__, error)
+            _logger.log(level, "the run failed: %s", one_line(error))
             _logger.info("where it failed:", exc_info=True)
             raise
         finally:
@@ -195,18 +196,18 @@ def _open(job: "Job", folder: RunFolder, signals: Interruption) -> Tracker:
     """Open the run in its store; if that fails, remove the folder, unless it holds an earlier attempt."""
     check_store(job, folder)
     known = folder.state()
-    # Written before the store knows of the run: a run that is killed in between is found by its folder.
-    folder.update(
-        name=job.name,
-        config_hash=job.config_hash,
-        store=job.tracking.store,
-        status="RUNNING",
-        attempts=known.get("attempts", 0) + 1,
-        cost=round(_expected_seconds(job.plan), 3),
-        pid=os.getpid(),
-        host=socket.gethostname(),
-    )
     try:
+        # Written before the store knows of the run: a run that is killed in between is found by its folder.
+        folder.update(
+            name=job.name,
+            config_hash=job.config_hash,
+            store=job.tracking.store,
+            status="RUNNING",
+            attempts=known.get("attempts", 0) + 1,
+            cost=round(_expected_seconds(job.plan), 3),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+        )
         tracker = _open_tracker(job, folder, lambda: signals.pending)
     except BaseException:
         if known:
@@ -226,7 +227,8 @@ def check_store(job: "Job", folder: RunFolder) -> None:
 
 
 def _expected_seconds(plan: "Plan") -> float:
-    return heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.train_steps)
+    size = (plan.units, plan.batch_size, plan.train_steps, plan.layers)
+    return heuristics.expected_seconds(plan.task.seq_len, *size)
 
 
 def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool] = lambda: False) -> Tracker:
@@ -273,7 +275,7 @@ def remedy(job: "Job", folder: RunFolder) -> str:
         return "the command of the sweep goes on with it"
     overrides = job.overrides if job.together is None else job.together.overrides
     typed = [override for override in overrides if not override.startswith("resume=")]
-    return f"go on with: {COMMAND} {shlex.join([*typed, 'resume=true'])}"
+    return f"go on with: {command(job, [*typed, 'resume=true'])}"
 
 
 def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:

@@ -5,6 +5,7 @@ import datetime
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,8 @@ class RunFolder:
         """
         now = datetime.datetime.now()
         path = root / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}_{file_name(name)}"
-        try:
+        with can_be_written(root):
             path.mkdir(parents=True)
-        except OSError as error:
-            expected = f"a folder that can be written ({error.strerror})"
-            raise ArgumentError("output_dir", expected, str(root)) from error
         return cls(path)
 
     def remove(self) -> None:
@@ -124,11 +122,18 @@ def name_in(path: Path) -> str:
 def check_root(root: Path) -> None:
     """Raise `ArgumentError` if no run folder can be made below `root`, without making one."""
     places = (root.absolute(), *root.absolute().parents)
-    try:
+    with can_be_written(root):
         there = next(path for path in places if path.exists())
-    except OSError as error:
-        expected = f"a folder that can be written ({error.strerror})"
-        raise ArgumentError("output_dir", expected, str(root)) from error
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         expected = f"a folder that can be written, which {there} is not"
         raise ArgumentError("output_dir", expected, str(root))
+
+
+@contextlib.contextmanager
+def can_be_written(root: Path) -> Iterator[None]:
+    """Say that nothing can be written below `root` (ArgumentError) where the system does (OSError)."""
+    try:
+        yield
+    except OSError as error:
+        expected = f"a folder that can be written ({error.strerror})"
+        raise ArgumentError("output_dir", expected, str(root)) from error

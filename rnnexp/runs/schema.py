@@ -18,14 +18,19 @@ Check = Callable[[str, Any], object]
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _LONGEST_EXPERIMENT = 500  # what MLflow takes
+_LARGEST = 2**31 - 1  # what TensorFlow takes for a size
 
 
 def _at_least(minimum: int) -> Check:
-    return partial(checks.integer, minimum=minimum)
+    def check(name: str, value: object) -> None:
+        checks.integer(name, checks.integer(name, value, minimum), minimum, _LARGEST)
+
+    return check
 
 
 def _at_least_or_null(minimum: int) -> Check:
-    return lambda name, value: None if value is None else checks.integer(name, value, minimum)
+    check = _at_least(minimum)
+    return lambda name, value: None if value is None else check(name, value)
 
 
 def _boolean_or_null(name: str, value: object) -> None:
@@ -90,10 +95,11 @@ SCALARS: dict[str, Check] = {
     "activation": _activation,
     "seq_len": _at_least(1),
     "units": _at_least(1),
+    "layers": _at_least(1),
     "batch_size": _at_least(1),
     "steps": _at_least(0),
     "stop": _one_of("steps", "solved"),
-    "seed": partial(checks.integer, minimum=0, maximum=2**31 - 1),
+    "seed": partial(checks.integer, minimum=0, maximum=_LARGEST),
     "replicas": _at_least(1),
     "dtype": _one_of("float32", "float64"),
     "device": _one_of("auto", "cpu", "gpu"),
@@ -161,9 +167,13 @@ def expected_key(key: str, keys: Sequence[str]) -> str:
     >>> expected_key("probe.evry", ["probe.every", "seed"])
     'a key of the configuration, such as probe.every'
     """
-    group = key.partition(".")[0]
+    group, _, field = key.partition(".")
     siblings = [other for other in keys if other.startswith(f"{group}.") and not other.endswith("_")]
     near = nearest(key, siblings or keys)
+    if siblings and field:
+        # The group that they share makes none of them near.
+        near = nearest(field, [other.removeprefix(f"{group}.") for other in siblings])
+        near = near and f"{group}.{near}"
     if near is not None:
         return f"a key of the configuration, such as {near}"
     if siblings:

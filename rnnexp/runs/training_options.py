@@ -148,4 +148,5 @@ def segment(values: Mapping[str, Any], time_steps: int, whole: bool) -> int | No
         return values["segment"]
     if whole:
         return None
-    return heuristics.segment_length(time_steps, values["batch_size"], values["units"], values["dtype"])
+    size = (values["batch_size"], values["units"], values["dtype"], values["layers"])
+    return heuristics.segment_length(time_steps, *size)

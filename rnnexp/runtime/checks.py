@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 from rnnexp.runtime.secrets import clean
 
+_LONGEST = 2000  # characters of a line
+
 
 class ArgumentError(ValueError):
     """An argument is outside its domain.
@@ -22,6 +24,13 @@ class ArgumentError(ValueError):
         self.name = name
         self.expected = expected
         self.received = received
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an exception in one line, with its class unless it is an `ArgumentError`."""
+    text = " ".join(str(error).split())
+    kind = "" if isinstance(error, ArgumentError) else f"{type(error).__name__}: "
+    return clean(f"{kind}{text}")[:_LONGEST]
 
 
 def integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:

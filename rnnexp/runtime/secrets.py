@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
+from rnnexp.runtime.config_keys import key_of
+
 MASK = "***"
 """What stands in the place of a secret."""
 
@@ -90,7 +92,7 @@ def as_handed_over(overrides: Sequence[str]) -> list[str]:
     """Return the overrides as Hydra may write them down: `tracking.uri` names the variable."""
     if ADDRESS_VARIABLE not in os.environ:
         return list(overrides)
-    others = [one for one in overrides if one.lstrip("+").partition("=")[0] != "tracking.uri"]
+    others = [one for one in overrides if key_of(one) != "tracking.uri"]
     return [*others, f"tracking.uri=${{oc.env:{ADDRESS_VARIABLE}}}"]
 
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnnexp.runs.resume import runs_below, runs_of
-from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runs.run_folder import RunFolder, can_be_written
 from rnnexp.runtime import lock
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import UNSCIENTIFIC
+from rnnexp.runtime.config_keys import UNSCIENTIFIC, key_of
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.secrets import clean_all
 from rnnexp.sweeps.outcome import Outcome
@@ -54,11 +54,8 @@ class SweepFolder:
             ArgumentError: It cannot be made.
         """
         path = root / "sweeps" / f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-        try:
+        with can_be_written(root):
             path.mkdir(parents=True)
-        except OSError as error:
-            expected = f"a folder that can be written ({error.strerror})"
-            raise ArgumentError("output_dir", expected, str(root)) from error
         return cls(path)
 
     @property
@@ -181,7 +178,7 @@ def signature(overrides: Sequence[str], store: str) -> str:
     >>> signature(["seed=0,1", "launcher=joblib"], "none") == signature(["seed=0,1"], "none")
     True
     """
-    keys = {override: override.lstrip("+~").partition("=")[0].partition(".")[0] for override in overrides}
+    keys = {override: key_of(override).partition(".")[0] for override in overrides}
     kept = sorted(override for override, key in keys.items() if key.partition("/")[0] not in UNSCIENTIFIC)
     return hashlib.sha256(json.dumps([kept, store]).encode()).hexdigest()[:12]
 

@@ -18,15 +18,16 @@ from rnnexp.runs import run_context
 from rnnexp.runs.build import make_job
 from rnnexp.runs.job import Job, Membership
 from rnnexp.runs.job_checks import check_machine
+from rnnexp.runs.menu import Menu
 from rnnexp.runs.resume import earlier_in_sweep
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runs.run_name import run_name
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, one_line
+from rnnexp.runtime.config_keys import key_of
 from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweeps.folder import SweepFolder
-from rnnexp.sweeps.outcome import NOT_SENT, Outcome, one_line
-from rnnexp.sweeps.request import key_of
+from rnnexp.sweeps.outcome import NOT_SENT, Outcome
 from rnnexp.sweeps.resources import cores, thread_limits
 from rnnexp.tracking.destination import sent
 from rnnexp.tracking.sync import load_model, sync
@@ -71,7 +72,7 @@ def member(folder: SweepFolder, config: DictConfig, settings: Any) -> Job:
     """
     state = folder.state.read()
     membership = Membership(folder.id, folder.path.absolute(), state.get("run_id"))
-    job = make_job(config, settings.runtime.choices, settings.overrides.task, membership)
+    job = make_job(config, settings.runtime.choices, settings.overrides.task, membership, Menu.of(settings))
     check_machine(job)
     if job.config["dry_run"]:
         raise ArgumentError("dry_run", "one value for all jobs of a sweep", True)
@@ -146,6 +147,8 @@ class _RunningJob:
         if found.folder is not None and found.next in ("skip", "busy"):
             note = "another process is at work on it" if found.next == "busy" else late(job, found.folder)
             self._open(found.folder, status="SKIPPED", note=note)
+            if found.next == "skip":
+                found.folder.remove_checkpoint()  # left where a process was killed at its very end
         else:
             resumed = found.has_checkpoint
             run_job(job, found.folder, lambda run: self._open(run, status="RUNNING", resumed=resumed))

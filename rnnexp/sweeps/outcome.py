@@ -4,15 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.secrets import clean
+from rnnexp.runtime.checks import one_line
 
 Status = Literal["WAITING", "RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"]
 
 ENDED = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
 """The states after which nothing more happens to a job."""
 
-_LONGEST = 2000
 
 NOT_SENT = "its records are not in MLflow yet; the same command sends them"
 """What is noted of a job that finished and whose records MLflow did not take."""
@@ -67,6 +65,12 @@ class Outcome:
         return self.status in BAD
 
     @property
+    def result(self) -> str:
+        """The verdict on learning, or, where there is none, what became of the job, in small letters."""
+        verdict = self.learning if self.status in ("FINISHED", "SKIPPED") else None
+        return verdict or self.status.lower()
+
+    @property
     def unsent(self) -> bool:
         """Whether MLflow did not take its records."""
         return self.note.startswith(NOT_SENT)
@@ -100,10 +104,3 @@ class Outcome:
     def from_dict(cls, values: Mapping[str, Any]) -> "Outcome":
         """Return the outcome that `as_dict` turned into `values`."""
         return cls(**dict(values, overrides=tuple(values["overrides"])))
-
-
-def one_line(error: Exception) -> str:
-    """Return the message of an exception in one line, with its class unless it is an `ArgumentError`."""
-    text = " ".join(str(error).split())
-    kind = "" if isinstance(error, ArgumentError) else f"{type(error).__name__}: "
-    return clean(f"{kind}{text}")[:_LONGEST]

@@ -15,7 +15,8 @@ from rnnexp.report.terminal import numbers
 from rnnexp.runs.job import Job
 from rnnexp.runs.resume import Next, earlier_in_sweep, earlier_of, runs_below, runs_of
 from rnnexp.runs.run_folder import RunFolder
-from rnnexp.sweeps.request import Request, values_of
+from rnnexp.runtime.config_keys import values_of
+from rnnexp.sweeps.request import Request
 
 _SIMILAR = 3.0
 _WORDS: Mapping[Next, str] = {

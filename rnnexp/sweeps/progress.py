@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from rnnexp.report.terminal import numbers
+from rnnexp.report.terminal.colours import spelt
+from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.outcome import Outcome
 
 _SILENCE = 60.0  # seconds
@@ -26,32 +29,35 @@ class SweepProgress(Protocol):
 def progress(
     costs: Sequence[float],
     workers: int,
+    grid: Grid,
     console: Console | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[SweepProgress]:
     """Show how many jobs are done, failed and at work, and the time left.
 
-    A terminal gets one live line, and a line for each failure. A file or pipe gets a line for each job that
-    was run, or one a minute.
+    A terminal gets one live line, below the grid of results, and a line for each failure. A file or pipe gets
+    a line for each job that was run, or one a minute.
 
     Args:
         costs: What each job is expected to take, in any unit: seconds left follow from those that ended.
         workers: Jobs at the same time.
+        grid: Where each job has its place.
         console: Where to write; the standard output by default.
         clock: Seconds.
     """
     console = Console() if console is None else console
     count = Count(costs, workers, clock)
     if console.is_interactive:
-        with RichProgress(
+        with _Live(
             TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[state]}"),
             console=console,
             expand=True,
             transient=True,
+            refresh_per_second=2,
         ) as bar:
-            yield _Bar(bar, count)
+            yield _Bar(bar, count, grid)
     else:
         yield _Lines(console, count, clock)
 
@@ -97,9 +103,21 @@ class Count:
         return not self.outcomes[number].ended
 
 
+class _Live(RichProgress):
+    """The bar, with the grid above it."""
+
+    grid: RenderableType = Text()
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Return what is drawn at each redraw."""
+        if self.grid:
+            yield self.grid
+        yield from super().get_renderables()
+
+
 class _Bar:
-    def __init__(self, bar: RichProgress, count: Count):
-        self._bar, self._count = bar, count
+    def __init__(self, bar: _Live, count: Count, grid: Grid):
+        self._bar, self._count, self._grid = bar, count, grid
         self._shown: set[int] = set()
         self._task = bar.add_task("", total=count.total, state=count.state())
 
@@ -109,6 +127,7 @@ class _Bar:
             if outcome.bad and number not in self._shown:
                 self._shown.add(number)
                 self._bar.console.print(_line(outcome), soft_wrap=True, highlight=False, markup=False)
+        self._bar.grid = self._grid.drawn(outcomes, self._bar.console)
         self._bar.update(self._task, completed=self._count.done, state=self._count.state())
 
 
@@ -139,6 +158,5 @@ class _Lines:
 
 
 def _line(outcome: Outcome) -> str:
-    result = outcome.learning if outcome.status == "FINISHED" else outcome.status.lower()
     note = f": {outcome.note}" if outcome.note else ""
-    return f"{outcome.name or f'job {outcome.number}'} {(result or '').replace('_', ' ')}{note}"
+    return f"{outcome.name or f'job {outcome.number}'} {spelt(outcome.result)}{note}"

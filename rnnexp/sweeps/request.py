@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from rnnexp.runs import heuristics
 from rnnexp.runs.job import Job
 from rnnexp.runs.menu import MENU, Menu
+from rnnexp.runtime.config_keys import key_of
 
-_COUNTED = {"seq_len": "seq_len", "units": "units", "batch_size": "batch_size", "steps": "train_steps"}
-"""The keys of what a run's time follows from -> what they are called in the package."""
+_COUNTED = ("seq_len", "units", "batch_size", "steps", "layers")
+"""The keys of what a run's time follows from, in the order of `rnnexp.runs.heuristics.expected_seconds`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,17 +67,3 @@ class Request:
             if key in values and value.isdecimal():
                 values[key] = int(value)
         return list(values.values())
-
-
-def key_of(override: str) -> str:
-    """Return the key of an override.
-
-    >>> key_of("+clip.threshold=2")
-    'clip.threshold'
-    """
-    return override.lstrip("+~").partition("=")[0]
-
-
-def values_of(overrides: Sequence[str]) -> dict[str, str]:
-    """Return the values of overrides by their keys."""
-    return {key_of(override): override.partition("=")[2] for override in overrides}

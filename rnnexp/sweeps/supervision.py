@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rnnexp import tracking
+from rnnexp.report.terminal.labels import as_typed, print_place
 from rnnexp.runs.resume import runs_below
 from rnnexp.runs.run_context import belongs_to
 from rnnexp.runtime.device import gpu_count
@@ -20,12 +21,13 @@ from rnnexp.runtime.places import COMMAND, data_folder
 from rnnexp.runtime.secrets import as_handed_over, clean
 from rnnexp.runtime.signals import stopping
 from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.job import CALL
 from rnnexp.sweeps.outcome import Outcome
 from rnnexp.sweeps.progress import SweepProgress, progress
 from rnnexp.sweeps.request import Request
 from rnnexp.sweeps.resources import ray_settings
-from rnnexp.sweeps.table import Ending, print_ending, print_place, shown
+from rnnexp.sweeps.table import Ending, print_ending
 from rnnexp.tracking.upload import UNSENT
 
 _POLL = 0.25  # seconds
@@ -48,10 +50,12 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
     started, console = time.monotonic(), Console()
     folder = _folder(request)
     with folder.held(), _stopping(folder) as signals:
+        _say_finished(request, folder, console)
         folder.begin()
         folder.state.update(**_state(request), pid=os.getpid())
         parent = _parent(request, folder)
-        with progress(request.costs(), request.workers or 1, console) as shown:
+        grid = Grid(request.jobs, request.swept)
+        with progress(request.costs(), request.workers or 1, grid, console) as shown:
             broken = _launch(request, folder, main, shown)
         outcomes = _all(request, folder)
         folder.save_table(outcomes)
@@ -112,6 +116,14 @@ def _folder(request: Request) -> SweepFolder:
     if request.first.resume is not False:
         found = newest(root, signature(request.asked, request.first.tracking.store))
     return SweepFolder.create(root) if found is None else found
+
+
+def _say_finished(request: Request, folder: SweepFolder, console: Console) -> None:
+    """Say how many jobs the call before has left finished: where all are, nothing else is said for long."""
+    before = sum(outcome.status in ("FINISHED", "SKIPPED") for outcome in folder.outcomes().values())
+    if before:
+        text = f"{len(request.jobs)} jobs, of which the call before left {before} finished"
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def _state(request: Request) -> dict[str, object]:
@@ -175,7 +187,7 @@ def _report(request: Request, folder: SweepFolder, console: Console) -> None:
     command = f"{COMMAND} report {folder.id}"
     if uri is None or uri != tracking.resolve(None, os.environ, data_folder()):
         command += f" --where {shlex.quote(clean(str(where)))}"
-    print_place("report", command if written is None else shown(written), console)
+    print_place("report", command if written is None else as_typed(written), console)
 
 
 def _command_line(request: Request) -> str:

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,17 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.report.terminal import numbers
-from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.colours import coloured, spelt
+from rnnexp.report.terminal.labels import as_typed, labelled, print_place
 from rnnexp.runs.run_folder import file_name, name_in
+from rnnexp.runtime.config_keys import values_of
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
-from rnnexp.sweeps.request import values_of
 
 MOST_ROWS = 40
 """Up to so many jobs have a row each."""
 
 _WIDEST = 120
-_LABEL = 11
 _VERDICTS = ("solved", "learning", "at_chance", "worse_than_chance", "diverged")
 
 
@@ -57,7 +56,7 @@ class Ending:
 
     def counts(self) -> dict[str, int]:
         """Return how many jobs there are of each verdict and state, all of them named."""
-        found = collections.Counter(result(outcome) for outcome in self.outcomes)
+        found = collections.Counter(outcome.result for outcome in self.outcomes)
         skipped = sum(outcome.status == "SKIPPED" for outcome in self.outcomes)
         names = (*_VERDICTS, "failed", "killed", "waiting")
         return {name: found[name] for name in names} | {"skipped": skipped}
@@ -75,15 +74,9 @@ def print_ending(ending: Ending, console: Console | None = None) -> None:
         if outcome.bad and not outcome.note.startswith("stopped by"):
             _print_failure(console, outcome, ending.folder, width)
     for label, text in _counted(ending):
-        console.print(_place(label, text), width=width)
+        console.print(labelled(label, text), width=width)
     for label, text in _places(ending):
         print_place(label, text, console)
-
-
-def result(outcome: Outcome) -> str:
-    """Return the verdict on learning, or, where there is none, what became of the job."""
-    verdict = outcome.learning if outcome.status in ("FINISHED", "SKIPPED") else None
-    return verdict or outcome.status.lower()
 
 
 def _table(outcomes: Sequence[Outcome], swept: Sequence[str]) -> Table:
@@ -97,15 +90,13 @@ def _table(outcomes: Sequence[Outcome], swept: Sequence[str]) -> Table:
     for outcome in outcomes:
         values = values_of(outcome.overrides)
         cells = [Text(values.get(key, "")) for key in swept]
-        verdicts = _word(result(outcome)), _word(outcome.gradient)
+        verdicts = _word(outcome.result), _word(outcome.gradient)
         table.add_row(str(outcome.number), *cells, *verdicts, _time(outcome))
     return table
 
 
 def _word(word: str | None) -> Text:
-    if word is None or word == "waiting":
-        return Text("not begun" if word else "", "dim")
-    return Text(word.replace("non_", "non-").replace("_", " "), COLOURS.get(word, ""))
+    return Text("not begun", "dim") if word == "waiting" else coloured(word)
 
 
 def _time(outcome: Outcome) -> Text:
@@ -123,14 +114,14 @@ def _print_failure(console: Console, outcome: Outcome, folder: SweepFolder, widt
     if outcome.run_folder is not None:
         log = Path(outcome.run_folder, "run.log")
     if log.is_file():
-        console.print(Text(f"    {shown(log)}", "dim"), soft_wrap=True, highlight=False)
+        console.print(Text(f"    {as_typed(log)}", "dim"), soft_wrap=True, highlight=False)
 
 
 def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
     counts, total = ending.counts(), len(ending.outcomes)
     finished = sum(counts[verdict] for verdict in _VERDICTS)
     found = [verdict for verdict in _VERDICTS if counts[verdict]]
-    of_them = ", ".join(f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in found)
+    of_them = ", ".join(f"{counts[verdict]} {spelt(verdict)}" for verdict in found)
     yield "finished", f"{finished} of {total}{': ' if found else ''}{of_them}"
     if counts["skipped"]:
         yield "skipped", f"{counts['skipped']}, which had finished earlier or are at work elsewhere"
@@ -157,7 +148,7 @@ def _has_another_name(outcome: Outcome) -> bool:
 def _places(ending: Ending) -> Iterator[tuple[str, str]]:
     counts = ending.counts()
     left = counts["failed"] + counts["killed"] + counts["waiting"]
-    yield "folder", shown(ending.folder.path)
+    yield "folder", as_typed(ending.folder.path)
     places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
     for label, text in places.items():
         if text is not None:
@@ -165,19 +156,3 @@ def _places(ending: Ending) -> Iterator[tuple[str, str]]:
     if left:
         jobs = "the job that is" if left == 1 else f"the {left} jobs that are"
         yield "again", f"the same command does {jobs} not finished, and no other"
-
-
-def print_place(label: str, text: str, console: Console) -> None:
-    """Print where something is, as the last lines of an ending do."""
-    console.print(_place(label, text), soft_wrap=True, highlight=False)
-
-
-def _place(label: str, text: str) -> Text:
-    return Text.assemble((f"{label:<{_LABEL}}", "dim"), text)
-
-
-def shown(path: Path) -> str:
-    """Return a path as it is typed here."""
-    absolute = path.absolute()
-    here = Path.cwd()
-    return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))

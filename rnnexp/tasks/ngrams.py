@@ -1,8 +1,8 @@
 """Word counts as predictors: the unigram and the bigram of a training text."""
 
-from collections.abc import Iterable
-
 import numpy as np
+
+_STRENGTHS = 2.0 ** np.arange(12)  # among which `fit_bigram` chooses
 
 
 class Unigram:
@@ -50,7 +50,7 @@ class Bigram:
         return before.astype(np.int64) * self._size + words
 
 
-def fit_bigram(classes: np.ndarray, size: int, strengths: Iterable[float] = 2.0 ** np.arange(12)) -> Bigram:
+def fit_bigram(classes: np.ndarray, size: int) -> Bigram:
     """Return the bigram whose strength, fitted to nine tenths of the text, serves the last tenth best."""
     cut = max(2, len(classes) * 9 // 10)
     rest = classes[cut - 1 :]
@@ -58,4 +58,4 @@ def fit_bigram(classes: np.ndarray, size: int, strengths: Iterable[float] = 2.0 
     def loss(strength: float) -> float:
         return float(Bigram(classes[:cut], size, strength).losses(rest[:-1], rest[1:]).mean())
 
-    return Bigram(classes, size, min(strengths, key=loss))
+    return Bigram(classes, size, min(_STRENGTHS, key=loss))

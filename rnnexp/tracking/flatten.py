@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rnnexp.runtime.config_keys import rounded
 from rnnexp.runtime.secrets import clean
 
 PARAM_LIMIT = 6000
@@ -35,6 +36,8 @@ def as_text(value: Any) -> str:
     >>> [as_text(value) for value in (True, None, 1e-5, "tanh", [1, "a"])]
     ['true', 'null', '1e-05', 'tanh', '[1, "a"]']
     """
+    if isinstance(value, float):
+        return rounded(repr(value))
     if value is None or isinstance(value, bool | list | tuple | Mapping):
         return clean(json.dumps(value, default=str))
     return clean(str(value))

@@ -81,7 +81,9 @@ def _check_free(port: int) -> None:
         here.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             here.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
+        except OverflowError:
+            raise ArgumentError("port", "an integer from 0 to 65535", port) from None
+        except OSError:
             raise ArgumentError("port", "one that is free", port) from None
 
 

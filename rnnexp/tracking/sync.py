@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         uri = None if options.to is None else resolve(options.to, {}, Path.cwd())
         return max((_sync(folder, uri) for folder in _runs(options.folders)), default=0)
     except ArgumentError as error:
-        print(f"rnnexp.tracking.sync: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Upload:
 
     How far it came is written into the folder (`upload.json`), so that another process goes on from there.
     Sending twice changes nothing: MLflow keeps a tag, a parameter and a point (key, step, value, time) once.
+    It never tries again by itself: `MirroredTracker` does, every few seconds of a run, and whoever types
+    `rnnexp sync`.
 
     Args:
         folder: The folder.
@@ -100,13 +103,20 @@ class Upload:
         path = self._folder / MODEL
         written = path.stat().st_mtime_ns if path.is_file() else None
         if written is not None and sent(self._folder).get("model") != written:
-            self._remote.model(self._whole_model(path))
+            model = self._whole_model(path)
+            if model is None:
+                self._remote.artifact(path)
+            else:
+                self._remote.model(model)
             update(self._folder, model=written)
 
     def _whole_model(self, path: Path) -> Any:
+        """Return the model; None where it is whole, and Keras does not know the user's own parts of it."""
         try:
             return self._load_model(path)
         except Exception as error:  # of Keras, zipfile, h5py
+            if isinstance(error, TypeError) and _is_whole(path):
+                return None
             expected = f"a whole Keras model, such as the run left it ({type(error).__name__})"
             raise ArgumentError(MODEL, expected, str(path)) from error
 
@@ -134,6 +144,11 @@ def is_sent(folder: Path) -> bool:
     """Return whether MLflow has all records of a run that has ended."""
     status = StateFile(folder / STATUS).read().get("status")
     return status in STATUSES and sent(folder).get("status") == status
+
+
+def _is_whole(path: Path) -> bool:
+    with zipfile.ZipFile(path) as file:
+        return file.testzip() is None
 
 
 def _records(lines: str) -> Sequence[Record]:

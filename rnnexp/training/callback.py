@@ -67,7 +67,7 @@ class RecordingCallback(keras.callbacks.Callback):
         history: History | None = None,
     ):
         super().__init__()
-        before = History.empty(recorded.time_steps) if history is None else history
+        before = History.empty(recorded.time_steps, recorded.recorded_layers) if history is None else history
         self._recorded = recorded
         self._execution = execution
         self._intervals = intervals

@@ -22,6 +22,9 @@ _FIELDS = (
 _PHASE = "before_"
 """Prefix of the arrays of a phase beside the task; without a phase there are none."""
 
+_UPPER = "log_norms_layer_{}"
+"""The arrays of the layers above the lowest, from 2 on; there are none of a network of one layer."""
+
 _NONE = -1
 """What stands for None where a step number is stored."""
 
@@ -52,6 +55,7 @@ def save(
         "steps_taken": np.array(model.steps_taken),
         "steps": kept.train_steps,
         "log_norms": kept.log_norms,
+        **{_UPPER.format(number): norms for number, norms in enumerate(kept.upper, start=2)},
         "scalars": kept.scalars,
         "clipped": np.array(history.clipped),
         "seconds": np.array(history.seconds),
@@ -86,7 +90,8 @@ def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.nda
     for variable, value in zip(variables, values, strict=False):
         variable.assign(value)
     model.steps_taken = int(arrays["steps_taken"])
-    kept = Recorded(arrays["steps"], arrays["log_norms"], arrays["scalars"])
+    upper = tuple(arrays[_UPPER.format(number)] for number in range(2, model.recorded_layers + 1))
+    kept = Recorded(arrays["steps"], arrays["log_norms"], arrays["scalars"], upper)
     diverged_at = int(arrays["diverged_at"])
     history = History(
         kept,

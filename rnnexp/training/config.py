@@ -26,7 +26,7 @@ class Plan:
         clip: Of the gradients.
         optimizer: The update rule.
         activation: Name of phi.
-        units: H.
+        units: H, of every layer.
         batch_size: B.
         train_steps: Training steps; 0 measures the start only.
         seed: Of weights and data.
@@ -55,6 +55,7 @@ class Plan:
         truncate: K of truncated back-propagation; None: the gradient goes back to the first step.
         lengths: Of the batches; None: all have that of `task`. Looks and validations are at that one.
         evaluate_at: The task at other lengths, at which the trained network is scored.
+        layers: L, recurrent layers one upon the other.
     """
 
     task: Task
@@ -91,6 +92,7 @@ class Plan:
     truncate: int | None
     lengths: Lengths | None
     evaluate_at: tuple[Task, ...]
+    layers: int
 
     @property
     def recorded_steps(self) -> int:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.losses import sequence_losses
-from rnnexp.nn.network import RECURRENT
+from rnnexp.nn.network import recurrent_layers
 from rnnexp.tasks import Batch, Task
 
 BATCH = 500
@@ -80,6 +80,10 @@ _HELD = 64 * 2**20
 def sequences_at_once(time_steps: int, units: int) -> int:
     """Return how many sequences a forward pass takes: 500, and fewer of long ones, for the memory.
 
+    Args:
+        time_steps: T.
+        units: Of all layers together.
+
     >>> sequences_at_once(200, 64), sequences_at_once(5000, 64)
     (500, 209)
     """
@@ -102,7 +106,7 @@ def score_at(network: keras.Model, tasks: Iterable[Task], seed: int, sequences: 
         seed: Seed of the fresh sequences.
         sequences: How many of each length, at least.
     """
-    units = network.get_layer(RECURRENT).cell.units
+    units = sum(layer.cell.units for layer in recurrent_layers(network))
 
     def scored(task: Task) -> Score:
         at_once = min(sequences, sequences_at_once(task.time_steps, units))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from rnnexp.nn.losses import sequence_losses
@@ -16,9 +15,10 @@ from rnnexp.optim.clipping import Clip, Clipped
 from rnnexp.optim.constraints import Constraint, NoConstraint
 from rnnexp.optim.regularizers import Adjoints, NoRegularizer, Regularizer
 from rnnexp.runtime import checks
+from rnnexp.training.buffer import Buffer
 from rnnexp.training.data import Block, PaddedBlock
 from rnnexp.training.gradients import Differentiated, averaged
-from rnnexp.training.record import SCALARS, SKIPPED, Recorded
+from rnnexp.training.record import Recorded
 
 
 class RecordingModel(keras.Model):
@@ -33,17 +33,17 @@ class RecordingModel(keras.Model):
 
     One backward pass yields the weight gradients and ln ||dL/dh_t|| for every t. `fit` receives blocks of
     batches (`rnnexp.training.data`): a step of Keras is a block, a loop over training steps on the device.
-    Each training step writes one row of a buffer there, so recording needs no transfer. For a cell with
-    several states only h, the layer's output, is recorded; the others, such as the c of an LSTM, are measured
-    by `rnnexp.diagnosis.measurement`.
+    Each training step writes one row of a `Buffer` there. For a cell with several states only h, the layer's
+    output, is recorded; the others, such as the c of an LSTM, are measured by `rnnexp.diagnosis.measurement`.
 
     Args:
-        network: The Keras model to train. To be recorded it must hold exactly one `rnnexp.RNN`, of any cell.
+        network: The Keras model to train. To be recorded it must hold one `rnnexp.RNN` a layer, of any cell.
         loss_kind: One of `rnnexp.nn.losses.KINDS`.
         clip: From `rnnexp.clipping`; this model holds its state. The optimizer should not clip.
         time_steps: T, the length of the sequences.
         rows: Training steps that the buffer holds; read it before it wraps around.
         record: Whether to record the norms. If not, `log_norms` are (N, 0).
+        layers: L, the recurrent layers that the network holds.
         shards: Equal parts of the batch that are differentiated in parallel, one on each core. The result
             equals that of one part to rounding and does not depend on the number of cores. Terms that layers
             add must then be means over samples, as Keras' activity regularizers are.
@@ -56,6 +56,7 @@ class RecordingModel(keras.Model):
     Attributes:
         rows: As above.
         time_steps: T, or 0 where no norms are recorded.
+        recorded_layers: L.
         bound: The weights under the constraint.
         clip_state: Variables that hold the state of the clip; a checkpoint contains them.
     """
@@ -69,6 +70,7 @@ class RecordingModel(keras.Model):
         time_steps: int,
         rows: int = 100,
         record: bool = True,
+        layers: int = 1,
         shards: int = 1,
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
@@ -89,9 +91,8 @@ class RecordingModel(keras.Model):
         self._differentiate, self._take = self._backward_pass, self._update
         self.rows = rows
         self.time_steps = time_steps if record else 0
-        self._taken = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._log_norms = tf.Variable(tf.zeros((rows, self.time_steps)), trainable=False)
-        self._scalars = tf.Variable(tf.zeros((rows, len(SCALARS)), tf.float64), trainable=False)
+        self.recorded_layers = layers
+        self._buffer = Buffer(rows, self.time_steps, layers)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the network's outputs."""
@@ -169,8 +170,8 @@ class RecordingModel(keras.Model):
             L, with the terms of layers and regularizer.
 
         Raises:
-            ValueError: The norms are to be recorded, but not exactly one recurrent layer reports them; or B
-                is not a multiple of the shards.
+            ValueError: The norms are to be recorded, but not exactly L recurrent layers report them; or B is
+                not a multiple of the shards.
         """
         parts = zip(tf.split(x, self._shards), tf.split(y, self._shards), strict=True)
         return self._take([self._differentiate(*part, first) for part in parts], x.shape[0], first)
@@ -202,7 +203,7 @@ class RecordingModel(keras.Model):
             variable.assign(value)
         self._apply(clipped)
         log_norms = [_of_steps(norms, first) for norms in whole.log_norms]
-        self._write(whole.loss, clipped, log_norms, batch_size)
+        self._buffer.write(whole.loss, clipped, log_norms, batch_size)
         return whole.trained_loss
 
     def _apply(self, clipped: Clipped) -> None:
@@ -232,9 +233,9 @@ class RecordingModel(keras.Model):
     def _norm_taps(self, record: Record | None) -> list[tf.Tensor]:
         if record is None or not self._record:
             return []
-        if len(record.taps) != 1:
-            found = len(record.taps)
-            raise ValueError(f"expected one recurrent layer that hands out its adjoint, found {found}")
+        if len(record.taps) != self.recorded_layers:
+            expected = f"adjoints of as many recurrent layers as layers={self.recorded_layers} says"
+            raise ValueError(f"expected {expected}, found {len(record.taps)}")
         return list(record.taps.values())
 
     def _vector_taps(self, record: Record | None) -> list[tf.Tensor]:
@@ -252,24 +253,14 @@ class RecordingModel(keras.Model):
         states, pre_activations = tf.unstack(vectors[0], axis=1)
         return self._regularizer.gradient_terms(weights, Adjoints(states, pre_activations))
 
-    def _write(self, loss: tf.Tensor, clipped: Clipped, log_norms: list[tf.Tensor], batch_size: int) -> None:
-        row = self._taken % self.rows
-        scalars = (loss, clipped.norm_before, clipped.norm_after, _flag(clipped))
-        values = tf.stack([tf.cast(scalar, tf.float64) for scalar in scalars])
-        self._scalars.scatter_update(tf.IndexedSlices(values, row))
-        for norms in log_norms:
-            rms = norms + math.log(batch_size) / 2
-            self._log_norms.scatter_update(tf.IndexedSlices(tf.cast(rms, tf.float32), row))
-        self._taken.assign_add(1)
-
     @property
     def steps_taken(self) -> int:
         """Training steps since the start of the run."""
-        return int(self._taken)
+        return int(self._buffer.taken)
 
     @steps_taken.setter
     def steps_taken(self, value: int) -> None:
-        self._taken.assign(value)
+        self._buffer.taken.assign(value)
 
     def read(self, first: int) -> Recorded:
         """Return the record of the steps `first` .. `steps_taken` - 1.
@@ -277,11 +268,7 @@ class RecordingModel(keras.Model):
         Raises:
             ValueError: The buffer no longer holds `first`.
         """
-        train_steps = np.arange(first, self.steps_taken, dtype=np.int64)
-        if len(train_steps) > self.rows:
-            raise ValueError(f"the buffer holds {self.rows} steps, {len(train_steps)} were asked for")
-        rows = train_steps % self.rows
-        return Recorded(train_steps, self._log_norms.numpy()[rows], self._scalars.numpy()[rows])
+        return self._buffer.read(first)
 
 
 def _of_steps(log_norms: tf.Tensor, first: tf.Tensor | None) -> tf.Tensor:
@@ -289,12 +276,3 @@ def _of_steps(log_norms: tf.Tensor, first: tf.Tensor | None) -> tf.Tensor:
     if first is None:
         return log_norms
     return tf.where(is_step(tf.shape(log_norms)[0], first), log_norms, tf.constant(math.nan, log_norms.dtype))
-
-
-def _flag(clipped: Clipped) -> tf.Tensor:
-    """Return the record's entry for a clip: 0 unchanged, 1 clipped, or `SKIPPED`."""
-    changed = tf.cast(clipped.clipped, tf.float64)
-    for flag in (clipped.skipped, clipped.replaced):
-        if flag is not None:
-            changed = tf.where(flag, tf.constant(SKIPPED, tf.float64), changed)
-    return changed

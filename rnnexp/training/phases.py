@@ -135,7 +135,9 @@ class Flossing(PhaseSpec):
     def check(self, task: Task, cell: CellSpec, units: int) -> None:
         """Check k against H and the time steps against T; the cell must be an Elman cell on the scan."""
         if not cell.scanned:
-            raise ArgumentError("cell", "elman, whose exponents phase=flossing differentiates", cell)
+            raise ArgumentError(
+                "cell", "elman, whose exponents phase=flossing differentiates", type(cell).__name__
+            )
         if self.exponents > units:
             raise ArgumentError("phase.exponents", f"at most {units}, the units", self.exponents)
         if self.time_steps is not None and self.time_steps > task.time_steps:

@@ -20,11 +20,13 @@ class Recorded:
         train_steps: Training-step numbers, int64 (N,), counted from 0.
         log_norms: ln rms_b ||dl_b/dh_t||, nats, float32 (N, T), first h_1; l_b is the loss of sample b.
         scalars: float64 (N, 4), in the order of `SCALARS`.
+        upper: As `log_norms`, of the layers above the lowest, whose norms those are; from layer 2 on.
     """
 
     train_steps: np.ndarray
     log_norms: np.ndarray
     scalars: np.ndarray
+    upper: tuple[np.ndarray, ...] = ()
 
     def series(self, name: str) -> np.ndarray:
         """Return the scalar of that name for every step, (N,).
@@ -36,7 +38,8 @@ class Recorded:
 
     def where(self, wanted: np.ndarray) -> "Recorded":
         """Return the steps at which `wanted` (N,) is true."""
-        return Recorded(self.train_steps[wanted], self.log_norms[wanted], self.scalars[wanted])
+        upper = tuple(norms[wanted] for norms in self.upper)
+        return Recorded(self.train_steps[wanted], self.log_norms[wanted], self.scalars[wanted], upper)
 
     def every(self, interval: int) -> "Recorded":
         """Return the steps that are multiples of `interval`, at least 1."""
@@ -49,12 +52,14 @@ class Recorded:
             np.concatenate([part.train_steps for part in parts]),
             np.concatenate([part.log_norms for part in parts]),
             np.concatenate([part.scalars for part in parts]),
+            tuple(np.concatenate(of_layer) for of_layer in zip(*(part.upper for part in parts), strict=True)),
         )
 
     @classmethod
-    def empty(cls, time_steps: int) -> "Recorded":
-        """Return a record of no training step, for T = `time_steps`."""
-        return cls(np.zeros(0, np.int64), np.zeros((0, time_steps), np.float32), np.zeros((0, len(SCALARS))))
+    def empty(cls, time_steps: int, layers: int = 1) -> "Recorded":
+        """Return a record of no training step, for T = `time_steps` and L = `layers`."""
+        lowest, *upper = (np.zeros((0, time_steps), np.float32) for _ in range(layers))
+        return cls(np.zeros(0, np.int64), lowest, np.zeros((0, len(SCALARS))), tuple(upper))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,6 +80,6 @@ class History:
     diverged_at: int | None = None
 
     @classmethod
-    def empty(cls, time_steps: int) -> "History":
-        """Return the history of a run that has not begun, for T = `time_steps`."""
-        return cls(Recorded.empty(time_steps), 0, 0.0)
+    def empty(cls, time_steps: int, layers: int = 1) -> "History":
+        """Return the history of a run that has not begun, for T = `time_steps` and L = `layers`."""
+        return cls(Recorded.empty(time_steps, layers), 0, 0.0)

@@ -7,25 +7,20 @@ saved state, and measurements do not change it.
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from rnnexp.diagnosis.measurement import Measurement, Measurer
+from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.diagnosis.verdict import Validation, is_under, solves
-from rnnexp.nn.initializers import GlorotUniform, Normal
-from rnnexp.nn.network import build_network
 from rnnexp.probes.spectrum_history import SpectrumHistory
 from rnnexp.training import checkpoint
 from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
 from rnnexp.training.config import Plan
+from rnnexp.training.construction import measurer_of, model_of, network_of
 from rnnexp.training.evaluation import Evaluator, Score, score_at
-from rnnexp.training.model import RecordingModel
 from rnnexp.training.phases import PhaseRun
 from rnnexp.training.record import History, Recorded
-
-_BUFFER = 50  # steps between reads of the record: often enough for the display, at hardly any cost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,11 +103,11 @@ class Replica:
         self.plan = plan
         self._state = state
         self._observer = observer
-        self.network = _network(plan, plan.dtype)
-        self.model = _model(plan, self.network)
+        self.network = network_of(plan, plan.dtype)
+        self.model = model_of(plan, self.network)
         phase = plan.phase.build(self.network)
         self.phase = phase and PhaseRun(phase, self.network, plan.task, plan.seed, plan.batch_size)
-        self._measurer = _measurer(plan)
+        self._measurer = measurer_of(plan)
         # XLA takes 0.2 to 0.4 s to compile a forward pass. It makes the scan faster by a quarter, which saves
         # less than that over the validations of a usual run; it makes Keras' loop faster by a half.
         validated_by_xla = plan.jit and not plan.cell.scanned
@@ -264,47 +259,3 @@ class Replica:
         validated = Validated(self.steps_taken, score)
         self._validations.append(validated)
         self._observer.on_validation(validated)
-
-
-def _network(plan: Plan, dtype: str) -> keras.Model:
-    # Each of the three weights has its own seed: initialisers with equal seeds draw the same numbers.
-    deviation, seed = plan.input_deviation, 3 * plan.seed
-    kernel = GlorotUniform(seed=seed) if deviation is None else Normal(deviation, seed)
-    cell = plan.cell.build(plan.units, plan.activation, kernel, plan.initializer, dtype)
-    any_length = plan.lengths is not None or len(plan.evaluate_at) > 0
-    ways: dict[str, Any] = {"segment": plan.segment, "truncate": plan.truncate, "any_length": any_length}
-    return build_network(plan.task, cell, seed=3 * plan.seed + 2, **ways)
-
-
-def _model(plan: Plan, network: keras.Model) -> RecordingModel:
-    rows = plan.steps_per_execution * max(1, _BUFFER // plan.steps_per_execution)
-    model = RecordingModel(
-        network,
-        plan.task.loss,
-        plan.clip,
-        time_steps=plan.recorded_steps,
-        rows=rows,
-        shards=plan.shards,
-        regularizer=plan.regularizer,
-        constraint=plan.constraint,
-    )
-    model.compile(optimizer=_optimizer(plan), jit_compile=plan.jit)
-    return model
-
-
-def _optimizer(plan: Plan) -> keras.optimizers.Optimizer:
-    optimizer = plan.optimizer.build()
-    schedule = plan.schedule.build(plan.optimizer.learning_rate, plan.train_steps)
-    if schedule is not None:
-        optimizer.learning_rate = schedule
-    return optimizer
-
-
-def _measurer(plan: Plan) -> Measurer:
-    batch = plan.task.batch(plan.seed, "probe", 0, plan.probe_batch_size)
-    # What is measured is the whole gradient, and beside it what is cut.
-    twin = _network(dataclasses.replace(plan, truncate=None), "float64")
-    truncated = None if plan.truncate is None else _network(plan, "float64")
-    return Measurer(
-        twin, plan.cell, plan.activation, plan.task.loss, batch, plan.bootstrap, plan.probes, truncated
-    )

@@ -10,7 +10,7 @@ from rnnexp.diagnosis import comparison, laws
 from rnnexp.diagnosis.measurement import Measurement, Measurer
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.elman_cell import ElmanCell
-from rnnexp.nn.initializers import Gaussian, Orthogonal
+from rnnexp.nn.initializers import Antisymmetric, Gaussian, Henaff, Orthogonal
 from rnnexp.nn.network import build_network
 from rnnexp.probes import measure_gradient
 from rnnexp.tasks import Adding, Copying
@@ -266,6 +266,16 @@ def test_the_critical_gain_is_of_the_untrained_network_alone():
     start, later = (measurer.measure(draw(LAST), step).predictions.critical_gain for step in (0, 1))
     assert start == pytest.approx(math.sqrt(2), rel=0.5)  # of relu with this very kernel's variance
     assert math.isnan(later)
+
+
+@pytest.mark.parametrize("kind", [Henaff, Antisymmetric])
+def test_a_start_without_mean_field_has_no_prediction_of_it(kind):
+    cell = ElmanCell(H, "relu", recurrent_initializer=kind(seed=1), dtype="float64")
+    twin, batch = build_network(Adding(4), cell, seed=0), Adding(4).batch(0, "probe", 0, B)
+    measured = Measurer(twin, Elman(), "relu", LAST.loss, batch, bootstrap=10).measure(draw(LAST), 0)
+    assert np.isnan([measured.predictions.rate, measured.predictions.critical_gain]).all()
+    assert {found.law for found in measured.comparisons} == {laws.BOUND}
+    assert math.isfinite(measured.metrics()["theory/rate_bound"])
 
 
 CONTRACT = {

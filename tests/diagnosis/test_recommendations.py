@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_evidence import course, evidence
 
-from rnnexp.diagnosis.recommendations import command, merged, recommend
+from rnnexp.diagnosis.recommendations import merged, recommend
 from rnnexp.runs.build import compose_job
 
 SETTLED = {"gradient": "stable", "gradient_start": "stable", "log10_ratio": -0.5, "rate": -0.005}
@@ -66,6 +66,17 @@ def test_divergence_is_a_spike_later_and_an_overflow_at_once():
     assert tried(**at_once, diverged_at=0, gain=1.0) == ["dtype=float64"]
     assert tried(**at_once, diverged_at=0, gain=4.0, dtype="float64") == ["init.gain=1.5"]
     assert not any("clip" in each for each in tried(**at_once, diverged_at=0))
+
+
+def test_of_several_layers_nothing_is_said_by_laws_of_one():
+    unknown = dict.fromkeys(["predicted_rate", "orthogonal_rate", "critical_gain"], math.nan)
+    several = evidence(layers=2, units=8, gain=4.0, activation="sigmoid", **unknown)
+    reasons = [each.reason for each in recommend(several)]
+    assert reasons[0] == "The layers have 8 units each, and wider ones may learn what they do not."
+    assert not any("mean" in reason or "no step of these weights" in reason for reason in reasons)
+    assert any("a sigmoid has a slope of at most 1/4" in reason for reason in reasons)
+    settled = [each.reason for each in recommend(dataclasses.replace(several, **SETTLED))]  # type: ignore[arg-type]
+    assert "Wider layers may learn what these do not." in settled
 
 
 def test_a_loss_that_still_falls_is_not_stuck():
@@ -276,7 +287,6 @@ def test_every_recommendation_is_a_command_that_can_be_typed(changes):
     typed = ["activation=relu", "seq_len=200", "clip=value", "clip.threshold=2"]
     for each in recommend(evidence(**changes)):
         assert each.reason.endswith(".") and each.metrics and "nan" not in each.reason
-        assert command(typed, each.overrides).startswith("python run.py ")
         compose_job(merged(typed, each.overrides))
 
 
@@ -285,4 +295,3 @@ def test_what_is_typed_again_replaces_what_was_typed():
     assert merged(typed, ["clip=global_norm", "seq_len=5"]) == ["clip=global_norm", "seq_len=5"]
     assert merged(typed, ["clip.threshold=1"]) == ["clip=value", "seq_len=9", "clip.threshold=1"]
     assert merged(["treat=true", "seq_len=9"], ["steps=5"]) == ["seq_len=9", "steps=5"]
-    assert command(["name=a b"], []) == "python run.py 'name=a b'"

@@ -7,7 +7,7 @@ from scipy import stats
 from rnnexp.diagnosis.verdict import Validation, gradient_verdict, learning_verdict
 from rnnexp.probes.gradient import measure_gradient
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.intervals import mean_interval
+from rnnexp.runtime.mean_intervals import mean_interval
 from rnnexp.tasks import Adding
 
 INF, NAN = math.inf, math.nan

@@ -25,6 +25,19 @@ def test_a_stable_gradient_has_a_factor_and_a_way():
         assert "a factor of 10 every" not in text
 
 
+def test_of_several_layers_each_is_named():
+    text = said(layers=3, upper_ratios={2: -2.0, 3: math.nan}, saturated=0.9, dead=0.5)
+    assert text.startswith(
+        "In the lowest of 3 layers a typical gradient is 200 trillion times smaller at the first"
+    )
+    assert "In layer 2 that of h is 100 times smaller." in text and "layer 3 " not in text
+    assert "90 % of the units of the lowest layer are saturated" in text
+    assert "50 % of the units of the lowest layer are dead" in text
+    both = said(layers=3, gradient="stable", upper_ratios={2: -2.0, 3: 1.0})
+    assert both.startswith("In the lowest of 3 layers the gradient is stable: a typical one is")
+    assert "In layer 2 that of h is 100 times smaller; in layer 3 that of h is 10 times larger." in both
+
+
 def test_a_rate_and_a_ratio_that_contradict_are_not_one_law():
     text = said(gradient="borderline", rate=0.01, log10_ratio=-3.1)
     assert "is 1.3 thousand times smaller at the first of 200 steps" in text

@@ -19,12 +19,16 @@ from rnnexp.runs.constructors import KINDS
 from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
+from rnnexp.tracking.client import connect
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILE = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"^```bash\nPYTHONPATH=lab python run.py (.*)\n```$", flags=re.MULTILINE)
-TINY = ("seq_len=10", "units=8", "batch_size=8", "steps=5", "probe.bootstrap=100", "tracking=none")
+TINY = (
+    *("seq_len=10", "units=8", "batch_size=8", "steps=5", "jit=false", "probe.bootstrap=100"),
+    *("tracking=none", "figures.format=none"),
+)
 COMMANDS = COMMAND.findall(PAGE)
 
 
@@ -78,10 +82,15 @@ def test_a_command_of_the_page_as_it_is_typed(lab, monkeypatch):
     assert (refused.returncode, refused.stderr) == (2, sentence)
 
 
-def test_keras_loads_a_model_made_of_ones_own_parts(lab):
+def test_keras_loads_a_model_made_of_ones_own_parts(lab, tracking_uri):
     typed = ["plugins=[mine]", "cell=residual", "init=signs", "activation=mine.activations:snake", *TINY]
-    run_job(build.compose_job(typed, Menu(added=lab / "conf")))
+    typed += ["tracking=mlflow", f"tracking.uri={tracking_uri}"]
+    assert run_job(build.compose_job(typed, Menu(added=lab / "conf"))) == []  # MLflow took all of it
     (path,) = Path("outputs").glob("*/*/model.keras")
+    client = connect(tracking_uri)
+    (run,) = client.search_runs(["0", "1"])
+    kept = client.download_artifacts(run.info.run_id, "model.keras")
+    assert Path(kept).read_bytes() == path.read_bytes()
     mine = {"Residual": "cells", "snake": "activations", "Signs": "initializers"}
     parts = {name: vars(importlib.import_module(f"mine.{module}"))[name] for name, module in mine.items()}
     model = keras.models.load_model(path, custom_objects=parts)

@@ -298,6 +298,12 @@ def test_per_block_comes_back_from_its_configuration(initializer):
     assert revived != PerBlock(initializer(gain=0.7, seed=6), 4, first=2)
 
 
+def test_apart_is_the_same_law_with_another_seed():
+    sparse = Sparse(nonzero=3, gain=0.5, seed=2)
+    assert sparse.apart(5) == Sparse(nonzero=3, gain=0.5, seed=7)
+    assert PerBlock(sparse, 4, first=2).apart(5) == PerBlock(sparse.apart(5), 4, first=2)
+
+
 def test_per_block_takes_blocks_that_are_square():
     with pytest.raises(ArgumentError) as error:
         PerBlock(Orthogonal(), 4)((5, 15))

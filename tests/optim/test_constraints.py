@@ -212,6 +212,29 @@ def test_a_model_goes_on_and_xla_changes_rounding_only(name, free, tmp_path):
     assert (name == "none") == np.allclose(whole[1], free[1])
 
 
+@pytest.mark.parametrize("name", ["orthogonal", "spectral"])
+def test_the_kernel_of_every_layer_is_constrained(name):
+    keras.backend.clear_session()
+    cell, *above = (
+        CELLS["elman"]().build(H, "tanh", GlorotUniform(seed=seed), OrthogonalStart(seed=seed + 1), "float64")
+        for seed in (0, 5)
+    )
+    stack = build_network(TASK, cell, seed=2, above=above)
+    constraint, steps = CATALOGUE[name](), TASK.time_steps
+    model = RecordingModel(stack, TASK.loss, NoClip(), time_steps=steps, constraint=constraint, layers=2)
+    model.compile(optimizer=Adam(learning_rate=0.3).build())
+    before = {weight.path: weight.numpy() for weight in stack.weights}
+    take_steps(model, 0, 3)
+    kernels = [weight for weight in stack.weights if weight.path.endswith("/recurrent_kernel")]
+    assert len(kernels) == 2
+    for kernel in kernels:
+        values = np.linalg.svd(kernel.numpy(), compute_uv=False)
+        assert not np.allclose(kernel.numpy(), before[kernel.path], atol=1e-3)
+        np.testing.assert_allclose(values.max(), 1, atol=1e-3)
+        if name == "orthogonal":
+            np.testing.assert_allclose(values, 1, atol=1e-12)
+
+
 def test_a_kernel_that_does_not_start_orthogonal_is_refused():
     Orthogonal().check(CELLS["gru"](), Identity(), H)
     for start in (Gaussian(), OrthogonalStart(gain=0.9)):

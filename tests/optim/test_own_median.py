@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from rnnexp.optim.clipping import GlobalNorm, Norm
 from rnnexp.optim.clipping.own_median import WARM_UP
-from rnnexp.runtime.checks import ArgumentError
 
 STEPS = WARM_UP + 20
 
@@ -38,7 +37,7 @@ def test_after_the_warm_up_the_global_norm_is_clipped_at_its_median():
     later = found[WARM_UP:]
     assert 0 < sum(bool(clipped.clipped) for clipped in later) < len(later)
     for step, clipped in enumerate(later, WARM_UP):
-        expected = GlobalNorm(float(threshold))([tf.constant(each) for each in gradients(step)])
+        expected, _ = GlobalNorm(float(threshold)).update([tf.constant(g) for g in gradients(step)], [], ())
         assert float(clipped.norm_after) == pytest.approx(float(expected.norm_after), rel=1e-12)
         np.testing.assert_allclose(clipped.gradients[0], expected.gradients[0], rtol=1e-12)
     metrics = GlobalNorm("auto").metrics(state)
@@ -63,8 +62,3 @@ def test_a_median_of_zero_is_no_threshold():
 def test_before_the_warm_up_ends_no_threshold_is_told():
     clip = GlobalNorm("auto")
     assert clip.metrics([value.numpy() for value in clip.init([])]) == {}
-
-
-def test_without_a_state_it_is_refused():
-    with pytest.raises(ArgumentError, match="^threshold: expected a number, where no state is kept"):
-        GlobalNorm("auto")([tf.zeros(2)])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.legend import Legend
 
 from rnnexp.plotting import gradient_profile
 from rnnexp.plotting.gradient_profile import ratio_by_lag, y_range
@@ -37,6 +38,18 @@ def test_measured_values_are_drawn_by_lag(draw, line):
     np.testing.assert_array_equal(lags, np.arange(T))
     np.testing.assert_allclose(10**start, np.exp(-0.1 * lags), rtol=1e-12)
     np.testing.assert_allclose(10**end, np.exp(0.02 * lags), rtol=1e-12)
+
+
+def test_every_layer_is_a_line(draw, line):
+    upper = [geometric(-0.3), geometric(-0.2)]
+    axes = draw(gradient_profile, geometric(-0.1), geometric(0.02), upper=upper, rate=0.02).axes[0]
+    for name, rate in (("layer 1 after", 0.02), ("layer 2 after", -0.3), ("layer 3 after", -0.2)):
+        lags, heights = line(axes, name)
+        np.testing.assert_allclose(10**heights, np.exp(rate * lags), rtol=1e-12)
+    titles = [each.get_title().get_text() for each in axes.findobj(Legend)]
+    assert titles == ["training", "layer 1 rate (nats per step)"]
+    low, high = axes.get_ylim()
+    assert low < -0.3 * (T - 1) / LN10 and high > 0
 
 
 def test_theory_grows_by_its_rate_from_lag_0(draw, line):

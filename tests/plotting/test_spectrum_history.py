@@ -11,10 +11,6 @@ NONNORMALITY = np.linspace(0.1, 0.6, 10)
 HISTORY = (STEPS, RADIUS, SIGMA, NONNORMALITY)
 
 
-def words(axes):
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
 def test_curves_are_what_was_measured(draw, line):
     above, below = draw(spectrum_history, *HISTORY).axes
     np.testing.assert_array_equal(line(above, r"$\sigma_\mathrm{max}$"), [STEPS, SIGMA[:, 0]])
@@ -33,18 +29,6 @@ def test_bands_hold_the_middle_of_the_singular_values(draw):
     assert narrow.max() == pytest.approx((1.5 + 4.0) / 2)
     assert wide.max() == pytest.approx(0.9 * 4.0 + 0.1 * 1.5)
     assert wide.min() == pytest.approx(0.9 * 0.2 + 0.1 * 1.5)
-
-
-def test_predictions_are_marked_at_the_first_look(draw, line):
-    above = draw(spectrum_history, *HISTORY, predicted_radius=1.05, predicted_sigma_max=2.1).axes[0]
-    np.testing.assert_array_equal(line(above, r"theory $\rho$ = 1.05"), [[0], [1.05]])
-    np.testing.assert_array_equal(line(above, r"theory $\sigma_\mathrm{max}$ = 2.1"), [[0], [2.1]])
-
-
-@pytest.mark.parametrize("absent", [None, np.nan])
-def test_predictions_that_are_not_known_are_not_drawn(draw, absent):
-    figure = draw(spectrum_history, *HISTORY, predicted_radius=absent, predicted_sigma_max=absent)
-    assert not any("theory" in word for word in words(figure.axes[0]))
 
 
 @pytest.mark.parametrize(("factor", "scale"), [(1.0, "linear"), (100.0, "log")])

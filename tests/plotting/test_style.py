@@ -74,7 +74,7 @@ FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
     "spectra": (
         plotting.spectrum_history,
         (STEPS, STEPS / 1e4, np.linspace([3.0, 1, 0.1], [123.0, 9, 0.1], 30), STEPS / 3e4),
-        {"predicted_radius": 1.234, "predicted_sigma_max": 2.345},
+        {},
     ),
     "spectra_without_a_number": (plotting.spectrum_history, (STEPS, NAN, NAN[:, np.newaxis], NAN), {}),
     "spectrum": (plotting.spectrum, (np.exp(1j * STEPS), 1.2345 * np.exp(1j * STEPS), 1000.0), {}),

@@ -5,7 +5,7 @@ import pytest
 
 from rnnexp.probes.gradient import measure_gradient
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.intervals import bootstrap_weights, studentized_interval
+from rnnexp.runtime.mean_intervals import bootstrap_weights, studentized_interval
 
 
 def geometric(rate, steps, scales):

@@ -19,4 +19,4 @@ def test_it_reads_the_command_line(monkeypatch, capfd):
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("rnnexp.report", run_name="__main__")
     assert ended.value.code == 2
-    assert capfd.readouterr().err.startswith("rnnexp.report: where: expected a tracking address")
+    assert capfd.readouterr().err.startswith("python run.py report: where: expected a tracking address")

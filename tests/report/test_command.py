@@ -83,7 +83,7 @@ def test_a_report_on_part_of_a_sweep_is_not_kept_as_artifact(tracking_uri, tmp_p
 def test_what_is_wrong_takes_one_sentence(sweep, capsys, arguments, sentence):
     assert main([str(sweep) if argument == "SWEEP" else argument for argument in arguments]) == 2
     printed = capsys.readouterr().err
-    assert printed.startswith(f"rnnexp.report: {sentence}")
+    assert printed.startswith(f"python run.py report: {sentence}")
     assert printed.count("\n") == 1
 
 
@@ -97,7 +97,7 @@ def test_an_interrupted_report_leaves_the_old_one(sweep, tmp_path, monkeypatch, 
 
     monkeypatch.setattr("rnnexp.report.html.write.save_table", interrupted)
     assert main(arguments) == 130
-    assert capsys.readouterr().err == "rnnexp.report: interrupted\n"
+    assert capsys.readouterr().err == "python run.py report: interrupted\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
     assert {path.read_text() for path in tmp_path.iterdir()} == {"old"}
     monkeypatch.undo()

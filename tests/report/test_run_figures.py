@@ -65,7 +65,7 @@ def test_what_cannot_be_drawn_is_one_sentence_and_exit_2(run, capsys, change, sa
     assert main([str(run)]) == 2
     out, error = capsys.readouterr()
     assert out == "" and said in error
-    assert error.startswith("rnnexp.report: ") and error.count("\n") == 1
+    assert error.startswith("python run.py report: ") and error.count("\n") == 1
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(run, tmp_path, capsys):

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from rnnexp.runs import composition
 from rnnexp.runs.composition import axes, one_by_one, parse
 from rnnexp.runtime.checks import ArgumentError
+
+ROOT = Path(__file__).parents[2]
 
 
 def listed(*typed, sweep=True):
@@ -33,12 +37,11 @@ def test_every_value_comes_once_with_the_first_of_the_others():
 
 
 @pytest.mark.parametrize(("launcher", "extra"), [("ray", "ray"), ("submitit", "slurm")])
-def test_a_launcher_whose_plugin_is_missing_names_its_extra(monkeypatch, launcher, extra):
+def test_a_launcher_whose_plugin_is_missing_names_it(monkeypatch, launcher, extra):
     monkeypatch.setattr(composition.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ArgumentError) as refused:
         # What Hydra says itself is that its folder of launchers has no such file.
         composition.compose([f"launcher={launcher}", "hydra/launcher=missing"])
-    assert str(refused.value) == (
-        f"launcher: expected its plugin (the extra `{extra}`: pip install 'rnnexp[{extra}]'),"
-        f" received '{launcher}'"
-    )
+    expected = f"its plugin (requirements/{extra}.txt, see docs/cluster.md)"
+    assert str(refused.value) == f"launcher: expected {expected}, received '{launcher}'"
+    assert (ROOT / "requirements" / f"{extra}.txt").is_file() and (ROOT / "docs" / "cluster.md").is_file()

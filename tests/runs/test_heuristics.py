@@ -23,6 +23,7 @@ def test_longer_wider_and_more_cost_more():
     assert heuristics.expected_seconds(100, 128, 64, 1000) > base
     assert heuristics.expected_seconds(100, 64, 128, 1000) > base
     assert heuristics.expected_seconds(100, 64, 64, 2000) - 4 == pytest.approx(2 * (base - 4))
+    assert heuristics.expected_seconds(100, 64, 64, 1000, layers=2) - 4 == pytest.approx(2 * (base - 4))
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_a_later_key_at_its_default_changes_no_hash():
     assert identity({"units": 8, "stop": "steps"}) == {"units": 8}
     assert composed("stop=steps").hashes == KNOWN[0][1:]
     assert composed("truncate=null").hashes == KNOWN[0][1:]
+    assert composed("layers=1").hashes == KNOWN[0][1:]
+    assert len({*composed("layers=2").hashes, *KNOWN[0][1:]}) == 4
     assert composed("task.length=null", "task.evaluate_at=[]").hashes == KNOWN[0][1:]
     assert len({*composed("task.length=[50,200]").hashes, *KNOWN[0][1:]}) == 4
     assert len({*composed("stop=solved").hashes, *KNOWN[0][1:]}) == 4

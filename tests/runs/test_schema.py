@@ -16,6 +16,7 @@ VALID: dict[str, Any] = {
     "activation": "tanh",
     "seq_len": 100,
     "units": 64,
+    "layers": 1,
     "batch_size": 64,
     "steps": 0,
     "stop": "steps",

@@ -51,5 +51,6 @@ def small_plan(**changes: Any) -> Plan:
         "truncate": None,
         "lengths": None,
         "evaluate_at": (),
+        "layers": 1,
     }
     return Plan(**fields | changes)

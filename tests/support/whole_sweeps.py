@@ -26,12 +26,12 @@ def command(*arguments):
 
 
 @contextlib.contextmanager
-def started(*arguments):
+def started(*arguments, environ=None):
     """Start a sweep, all of whose processes bear the test's folder in their environment.
 
     What is left of its first process at the end is killed; others are left to notice that.
     """
-    environ = os.environ | {_MARK: str(Path.cwd())}
+    environ = os.environ | {_MARK: str(Path.cwd())} | (environ or {})
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(
         command(*arguments), stdout=subprocess.PIPE, stderr=nowhere, text=True, env=environ
@@ -40,6 +40,18 @@ def started(*arguments):
             yield process
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def held(moment, *arguments, processes=1):
+    """Start a sweep and wait until that many of its processes are held at the moment (`held/`)."""
+    there = Path("held").absolute()
+    there.unlink(missing_ok=True)
+    path = os.pathsep.join([str(Path(__file__).parent / "held"), os.environ["PYTHONPATH"]])
+    environ = {"HELD_AT": moment, "HELD": str(there), "PYTHONPATH": path}
+    with started(*arguments, environ=environ) as process:
+        wait_for(lambda: there.stat().st_size == processes, process)
+        yield process
 
 
 def kill_all(first):

@@ -56,7 +56,10 @@ def test_a_job_is_done_once_and_again_where_that_is_asked_for(folder):
     assert done(folder) == first
 
     folder.begin()
+    left = RunFolder(Path(first.run_folder)).checkpoint
+    left.touch()  # as by a kill at the very end of a run
     second = done(folder)
+    assert not left.exists()
     assert (second.status, second.run_folder, second.learning) == (
         "SKIPPED",
         first.run_folder,

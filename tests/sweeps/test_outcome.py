@@ -48,3 +48,11 @@ def test_verdicts_come_from_the_state_of_the_run():
     found = Outcome(0, ()).of(state)
     assert (found.run_id, found.gradient, found.learning) == ("r", "stable", "at_chance")
     assert Outcome(0, ()).of({}).learning is None
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [("FINISHED", "solved"), ("SKIPPED", "solved"), ("FAILED", "failed"), ("RUNNING", "running")],
+)
+def test_the_result_is_the_verdict_of_a_job_that_has_one(status, result):
+    assert dataclasses.replace(OUTCOME, status=status).result == result

@@ -1,9 +1,13 @@
 import io
 
 from rich.console import Console
+from rich.text import Text
 
+from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.outcome import Outcome
 from rnnexp.sweeps.progress import Count, progress
+
+GRID = Grid([(f"units={4 + number}",) for number in range(3)], ["units"])
 
 
 class Clock:
@@ -22,7 +26,7 @@ def shown(*states, terminal=False, costs=(1.0, 1.0, 2.0), clock=None):
     file = io.StringIO()
     clock = Clock() if clock is None else clock
     console = Console(file=file, width=80, force_terminal=terminal)
-    with progress(costs, 2, console, clock) as display:
+    with progress(costs, 2, GRID, console, clock) as display:
         for outcomes in states:
             display.update({o.number: o for o in outcomes})
             clock.now += 10
@@ -62,8 +66,10 @@ def test_before_the_first_job_it_is_starting():
     assert count.state() == "0 failed  1 running"
 
 
-def test_a_terminal_gets_one_live_line_and_each_failure_once():
+def test_a_terminal_gets_the_grid_a_live_line_and_each_failure_once():
     failed = [outcome(0, "FAILED", 1.0, note="OSError: [gone]")]
     text = shown(failed, failed, terminal=True)
     assert text.count("job-0 failed: OSError: [gone]") == 1
     assert "1/3 jobs" in text
+    lines = [line.split() for line in Text.from_ansi(text).plain.splitlines()]
+    assert ["units", "4", "5", "6"] in lines and ["failed", "\N{MIDDLE DOT}", "\N{MIDDLE DOT}"] in lines

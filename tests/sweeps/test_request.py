@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from rnnexp.runs import build, heuristics
-from rnnexp.sweeps.request import Request, key_of, values_of
+from rnnexp.runtime.config_keys import key_of, values_of
+from rnnexp.sweeps.request import Request
 
 JOBS = tuple(
     ("tracking=none", f"activation={activation}", "units=8", f"seq_len={length}")

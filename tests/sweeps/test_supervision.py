@@ -63,7 +63,14 @@ def test_all_finished_is_a_success(request_, capfd):
     assert (state["jobs"], state["workers"], state["cwd"]) == (3, 2, str(Path.cwd()))
     printed = capfd.readouterr().out
     assert f"sweep seed, {folder.id}" in printed
-    assert "skipped    1" in printed
+    assert "skipped     1" in printed
+
+
+def test_a_sweep_says_what_the_call_before_has_finished(request_, capfd):
+    supervise(request_, done("FINISHED", "FAILED", "SKIPPED"))
+    assert "the call before" not in capfd.readouterr().out
+    supervise(request_, done("SKIPPED", "FINISHED", "SKIPPED"))
+    assert capfd.readouterr().out.splitlines()[0] == "3 jobs, of which the call before left 2 finished"
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
@@ -97,7 +104,7 @@ def test_a_launcher_that_breaks_says_why(request_, capfd):
     assert supervise(request_, launch) == 1
     assert statuses() == ["WAITING"] * 3
     printed = capfd.readouterr().out
-    assert "launcher   it ended with code 1: no room for any of this" in printed
+    assert "launcher    it ended with code 1: no room for any of this" in printed
 
 
 def test_a_job_that_is_lost_with_its_launcher_was_killed(request_):

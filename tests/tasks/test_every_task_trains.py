@@ -12,7 +12,7 @@ from rnnexp.runs.run import run_job
 
 TINY = (
     *("units=4", "seq_len=64", "batch_size=4", "steps=2", "jit=false", "tracking=none"),
-    *("probe.batch_size=4", "checkpoint.every=0"),
+    *("probe.batch_size=4", "probe.bootstrap=100", "checkpoint.every=0", "tracking.model=false"),
 )
 
 
@@ -28,8 +28,11 @@ def test_a_tiny_run_ends_with_a_loss_beside_the_floor(name, working_folder, caps
     with (folder / "metrics.csv").open() as file:
         values = {row["key"]: float(row["value"]) for row in csv.DictReader(file)}
     assert all(map(math.isfinite, values.values()))
-    assert values["val/loss"] > 0 and 0 <= values["val/error"] <= 1
-    assert values["task/floor_loss"] == pytest.approx(tasks.CATALOGUE[name](seq_len=64).floor_loss)
+    floor = tasks.CATALOGUE[name](seq_len=64).floor_loss
+    assert values["task/floor_loss"] == pytest.approx(floor)
+    # Two steps teach nothing: the loss is about that of guessing, and hardly any sequence is right.
+    assert 0.5 * floor < values["val/loss"] < 50 * floor
+    assert 0 < values["val/error"] <= 1
     if name in REPORTS:
         assert_reported(folder, values, capsys.readouterr().out, *REPORTS[name])
 

@@ -22,6 +22,14 @@ def test_flattening_twice_changes_nothing():
     assert flatten(once) == once
 
 
+@pytest.mark.parametrize("value", [0.1 * 3, -2 / 3, 1 / 3e-7, 1e300 / 7])
+def test_a_number_keeps_twelve_digits(value):
+    text = as_text(value)
+    assert float(text) == pytest.approx(value, rel=1e-11)
+    assert sum(map(str.isdigit, text.partition("e")[0].lstrip("-0."))) <= 12
+    assert as_text(text) == text
+
+
 def test_an_empty_group_is_a_leaf():
     assert flatten({"a": {}}) == {"a": "{}"}
 

@@ -167,7 +167,7 @@ def test_sync_by_its_command(destination, capsys, tmp_path):
 def test_sync_of_what_is_no_run_gets_one_sentence(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        "rnnexp.tracking.sync: folder: expected the folder of a run with tracking=mlflow, or one above such "
+        "python run.py sync: folder: expected the folder of a run with tracking=mlflow, or one above such "
         f"folders, received {str(tmp_path)!r}\n"
     )
 

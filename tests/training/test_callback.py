@@ -18,7 +18,7 @@ class Device:
 
     def __init__(self, rows=12, bad=None, clipped=()):
         self.rows = rows
-        self.time_steps = T
+        self.time_steps, self.recorded_layers = T, 1
         self.steps_taken = 0
         self.stop_training = False
         self.reads: list[int] = []

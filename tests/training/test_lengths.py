@@ -26,28 +26,32 @@ H, B = 5, 4
 AT = (20, 40)
 
 
-def model_of(task, time_steps):
-    cell = ElmanCell(H, kernel_initializer=GlorotUniform(seed=1), recurrent_initializer=GlorotUniform(seed=2))
-    network = build_network(task, cell, seed=3, any_length=True)
-    model = RecordingModel(network, task.loss, NoClip(), time_steps=time_steps, rows=4)
+def model_of(task, time_steps, layers=1):
+    draws = [(GlorotUniform(seed=seed), GlorotUniform(seed=seed + 1)) for seed in range(1, 10 * layers, 10)]
+    cells = (ElmanCell(H, kernel_initializer=one, recurrent_initializer=other) for one, other in draws)
+    cell, *above = cells
+    network = build_network(task, cell, seed=3, any_length=True, above=above)
+    model = RecordingModel(network, task.loss, NoClip(), time_steps=time_steps, rows=4, layers=layers)
     model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
     return model
 
 
-@pytest.mark.parametrize("task", [TemporalOrder, Parity])
-def test_a_padded_step_is_the_step_without_padding(task):
+@pytest.mark.parametrize(("task", "layers"), [(TemporalOrder, 1), (Parity, 1), (Parity, 2)])
+def test_a_padded_step_is_the_step_without_padding(task, layers):
     lengths = Lengths(12, 16, task)
     index = next(index for index in range(9) if lengths.drawn(0, "train", index) == 13)
     batch, plain = lengths.batch(0, "train", index, B), task(13).batch(0, "train", index, B)
-    padded, expected = model_of(task(14), 16), model_of(task(14), 13)
+    padded, expected = model_of(task(14), 16, layers), model_of(task(14), 13, layers)
     padded.step(tf.constant(batch.x), tf.constant(batch.y), tf.constant(batch.first))
     expected.step(tf.constant(plain.x), tf.constant(plain.y))
     for one, other in zip(padded.network.get_weights(), expected.network.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
     found, usual = padded.read(0), expected.read(0)
     np.testing.assert_allclose(found.scalars, usual.scalars, rtol=1e-5)
-    np.testing.assert_allclose(found.log_norms[:, 3:], usual.log_norms, rtol=1e-5)
-    assert np.isnan(found.log_norms[:, :3]).all()
+    profiles = zip((found.log_norms, *found.upper), (usual.log_norms, *usual.upper), strict=True)
+    for of_layer, without in profiles:
+        np.testing.assert_allclose(of_layer[:, 3:], without, rtol=1e-5, atol=1e-6)
+        assert np.isnan(of_layer[:, :3]).all()
 
 
 LENGTHS = Lengths(10, 14, TemporalOrder)

@@ -291,7 +291,7 @@ def test_norms_need_exactly_one_layer_that_hands_them_out(layers, found):
     outputs = keras.layers.Dense(1)(keras.layers.SimpleRNN(H)(states))
     network = keras.Model(inputs, outputs)
     task = TASKS["last step"]
-    text = f"^expected one recurrent layer that hands out its adjoint, found {found}$"
+    text = f"^expected adjoints of as many recurrent layers as layers=1 says, found {found}$"
     for record in (True, False):
         model = RecordingModel(network, task.loss, NoClip(), time_steps=12, record=record)
         model.compile(optimizer="sgd")

@@ -10,7 +10,7 @@ import numpy as np
 from rnnexp.diagnosis.keras_models.data import first_batch
 from rnnexp.diagnosis.keras_models.preservation import preserved
 from rnnexp.runtime.checks import choice
-from rnnexp.runtime.intervals import mean_interval
+from rnnexp.runtime.mean_intervals import mean_interval
 
 Kind = Literal["squared", "absolute", "tokens", "classes", "binary"]
 _NAMES: dict[str, Kind] = {

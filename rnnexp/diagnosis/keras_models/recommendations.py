@@ -54,7 +54,7 @@ def recommendations(
     setup: Setup,
     training: TrainingHistory | None,
 ) -> list[str]:
-    """Return sentences, the most urgent first.
+    """Return sentences, the most urgent first; where nothing is to be changed, one that says so and why.
 
     Args:
         verdicts: Layer, state and verdict on its gradient.
@@ -69,7 +69,17 @@ def recommendations(
     found += [_on_vanishing(layer, time_steps[layer], setup) for layer in vanishing if layer not in lasting]
     if verdicts and all(verdict == "not_measured" for *_, verdict in verdicts):
         found.append("One step, or a state that nothing reads, says nothing about time: give whole sequences")
+    if verdicts and not found:
+        found.append(_nothing(sorted(lasting.intersection(vanishing))))
     return found
+
+
+def _nothing(kept_in_c: Sequence[str]) -> str:
+    """What is said where no state asks for a change; `kept_in_c`: layers of which h vanishes and c not."""
+    if not kept_in_c:
+        return "Nothing to change: no gradient is found to vanish or to explode"
+    layers = ", ".join(kept_in_c)
+    return f"Nothing to change: in {layers} the gradient vanishes in h and not in c, which is what counts"
 
 
 def _on_norms(verdicts, setup: Setup, training: TrainingHistory | None) -> Iterator[str]:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from rnnexp.diagnosis.keras_models.instrumentation import Site
 from rnnexp.diagnosis.keras_models.readings import Call
+from rnnexp.nn.log_norm import log_norm
 
 
 class Header(NamedTuple):
@@ -26,17 +27,7 @@ def log_norms(site: Site, tap: tf.Tensor, gradient: tf.Tensor | None) -> tf.Tens
         )
         return tf.reverse(log_norms, [0]) if site.go_backwards else log_norms
     gradient = tf.zeros_like(tap) if gradient is None else gradient
-    return tf.transpose(log_norm(gradient))
-
-
-def log_norm(gradient: tf.Tensor) -> tf.Tensor:
-    """Return ln ||g_bt|| = ln m + ln ||g_bt / m||, m = max |g_bt|, (B, T) of g (B, T, ...)."""
-    wide = tf.cast(gradient, tf.float64)
-    units = list(range(2, len(wide.shape)))
-    largest = tf.reduce_max(tf.abs(wide), axis=units, keepdims=True)
-    largest = tf.where(tf.math.is_finite(largest) & (largest > 0), largest, tf.ones_like(largest))
-    squares = tf.reduce_sum(tf.square(wide / largest), axis=units)
-    return tf.reshape(tf.math.log(largest), tf.shape(squares)) + 0.5 * tf.math.log(squares)
+    return tf.transpose(log_norm(gradient, range(2, len(gradient.shape))))
 
 
 def masked(site: Site, log_norms: tf.Tensor) -> tf.Tensor:

@@ -37,6 +37,7 @@ class ConvElman(CellSpec):
     """
 
     target = "rnnexp.nn.cells.conv_elman.ConvElman"
+    stackable = False  # a state has several channels, an input one
 
     size: int = 3
 

@@ -83,6 +83,7 @@ class CellSpec(abc.ABC):
         laws: The modules of `rnnexp.theory` whose laws apply to this cell.
         scanned: Whether `rnnexp.RNN` runs the cell on its own scan, and not in Keras' loop.
         has_recurrent_kernel: Whether it has a weight of that name, which takes the states before.
+        stackable: Whether a layer of the cell can read the states of another one of it.
         read_through_activation: Whether the recurrence is linear and phi is applied by what reads the states,
             y_t = W_hy^T phi(h_t) + c.
     """
@@ -94,6 +95,7 @@ class CellSpec(abc.ABC):
     laws: ClassVar[frozenset[str]] = frozenset()
     scanned: ClassVar[bool] = False
     has_recurrent_kernel: ClassVar[bool] = True
+    stackable: ClassVar[bool] = True
     read_through_activation: ClassVar[bool] = False
 
     use_bias: bool = True

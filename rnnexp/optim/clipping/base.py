@@ -40,6 +40,14 @@ class Clipped(NamedTuple):
     replaced: "tf.Tensor | None" = None
 
 
+def check_fixed(threshold: object) -> None:
+    """Raise `ArgumentError` unless a threshold that no clip finds by itself is a finite number above 0."""
+    if threshold == "auto":
+        expected = "a finite number above 0 (clip=norm and clip=global_norm take auto, too)"
+        raise checks.ArgumentError("threshold", expected, threshold)
+    checks.positive("threshold", threshold)
+
+
 class Clip(abc.ABC):
     """A map from the gradients of all variables, and a state, to clipped gradients and the next state.
 

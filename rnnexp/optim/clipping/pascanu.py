@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnexp.nn.cells.spec import RECURRENT_KERNEL
-from rnnexp.optim.clipping.base import Clip, Clipped, State, global_norm, measured, shrink
-from rnnexp.runtime import checks
+from rnnexp.optim.clipping.base import Clip, Clipped, State, check_fixed, global_norm, measured, shrink
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -40,7 +39,7 @@ class Pascanu(Clip):
     threshold: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.positive("threshold", self.threshold)
+        check_fixed(self.threshold)
 
     def init(self, weights: "Sequence[tf.Tensor]") -> State:
         """Return the number of gradients that were replaced, 0."""

@@ -23,7 +23,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnexp.optim.clipping import own_median
-from rnnexp.optim.clipping.base import Clipped, State, StatelessClip, as_tensor, global_norm, measured, shrink
+from rnnexp.optim.clipping.base import (
+    Clip,
+    Clipped,
+    State,
+    StatelessClip,
+    as_tensor,
+    check_fixed,
+    global_norm,
+    measured,
+    shrink,
+)
 from rnnexp.runtime import checks
 
 if TYPE_CHECKING:
@@ -57,7 +67,7 @@ class Value(StatelessClip):
     threshold: float
 
     def __post_init__(self) -> None:
-        checks.positive("threshold", self.threshold)
+        check_fixed(self.threshold)
 
     def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
         import tensorflow as tf
@@ -73,7 +83,7 @@ class Value(StatelessClip):
 
 
 @dataclasses.dataclass(frozen=True)
-class _NormClip(StatelessClip):
+class _NormClip(Clip):
     threshold: float | Literal["auto"]
 
     def __post_init__(self) -> None:
@@ -98,30 +108,20 @@ class _NormClip(StatelessClip):
         """
         import tensorflow as tf
 
-        if self.threshold != "auto":
-            return self(gradients), ()
-        parts = self._parts(gradients)
-        norms = tf.stack([global_norm(part) for part in parts])
-        kept, exceeds = self._shrunk(gradients, tf.unstack(own_median.thresholds(state)))
-        return measured(global_norm(gradients), kept, exceeds), own_median.extended(state, norms)
+        norm, parts = global_norm(gradients), self._parts(gradients)
+        thresholds: Sequence[float | tf.Tensor] = [self.threshold] * len(parts)
+        if self.threshold == "auto":
+            thresholds = tf.unstack(own_median.thresholds(state))
+            state = own_median.extended(state, tf.stack([global_norm(part) for part in parts]))
+        shrunk = [shrink(part, threshold) for part, threshold in zip(parts, thresholds, strict=True)]
+        kept = [gradient for part, _ in shrunk for gradient in part]
+        return measured(norm, kept, _any([exceeds for _, exceeds in shrunk])), state
 
     def metrics(self, state: "Sequence[np.ndarray]") -> Mapping[str, float]:
         """Return the threshold that `auto` has found, where there is one for all gradients together."""
         if len(state) == 0 or len(state[0]) > 1 or state[1] < own_median.WARM_UP:
             return {}
         return {"grad/clip_threshold": float(np.median(state[0]))}
-
-    def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
-        if self.threshold == "auto":
-            raise checks.ArgumentError("threshold", "a number, where no state is kept", self.threshold)
-        return self._shrunk(gradients, [self.threshold] * len(self._parts(gradients)))
-
-    def _shrunk(
-        self, gradients: "Sequence[tf.Tensor]", thresholds: "Sequence[float | tf.Tensor]"
-    ) -> "tuple[list[tf.Tensor], tf.Tensor]":
-        """Return the gradients with the norm of every part brought down, and whether any was above."""
-        pairs = [shrink(*pair) for pair in zip(self._parts(gradients), thresholds, strict=True)]
-        return [gradient for kept, _ in pairs for gradient in kept], _any([exceeds for _, exceeds in pairs])
 
     @abc.abstractmethod
     def _parts(self, tensors: "Sequence[tf.Tensor]") -> "list[Sequence[tf.Tensor]]":

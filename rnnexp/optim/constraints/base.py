@@ -96,17 +96,17 @@ def check_square(constraint: str, cell: CellSpec) -> None:
         raise ArgumentError("cell", expected, type(cell).__name__)
 
 
-def recurrent_kernel(weights: "Mapping[str, Any]") -> tuple[str, Any]:
-    """Return path and value of W_hh.
+def recurrent_kernels(weights: "Mapping[str, Any]") -> "dict[str, Any]":
+    """Return W_hh of every recurrent layer by its path.
 
     Raises:
-        ArgumentError: There is none of blocks (H, H).
+        ArgumentError: There is none, or one that is not made of blocks (H, H).
     """
-    found = [(path, weight) for path, weight in weights.items() if path.endswith(RECURRENT_KERNEL)]
-    if len(found) != 1 or len(found[0][1].shape) != 2 or found[0][1].shape[1] % found[0][1].shape[0]:
-        shapes = {path: tuple(weight.shape) for path, weight in found}
+    found = {path: weight for path, weight in weights.items() if path.endswith(RECURRENT_KERNEL)}
+    shapes = {path: tuple(weight.shape) for path, weight in found.items()}
+    if not found or any(len(shape) != 2 or shape[1] % shape[0] for shape in shapes.values()):
         raise ArgumentError("constraint", "none for a cell without recurrent matrices (H, H)", shapes)
-    return found[0]
+    return found
 
 
 def blocks_of(kernel: "tf.Tensor") -> "tf.Tensor":

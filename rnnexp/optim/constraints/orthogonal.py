@@ -13,7 +13,7 @@ from rnnexp.optim.constraints.base import (
     Constraint,
     blocks_of,
     check_square,
-    recurrent_kernel,
+    recurrent_kernels,
     side_by_side,
 )
 from rnnexp.runtime import checks
@@ -64,44 +64,78 @@ class Orthogonal(Constraint):
 
 
 class _Exponential(Bound):
-    """The weights of a network whose W_hh is W_0 exp(A - A^T)."""
+    """The weights of a network, every W_hh of which is W_0 exp(A - A^T)."""
 
     def __init__(self, weights: "Sequence[keras.Variable]", rate: float):
-        import keras
-        import tensorflow as tf
-
         super().__init__(weights, lambda weights: {})
-        self._rate = rate
-        _, self._kernel = recurrent_kernel(self._weights)
-        start = blocks_of(tf.convert_to_tensor(self._kernel))
-        self._origin = tf.Variable(start, trainable=False)
-        self._skew = keras.Variable(np.zeros(start.shape), dtype=self._kernel.dtype, name="skew")
-        self._place = next(i for i, weight in enumerate(weights) if weight is self._kernel)
-        self.trained[self._place] = self._skew
-        self.state = [self._skew, self._origin]
+        paths = [weight.path for weight in weights]
+        kernels = recurrent_kernels(self._weights)
+        self._turned = {paths.index(path): _Turned(kernel, rate) for path, kernel in kernels.items()}
+        for place, turned in self._turned.items():
+            self.trained[place] = turned.skew
+        self.state = [variable for turned in self._turned.values() for variable in turned.state]
 
     def restart(self) -> None:
         """Put the nearest orthogonal matrix, U V^T of U S V^T, for W_hh and W_0, and 0 for A."""
-        import tensorflow as tf
-
-        left, _, right = np.linalg.svd(blocks_of(tf.convert_to_tensor(self._kernel)).numpy())
-        self._origin.assign(left @ right)
-        self._skew.assign(np.zeros(self._skew.shape))
-        self._kernel.assign(side_by_side(self._origin, self._kernel.dtype))
+        for turned in self._turned.values():
+            turned.restart()
 
     def update(self, gradients: "Sequence[tf.Tensor]", optimizer: "keras.optimizers.Optimizer") -> None:
         """Take one update of the optimizer on A and the other weights, and set W_hh."""
         import tensorflow as tf
 
-        before = tf.convert_to_tensor(self._skew)
-        with tf.GradientTape() as tape:
-            tape.watch(before)
-            kernel = self._of(before)
         pulled = list(gradients)
-        pulled[self._place] = tape.gradient(kernel, before, output_gradients=gradients[self._place])
+        for place, turned in self._turned.items():
+            pulled[place] = turned.pulled(gradients[place])
+        before = [tf.convert_to_tensor(turned.skew) for turned in self._turned.values()]
         optimizer.apply(pulled, self.trained)
-        after = before + self._rate * (tf.convert_to_tensor(self._skew) - before)
-        self._skew.assign(after)
+        for skew, turned in zip(before, self._turned.values(), strict=True):
+            turned.move(skew)
+
+
+class _Turned:
+    """One recurrent kernel, W_0 exp(A - A^T).
+
+    Attributes:
+        skew: A, (n, H, H).
+        state: A and W_0.
+    """
+
+    def __init__(self, kernel: "keras.Variable", rate: float):
+        import keras
+        import tensorflow as tf
+
+        self._kernel, self._rate = kernel, rate
+        start = blocks_of(tf.convert_to_tensor(kernel))
+        self._origin = tf.Variable(start, trainable=False)
+        self.skew = keras.Variable(np.zeros(start.shape), dtype=kernel.dtype, name="skew")
+        self.state = [self.skew, self._origin]
+
+    def restart(self) -> None:
+        """Begin at the nearest orthogonal matrix, with A = 0."""
+        import tensorflow as tf
+
+        left, _, right = np.linalg.svd(blocks_of(tf.convert_to_tensor(self._kernel)).numpy())
+        self._origin.assign(left @ right)
+        self.skew.assign(np.zeros(self.skew.shape))
+        self._kernel.assign(side_by_side(self._origin, self._kernel.dtype))
+
+    def pulled(self, gradient: "tf.Tensor") -> "tf.Tensor":
+        """Return the gradient by A from that by W_hh."""
+        import tensorflow as tf
+
+        skew = tf.convert_to_tensor(self.skew)
+        with tf.GradientTape() as tape:
+            tape.watch(skew)
+            kernel = self._of(skew)
+        return tape.gradient(kernel, skew, output_gradients=gradient)
+
+    def move(self, before: "tf.Tensor") -> None:
+        """Take a part of the way that the optimizer moved A from `before`, and set W_hh."""
+        import tensorflow as tf
+
+        after = before + self._rate * (tf.convert_to_tensor(self.skew) - before)
+        self.skew.assign(after)
         self._kernel.assign(self._of(after))
 
     def _of(self, skew: "tf.Tensor") -> "tf.Tensor":

@@ -11,7 +11,7 @@ from rnnexp.optim.constraints.base import (
     Constraint,
     blocks_of,
     check_square,
-    recurrent_kernel,
+    recurrent_kernels,
     side_by_side,
 )
 from rnnexp.runtime import checks
@@ -59,21 +59,23 @@ class Spectral(Constraint):
 
     def bind(self, weights: "Sequence[keras.Variable]", time_steps: int) -> Bound:
         """Return the weights of a network, which has to have a recurrent kernel, under this constraint."""
-        recurrent_kernel({weight.path: weight for weight in weights})
+        recurrent_kernels({weight.path: weight for weight in weights})
         return super().bind(weights, time_steps)
 
     def project(self, weights: "Mapping[str, tf.Tensor]", time_steps: int) -> "Mapping[str, tf.Tensor]":
-        """Return the kernel within the limit."""
+        """Return the kernel of every recurrent layer within the limit."""
+        return {path: self._limited(kernel) for path, kernel in recurrent_kernels(weights).items()}
+
+    def _limited(self, kernel: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
-        path, kernel = recurrent_kernel(weights)
         blocks = blocks_of(tf.convert_to_tensor(kernel))
         if self.of == "norm":
             size = tf.sqrt(_radius(tf.matmul(blocks, blocks, transpose_a=True)))
         else:
             size = _radius(blocks)
         limited = blocks * (self.limit / tf.maximum(size, self.limit))
-        return {path: side_by_side(limited, kernel.dtype)}
+        return side_by_side(limited, kernel.dtype)
 
 
 def _radius(matrices: "tf.Tensor") -> "tf.Tensor":

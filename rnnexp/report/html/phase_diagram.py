@@ -81,8 +81,12 @@ _FORMS: dict[str, Callable[[float], str]] = {
 }
 
 
+NAMES = ("success", "rate", "ratio", "loss", "clip")
+"""The names of all quantities."""
+
+
 def quantities(groups: pd.DataFrame) -> list[Quantity]:
-    """Return the quantities that at least one of the groups has."""
+    """Return the quantities that at least one of the groups has, in the order of `NAMES`."""
     relative = groups.assign(relative_loss=groups["loss"] / groups["floor_loss"])
     known = [
         Quantity("success", "runs solved", "success_rate", _solved, _wilson, colour_scale.amount(0, 1)),

@@ -9,6 +9,7 @@ import pandas as pd
 
 from rnnexp.analysis.columns import shown, sorted_values
 from rnnexp.report.html import words
+from rnnexp.runtime.config_keys import key_of
 from rnnexp.runtime.places import COMMAND
 
 _VERSION = "version."
@@ -52,11 +53,11 @@ def recipe(runs: pd.DataFrame, keys: Sequence[str], overrides: Sequence[str]) ->
 
 def _command(values: dict[str, list[str]], overrides: Sequence[str], several: bool) -> str:
     typed = [override.replace("\\:", ":") for override in overrides]
-    given = {override.lstrip("+").partition("=")[0] for override in typed}
+    given = {key_of(override) for override in typed}
     added = [f"{key}=" for key in values if key not in given]
     spelled = []
     for override in [*typed, *added]:
-        key = override.lstrip("+").partition("=")[0]
+        key = key_of(override)
         spelled.append(f"{key}={','.join(values[key])}" if key in values else override)
     return shlex.join([*COMMAND.split(), *(["-m"] if several else []), *spelled])
 

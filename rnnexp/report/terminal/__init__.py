@@ -3,7 +3,8 @@
 from rnnexp.report.terminal.medians import Medians
 from rnnexp.report.terminal.progress import Progress, progress
 from rnnexp.report.terminal.side_by_side import Line, SideBySide, print_side_by_side
-from rnnexp.report.terminal.summary import Summary, print_summary
+from rnnexp.report.terminal.summary import Summary
+from rnnexp.report.terminal.summary_text import print_summary
 
 __all__ = [
     "Line",

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.report.terminal import numbers
-from rnnexp.report.terminal.colours import COLOURS
+from rnnexp.report.terminal.colours import coloured
+from rnnexp.report.terminal.labels import as_typed, labelled, print_place
 from rnnexp.report.terminal.summary import Summary
 
 _WIDEST = 100
-_LABEL = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
     console = Console() if console is None else console
     width = min(console.width, _WIDEST)
     console.print(Rule(Text("finished", "green"), align="left", style="dim"), width=width)
-    console.print(Text.assemble((f"{'runs':<{_LABEL}}  ", "dim"), ending.title), soft_wrap=True)
+    console.print(labelled("runs", ending.title), soft_wrap=True)
     console.print()
     console.print(_table(ending), width=width)
     console.print()
@@ -83,7 +83,7 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
     if noted:
         console.print()
     for label, text in _places(ending):
-        console.print(Text.assemble((f"{label:<{_LABEL}}  ", "dim"), text), soft_wrap=True, highlight=False)
+        print_place(label, text, console)
 
 
 def _table(ending: SideBySide) -> Table:
@@ -105,20 +105,14 @@ def _table(ending: SideBySide) -> Table:
 
 def _row(seed: int, found: Summary) -> Iterator[str | Text]:
     yield str(seed)
-    yield _verdict(found.gradient_verdict)
-    yield _verdict(found.learning_verdict)
+    yield coloured(found.gradient_verdict)
+    yield coloured(found.learning_verdict)
     yield _shown(numbers.loss, found.loss)
     yield _shown(numbers.share, found.error)
     yield _shown(numbers.rate, found.rate)
     low, high = found.rate_low, found.rate_high
     measured = low is not None and high is not None and not math.isnan(low + high)
     yield f"[{_shown(numbers.rate, low)}, {_shown(numbers.rate, high)}]" if measured else ""
-
-
-def _verdict(verdict: str | None) -> Text:
-    if verdict is None:
-        return Text("")
-    return Text(verdict.replace("non_", "non-").replace("_", " "), COLOURS.get(verdict, ""))
 
 
 def _shown(form: Callable[[float], str], value: float | None) -> str:
@@ -130,12 +124,6 @@ def _shown(form: Callable[[float], str], value: float | None) -> str:
 
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{numbers.duration(ending.seconds)} for all"
-    yield from ((f"seed {line.seed}", _short(line.folder)) for line in ending.lines)
+    yield from ((f"seed {line.seed}", as_typed(line.folder)) for line in ending.lines)
     places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
     yield from ((label, place) for label, place in places.items() if place is not None)
-
-
-def _short(path: Path) -> str:
-    """Return a path as it is typed here."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

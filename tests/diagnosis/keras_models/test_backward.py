@@ -11,7 +11,6 @@ from keras import layers as kl
 
 from rnnexp.diagnosis.keras_models.backward import BackwardPass
 from rnnexp.diagnosis.keras_models.data import Batch
-from rnnexp.diagnosis.keras_models.site_values import log_norm
 from rnnexp.runtime.checks import ArgumentError
 
 B, T, F, H = 3, 6, 2, 4
@@ -19,26 +18,6 @@ DRAW = np.random.default_rng(0)
 X = tf.constant(DRAW.normal(size=(B, T, F)), tf.float32)
 Y = tf.zeros((B, 1))
 GAIN = -0.5
-
-
-@pytest.mark.parametrize("dtype", [tf.float16, tf.float32, tf.float64])
-def test_log_norm_equals_numpy_over_the_feature_axes(dtype):
-    gradient = tf.cast(DRAW.normal(size=(B, T, F, H)), dtype)
-    found = log_norm(gradient)
-    wide = gradient.numpy().astype("float64").reshape(B, T, F * H)
-    assert found.dtype == tf.float64
-    np.testing.assert_allclose(found, np.log(np.linalg.norm(wide, axis=2)), rtol=1e-12, atol=1e-14)
-
-
-@pytest.mark.parametrize("exponent", [-300, -200, 200, 307])
-def test_a_log_norm_neither_overflows_nor_underflows(exponent):
-    found = log_norm(tf.constant([[[3.0, -4.0]]], tf.float64) * 10.0**exponent)
-    np.testing.assert_allclose(found, [[math.log(5) + exponent * math.log(10)]], rtol=1e-14)
-
-
-def test_a_log_norm_of_nothing_of_infinity_and_of_nan():
-    values = tf.constant([[[0.0, 0.0], [math.inf, 1.0], [-math.inf, 0.0], [math.nan, 1.0]]])
-    np.testing.assert_array_equal(log_norm(values), [[-math.inf, math.inf, math.inf, math.nan]])
 
 
 def linear(**options):

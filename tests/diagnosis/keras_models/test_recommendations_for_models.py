@@ -46,14 +46,22 @@ def test_an_explosion_gets_a_global_clipnorm_recommendation():
     assert "is set already" in said("rnn", "exploding", HISTORY, clips={"global_clipnorm": 1.0})
 
 
-def test_a_spike_is_enough_and_a_calm_history_says_nothing():
+def test_a_spike_is_enough_and_a_calm_history_is_no_reason():
     assert "the norm jumps at update 100" in said("rnn", "stable", HISTORY)
-    assert said("rnn", "stable", TrainingHistory(np.ones(50), NORMS[:50])) == ""
+    calm = said("rnn", "stable", TrainingHistory(np.ones(50), NORMS[:50]))
+    assert calm == "Nothing to change: no gradient is found to vanish or to explode"
 
 
 def test_an_lstm_whose_memory_lasts_is_left_alone():
     verdicts = [("lstm", "h", "vanishing"), ("lstm", "c", "stable")]
-    assert recommendations(verdicts, {"lstm": 50}, Setup(CELLS, None, {}), None) == []
+    (only,) = recommendations(verdicts, {"lstm": 50}, Setup(CELLS, None, {}), None)
+    assert only.startswith(
+        "Nothing to change: in lstm the gradient vanishes in h and not in c, which is what counts"
+    )
+
+
+def test_without_a_recurrent_layer_nothing_is_said():
+    assert recommendations([], {}, Setup(CELLS, None, {}), None) == []
 
 
 def test_one_step_asks_for_sequences():

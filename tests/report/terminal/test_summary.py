@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_every_theory_is_a_line_below_what_it_is_of(width):
         "lambda_1 (nats per step) -0.1401 [-0.1501, -0.1301]",
         "from measured slopes -0.1251 off by +0.0150",
     ]
+
+
+def test_every_layer_has_a_rate():
+    upper = {2: (-0.05, -0.06, -0.04), 3: (math.nan, math.nan, math.nan)}
+    text = shown(dataclasses.replace(COMPARED, upper_rates=upper), width=100)
+    assert "at the first step, in layer 1" in text
+    _, lowest, network = re.split(r"^(?:layer 1|network) *$", text, flags=re.MULTILINE)
+    assert "-0.1425" in row(lowest, "rate (nats per step)") and "-0.1401" in row(lowest, "lambda_1")
+    assert row(lowest, "layer 2, rate").endswith("-0.0500 [-0.0600, -0.0400]")
+    assert row(lowest, "layer 3, rate") == "not measured"
+    assert "0.1669" in row(network, "loss")
+    assert "layer" not in shown(COMPARED)
 
 
 def test_an_rms_that_few_samples_rule_has_no_interval():

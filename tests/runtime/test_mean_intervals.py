@@ -5,7 +5,12 @@ import pytest
 from scipy import stats
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.intervals import bootstrap_weights, mean_interval, student_factor, studentized_interval
+from rnnexp.runtime.mean_intervals import (
+    bootstrap_weights,
+    mean_interval,
+    student_factor,
+    studentized_interval,
+)
 
 INF, NAN = math.inf, math.nan
 
