@@ -126,7 +126,6 @@ class SignalAt(Interruption):
         super().check()
 
 
-FLOSSED = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01))
 ALTERNATING = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5))
 """12 training steps, with episodes of 4 updates before the steps 0, 5 and 10."""
 
@@ -140,7 +139,7 @@ def trainer_of(plans, paths, interruption=None):
     return Trainer(members, interruption or Interruption())
 
 
-def trained(path, interruption=None, resume=False, plan=FLOSSED):
+def trained(path, interruption=None, resume=False, plan=ALTERNATING):
     (result,) = trainer_of([plan], [path], interruption).run([resume])
     return result, checkpoint_of(path)
 
@@ -159,7 +158,7 @@ def assert_same(found, expected):
 @pytest.fixture(scope="module")
 def alternating(tmp_path_factory):
     """The result and the last checkpoint of a run that nothing interrupts."""
-    return trained(tmp_path_factory.mktemp("whole") / "state.npz", plan=ALTERNATING)
+    return trained(tmp_path_factory.mktemp("whole") / "state.npz")
 
 
 def updates_of(objective, optimizer, made, batches):
@@ -251,10 +250,10 @@ def test_a_constraint_begins_anew_after_each_episode(courses):
 def test_killed_in_any_phase_it_goes_on_to_the_bit(count, updates, steps, alternating, tmp_path):
     path = tmp_path / "state.npz"
     with pytest.raises(Killed):
-        trained(path, SignalAt(count), plan=ALTERNATING)
+        trained(path, SignalAt(count))
     assert int(checkpoint.load_phase(path)["steps_taken"]) == updates
     assert checkpoint.steps_in(path) == steps
-    result, found = trained(path, resume=True, plan=ALTERNATING)
+    result, found = trained(path, resume=True)
     assert result.phase_metrics == alternating[0].phase_metrics
     assert_same(found, alternating[1])
 
