@@ -26,11 +26,10 @@ def test_the_suffix_is_the_format(run, tmp_path, capsys, suffix, start):
 
 
 def test_scores_at_other_lengths_are_a_figure_too(run, tmp_path):
-    scores = {"length_error": [0.1, 0.7], "length_floor_error": [0.8, 0.8], "length_loss": [0.2, 1.0]}
-    scores |= {"length_loss_half_width": [0.01, 0.01], "length_floor_loss": [1.3, 1.3], "lengths": [10, 50]}
-    other = {"trained_lengths": [5, 5], "criterion": np.nan, "loss_unit": "nats"}
-    arrays: dict[str, Any] = {"steps": np.arange(4), **scores, **other}
-    np.savez(run / "gradient_flow.npz", **arrays)
+    arrays: dict[str, Any] = {"steps": np.arange(4), "lengths": [10, 50], "trained_lengths": [5, 5]}
+    arrays |= {"length_error": [0.1, 0.7], "length_floor_error": [0.8, 0.8], "length_loss": [0.2, 1.0]}
+    arrays |= {"length_loss_half_width": [0.01, 0.01], "length_floor_loss": [1.3, 1.3]}
+    np.savez(run / "gradient_flow.npz", **arrays, criterion=np.nan, loss_unit="nats")
     assert main([str(run), "lengths", "--out", "a.svg"]) == 0
     assert "Scores at other lengths" in (tmp_path / "a.svg").read_text()
 
