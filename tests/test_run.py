@@ -148,7 +148,7 @@ def test_a_sweep_leaves_complete_runs_equal_to_single_ones(tracking_uri, tmp_pat
     assert [job["run_folder"] for job in jobs] == [run.data.tags["run_folder"] for run in runs]
     assert [job["learning"] for job in jobs] == [run.data.tags["verdict.learning"] for run in runs]
     assert (tmp_path / "outputs" / "sweeps" / sweep / "multirun.yaml").is_file()
-    assert f"report     outputs/sweeps/{sweep}/report.html\n" in answer.stdout
+    assert f"report      outputs/sweeps/{sweep}/report.html\n" in answer.stdout
     assert (tmp_path / "outputs" / "sweeps" / sweep / "report.html").is_file()
     for run in runs:
         assert_complete(client, run)
