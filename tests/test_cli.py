@@ -182,7 +182,7 @@ REFUSED = [
     ("~clip", f"{CLIPS}None"),
     ("~seed", "seed: expected a value, received None"),
     ("~tracking.experiment", "tracking.experiment: expected a value, received None"),
-    ("record=5", "record: expected one of record.every, received 5"),
+    ("record=5", f"record: {KEY}, such as record.every, received 5"),
     ("output_dir=null", "output_dir: expected a text, received None"),
     (
         "'name=${nothing}'",
