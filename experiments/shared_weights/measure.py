@@ -140,10 +140,14 @@ def training_block(variables: list[tf.Variable], optimizer: tf.keras.optimizers.
 
     @tf.function
     def block(x: tf.Tensor, y: tf.Tensor) -> None:
-        for k in tf.range(tf.shape(x)[0]):
+        def step(k: tf.Tensor) -> tuple[tf.Tensor]:
             with tf.GradientTape() as tape:
                 loss = tf.reduce_sum(losses(variables, x[k], y[k]))
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return (k + 1,)
+
+        # Under Python 3.13 AutoGraph does not make this of a loop over a tensor.
+        tf.while_loop(lambda k: k < x.shape[0], step, (0,))
 
     return block
 

@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"{COMMAND} ui", description="Show MLflow's pages over all runs.")
     parser.add_argument("--port", type=int, default=5000, help="of the pages (default: 5000)")
     parser.add_argument(
-        "--where", metavar="ADDRESS", help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db here)"
+        "--where",
+        metavar="ADDRESS",
+        help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db, where runs put it)",
     )
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # which ends the server, too

@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import re
 from typing import Any
 
@@ -10,7 +11,7 @@ FIELDS: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.field
 
 
 def test_every_field_is_documented_in_its_place():
-    assert re.findall(r"^ {8}(\w+): \S", Plan.__doc__ or "", re.MULTILINE) == list(FIELDS)
+    assert re.findall(r"^ {4}(\w+): \S", inspect.getdoc(Plan) or "", re.MULTILINE) == list(FIELDS)
 
 
 @pytest.mark.parametrize("name", FIELDS)
