@@ -8,8 +8,8 @@ from rnnexp.diagnosis.course import Spike, threshold_of
 from rnnexp.diagnosis.evidence import Evidence
 
 _SELF_SET = (
-    ("AutoClip takes its threshold from all norms so far.", "clip=autoclip"),
-    ("AGC takes it from the weights, unit by unit.", "clip=agc"),
+    ("AutoClip is a clip that takes its threshold from all norms so far.", "clip=autoclip"),
+    ("AGC is a clip that takes its thresholds from the weights, unit by unit.", "clip=agc"),
 )
 """Clips without a threshold of the user's."""
 

@@ -97,6 +97,14 @@ def test_keras_loads_a_model_made_of_ones_own_parts(lab, tracking_uri):
     assert model.predict(np.zeros((2, 10, 2), np.float32), verbose=0).shape == (2, 1)
 
 
+@pytest.mark.parametrize("own", ["cell=residual", "init=signs", "activation=mine.activations:snake"])
+def test_mlflow_takes_all_of_a_run_with_a_part_of_ones_own(lab, tracking_uri, own):
+    typed = ["plugins=[mine]", own, *TINY, "tracking=mlflow", f"tracking.uri={tracking_uri}"]
+    assert run_job(build.compose_job(typed, Menu(added=lab / "conf"))) == []
+    (run,) = connect(tracking_uri).search_runs(["0", "1"])
+    assert run.info.status == "FINISHED"
+
+
 def test_without_permission_a_command_of_the_page_is_refused(lab):
     for command in COMMANDS:
         typed = [part for part in shlex.split(command) if not part.startswith("plugins=")]

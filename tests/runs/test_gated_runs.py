@@ -3,13 +3,13 @@
 import csv
 import dataclasses
 import functools
-import signal
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruptions import SignalAt
 from plans import small_plan
 
 from rnnexp.nn.cells.gru import Gru
@@ -117,20 +117,6 @@ def test_recording_changes_no_bit_of_the_weights(dtype, jit):
     recorded, silent = (fitted("lstm", dtype, jit, record=record) for record in (True, False))
     for got, expected in zip(recorded[1], silent[1], strict=True):
         np.testing.assert_array_equal(got, expected)
-
-
-class SignalAt(Interruption):
-    """A SIGTERM that comes before the `count`-th time that somebody asks whether one came."""
-
-    def __init__(self, count=0):
-        super().__init__()
-        self._count = count
-
-    def check(self):
-        self._count -= 1
-        if self._count == 0:
-            self.receive(signal.SIGTERM)
-        super().check()
 
 
 def plan(name):

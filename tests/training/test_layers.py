@@ -1,11 +1,11 @@
 """Training of stacked layers: what is drawn and recorded, what a checkpoint brings back."""
 
 import dataclasses
-import signal
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruptions import SignalAt
 from plans import small_plan
 
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
@@ -19,20 +19,6 @@ from rnnexp.training.trainer import Member, Trainer
 
 PLAN = small_plan(layers=2, dtype="float64", train_steps=6, probe_every=100, validation_every=100)
 T, H, B = PLAN.task.time_steps, PLAN.units, PLAN.batch_size
-
-
-class SignalAt(Interruption):
-    """A SIGTERM that comes before the `count`-th time that somebody asks whether one came."""
-
-    def __init__(self, count):
-        super().__init__()
-        self._count = count
-
-    def check(self):
-        self._count -= 1
-        if self._count == 0:
-            self.receive(signal.SIGTERM)
-        super().check()
 
 
 def trainer_of(folder, interruption=None):

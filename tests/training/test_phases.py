@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruptions import SignalAt
 from plans import small_plan
 
 from rnnexp.nn.cells.elman import Elman
@@ -110,20 +111,6 @@ def test_flossing_moves_the_exponents_nearer_the_target():
     assert metrics["phase/distance_after"] < 0.3 * metrics["phase/distance_before"]
     assert metrics["phase/distance_before"] == pytest.approx(before, rel=0.2)  # of another batch
     assert metrics["phase/lambda_k_before"] < metrics["phase/lambda_1_before"] < 0
-
-
-class SignalAt(Interruption):
-    """A SIGTERM that comes before the `count`-th time that somebody asks whether one came."""
-
-    def __init__(self, count=0):
-        super().__init__()
-        self._count = count
-
-    def check(self):
-        self._count -= 1
-        if self._count == 0:
-            self.receive(15)
-        super().check()
 
 
 ALTERNATING = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5))

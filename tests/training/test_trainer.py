@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from interruptions import SignalAt
 from plans import small_plan
 
 from rnnexp import tasks
@@ -56,20 +57,6 @@ class Watcher:
         seen.append(item)
         if (kind, len(seen)) in self._then:
             self._then[kind, len(seen)]()
-
-
-class SignalAt(Interruption):
-    """A SIGTERM that comes before the `count`-th time that somebody asks whether one came."""
-
-    def __init__(self, count=0):
-        super().__init__()
-        self._count = count
-
-    def check(self):
-        self._count -= 1
-        if self._count == 0:
-            self.receive(signal.SIGTERM)
-        super().check()
 
 
 def start(plan, folder, watcher=None, interruption=None):
