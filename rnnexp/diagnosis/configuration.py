@@ -30,8 +30,8 @@ def chaotic(e: Evidence) -> Iterator[Advice]:
     drawn = "mean_field" in e.laws and e.init != "identity"
     if drawn and 0 < e.critical_gain < e.gain and e.diverged_at != 0:
         gain = f"{e.critical_gain:.4g}"
-        growth = f"by mean-field theory the gradient grows where it is above {gain}"
-        reason = f"The layer starts with a gain of {e.gain:g}, and {growth}."
+        growth = f"mean-field theory predicts decay at gains under {gain} and growth above {gain}"
+        reason = f"The layer starts with a gain of {e.gain:g}: for the gradient, {growth}."
         yield reason, (f"init.gain={gain}",), ("theory/rate",)
 
 
