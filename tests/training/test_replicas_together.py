@@ -51,7 +51,7 @@ def left(replica, result):
     variables = [*replica.network.get_weights(), *map(np.asarray, replica.model.optimizer.variables)]
     return {
         **{f"variable {place}": value for place, value in enumerate(variables)},
-        "record": np.column_stack([kept.train_steps, kept.log_norms, kept.scalars]),
+        "record": np.column_stack([kept.train_steps, kept.log_norms, *kept.upper, kept.scalars]),
         "clipped": result.history.clipped,
         "diverged at": result.diverged_at,
         "taken": result.steps_taken,
@@ -84,7 +84,7 @@ PLANS = {
     "float32": (
         plan_of(0, clip=NoClip()),
         plan_of(7, optimizer=DIVERGING),
-        plan_of(2, clip=Norm(0.05)),
+        plan_of(2, clip=Norm(0.05), layers=2),
         plan_of(3, clip=Value(0.05)),
     ),
     "float64": (
@@ -92,7 +92,7 @@ PLANS = {
         plan_of(0, clip=GlobalNorm(0.05), dtype="float64", jit=True, shards=2),
     ),
 }
-"""Every clip, and beside it a network that diverges; with XLA and without."""
+"""Every clip, two layers, and beside them a network that diverges; with XLA and without."""
 
 
 @functools.cache
