@@ -207,9 +207,10 @@ def _learning(e: Evidence) -> Iterator[Sentence]:
         yield Sentence(f"The network is worse than chance: {loss} compares with {constant}.", names)
     else:
         side = "below" if e.below >= 0 else "above"
-        yield Sentence(
-            f"The network is at chance: {loss} is {apart} {side} {same}, which may be luck.", names
+        luck = (
+            ", which may be luck" if not e.below < -e.below_half_width else f", and compares with {constant}"
         )
+        yield Sentence(f"The network is at chance: {loss} is {apart} {side} {same}{luck}.", names)
     if e.proven_horizon >= 1:
         text = f"A loss this low proves that it uses at least {math.floor(e.proven_horizon)} of the"
         yield Sentence(f"{text} {e.time_steps} steps.", ("task/proven_horizon",))

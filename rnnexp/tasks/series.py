@@ -222,7 +222,8 @@ def _enough(time_steps: np.ndarray, losses: np.ndarray) -> int:
 def _compared(words: str, own: float, other: float, below: float, half_width: float) -> str:
     apart = "better than" if below > 0 else "worse than"
     verdict = "no different from" if abs(below) <= half_width else apart
+    side = "below" if below >= 0 else "above"
     return (
         f"The network ({own:.3g}) is {verdict} {words} ({other:.3g}): "
-        f"{below:+.3g} +- {half_width:.2g} below it on the same windows."
+        f"{abs(below):.3g} +- {half_width:.2g} {side} it on the same windows."
     )

@@ -204,7 +204,15 @@ def test_a_clip_of_a_part_says_nothing_of_the_whole(clip, words, optimizer):
         ),
         (
             {"learning": "at_chance"},
-            "0.0003 +- 0.0004 above that of the best constant on the same",
+            "0.0003 +- 0.0004 above that of the best constant on the same sequences, which may be luck.",
+        ),
+        (
+            {"learning": "at_chance", "below": 0.0003},
+            "0.0003 +- 0.0004 below that of the best constant on the same sequences, which may be luck.",
+        ),
+        (
+            {"learning": "at_chance", "below": -0.9, "loss": 0.17},
+            "0.9 +- 0.0004 above that of the best constant on the same sequences, and compares with 0.1667 of",
         ),
         (
             {"learning": "worse_than_chance", "loss": 58.0},

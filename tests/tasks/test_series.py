@@ -139,6 +139,11 @@ def test_the_report_compares_on_the_same_windows():
     assert below == pytest.approx(seasonal - expected, rel=1e-5)
     assert report.metrics["val/visible_steps"] == 1
     assert "The network (0.954) is no different from the last value (0.954)" in report.sentences[0]
+    assert f": {below:.3g} +- " in report.sentences[1]
+    assert report.sentences[1].endswith(" below it on the same windows.")
+    better = report.metrics["val/loss_below_autoregression"]
+    assert better < 0 and f": {-better:.3g} +- " in report.sentences[2]
+    assert report.sentences[2].endswith(" above it on the same windows.")
 
 
 def test_the_report_draws_in_the_units_of_the_series():
