@@ -207,10 +207,9 @@ def _learning(e: Evidence) -> Iterator[Sentence]:
         yield Sentence(f"The network is worse than chance: {loss} compares with {constant}.", names)
     else:
         side = "below" if e.below >= 0 else "above"
-        luck = (
-            ", which may be luck" if not e.below < -e.below_half_width else f", and compares with {constant}"
-        )
-        yield Sentence(f"The network is at chance: {loss} is {apart} {side} {same}{luck}.", names)
+        surely = e.below < -e.below_half_width
+        then = f"and compares with {constant}" if surely else "which may be luck"
+        yield Sentence(f"The network is at chance: {loss} is {apart} {side} {same}, {then}.", names)
     if e.proven_horizon >= 1:
         text = f"A loss this low proves that it uses at least {math.floor(e.proven_horizon)} of the"
         yield Sentence(f"{text} {e.time_steps} steps.", ("task/proven_horizon",))
