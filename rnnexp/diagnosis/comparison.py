@@ -51,6 +51,14 @@ class Law(NamedTuple):
     module: str = ""
 
 
+class Measured(NamedTuple):
+    """A measured number and the ends of its 95 % interval, which are nan where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One measured number and the prediction of one law.

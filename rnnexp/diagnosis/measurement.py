@@ -16,9 +16,9 @@ import keras
 import numpy as np
 
 from rnnexp.diagnosis import comparison
-from rnnexp.diagnosis.comparison import Comparison
+from rnnexp.diagnosis.comparison import Comparison, Measured
 from rnnexp.diagnosis.laws import METRICS
-from rnnexp.diagnosis.predictions import Predictions, predict
+from rnnexp.diagnosis.predictions import Predictions, measured, predict
 from rnnexp.diagnosis.truncation import TruncationBias, TruncationProbe
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue, upper_layers
@@ -71,6 +71,12 @@ class Measurement:
         return self.results.get("units", Units(math.nan, math.nan))
 
     @property
+    def layers(self) -> tuple[Mapping[str, Measured], ...]:
+        """What laws speak of, as measured in every layer, the lowest first (`measured`)."""
+        every = (self.results, *self.upper)
+        return tuple(measured(each["gradient_profile"], each["lyapunov"]) for each in every)
+
+    @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """The comparison of every law that applies with its measurement."""
         return self.predictions.comparisons
@@ -94,8 +100,8 @@ class Measurement:
         said = comparison.metrics(self.comparisons)
         laws = {key.replace("/", "_"): np.array(said.get(key, math.nan)) for key in METRICS}
         bias = {f"truncation_{name}": np.array(value) for name, value in self._bias().items()}
-        measured = catalogue.arrays(self.results, self.probes) | upper_layers.arrays(self.upper)
-        return {"step": np.array(self.step), **measured, **laws, **bias}
+        found = catalogue.arrays(self.results, self.probes) | upper_layers.arrays(self.upper)
+        return {"step": np.array(self.step), **found, **laws, **bias}
 
 
 class Measurer:

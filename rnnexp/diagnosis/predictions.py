@@ -42,7 +42,16 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnexp import theory
-from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison, Law
+from rnnexp.diagnosis.comparison import (
+    EXPONENT,
+    RATE,
+    RATE_KERNELS,
+    RATE_RMS,
+    RATIO,
+    Comparison,
+    Law,
+    Measured,
+)
 from rnnexp.diagnosis.laws import (
     AT_VARIANCE,
     BOUND,
@@ -172,27 +181,36 @@ def comparisons(
     Raises:
         ArgumentError: The slopes are not (T, B, H) or the variances not (T,).
     """
-    measured = {
-        RATE: (gradient.rate, gradient.rate_low, gradient.rate_high),
-        RATE_RMS: (gradient.rate_rms, gradient.rate_rms_low, gradient.rate_rms_high),
-        RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
-        EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
-    }
+    found = measured(gradient, lyapunov)
     if untrained and states.read_at_end and states.mean_field:
-        measured[RATE_KERNELS] = rate_over_kernels(states)
+        found[RATE_KERNELS] = rate_over_kernels(states)
     said = [
         *(_of_gradient(states, spectrum, untrained) if states.read_at_end else ()),
         *_of_exponent(states, lyapunov.time_steps, spectrum),
     ]
-    found = [
-        Comparison(law, predicted, *measured[law.quantity])
+    known = (
+        Comparison(law, predicted, *found[law.quantity])
         for law, predicted in said
         if law.module in states.laws
-    ]
-    return [each for each in found if math.isfinite(each.measured) and math.isfinite(each.predicted)]
+    )
+    return [each for each in known if math.isfinite(each.measured) and math.isfinite(each.predicted)]
 
 
-def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
+def measured(gradient: GradientProfile, lyapunov: LyapunovSpectrum) -> dict[str, Measured]:
+    """Return what laws are compared with, by metric keys: rate, rms rate, ratio of both ends, and lambda_1.
+
+    The interval of lambda_1 is lambda_1 -+ 1.96 standard errors, nats per step.
+    """
+    exponent, half_width = lyapunov.lambda_1, 1.96 * float(lyapunov.standard_error[0])
+    return {
+        RATE: Measured(gradient.rate, gradient.rate_low, gradient.rate_high),
+        RATE_RMS: Measured(gradient.rate_rms, gradient.rate_rms_low, gradient.rate_rms_high),
+        RATIO: Measured(gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
+        EXPONENT: Measured(exponent, exponent - half_width, exponent + half_width),
+    }
+
+
+def rate_over_kernels(states: Observed) -> Measured:
     """Return the mean rms rate over twelve redrawn kernels, and the ends mean -+ two standard deviations.
 
     The inputs are those of the first 16 samples, the gradient at h_T is that of the layer itself. All are nan
@@ -204,9 +222,9 @@ def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
     )
     rates = rates[np.isfinite(rates)]
     if len(rates) < 2:
-        return math.nan, math.nan, math.nan
+        return Measured(math.nan, math.nan, math.nan)
     mean, spread = float(rates.mean()), float(rates.std(ddof=1))
-    return mean, mean - 2 * spread, mean + 2 * spread
+    return Measured(mean, mean - 2 * spread, mean + 2 * spread)
 
 
 def _of_gradient(states: Observed, spectrum: Spectrum, untrained: bool) -> Iterator[tuple[Law, float]]:
@@ -249,12 +267,3 @@ def _of_exponent(states: Observed, time_steps: int, spectrum: Spectrum) -> Itera
         yield DECOUPLED_EXPONENT, theory.decoupled_exponent(states.diagonal, states.slopes, warm_up)
     if states.activation == "linear" and not states.short:
         yield SPECTRAL_RADIUS_EXPONENT, ln(spectrum.spectral_radius)
-
-
-def exponent_interval(lyapunov: LyapunovSpectrum) -> tuple[float, float]:
-    """Return the 95 % interval of the largest exponent, lambda_1 -+ 1.96 standard errors, nats per step.
-
-    Both are nan where there is no standard error.
-    """
-    half_width = 1.96 * float(lyapunov.standard_error[0])
-    return lyapunov.lambda_1 - half_width, lyapunov.lambda_1 + half_width

@@ -106,7 +106,7 @@ def _of(
 def _falling(e: Evidence) -> Iterator[Recommendation]:
     if e.diverged_at is not None or e.learning == "worse_than_chance":
         return
-    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
+    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e["task/floor_loss"], _MOST)
     if fall is not None and needed is not None:
         text = f"The training loss fell by {-100 * fall.share:.2g} % within the last fifth of the steps"
         yield Recommendation(f"{text}: go on.", (f"steps={needed}",), ("train/loss",))
@@ -117,7 +117,7 @@ def _falling(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _falling_slowly(e: Evidence) -> Iterator[Recommendation]:
-    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
+    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e["task/floor_loss"], _MOST)
     if e.diverged_at is not None or fall is None or not fall.falling:
         return
     if needed is None:
@@ -139,19 +139,19 @@ def _shorter(e: Evidence) -> Iterator[Recommendation]:
     if not _vanishes(e) or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
         return
     shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
-    if e.proven_horizon < e.reach and shorter < e.seq_len:
+    if e["task/proven_horizon"] < e.reach and shorter < e.seq_len:
         where = f"The gradient leaves {e.decades:g} decades at lag {e.reach}"
         reason = f"{where}, and a shorter sequence is another task."
         yield Recommendation(reason, (f"seq_len={shorter}",), ("grad/log10_ratio",))
 
 
 def _vanishing(e: Evidence) -> Iterator[Recommendation]:
-    if _vanishes(e) and e.ratio_start_high < -e.decades:
+    if _vanishes(e) and e.before("grad/log10_ratio_high") < -e.decades:
         yield from _against_vanishing(e, "at the start and at the end of training")
 
 
 def _vanishing_later(e: Evidence) -> Iterator[Recommendation]:
-    if _vanishes(e) and not e.ratio_start_high < -e.decades:
+    if _vanishes(e) and not e.before("grad/log10_ratio_high") < -e.decades:
         yield from _against_vanishing(e, "at the end of training")
 
 

@@ -30,8 +30,8 @@ def spike(e: Evidence) -> Iterator[Advice]:
         yield f"{text}: clip it at what is usual.", ("clip=global_norm", threshold), names
         if _is_the_cause(found, e):
             yield from _self_set_clips(e)
-    elif found.wrecked or found.usual < e.clip_threshold / 2:
-        if found.usual < e.clip_threshold / 2:
+    elif found.wrecked or found.usual < e["grad/clip_threshold"] / 2:
+        if found.usual < e["grad/clip_threshold"] / 2:
             yield f"{text}: clip it at what is usual.", (threshold,), names
         smaller = f"optimizer.learning_rate={e.learning_rate * 0.3:.2g}"
         yield f"{text}, although it was clipped: take smaller steps.", (smaller,), names

@@ -16,17 +16,15 @@ def ways_past_vanishing(e: Evidence) -> Iterator[Advice]:
     elman = "mean_field" in e.laws
     if elman and e.activation == "sigmoid":
         # What no weights can mend at this length: every step takes a part of it away.
-        hopeless = e.rate_bound * (e.time_steps - 1) < -e.decades * _DECADE
-        bound = f"no step of these weights hands on more than {math.exp(e.rate_bound):.3g} of it"
-        reason = (
-            f"{bound}, and tanh may"
-            if hopeless
-            else "a sigmoid has a slope of at most 1/4, and tanh of up to 1"
-        )
+        bound = e["theory/rate_bound"]
+        hopeless = bound * (e.time_steps - 1) < -e.decades * _DECADE
+        reason = "a sigmoid has a slope of at most 1/4, and tanh of up to 1"
+        if hopeless:
+            reason = f"no step of these weights hands on more than {math.exp(bound):.3g} of it, and tanh may"
         yield reason, ("activation=tanh", "init=orthogonal"), ("theory/rate_bound",) if hopeless else ()
     if elman and e.activation == "relu" and e.init != "identity":
         yield "from the identity a live unit hands it on as it is", ("init=identity", "clip=global_norm"), ()
-    if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e.rate / 2:
+    if elman and e.init not in ("orthogonal", "identity") and e.orthogonal_rate > e["grad/rate"] / 2:
         start = f"from an orthogonal kernel mean field predicts {e.orthogonal_rate:+.4f} nats per step"
         yield start, ("init=orthogonal",), ("theory/rate",)
     yield from _longer_gates(e)

@@ -1,6 +1,5 @@
 """The end of a run: verdicts, words and figures, written to its folder and its tracker."""
 
-import dataclasses
 import logging
 import math
 import time
@@ -9,10 +8,8 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from rnnexp.diagnosis.evidence import Evidence
-from rnnexp.diagnosis.predictions import exponent_interval
 from rnnexp.diagnosis.recommendations import Recommendation, merged, recommend
 from rnnexp.diagnosis.words import Sentence, describe, paragraph
-from rnnexp.probes.upper_layers import Results
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics, task_report
 from rnnexp.runs.commands import command
@@ -59,7 +56,8 @@ def finish(
     _record_verdicts(tracker, result, verdicts, advised)
     words = _put_in_words(job, folder, tracker, evidence, advised)
     seconds = time.perf_counter() - started
-    tracker.metrics(points(metrics.totals(job.plan, result, seconds), result.steps_taken))
+    totals = {**metrics.totals(job.plan, result), "time/total_seconds": seconds}
+    tracker.metrics(points(totals, result.steps_taken))
     remedies = [list(each.overrides) for each in advised]
     asked = {
         "overrides": list(job.overrides),
@@ -70,9 +68,22 @@ def finish(
     folder.update(verdicts=verdicts.tags(), **asked, seconds=round(seconds, 3))
     tracker.flush()  # from here on only figures can be lost
     figures = draw_figures(folder, tracker, signals, job.figure_format)
-    summary = _summary(job, figures, tracker, result, verdicts, words, seconds)
-    commands = tuple(_command(job, each) for each in advised)
-    return dataclasses.replace(summary, remedies=commands, notes=(*summary.notes, *sentences))
+    return Summary(
+        configuration=job.name,
+        gradient_verdict=verdicts.gradient,
+        learning_verdict=verdicts.learning,
+        numbers={**evidence.numbers, **totals},
+        loss_unit=job.plan.task.loss_unit,
+        layers=result.end.layers,
+        comparisons=result.end.comparisons,
+        notes=(*_notes(result, verdicts), *_stopping(job.plan, result), *_at_lengths(result), *sentences),
+        words=words,
+        remedies=tuple(_command(job, each) for each in advised),
+        figures=figures,
+        run=tracker.where,
+        open_command=tracker.open_command,
+        page=tracker.page,
+    )
 
 
 def _save(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
@@ -120,60 +131,6 @@ def _put_in_words(
     words = paragraph(sentences)
     tracker.tags({"mlflow.note.content": words})  # what MLflow's page shows as the description of the run
     return words
-
-
-def _summary(
-    job: Job,
-    figures: str,
-    tracker: Tracker,
-    result: Result,
-    verdicts: metrics.Verdicts,
-    words: str,
-    seconds: float,
-) -> Summary:
-    plan, end = job.plan, result.end
-    lambda_low, lambda_high = exponent_interval(end.lyapunov)
-    score = result.validations[-1].score if result.validations else None
-    return Summary(
-        configuration=job.name,
-        loss=math.nan if score is None else score.loss,
-        floor_loss=plan.task.floor_loss,
-        loss_unit=plan.task.loss_unit,
-        error=math.nan if score is None else score.error,
-        floor_error=plan.task.floor_error,
-        gradient_verdict=verdicts.gradient,
-        rate=end.gradient.rate,
-        rate_low=end.gradient.rate_low,
-        rate_high=end.gradient.rate_high,
-        rate_rms=end.gradient.rate_rms,
-        rate_rms_low=end.gradient.rate_rms_low,
-        rate_rms_high=end.gradient.rate_rms_high,
-        effective_samples=end.gradient.effective_samples,
-        lambda_1=end.lyapunov.lambda_1,
-        lambda_1_low=lambda_low,
-        lambda_1_high=lambda_high,
-        upper_rates={number: _rate(results) for number, results in enumerate(end.upper, start=2)},
-        comparisons=end.comparisons,
-        log10_ratio=end.gradient.log10_ratio,
-        ratio_low=end.gradient.ratio_low,
-        ratio_high=end.gradient.ratio_high,
-        learning_verdict=verdicts.learning,
-        words=words,
-        notes=(*_notes(result, verdicts), *_stopping(plan, result), *_at_lengths(result)),
-        seconds=seconds,
-        steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,
-        figures=figures,
-        run=tracker.where,
-        open_command=tracker.open_command,
-        page=tracker.page,
-        status="finished",
-    )
-
-
-def _rate(results: Results) -> tuple[float, float, float]:
-    """Return the rate of the gradient in one layer, and the ends of its interval."""
-    profile = results["gradient_profile"]
-    return profile.rate, profile.rate_low, profile.rate_high
 
 
 def _at_lengths(result: Result) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Training:
         act(run)
         run.folder.update(verdicts={"verdict.gradient": "stable", "verdict.learning": "solved"})
         run.records.close()
-        found = terminal.Summary("a", gradient_verdict="stable", learning_verdict="learning", loss=0.1)
+        found = terminal.Summary("a", "stable", "learning", numbers={"val/loss": 0.1})
         return terminal.Line(run.job.plan.seed, run.folder.path, found)
 
     def run(self, *overrides):

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from rnnexp.diagnosis.comparison import RATE
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import coloured
 from rnnexp.report.terminal.labels import as_typed, labelled, print_place
@@ -60,7 +61,7 @@ class SideBySide:
         rows = ["| seed | gradient | learning | loss |", "|---|---|---|---|"]
         for line in self.lines:
             found = line.found
-            loss = "" if found.loss is None else numbers.loss(found.loss)
+            loss = numbers.loss(found["val/loss"]) if found.numbers else ""
             rows.append(f"| {line.seed} | {found.gradient_verdict} | {found.learning_verdict} | {loss} |")
         return "\n".join(rows)
 
@@ -96,9 +97,9 @@ def _table(ending: SideBySide) -> Table:
     table.add_column("95 % interval")
     for line in ending.lines:
         table.add_row(*_row(line.seed, line.found))
-    found = [line.found for line in ending.lines if line.found.floor_loss is not None]
-    if found:
-        loss, error = _shown(numbers.loss, found[0].floor_loss), _shown(numbers.share, found[0].floor_error)
+    known = [line.found for line in ending.lines if line.found.numbers]
+    if known:
+        loss, error = numbers.loss(known[0]["task/floor_loss"]), numbers.share(known[0]["task/floor_error"])
         table.add_row("", "", *(Text(cell, "dim") for cell in ("best constant", loss, error)))
     return table
 
@@ -107,19 +108,12 @@ def _row(seed: int, found: Summary) -> Iterator[str | Text]:
     yield str(seed)
     yield coloured(found.gradient_verdict)
     yield coloured(found.learning_verdict)
-    yield _shown(numbers.loss, found.loss)
-    yield _shown(numbers.share, found.error)
-    yield _shown(numbers.rate, found.rate)
-    low, high = found.rate_low, found.rate_high
-    measured = low is not None and high is not None and not math.isnan(low + high)
-    yield f"[{_shown(numbers.rate, low)}, {_shown(numbers.rate, high)}]" if measured else ""
-
-
-def _shown(form: Callable[[float], str], value: float | None) -> str:
-    """Return `value` as text; "" if it is not known (None), and "nan" if it is nan."""
-    if value is None:
-        return ""
-    return "nan" if math.isnan(value) else form(value)
+    if found.numbers:
+        rate, low, high = found.measured(RATE)
+        yield numbers.loss(found["val/loss"])
+        yield "nan" if math.isnan(found["val/error"]) else numbers.share(found["val/error"])
+        yield numbers.rate(rate)
+        yield "" if math.isnan(low + high) else f"[{numbers.rate(low)}, {numbers.rate(high)}]"
 
 
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:

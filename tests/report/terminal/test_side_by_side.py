@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rnnexp.diagnosis.comparison import RATE, Measured
 from rnnexp.report.terminal import Line, SideBySide, Summary, print_side_by_side
 
 DAY = Path("outputs/2026-01-31")
@@ -11,23 +12,20 @@ SOLVED = Summary(
     "a",
     gradient_verdict="stable",
     learning_verdict="solved",
-    loss=0.01883,
-    floor_loss=1 / 6,
-    error=0.0055,
-    floor_error=0.36,
-    rate=0.0046,
-    rate_low=-0.0018,
-    rate_high=0.0108,
+    numbers={
+        "val/loss": 0.01883,
+        "task/floor_loss": 1 / 6,
+        "val/error": 0.0055,
+        "task/floor_error": 0.36,
+    },
+    layers=({RATE: Measured(0.0046, -0.0018, 0.0108)},),
 )
 DIVERGED = Summary(
     "b",
     gradient_verdict="non_finite",
     learning_verdict="diverged",
-    loss=math.nan,
-    error=math.nan,
-    rate=math.nan,
-    rate_low=math.nan,
-    rate_high=math.nan,
+    numbers={"val/loss": math.nan, "val/error": math.nan},
+    layers=({RATE: Measured(math.nan, math.nan, math.nan)},),
     notes=("diverged at training step 12",),
 )
 EARLIER = Summary(
