@@ -1,9 +1,9 @@
-"""The evidence behind the verdict in words and the recommendations of a run."""
+"""The evidence behind the verdict in words of a run, and what is recommended on account of it."""
 
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rnnexp.diagnosis.course import Course  # which needs NumPy, and the terminal does not
@@ -97,3 +97,17 @@ class Evidence:
     def carried(self) -> bool:
         """Whether the gradient of a state beside h stays inside the band."""
         return any(abs(ratio) <= self.decades for ratio in self.further_ratios.values())
+
+
+class Recommendation(NamedTuple):
+    """Something to try.
+
+    Attributes:
+        reason: One sentence.
+        overrides: What is typed in addition, or instead of what was typed for the same keys.
+        metrics: What the sentence is made from, by the names of the measurement contract.
+    """
+
+    reason: str
+    overrides: tuple[str, ...]
+    metrics: tuple[str, ...]

@@ -1,13 +1,11 @@
 """What to try next, from the history of a run: overrides that can be pasted, the most pressing first."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from rnnexp.diagnosis import configuration, spikes
 from rnnexp.diagnosis.course import rounded_up
-from rnnexp.diagnosis.evidence import Evidence
+from rnnexp.diagnosis.evidence import Evidence, Recommendation
 from rnnexp.diagnosis.vanishing import ways_past_vanishing
 from rnnexp.runtime.config_keys import key_of
 
@@ -16,20 +14,6 @@ _SHORTEST = 10  # steps: no sequence that anybody would ask for
 _MOST = 10.0  # times the steps so far: further no line is drawn on
 _LONGER = 5.0  # times the steps so far, where nothing says how many
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
-
-
-class Recommendation(NamedTuple):
-    """Something to try.
-
-    Attributes:
-        reason: One sentence.
-        overrides: What is typed in addition, or instead of what was typed for the same keys.
-        metrics: What the sentence is made from, by the names of the measurement contract.
-    """
-
-    reason: str
-    overrides: tuple[str, ...]
-    metrics: tuple[str, ...]
 
 
 def recommend(evidence: Evidence) -> list[Recommendation]:
@@ -95,12 +79,6 @@ def _overflow(e: Evidence) -> Iterator[Recommendation]:
         yield Recommendation(reason, (f"init.gain={gain}",), names)
     if e.dtype == "float32":
         yield Recommendation("A float64 has eight times the decades of a float32.", ("dtype=float64",), names)
-
-
-def _of(
-    advise: Callable[[Evidence], Iterator[configuration.Advice]],
-) -> Callable[[Evidence], Iterator[Recommendation]]:
-    return lambda evidence: itertools.starmap(Recommendation, advise(evidence))
 
 
 def _falling(e: Evidence) -> Iterator[Recommendation]:
@@ -222,17 +200,17 @@ def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Re
 
 _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _overflow,
-    _of(configuration.narrow),
-    _of(configuration.too_fast),
-    _of(spikes.spike),
-    _of(configuration.chaotic),
-    _of(spikes.large_start),
-    _of(configuration.gated),
-    _of(configuration.too_slow),
+    configuration.narrow,
+    configuration.too_fast,
+    spikes.spike,
+    configuration.chaotic,
+    spikes.large_start,
+    configuration.gated,
+    configuration.too_slow,
     _falling,
     _vanishing,
     _exploding,
-    _of(spikes.other_clips),
+    spikes.other_clips,
     _inside,
     _below_the_published,
     _vanishing_later,

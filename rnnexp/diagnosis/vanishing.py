@@ -3,16 +3,18 @@
 import math
 from collections.abc import Iterator
 
-from rnnexp.diagnosis.configuration import Advice
 from rnnexp.diagnosis.evidence import Evidence
 
 _DECADE = math.log(10)
 _SHORT = 10  # steps: no memory that a bias of the gates is chosen for
 _LOSS_AT_ONE = math.log1p(math.exp(-1))  # -ln sigma(1), of the usual forget bias
 
+Way = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""A reason that ends a sentence, overrides, and the metrics of that reason alone."""
 
-def ways_past_vanishing(e: Evidence) -> Iterator[Advice]:
-    """Yield reasons, each the end of a sentence, with overrides and the metrics of that reason alone."""
+
+def ways_past_vanishing(e: Evidence) -> Iterator[Way]:
+    """Yield what may be tried, the most promising first."""
     elman = "mean_field" in e.laws
     if elman and e.activation == "sigmoid":
         # What no weights can mend at this length: every step takes a part of it away.
@@ -35,7 +37,7 @@ def ways_past_vanishing(e: Evidence) -> Iterator[Advice]:
         yield "from the identity a live relu unit hands it on as it is", from_identity, ()
 
 
-def _longer_gates(e: Evidence) -> Iterator[Advice]:
+def _longer_gates(e: Evidence) -> Iterator[Way]:
     """Biases of the gates that keep a state, where none were chosen: one for every memory, or one number."""
     if e.cell not in ("lstm", "gru") or e.chosen_biases or e.time_steps < _SHORT:
         return

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from rnnexp.diagnosis.evidence import Evidence
-from rnnexp.diagnosis.recommendations import Recommendation, merged, recommend
+from rnnexp.diagnosis.evidence import Evidence, Recommendation
+from rnnexp.diagnosis.recommendations import merged, recommend
 from rnnexp.diagnosis.words import Sentence, describe, paragraph
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics, task_report
