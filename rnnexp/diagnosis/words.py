@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rnnexp.diagnosis.evidence import Evidence
@@ -37,11 +37,6 @@ class Sentence(NamedTuple):
 def describe(evidence: Evidence) -> list[Sentence]:
     """Return what was found: gradient, theory, units, clipping, learning."""
     return [sentence for part in _PARTS for sentence in part(evidence)]
-
-
-def paragraph(sentences: Iterable[Sentence]) -> str:
-    """Return the sentences as one text."""
-    return " ".join(sentence.text for sentence in sentences)
 
 
 def _gradient(e: Evidence) -> Iterator[Sentence]:

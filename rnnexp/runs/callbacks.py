@@ -45,7 +45,7 @@ def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> lis
     lines = []
     for run, replica, result in zip(runs, replicas, results, strict=True):
         with run_context.said_in(run.folder.log):
-            found = finish(run.job, run.folder, run.tracker, replica.network, result, signals, started)
+            found = finish(run, replica.network, result, signals, started)
         run.records.close()
         lines.append(terminal.Line(run.job.plan.seed, run.folder.path, found))
     return lines

@@ -9,14 +9,13 @@ import keras
 
 from rnnexp.diagnosis.evidence import Evidence, Recommendation
 from rnnexp.diagnosis.recommendations import merged, recommend
-from rnnexp.diagnosis.words import Sentence, describe, paragraph
+from rnnexp.diagnosis.words import describe
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import artifacts, metrics, task_report
-from rnnexp.runs.commands import command
 from rnnexp.runs.evidence import gather
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
-from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runs.run_context import OpenRun
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tracking import Tracker, points
 from rnnexp.training.config import Plan
@@ -27,45 +26,38 @@ _logger = logging.getLogger(__name__)
 
 
 def finish(
-    job: Job,
-    folder: RunFolder,
-    tracker: Tracker,
-    network: keras.Model,
-    result: Result,
-    signals: Interruption,
-    started: float,
+    run: OpenRun, network: keras.Model, result: Result, signals: Interruption, started: float
 ) -> Summary:
     """Judge the result of a run, write it to folder and tracker, and return its summary.
 
     Args:
-        job: Of the run.
-        folder: Of the run.
-        tracker: Of the run.
+        run: The run.
         network: The trained network.
         result: Its result.
         signals: Where signals arrive; a signal while figures are drawn loses the figures only.
         started: When the run began, by `time.perf_counter`.
     """
+    job, folder, tracker, *_ = run
     verdicts = metrics.judge(job.plan, result)
     sentences: tuple[str, ...] = ()
     if result.diverged_at is None:
-        sentences = task_report.report(job, folder, tracker, network, result.steps_taken)
-    _save(job, folder, tracker, network, result)
+        sentences = task_report.report(run, network, result.steps_taken)
+    _save(run, network, result)
     evidence = gather(job.plan, job.choices, result, verdicts)
     advised = recommend(evidence)[:_SHOWN]
     _record_verdicts(tracker, result, verdicts, advised)
-    words = _put_in_words(job, folder, tracker, evidence, advised)
+    words = _put_in_words(run, evidence, advised)
     seconds = time.perf_counter() - started
     totals = {**metrics.totals(job.plan, result), "time/total_seconds": seconds}
     tracker.metrics(points(totals, result.steps_taken))
-    remedies = [list(each.overrides) for each in advised]
-    asked = {
-        "overrides": list(job.overrides),
-        "flags": list(job.flags),
-        "seed": job.plan.seed,
-        "remedies": remedies,
-    }
-    folder.update(verdicts=verdicts.tags(), **asked, seconds=round(seconds, 3))
+    folder.update(
+        verdicts=verdicts.tags(),
+        overrides=list(job.overrides),
+        flags=list(job.flags),
+        seed=job.plan.seed,
+        remedies=[list(each.overrides) for each in advised],
+        seconds=round(seconds, 3),
+    )
     tracker.flush()  # from here on only figures can be lost
     figures = draw_figures(folder, tracker, signals, job.figure_format)
     return Summary(
@@ -86,8 +78,9 @@ def finish(
     )
 
 
-def _save(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, result: Result) -> None:
+def _save(run: OpenRun, network: keras.Model, result: Result) -> None:
     """Save arrays, theory and, unless the run diverged, the model."""
+    job, folder, tracker, *_ = run
     artifacts.save_arrays(folder.arrays, job.plan, result)
     theory = folder.path / "theory.csv"
     artifacts.save_theory(theory, result)
@@ -97,7 +90,7 @@ def _save(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, r
 
 
 def _command(job: Job, advised: Recommendation) -> str:
-    return command(job, merged(job.overrides, advised.overrides))
+    return job.command(merged(job.overrides, advised.overrides))
 
 
 def _record_verdicts(
@@ -112,24 +105,19 @@ def _record_verdicts(
     _logger.info("%s", ", ".join(f"{key} {value}" for key, value in tags.items()))
 
 
-def _put_in_words(
-    job: Job, folder: RunFolder, tracker: Tracker, evidence: Evidence, advised: Sequence[Recommendation]
-) -> str:
+def _put_in_words(run: OpenRun, evidence: Evidence, advised: Sequence[Recommendation]) -> str:
     """Write the verdict in words, with the metrics behind each sentence; return it as one paragraph.
 
     Recommendations come last, each with its command.
     """
-    sentences = [*describe(evidence), *(Sentence(each.reason, each.metrics) for each in advised)]
-    commands = ["" for _ in describe(evidence)] + [f"  {_command(job, each)}" for each in advised]
-    path = folder.path / "verdict.txt"
-    lines = [
-        f"{text}{typed}  [{', '.join(names)}]\n"
-        for (text, names), typed in zip(sentences, commands, strict=True)
-    ]
+    found = describe(evidence)
+    commands = [(f"{each.reason}  {_command(run.job, each)}", each.metrics) for each in advised]
+    lines = [f"{text}  [{', '.join(names)}]\n" for text, names in [*found, *commands]]
+    path = run.folder.path / "verdict.txt"
     path.write_text("".join(lines), encoding="utf-8")
-    tracker.artifact(path)
-    words = paragraph(sentences)
-    tracker.tags({"mlflow.note.content": words})  # what MLflow's page shows as the description of the run
+    run.tracker.artifact(path)
+    words = " ".join([*(sentence.text for sentence in found), *(each.reason for each in advised)])
+    run.tracker.tags({"mlflow.note.content": words})  # what MLflow's page shows as the description of the run
     return words
 
 

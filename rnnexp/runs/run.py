@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rnnexp.runs import run_context
-from rnnexp.runs.commands import command
 from rnnexp.runs.job import Job
 from rnnexp.runs.resume import Earlier, earlier_of
 from rnnexp.runs.run_context import OpenRun
@@ -118,7 +117,7 @@ def _parent(jobs: Sequence[Job], known: Sequence[Earlier], signals: Interruption
 
 def _command(job: Job) -> str:
     typed = job.overrides if job.together is None else job.together.overrides
-    return f"`{command(job, typed)}`"
+    return f"`{job.command(typed)}`"
 
 
 def _below(parent: ParentRun, job: Job) -> Job:

@@ -14,7 +14,6 @@ import yaml
 
 from rnnexp import tracking
 from rnnexp.runs import heuristics
-from rnnexp.runs.commands import command
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError, one_line
@@ -275,7 +274,7 @@ def remedy(job: "Job", folder: RunFolder) -> str:
         return "the command of the sweep goes on with it"
     overrides = job.overrides if job.together is None else job.together.overrides
     typed = [override for override in overrides if not override.startswith("resume=")]
-    return f"go on with: {command(job, [*typed, 'resume=true'])}"
+    return f"go on with: {job.command([*typed, 'resume=true'])}"
 
 
 def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:

@@ -4,11 +4,11 @@ import re
 import pytest
 from made_evidence import VANISHING, evidence
 
-from rnnexp.diagnosis.words import describe, paragraph, times
+from rnnexp.diagnosis.words import describe, times
 
 
 def said(**changes):
-    return paragraph(describe(evidence(**changes)))
+    return " ".join(sentence.text for sentence in describe(evidence(**changes)))
 
 
 def test_a_decade_is_lost_in_as_many_steps_as_the_rate_says():

@@ -1,5 +1,6 @@
 """The end of a run, from what a small training found: once as it is, once as if it had diverged."""
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -14,6 +15,7 @@ from rnnexp.plotting.run_figures import catalogue
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
 from rnnexp.runs.finish import finish
+from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption, interruption
 from rnnexp.tracking import FileTracker
@@ -55,7 +57,8 @@ def concluded(trained, tmp_path, **changes):
     result = dataclasses.replace(found, **changes)
     folder = RunFolder.create(tmp_path, job.name)
     tracker = FileTracker(folder.path, job.name)
-    summary = finish(job, folder, tracker, network, result, Interruption(), time.perf_counter())
+    run = OpenRun(job, folder, tracker, resumed=False, records=contextlib.ExitStack())
+    summary = finish(run, network, result, Interruption(), time.perf_counter())
     tracker.end("FINISHED")
     return Concluded(network, result, summary, folder)
 
