@@ -11,7 +11,7 @@ from rnnexp.diagnosis.evidence import Evidence, Recommendation
 from rnnexp.diagnosis.recommendations import merged, recommend
 from rnnexp.diagnosis.words import describe
 from rnnexp.report.terminal import Summary
-from rnnexp.runs import artifacts, metrics, task_report
+from rnnexp.runs import artifacts, metrics, run_context, task_report
 from rnnexp.runs.evidence import gather
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
@@ -68,13 +68,10 @@ def finish(
         loss_unit=job.plan.task.loss_unit,
         layers=result.end.layers,
         comparisons=result.end.comparisons,
-        notes=(*_notes(result, verdicts), *_stopping(job.plan, result), *_at_lengths(result), *sentences),
+        notes=(*_notes(job.plan, result, verdicts), *sentences),
         words=words,
         remedies=tuple(_command(job, each) for each in advised),
-        figures=figures,
-        run=tracker.where,
-        open_command=tracker.open_command,
-        page=tracker.page,
+        places={"figures": figures, **run_context.places(tracker)},
     )
 
 
@@ -121,21 +118,25 @@ def _put_in_words(run: OpenRun, evidence: Evidence, advised: Sequence[Recommenda
     return words
 
 
-def _at_lengths(result: Result) -> tuple[str, ...]:
-    """What the trained network scores at other lengths."""
-    if not result.at_lengths:
-        return ()
-    errors = ", ".join(f"{each.score.error:.2%} at {each.task.seq_len:,}" for each in result.at_lengths)
-    return (f"error at other lengths: {errors}",)
-
-
-def _stopping(plan: Plan, result: Result) -> tuple[str, ...]:
-    """What became of `stop=solved`."""
-    if plan.stop != "solved":
-        return ()
+def _notes(plan: Plan, result: Result, verdicts: metrics.Verdicts) -> Iterator[str]:
+    """Yield sentences about what the final numbers do not show."""
+    if result.diverged_at is None:
+        yield from _of_the_clip(result)
+    else:
+        start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
+        rate = f"{start.gradient.rate:.4f} nats per step"
+        if not math.isnan(start.predictions.rate):
+            rate = f"{rate} (mean field {start.predictions.rate:.4f})"
+        yield f"diverged at training step {result.diverged_at}: the loss or a gradient was not finite"
+        yield f"before training the gradient was {verdict}, {rate}"
+    most = f"{plan.train_steps:,} training steps"
     if result.solved_at is not None:
-        return (f"solved after {result.solved_at:,} of at most {plan.train_steps:,} training steps",)
-    return (f"not solved within {plan.train_steps:,} training steps, where steps to criterion are censored",)
+        yield f"solved after {result.solved_at:,} of at most {most}"
+    elif plan.stop == "solved":
+        yield f"not solved within {most}, where steps to criterion are censored"
+    if result.at_lengths:
+        errors = (f"{each.score.error:.2%} at {each.task.seq_len:,}" for each in result.at_lengths)
+        yield f"error at other lengths: {', '.join(errors)}"
 
 
 def _of_the_clip(result: Result) -> Iterator[str]:
@@ -149,15 +150,3 @@ def _of_the_clip(result: Result) -> Iterator[str]:
         yield f"{what} lost (norm not finite or above 1e10): W_hh shrank in their place"
     if "grad/clip_threshold" in result.clip_metrics:
         yield f"the clip found a threshold of {result.clip_metrics['grad/clip_threshold']:.3g}"
-
-
-def _notes(result: Result, verdicts: metrics.Verdicts) -> tuple[str, ...]:
-    """Return sentences about a run that diverged or skipped updates, which its final numbers do not show."""
-    if result.diverged_at is None:
-        return tuple(_of_the_clip(result))
-    start, verdict = result.start, verdicts.gradient_start.replace("_", "-")
-    predicted = "" if math.isnan(start.predictions.rate) else f" (mean field {start.predictions.rate:.4f})"
-    return (
-        f"diverged at training step {result.diverged_at}: the loss or a gradient was not finite",
-        f"before training the gradient was {verdict}, {start.gradient.rate:.4f} nats per step{predicted}",
-    )

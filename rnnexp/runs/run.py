@@ -217,9 +217,7 @@ def _show(
         parent.name,
         sorted([*lines, *known], key=lambda line: line.seed),
         time.perf_counter() - started,
-        parent.where,
-        parent.open_command,
-        parent.page,
+        run_context.places(parent),
     )
     if show:
         terminal.print_side_by_side(found)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 from collections.abc import Mapping
 
 from rnnexp.diagnosis.comparison import Comparison, Measured
@@ -23,10 +22,7 @@ class Summary:
         notes: Sentences that the reader must not miss, such as "diverged at step 312".
         words: The verdict in words, a paragraph.
         remedies: Commands of what to try, the first one first.
-        figures: The folder of the figures.
-        run: Where the run is stored.
-        open_command: The command that opens it.
-        page: The address that then lists the verdicts.
+        places: Where figures and records are, by their labels.
     """
 
     configuration: str
@@ -39,10 +35,7 @@ class Summary:
     notes: tuple[str, ...] = ()
     words: str = ""
     remedies: tuple[str, ...] = ()
-    figures: str | os.PathLike | None = None
-    run: str | None = None
-    open_command: str | None = None
-    page: str | None = None
+    places: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> float:
         """The number of that name; nan where there is none."""

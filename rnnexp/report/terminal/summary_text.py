@@ -1,7 +1,6 @@
 """The summary of a run: the verdicts, the numbers behind them, and where all of it is."""
 
 import math
-import os
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -88,6 +87,4 @@ def _places(summary: Summary) -> Iterator[tuple[str, str]]:
     speed = summary["time/steps_per_second"]
     pace = "" if math.isnan(speed) else f", {numbers.speed(speed)} steps/s"
     yield "time", shown(numbers.duration, summary["time/total_seconds"]) + pace
-    places = {"figures": summary.figures, "stored in": summary.run}
-    places |= {"open with": summary.open_command, "verdicts": summary.page}
-    yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
+    yield from summary.places.items()

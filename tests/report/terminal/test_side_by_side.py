@@ -39,8 +39,7 @@ ENDING = SideBySide(
         Line(5, DAY / f"12-00-00-000003_{'x' * 90}-s5", EARLIER),
     ],
     seconds=27.4,
-    run="mlflow.db, run a",
-    open_command="mlflow ui",
+    places={"stored in": "mlflow.db, run a", "open with": "mlflow ui"},
 )
 
 

@@ -34,9 +34,11 @@ VANISHING = Summary(
     loss_unit="squared error",
     layers=(LAYER,),
     notes=("validated on 10,048 fresh sequences",),
-    figures=FOLDER,
-    run="/data/rnn-lab/mlflow.db",
-    open_command=f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db",
+    places={
+        "figures": FOLDER,
+        "stored in": "/data/rnn-lab/mlflow.db",
+        "open with": f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db",
+    },
 )
 LAMBDA_1 = Measured(-0.1401, -0.1501, -0.1301)
 LOWEST = {**LAYER, RATE_RMS: MEASURED, EXPONENT: LAMBDA_1}
@@ -173,7 +175,7 @@ def test_a_cell_without_theory_has_no_lines_of_it():
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize(("summary", "most"), [(VANISHING, 20), (COMPARED, 25)])
 def test_it_is_compact_and_fits(width, summary, most):
-    short = dataclasses.replace(summary, figures="figures", open_command="mlflow ui")
+    short = dataclasses.replace(summary, places={"figures": "figures", "open with": "mlflow ui"})
     lines = shown(short, width).splitlines()
     assert len(lines) <= most
     assert max(len(line.rstrip()) for line in lines) <= width
@@ -194,7 +196,7 @@ def test_the_verdict_in_words_is_wrapped_and_whole():
 def test_paths_and_commands_are_never_broken():
     lines = [line.rstrip() for line in shown(VANISHING).splitlines()]
     assert f"figures     {FOLDER}" in lines
-    assert f"open with   {VANISHING.open_command}" in lines
+    assert f"open with   {VANISHING.places['open with']}" in lines
 
 
 def test_brackets_of_the_configuration_are_not_markup():
