@@ -22,9 +22,9 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     Raises:
         ArgumentError: A constructor refused its arguments, or two of them do not fit.
     """
-    seed = values["seed"]
-    task = _build("task", _without_lengths(values), seq_len=values["seq_len"])
-    lengths, truncate = options.lengths(values, task), options.truncate(values, task.time_steps)
+    node = options.TaskNode.of(values)
+    task = node.at(values["seq_len"])
+    lengths, truncate = options.lengths(node, values), options.truncate(values, task.time_steps)
     plan = Plan(
         task=task,
         cell=_build("cell", values),
@@ -39,13 +39,13 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         stop=options.stop(values, task),
         truncate=truncate,
         lengths=lengths,
-        evaluate_at=options.evaluated(values),
+        evaluate_at=options.evaluated(node),
         activation=_activation(values),
         units=values["units"],
         layers=values["layers"],
         batch_size=values["batch_size"],
         train_steps=values["steps"],
-        seed=seed,
+        seed=values["seed"],
         dtype=values["dtype"],
         device=values["device"],
         jit=values["jit"],
@@ -117,13 +117,6 @@ def _input_deviation(values: Mapping[str, Any]) -> float | None:
     """Return the standard deviation of W_xh that is asked for; runs from before there was one name none."""
     deviation = values["init"].get("input")
     return None if deviation is None else checks.positive("init.input", deviation)
-
-
-def _without_lengths(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values with what the task's constructor takes of the task."""
-    if not isinstance(values.get("task"), Mapping):
-        return values
-    return {**values, "task": options.task_nodes(values["task"], values["plugins"]).constructed}
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:
