@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnnexp import tracking
 from rnnexp.runs.identity import former_identity, identity
+from rnnexp.runs.run_folder import check_root
 from rnnexp.runtime import provenance
+from rnnexp.runtime.device import check_device
 from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.secrets import without_login
 from rnnexp.training.config import Plan
@@ -126,3 +129,24 @@ def _from_here(places: str) -> str:
     """Return paths, with a colon between them, as they are typed in the working folder."""
     here = f"{Path.cwd()}{os.sep}"
     return os.pathsep.join(place.removeprefix(here) for place in places.split(os.pathsep))
+
+
+def check_job(job: Job) -> None:
+    """Check what lies outside the configuration: the device, the folder of the runs, the tracking store.
+
+    Raises:
+        ArgumentError: There is no such device, or one of the others cannot be used.
+    """
+    check_machine(job)
+    if job.tracking.uri is not None:
+        tracking.check_store(job.tracking.uri)
+
+
+def check_machine(job: Job) -> None:
+    """Check what lies outside the configuration on this machine: a job of a sweep needs no MLflow to begin.
+
+    Raises:
+        ArgumentError: There is no such device, or the folder cannot be used.
+    """
+    check_device(job.plan.device)
+    check_root(job.output_dir)
