@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from rnnexp.diagnosis import configuration, spikes
+from rnnexp.diagnosis import configuration, spikes, vanishing
 from rnnexp.diagnosis.course import rounded_up
 from rnnexp.diagnosis.evidence import Evidence, Recommendation
-from rnnexp.diagnosis.vanishing import ways_past_vanishing
+from rnnexp.diagnosis.vanishing import vanishes
 from rnnexp.runtime.config_keys import key_of
 
 _ONCE = ("resume", "treat")  # keys of one command, which the next one does not take over
@@ -114,36 +114,13 @@ def _another_cell(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _shorter(e: Evidence) -> Iterator[Recommendation]:
-    if not _vanishes(e) or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
+    if not vanishes(e) or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
         return
     shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
     if e["task/proven_horizon"] < e.reach and shorter < e.seq_len:
         where = f"The gradient leaves {e.decades:g} decades at lag {e.reach}"
         reason = f"{where}, and a shorter sequence is another task."
         yield Recommendation(reason, (f"seq_len={shorter}",), ("grad/log10_ratio",))
-
-
-def _vanishing(e: Evidence) -> Iterator[Recommendation]:
-    if _vanishes(e) and e.before("grad/log10_ratio_high") < -e.decades:
-        yield from _against_vanishing(e, "at the start and at the end of training")
-
-
-def _vanishing_later(e: Evidence) -> Iterator[Recommendation]:
-    if _vanishes(e) and not e.before("grad/log10_ratio_high") < -e.decades:
-        yield from _against_vanishing(e, "at the end of training")
-
-
-def _vanishes(e: Evidence) -> bool:
-    return e.gradient == "vanishing" and not e.carried and e.diverged_at is None
-
-
-def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
-    names = ("grad/log10_ratio", "verdict.gradient", "verdict.gradient_start")
-    text = f"The gradient vanishes {when}: "
-    for reason, overrides, more in ways_past_vanishing(e):
-        said = text + reason if text else reason[0].upper() + reason[1:]
-        yield Recommendation(f"{said}.", overrides, (*names, *more))
-        text = ""  # the cause is told once
 
 
 def _exploding(e: Evidence) -> Iterator[Recommendation]:
@@ -208,12 +185,12 @@ _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     configuration.gated,
     configuration.too_slow,
     _falling,
-    _vanishing,
+    vanishing.from_the_start,
     _exploding,
     spikes.other_clips,
     _inside,
     _below_the_published,
-    _vanishing_later,
+    vanishing.at_the_end_alone,
     _falling_slowly,
     _another_cell,
     _far_below_the_published,
