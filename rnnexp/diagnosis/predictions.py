@@ -1,23 +1,8 @@
 """Which laws of theory apply to a network, and what they predict for its measurements.
 
-| law of `rnnexp.theory`                  | of            | reported where                                   |
-|-----------------------------------------|---------------|--------------------------------------------------|
-| mean_field                              | rate over     | untrained, W_hh is mixing                        |
-|                                         | kernels       |                                                  |
-| mean_field, rate_at_variance,           | rms rate      | W_hh is mixing: terms that lead to the closure,  |
-| rate_of_slopes                          |               | no predictions by themselves                     |
-| closure_rate                            | rms rate      | W_hh is mixing                                   |
-| exponent_of_slopes                      | lambda_1      | W_hh is mixing                                   |
-| decoupled_rate, decoupled_exponent      | rms rate,     | W_hh is diagonal                                 |
-|                                         | lambda_1      |                                                  |
-| rate_bound (Pascanu et al.)             | rate          | always: it is a theorem                          |
-| ln spectral radius                      | rate,         | activation=linear, T-1 > 2 sqrt(H)               |
-|                                         | lambda_1      |                                                  |
-| glorot_growth (Bar et al.)              | ratio of both | activation=linear, independent entries,          |
-|                                         | ends          | untrained, T-1 <= 2 sqrt(H)                      |
-| chaotic_exponent, subcritical_exponents |               | never: they are of networks without input        |
-| sensitivity (Zucchet and Orvieto)       |               | never: it is of white inputs, and of dh/dlambda, |
-|                                         |               | which no probe measures                          |
+`rnnexp.diagnosis.laws` says of each law what it is of and what it assumes. Of `rnnexp.theory` a run predicts
+nothing by `chaotic_exponent` and `subcritical_exponents`, which are of networks without input, and by
+`sensitivity`, which is of white inputs and of dh/dlambda, which no probe measures.
 
 A W_hh is mixing if it counts as a draw of independent entries (`Observed.mean_field`): neither diagonal nor
 of an initialiser that ties entries to each other. init=henaff turns pairs of units, each by itself, and with
