@@ -19,26 +19,7 @@ _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
 def recommend(evidence: Evidence) -> list[Recommendation]:
     """Return what to try, in the order in which the causes rule each other out; nothing of a solved task.
 
-    1. Numbers that are not finite from the first step on: no clip can help.
-    2. Under 16 units: more.
-    3. A learning rate far above the usual one that made the network worse: a smaller one.
-    4. A spike of the gradient: a clip at what is usual; where it wrecked the loss, also one that finds its
-       threshold; a smaller step where it was clipped.
-    5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
-       at the start than later: a clip.
-    6. An LSTM or GRU with another activation than tanh: tanh.
-    7. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
-    8. A loss that falls and would be low within ten times the steps, or a network whose last validation is
-       its best: more steps.
-    9. A gradient that vanishes at the start and at the end: another start or cell.
-    10. A gradient that explodes: a clip. A spike that did the loss no harm, or of plain gradient descent: a
-        clip that finds its threshold.
-    11. A gradient inside the band: another rate, another cell, a wider layer.
-    12. Fewer sequences than a publication needed, if that takes at most ten times the steps: more steps.
-    13. A gradient that vanishes at the end alone: as 9.
-    14. A loss that falls slowly, or from above that of the best constant: more steps.
-    15. Another cell; fewer sequences than a publication needed, if that takes more.
-    16. A shorter sequence, which is another task.
+    docs/recommendations.md has the causes in their order, and what is said to try for each.
     """
     if evidence.learning == "solved":
         return []

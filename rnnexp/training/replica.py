@@ -209,9 +209,9 @@ class Replica:
             checkpoint.save(self._state, self.model, self.callback.history, validations, spectra, phase)
 
     def _load(self) -> None:
-        history, validations, spectra = checkpoint.load(self._state, self.model)
+        history, validations, spectra, phase = checkpoint.load(self._state, self.model)
         if self.phase is not None:
-            self.phase.restore(checkpoint.load_phase(self._state))
+            self.phase.restore(phase)
         self._spectra = SpectrumHistory.from_table(spectra)
         self._validations = [
             Validated(int(step), Validation(loss, half_width, error, bool(enough), *below))
