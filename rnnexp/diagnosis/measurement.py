@@ -21,7 +21,7 @@ from rnnexp.diagnosis.laws import METRICS
 from rnnexp.diagnosis.predictions import Predictions, measured, predict
 from rnnexp.diagnosis.truncation import TruncationBias, TruncationProbe
 from rnnexp.nn.cells.spec import CellSpec
-from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue, upper_layers
+from rnnexp.probes import GradientProfile, Spectrum, catalogue, upper_layers
 from rnnexp.probes.probe import Probe
 from rnnexp.probes.rollout import Rollout
 from rnnexp.probes.upper_layers import measure_upper
@@ -56,19 +56,9 @@ class Measurement:
         return self.results["gradient_profile"]
 
     @property
-    def lyapunov(self) -> LyapunovSpectrum:
-        """The largest exponent along the driven trajectories."""
-        return self.results["lyapunov"]
-
-    @property
     def spectrum(self) -> Spectrum | None:
         """The spectrum of W_hh, or of the candidate's block; None if the cell has no recurrent kernel."""
         return self.results.get("spectrum")
-
-    @property
-    def units(self) -> Units:
-        """Saturated and dead units; nan if the cell does not report its slopes."""
-        return self.results.get("units", Units(math.nan, math.nan))
 
     @property
     def layers(self) -> tuple[Mapping[str, Measured], ...]:
@@ -149,10 +139,11 @@ class Measurer:
         """
         trajectory, *above = self._rollout.trajectories(weights)
         results = catalogue.measure_all(trajectory, self._probes)
-        found = Measurement(step, results, probes=self._probes, upper=measure_upper(above))
-        variances = found.results["states"].mean_square
-        predictions = predict(
-            trajectory, found.gradient, found.lyapunov, found.spectrum, variances, untrained=step == 0
+        return Measurement(
+            step,
+            results,
+            predict(trajectory, results, untrained=step == 0),
+            self._probes,
+            None if self._truncation is None else self._truncation.measure(weights),
+            measure_upper(above),
         )
-        bias = None if self._truncation is None else self._truncation.measure(weights)
-        return dataclasses.replace(found, predictions=predictions, truncation=bias)

@@ -20,9 +20,9 @@ Of a linear network the largest of `subcritical_exponents` is ln g, as `exponent
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,24 +83,15 @@ class Predictions(NamedTuple):
     comparisons: tuple[Comparison, ...] = ()
 
 
-def predict(
-    trajectory: Trajectory,
-    gradient: GradientProfile,
-    lyapunov: LyapunovSpectrum,
-    spectrum: Spectrum | None,
-    variances: np.ndarray,
-    untrained: bool,
-) -> Predictions:
+def predict(trajectory: Trajectory, results: Mapping[str, Any], untrained: bool) -> Predictions:
     """Return the predictions of theory for the network with this trajectory.
 
     Args:
         trajectory: Its spec names the laws that apply to its cell.
-        gradient: As `comparisons`.
-        lyapunov: As `comparisons`.
-        spectrum: As `comparisons`; None if the cell has no recurrent matrix.
-        variances: q_t, mean_{b,i} a_t^2 of every step, (T,).
-        untrained: As `comparisons`.
+        results: What probes measured of it, as `rnnexp.probes.catalogue.measure_all` returns it.
+        untrained: Whether W_hh has its initial value.
     """
+    spectrum = results.get("spectrum")
     laws, kernel, units = trajectory.spec.laws, trajectory.recurrent_matrix, trajectory.units
     if not laws or units is None or kernel is None or spectrum is None:
         return Predictions()
@@ -122,7 +113,7 @@ def predict(
     seen = Observed(
         kernel=kernel,
         slopes=units.slopes,
-        variances=variances,
+        variances=results["states"].mean_square,
         slope=slope,
         activation=trajectory.activation,
         mean_field_rate=math.nan,
@@ -137,7 +128,7 @@ def predict(
     gain = math.nan
     if seen.mean_field:
         seen = replace(seen, mean_field_rate=mean_field_rate(seen.weight_variance))
-    compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
+    compared = comparisons(seen, results["gradient_profile"], results["lyapunov"], spectrum, untrained)
     # A gain is chosen before training, and the search takes as long as all else that is predicted.
     if untrained and has_mean_field and seen.mean_field and seen.initializer is not None:
         unit_variance = weight_variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
