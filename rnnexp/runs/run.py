@@ -89,7 +89,8 @@ def run_jobs(
                 parent.below = [run.folder.path for run in runs]
                 lines = (train or train_with_tensorflow)(runs, signals, started)
             done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
-            _show(lines, done, parent, jobs[0], started, show)
+            lines += [_line(job, folder) for job, folder in done if folder is not None]
+            _show(lines, parent, jobs[0], started, show)
         signals.check()
     return [run.folder for run in runs if not run.tracker.complete]
 
@@ -197,14 +198,7 @@ def train_with_tensorflow(runs: Sequence[OpenRun], signals: Interruption, starte
     return train(runs, signals, started)
 
 
-def _show(
-    lines: "Sequence[Line]",
-    done: Sequence[tuple[Job, RunFolder | None]],
-    parent: ParentRun,
-    first: Job,
-    started: float,
-    show: bool,
-) -> None:
+def _show(lines: "list[Line]", parent: ParentRun, first: Job, started: float, show: bool) -> None:
     """Print the summary of a single run, or the table of several, which their parent run records too."""
     from rnnexp.report import terminal
 
@@ -212,10 +206,9 @@ def _show(
         if show:
             terminal.print_summary(lines[0].found)
         return
-    known = [_line(job, folder) for job, folder in done if folder is not None]
     found = terminal.SideBySide(
         parent.name,
-        sorted([*lines, *known], key=lambda line: line.seed),
+        sorted(lines, key=lambda line: line.seed),
         time.perf_counter() - started,
         run_context.places(parent),
     )
