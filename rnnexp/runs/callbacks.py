@@ -21,7 +21,7 @@ from rnnexp.training.trainer import Member, Trainer
 _logger = logging.getLogger(__name__)
 
 
-def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list[terminal.Line]:
+def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list[terminal.Summary]:
     """Train the runs together, record their results, judge each of them and close its records.
 
     If an error or a signal ends the training, the arrays recorded so far are in the folders of the runs.
@@ -37,13 +37,12 @@ def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> lis
     for run in runs:
         run.tracker.metrics(points(metrics.constants(run.job.plan), step=0))
     replicas, results = _train(runs, signals)
-    lines = []
+    found = []
     for run, replica, result in zip(runs, replicas, results, strict=True):
         with run_context.said_in(run.folder.log):
-            found = finish(run, replica.network, result, signals, started)
+            found.append(finish(run, replica.network, result, signals, started))
         run.records.close()
-        lines.append(terminal.Line(run.job.plan.seed, run.folder.path, found))
-    return lines
+    return found
 
 
 def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Replica], Sequence[Result]]:

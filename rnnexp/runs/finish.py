@@ -62,6 +62,8 @@ def finish(
     figures = draw_figures(folder, tracker, signals, job.figure_format)
     return Summary(
         configuration=job.name,
+        seed=job.plan.seed,
+        folder=folder.path,
         gradient_verdict=verdicts.gradient,
         learning_verdict=verdicts.learning,
         numbers={**evidence.numbers, **totals},

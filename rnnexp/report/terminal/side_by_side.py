@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.rule import Rule
@@ -21,44 +20,31 @@ _WIDEST = 100
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """One replica: its seed, the folder of its run, and its summary.
-
-    The summary of a replica that had finished in an earlier command holds its verdicts only.
-    """
-
-    seed: int
-    folder: Path
-    found: Summary
-
-
-@dataclasses.dataclass(frozen=True)
 class SideBySide:
     """The results of several replicas.
 
     Attributes:
         title: Their configuration in one line.
-        lines: One for each, in the order of seeds.
+        runs: In the order of seeds.
         seconds: Duration of all.
         places: Where their common records are, by their labels; none if there are only their folders.
     """
 
     title: str
-    lines: Sequence[Line]
+    runs: Sequence[Summary]
     seconds: float
     places: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def verdicts(self) -> Mapping[str | None, int]:
         """Return how many have each verdict on learning."""
-        return collections.Counter(line.found.learning_verdict for line in self.lines)
+        return collections.Counter(run.learning_verdict for run in self.runs)
 
     def markdown(self) -> str:
         """Return verdicts and losses as a table in Markdown."""
         rows = ["| seed | gradient | learning | loss |", "|---|---|---|---|"]
-        for line in self.lines:
-            found = line.found
-            loss = numbers.loss(found["val/loss"]) if found.numbers else ""
-            rows.append(f"| {line.seed} | {found.gradient_verdict} | {found.learning_verdict} | {loss} |")
+        for run in self.runs:
+            loss = numbers.loss(run["val/loss"]) if run.numbers else ""
+            rows.append(f"| {run.seed} | {run.gradient_verdict} | {run.learning_verdict} | {loss} |")
         return "\n".join(rows)
 
 
@@ -74,9 +60,9 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
     console.print()
     console.print(_table(ending), width=width)
     console.print()
-    noted = [line for line in ending.lines if line.found.notes]
-    for line in noted:
-        console.print(Text(f"seed {line.seed}: {line.found.notes[0]}", "bold"), width=width)
+    noted = [run for run in ending.runs if run.notes]
+    for run in noted:
+        console.print(Text(f"seed {run.seed}: {run.notes[0]}", "bold"), width=width)
     if noted:
         console.print()
     for label, text in _places(ending):
@@ -91,17 +77,17 @@ def _table(ending: SideBySide) -> Table:
     for name in ("loss", "error", "rate"):
         table.add_column(name, justify="right")
     table.add_column("95 % interval")
-    for line in ending.lines:
-        table.add_row(*_row(line.seed, line.found))
-    known = [line.found for line in ending.lines if line.found.numbers]
+    for run in ending.runs:
+        table.add_row(*_row(run))
+    known = [run for run in ending.runs if run.numbers]
     if known:
         loss, error = numbers.loss(known[0]["task/floor_loss"]), numbers.share(known[0]["task/floor_error"])
         table.add_row("", "", *(Text(cell, "dim") for cell in ("best constant", loss, error)))
     return table
 
 
-def _row(seed: int, found: Summary) -> Iterator[str | Text]:
-    yield str(seed)
+def _row(found: Summary) -> Iterator[str | Text]:
+    yield str(found.seed)
     yield coloured(found.gradient_verdict)
     yield coloured(found.learning_verdict)
     if found.numbers:
@@ -114,5 +100,5 @@ def _row(seed: int, found: Summary) -> Iterator[str | Text]:
 
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{numbers.duration(ending.seconds)} for all"
-    yield from ((f"seed {line.seed}", as_typed(line.folder)) for line in ending.lines)
+    yield from ((f"seed {run.seed}", as_typed(run.folder)) for run in ending.runs)
     yield from ending.places.items()

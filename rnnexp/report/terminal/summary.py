@@ -3,16 +3,19 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 from rnnexp.diagnosis.comparison import Comparison, Measured
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a run found.
+    """What a run found. Of one that had finished in an earlier command only the verdicts are known.
 
     Attributes:
         configuration: The run in one line.
+        seed: Of the run.
+        folder: Of the run.
         gradient_verdict: vanishing, exploding, stable, borderline, non_finite or not_measured.
         learning_verdict: solved, learning, at_chance, worse_than_chance or diverged.
         numbers: The metrics of the run by their names; a number that is absent or nan was not measured.
@@ -26,6 +29,8 @@ class Summary:
     """
 
     configuration: str
+    seed: int
+    folder: Path
     gradient_verdict: str | None = None
     learning_verdict: str | None = None
     numbers: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 from pathlib import Path
@@ -5,11 +6,13 @@ from pathlib import Path
 from rich.console import Console
 
 from rnnexp.diagnosis.comparison import RATE, Measured
-from rnnexp.report.terminal import Line, SideBySide, Summary, print_side_by_side
+from rnnexp.report.terminal import SideBySide, Summary, print_side_by_side
 
 DAY = Path("outputs/2026-01-31")
 SOLVED = Summary(
     "a",
+    3,
+    DAY / "12-00-00-000001_tanh-T30-s3",
     gradient_verdict="stable",
     learning_verdict="solved",
     numbers={
@@ -22,6 +25,8 @@ SOLVED = Summary(
 )
 DIVERGED = Summary(
     "b",
+    4,
+    DAY / "12-00-00-000002_tanh-T30-s4",
     gradient_verdict="non_finite",
     learning_verdict="diverged",
     numbers={"val/loss": math.nan, "val/error": math.nan},
@@ -29,15 +34,16 @@ DIVERGED = Summary(
     notes=("diverged at training step 12",),
 )
 EARLIER = Summary(
-    "c", gradient_verdict="vanishing", learning_verdict="at_chance", notes=("had finished earlier",)
+    "c",
+    5,
+    DAY / f"12-00-00-000003_{'x' * 90}-s5",
+    gradient_verdict="vanishing",
+    learning_verdict="at_chance",
+    notes=("had finished earlier",),
 )
 ENDING = SideBySide(
     title="tanh-T30-s3..5",
-    lines=[
-        Line(3, DAY / "12-00-00-000001_tanh-T30-s3", SOLVED),
-        Line(4, DAY / "12-00-00-000002_tanh-T30-s4", DIVERGED),
-        Line(5, DAY / f"12-00-00-000003_{'x' * 90}-s5", EARLIER),
-    ],
+    runs=[SOLVED, DIVERGED, EARLIER],
     seconds=27.4,
     places={"stored in": "mlflow.db, run a", "open with": "mlflow ui"},
 )
@@ -69,18 +75,18 @@ def test_every_replica_has_a_row_that_fits_a_narrow_terminal():
 
 def test_the_places_are_never_broken():
     lines = printed(width=40)
-    for line in ENDING.lines:
-        assert f"seed {line.seed}      {line.folder}" in lines
+    for run in ENDING.runs:
+        assert f"seed {run.seed}      {run.folder}" in lines
     assert lines[-2:] == ["stored in   mlflow.db, run a", "open with   mlflow ui"]
 
 
 def test_without_mlflow_the_folders_are_all_there_is():
-    ending = SideBySide(ENDING.title, ENDING.lines[:1], 3.0)
-    assert printed(ending)[-2:] == ["time        3.0 s for all", f"seed 3      {ENDING.lines[0].folder}"]
+    ending = SideBySide(ENDING.title, ENDING.runs[:1], 3.0)
+    assert printed(ending)[-2:] == ["time        3.0 s for all", f"seed 3      {SOLVED.folder}"]
 
 
 def test_a_folder_below_this_one_is_named_from_here(tmp_path):
-    ending = SideBySide("a", [Line(0, tmp_path / "outputs" / "b", SOLVED)], 3.0)
+    ending = SideBySide("a", [dataclasses.replace(SOLVED, seed=0, folder=tmp_path / "outputs" / "b")], 3.0)
     assert printed(ending)[-1] == "seed 0      outputs/b"
 
 

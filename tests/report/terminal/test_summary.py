@@ -14,12 +14,15 @@ from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_RMS, RATIO, Compari
 from rnnexp.report.terminal import Summary, print_summary
 
 ROOT = Path(__file__).parents[3]
+DAY = Path("outputs/2026-03-04")
 FOLDER = "/data/rnn-lab/outputs/2026-03-04/11-22-33-123456-" + "x" * 80
 
 MEASURED = Measured(-0.14251, -0.149, -0.1361)
 LAYER = {RATE: MEASURED, RATIO: Measured(-12.314, -12.94, -11.8)}
 VANISHING = Summary(
     configuration="adding, T=200, tanh [smart], glorot_uniform, global_norm clip 1, adam 0.001, seed 0",
+    seed=0,
+    folder=DAY,
     gradient_verdict="vanishing",
     learning_verdict="at_chance",
     numbers={
@@ -57,6 +60,8 @@ COMPARED = dataclasses.replace(
 UNKNOWN = Measured(math.nan, math.nan, math.nan)
 DIVERGED = Summary(
     configuration="copying, T=1000, relu",
+    seed=0,
+    folder=DAY,
     gradient_verdict="non_finite",
     learning_verdict="diverged",
     numbers={"val/loss": math.nan, "val/error": math.nan},
@@ -205,10 +210,12 @@ def test_brackets_of_the_configuration_are_not_markup():
 
 @pytest.mark.parametrize("absent", [{}, math.nan])
 def test_what_was_not_measured_says_so(absent):
-    summary = Summary("adding")
+    summary = Summary("adding", 0, DAY)
     if absent != {}:
         unknown = dict.fromkeys([RATE, RATIO, RATE_RMS, EXPONENT], UNKNOWN)
-        summary = Summary("adding", numbers=dict.fromkeys(VANISHING.numbers, math.nan), layers=(unknown,))
+        summary = Summary(
+            "adding", 0, DAY, numbers=dict.fromkeys(VANISHING.numbers, math.nan), layers=(unknown,)
+        )
     text = shown(summary)
     labels = ["gradient", "learning", "log10 first/last gradient", "rate (nats per step)", "loss", "error"]
     assert [row(text, label) for label in [*labels, "time"]] == ["not measured"] * 7
@@ -225,19 +232,19 @@ def test_a_number_that_broke_down_is_a_finding_not_a_gap():
 
 
 def test_a_gradient_that_is_zero_at_h_1_says_so():
-    text = shown(Summary("adding", gradient_verdict="vanishing", layers=(ratio(-math.inf),)))
+    text = shown(Summary("adding", 0, DAY, gradient_verdict="vanishing", layers=(ratio(-math.inf),)))
     assert row(text, "gradient") == "vanishing nothing at all reaches the first step"
 
 
 @pytest.mark.parametrize("verdict", ["vanishing", "exploding", "stable", "borderline", "non_finite"])
 def test_every_gradient_verdict_is_explained(verdict):
-    line = row(shown(Summary("adding", gradient_verdict=verdict, layers=(ratio(4.0),))), "gradient")
+    line = row(shown(Summary("adding", 0, DAY, gradient_verdict=verdict, layers=(ratio(4.0),))), "gradient")
     assert line.startswith(verdict.replace("_", "-")) and len(line) > len(verdict) + 10
 
 
 @pytest.mark.parametrize("verdict", ["solved", "learning", "at_chance", "diverged"])
 def test_every_learning_verdict_is_explained(verdict):
-    line = row(shown(Summary("adding", learning_verdict=verdict)), "learning")
+    line = row(shown(Summary("adding", 0, DAY, learning_verdict=verdict)), "learning")
     assert line.startswith(verdict.replace("_", " ")) and len(line) > len(verdict) + 10
 
 
