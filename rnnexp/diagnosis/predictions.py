@@ -204,30 +204,20 @@ def rate_over_kernels(states: Observed) -> Measured:
 
 
 def _of_gradient(states: Observed, spectrum: Spectrum, untrained: bool) -> Iterator[tuple[Law, float]]:
-    if untrained and states.independent:
-        yield from _of_ratio(states)
+    linear, square = states.activation == "linear", states.weight_variance
+    if untrained and states.independent and linear and states.short:
+        lag, units = len(states.slopes) - 1, len(states.kernel)
+        yield GLOROT, (lag * ln(square) + ln(theory.glorot_growth(lag, units))) / 2 / math.log(10)
     if untrained and states.mean_field:
         yield OVER_KERNELS, states.mean_field_rate
-    yield from _of_rate(states, spectrum)
-
-
-def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:
-    if states.activation == "linear" and states.short:
-        lag, units = len(states.slopes) - 1, len(states.kernel)
-        log_square = lag * ln(states.weight_variance) + ln(theory.glorot_growth(lag, units))
-        yield GLOROT, log_square / 2 / math.log(10)
-
-
-def _of_rate(states: Observed, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
     if states.mean_field:
-        square = states.weight_variance
         yield MEAN_FIELD, states.mean_field_rate
         yield AT_VARIANCE, theory.rate_at_variance(states.slope, square, states.variances)
         yield OF_SLOPES, theory.rate_of_slopes(square, states.slopes)
         yield CLOSURE, theory.closure_rate(states.kernel, states.slopes, states.last_adjoint)
     elif states.diagonal is not None:
         yield DECOUPLED, theory.decoupled_rate(states.diagonal, states.slopes)
-    if states.activation == "linear" and not states.short:
+    if linear and not states.short:
         yield SPECTRAL_RADIUS, ln(spectrum.spectral_radius)
     yield BOUND, states.rate_bound
 

@@ -124,8 +124,9 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     if fall is not None and not fall.falling:
         text = f"{text}, and no fall of the loss is seen"
     worse = e.learning == "worse_than_chance"
-    step = "smaller" if worse else "larger"
-    yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
+    step, factor = ("smaller", 0.3) if worse else ("larger", 3.0)
+    rate = f"optimizer.learning_rate={e.learning_rate * factor:.2g}"
+    yield Recommendation(f"{text}: take {step} steps.", (rate,), names)
     yield from _another_cell(e)
     wider = "A wider layer may learn what this one does not."
     if e.layers > 1:
@@ -150,10 +151,6 @@ def _published(e: Evidence, above: float, most: float) -> Iterator[Recommendatio
         after = f"success at this length or a longer one is published after {e.published_sequences:,}"
         text = f"The network has seen {seen:,} sequences; {after}"
         yield Recommendation(f"{text}.", (f"steps={train_steps}",), ("val/loss",))
-
-
-def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Recommendation:
-    return Recommendation(reason, (f"optimizer.learning_rate={e.learning_rate * factor:.2g}",), names)
 
 
 _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
