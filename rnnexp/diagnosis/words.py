@@ -172,12 +172,14 @@ def _clipping(e: Evidence) -> Iterator[Sentence]:
     if not clipped > _OFTEN:
         return
     text = f"{_percent(clipped)} of the updates were clipped"
-    if e.optimizer == "sgd":
-        meaning = "so the clip sets the step size more than the loss does"
+    if e.clip not in _EVEN:
+        meaning = _WHERE_CLIPPED.get(e.clip, "")
+    elif e.optimizer == "sgd":
+        meaning = ", so the clip sets the step size more than the loss does"
     else:
-        meaning = f"so that they count nearly alike; the step size is that of {e.optimizer}, which does not"
+        meaning = f", so that they count nearly alike; the step size is that of {e.optimizer}, which does not"
         meaning = f"{meaning} see a common factor of the gradients"
-    yield Sentence(f"{text}, {meaning}.", ("grad/clip_fraction",))
+    yield Sentence(f"{text}{meaning}.", ("grad/clip_fraction",))
 
 
 def _truncation(e: Evidence) -> Iterator[Sentence]:
@@ -223,6 +225,12 @@ def _percent(share: float, digits: int = 0) -> str:
 
 _HALF_FLAT = frozenset({"relu", "relu6", "hard_tanh", "hard_sigmoid", "soft_shrink", "hard_shrink"})
 """Activations with flat stretches by design: a large share of flat units is their normal state."""
+
+_EVEN = frozenset({"norm", "global_norm", "pascanu", "autoclip"})
+"""Clips that bring every gradient they act on to the same norm, or nearly."""
+
+_WHERE_CLIPPED = {"value": ", in one entry or more", "agc": ", in one unit or more"}
+"""What a clip acted on where that may be a small part of the gradient."""
 
 _PARTS: tuple[Callable[[Evidence], Iterator[Sentence]], ...] = (
     _gradient,

@@ -166,13 +166,29 @@ def test_a_dead_unit_is_one_on_the_probe_batch():
     assert "no input moves them" not in said(dead=0.12)
 
 
-def test_a_clip_sets_the_step_size_of_sgd_alone():
-    assert "sets the step size more than the loss" in said(clip_fraction=0.9, optimizer="sgd")
+@pytest.mark.parametrize("clip", ["norm", "global_norm", "pascanu", "autoclip"])
+def test_a_clip_sets_the_step_size_of_sgd_alone(clip):
+    text = said(clip=clip, clip_fraction=0.9, optimizer="sgd")
+    assert "sets the step size more than the loss" in text
     for optimizer in ("adam", "rmsprop"):
-        text = said(clip_fraction=1.0, optimizer=optimizer)
+        text = said(clip=clip, clip_fraction=1.0, optimizer=optimizer)
         assert "sets the step size" not in text
         assert f"the step size is that of {optimizer}, which does not see a common factor" in text
     assert "clipped" not in said(clip_fraction=0.3) and "clipped" not in said(clip_fraction=math.nan)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    ("clip", "words"),
+    [
+        ("value", "90 % of the updates were clipped, in one entry or more."),
+        ("agc", "90 % of the updates were clipped, in one unit or more."),
+        ("zclip", "90 % of the updates were clipped."),
+        ("lab.Squash", "90 % of the updates were clipped."),
+    ],
+)
+def test_a_clip_of_a_part_says_nothing_of_the_whole(clip, words, optimizer):
+    assert words in said(clip=clip, clip_fraction=0.9, optimizer=optimizer)
 
 
 @pytest.mark.parametrize(
