@@ -15,8 +15,7 @@ from omegaconf import DictConfig
 from rnnexp.runs.arguments import Arguments, read_arguments
 from rnnexp.runs.build import alone, compose_job, compose_jobs, make_jobs
 from rnnexp.runs.composition import axes, compose, one_by_one, parse
-from rnnexp.runs.job import Job
-from rnnexp.runs.job_checks import check_job
+from rnnexp.runs.job import Job, check_job
 from rnnexp.runs.menu import Menu
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder

@@ -9,7 +9,7 @@ import hydra
 import pytest
 
 from rnnexp import cli
-from rnnexp.report.terminal import Line, Summary
+from rnnexp.report.terminal import Summary
 from rnnexp.runs.job import Job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.places import CONF
@@ -30,7 +30,7 @@ def main(monkeypatch):
         def train(runs, signals, started):
             for run in runs:
                 act(run.job)
-            return [Line(run.job.plan.seed, run.folder.path, Summary("a")) for run in runs]
+            return [Summary("a", run.job.plan.seed, run.folder.path) for run in runs]
 
         monkeypatch.setattr("rnnexp.runs.run.train_with_tensorflow", train)
         monkeypatch.setattr(sys, "argv", [str(ROOT / "run.py"), *arguments])

@@ -45,7 +45,7 @@ def problem(trial: Trial) -> str | None:
         return None
     if trial.verdict == "diverged":
         return "explode"
-    if found.dead >= _DEAD:
+    if found["state/dead"] >= _DEAD:
         return "relu"
     if found.gradient in ("exploding", "non_finite"):
         return "explode"

@@ -62,8 +62,8 @@ def run(overrides: Sequence[str]) -> Trial:
     return Trial(
         tuple(overrides),
         verdicts.learning,
-        evidence.error,
-        evidence.loss,
+        evidence["val/error"],
+        evidence["val/loss"],
         result.steps_taken,
         time.perf_counter() - started,
         evidence,

@@ -51,6 +51,14 @@ class Law(NamedTuple):
     module: str = ""
 
 
+class Measured(NamedTuple):
+    """A measured number and the ends of its 95 % interval, which are nan where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One measured number and the prediction of one law.
@@ -126,7 +134,11 @@ def metrics(comparisons: Iterable[Comparison]) -> dict[str, float]:
 
 def rows(comparisons: Iterable[Comparison], step: int) -> list[dict[str, Any]]:
     """Return the comparisons of one measurement, after `step` updates, as rows of `COLUMNS`."""
-    return [_row(found, step) for found in comparisons]
+    table = []
+    for found in comparisons:
+        known = {**found.law._asdict(), "step": step}
+        table.append({name: known[name] if name in known else getattr(found, name) for name in COLUMNS})
+    return table
 
 
 def write(path: Path, table: Iterable[dict[str, Any]]) -> None:
@@ -135,8 +147,3 @@ def write(path: Path, table: Iterable[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(table)
-
-
-def _row(found: Comparison, step: int) -> dict[str, Any]:
-    known = found.law._asdict() | {"step": step}
-    return {column: known[column] if column in known else getattr(found, column) for column in COLUMNS}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rnnexp.diagnosis.evidence import Evidence
+from rnnexp.diagnosis.evidence import Evidence, Recommendation
 
 _USUAL = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01}  # learning rates: the defaults of Keras
 _FAR = 10.0  # times the usual rate: seldom of use
@@ -12,30 +12,27 @@ _ONE_SIGN = ("sigmoid", "hard_sigmoid")
 _MADE_FOR_TANH = ("lstm", "gru")  # a minGRU is published with a linear candidate
 _IN_BAND = ("stable", "borderline")
 
-Advice = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""A reason of one sentence, overrides, and the metrics that the sentence is made from."""
 
-
-def narrow(e: Evidence) -> Iterator[Advice]:
+def narrow(e: Evidence) -> Iterator[Recommendation]:
     """A layer of so few units that the task may not fit into their states."""
     if e.units < _NARROW:
         reason = f"The layer has {e.units} units, and a wider one may learn what they do not."
         if e.layers > 1:
             reason = f"The layers have {e.units} units each, and wider ones may learn what they do not."
-        yield reason, (f"units={max(_WIDE, 2 * e.units)}",), ("verdict.learning",)
+        yield Recommendation(reason, (f"units={max(_WIDE, 2 * e.units)}",), ("verdict.learning",))
 
 
-def chaotic(e: Evidence) -> Iterator[Advice]:
+def chaotic(e: Evidence) -> Iterator[Recommendation]:
     """A drawn kernel of a gain at which mean-field theory has a growing gradient at the start."""
     drawn = "mean_field" in e.laws and e.init != "identity"
     if drawn and 0 < e.critical_gain < e.gain and e.diverged_at != 0:
         gain = f"{e.critical_gain:.4g}"
         growth = f"mean-field theory predicts decay at gains under {gain} and growth above {gain}"
         reason = f"The layer starts with a gain of {e.gain:g}: for the gradient, {growth}."
-        yield reason, (f"init.gain={gain}",), ("theory/rate",)
+        yield Recommendation(reason, (f"init.gain={gain}",), ("theory/rate",))
 
 
-def gated(e: Evidence) -> Iterator[Advice]:
+def gated(e: Evidence) -> Iterator[Recommendation]:
     """An LSTM or GRU whose states are no longer in [-1, 1], or of one sign alone.
 
     A learning rate far under the usual one is raised with it: neither helps without the other.
@@ -49,10 +46,10 @@ def gated(e: Evidence) -> Iterator[Advice]:
     if usual is not None and e.learning_rate * _SMALL < usual:
         reason = f"{reason}; the learning rate is {e.learning_rate / usual:.2g} of the usual one"
         overrides.append(f"optimizer.learning_rate={usual:g}")
-    yield f"{reason}.", tuple(overrides), ("verdict.learning",)
+    yield Recommendation(f"{reason}.", tuple(overrides), ("verdict.learning",))
 
 
-def too_fast(e: Evidence) -> Iterator[Advice]:
+def too_fast(e: Evidence) -> Iterator[Recommendation]:
     """A learning rate ten times the usual one or more, and a training that made the network worse."""
     usual = _USUAL.get(e.optimizer)
     if usual is None or e.learning_rate < _FAR * usual:
@@ -65,12 +62,14 @@ def too_fast(e: Evidence) -> Iterator[Advice]:
         names = ("verdict.gradient_start", "verdict.gradient", "verdict.learning")
         rate = f"optimizer.learning_rate={min(usual, e.learning_rate / _FAR):g}"
         if e.optimizer == "sgd":
-            yield f"{text} {worse}: those of Adam do not depend on the gradient.", ("optimizer=adam",), names
+            yield Recommendation(
+                f"{text} {worse}: those of Adam do not depend on the gradient.", ("optimizer=adam",), names
+            )
         else:
-            yield f"{text} {worse}: take smaller steps.", (rate,), names
+            yield Recommendation(f"{text} {worse}: take smaller steps.", (rate,), names)
 
 
-def too_slow(e: Evidence) -> Iterator[Advice]:
+def too_slow(e: Evidence) -> Iterator[Recommendation]:
     """A learning rate under a third of the usual one, or steps as small as the gradient is, and no harm done.
 
     Plain gradient descent takes steps in proportion to the gradient, which differs by decades between the
@@ -81,7 +80,9 @@ def too_slow(e: Evidence) -> Iterator[Advice]:
         return
     if e.optimizer == "sgd":
         reason = "The steps of plain gradient descent are as small as the gradient: those of Adam are not."
-        yield reason, ("optimizer=adam",), ("verdict.learning",)
+        yield Recommendation(reason, ("optimizer=adam",), ("verdict.learning",))
     elif e.learning_rate * _SMALL < usual:
         text = f"The learning rate is {e.learning_rate / usual:.2g} of the usual one of {e.optimizer}"
-        yield f"{text}: take larger steps.", (f"optimizer.learning_rate={usual:g}",), ("verdict.learning",)
+        yield Recommendation(
+            f"{text}: take larger steps.", (f"optimizer.learning_rate={usual:g}",), ("verdict.learning",)
+        )

@@ -60,7 +60,6 @@ class Course:
         losses: Training loss, (N,).
         norms: Global norm of the gradient before clipping, (N,).
         floor_loss: Loss of the best constant predictor.
-        diverged_at: The first step with a number that is not finite, or None.
         below: The baseline's loss minus the network's at every validation, in the order of steps, (M,).
     """
 
@@ -68,7 +67,6 @@ class Course:
     losses: np.ndarray
     norms: np.ndarray
     floor_loss: float
-    diverged_at: int | None = None
     below: Sequence[float] = ()
 
     @property

@@ -16,12 +16,12 @@ import keras
 import numpy as np
 
 from rnnexp.diagnosis import comparison
-from rnnexp.diagnosis.comparison import Comparison
+from rnnexp.diagnosis.comparison import Comparison, Measured
 from rnnexp.diagnosis.laws import METRICS
-from rnnexp.diagnosis.predictions import Predictions, predict
+from rnnexp.diagnosis.predictions import Predictions, measured, predict
 from rnnexp.diagnosis.truncation import TruncationBias, TruncationProbe
 from rnnexp.nn.cells.spec import CellSpec
-from rnnexp.probes import GradientProfile, LyapunovSpectrum, Spectrum, Units, catalogue, upper_layers
+from rnnexp.probes import GradientProfile, Spectrum, catalogue, upper_layers
 from rnnexp.probes.probe import Probe
 from rnnexp.probes.rollout import Rollout
 from rnnexp.probes.upper_layers import measure_upper
@@ -56,19 +56,15 @@ class Measurement:
         return self.results["gradient_profile"]
 
     @property
-    def lyapunov(self) -> LyapunovSpectrum:
-        """The largest exponent along the driven trajectories."""
-        return self.results["lyapunov"]
-
-    @property
     def spectrum(self) -> Spectrum | None:
         """The spectrum of W_hh, or of the candidate's block; None if the cell has no recurrent kernel."""
         return self.results.get("spectrum")
 
     @property
-    def units(self) -> Units:
-        """Saturated and dead units; nan if the cell does not report its slopes."""
-        return self.results.get("units", Units(math.nan, math.nan))
+    def layers(self) -> tuple[Mapping[str, Measured], ...]:
+        """What laws speak of, as measured in every layer, the lowest first (`measured`)."""
+        every = (self.results, *self.upper)
+        return tuple(measured(each["gradient_profile"], each["lyapunov"]) for each in every)
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -94,8 +90,8 @@ class Measurement:
         said = comparison.metrics(self.comparisons)
         laws = {key.replace("/", "_"): np.array(said.get(key, math.nan)) for key in METRICS}
         bias = {f"truncation_{name}": np.array(value) for name, value in self._bias().items()}
-        measured = catalogue.arrays(self.results, self.probes) | upper_layers.arrays(self.upper)
-        return {"step": np.array(self.step), **measured, **laws, **bias}
+        found = catalogue.arrays(self.results, self.probes) | upper_layers.arrays(self.upper)
+        return {"step": np.array(self.step), **found, **laws, **bias}
 
 
 class Measurer:
@@ -143,10 +139,11 @@ class Measurer:
         """
         trajectory, *above = self._rollout.trajectories(weights)
         results = catalogue.measure_all(trajectory, self._probes)
-        found = Measurement(step, results, probes=self._probes, upper=measure_upper(above))
-        variances = found.results["states"].mean_square
-        predictions = predict(
-            trajectory, found.gradient, found.lyapunov, found.spectrum, variances, untrained=step == 0
+        return Measurement(
+            step,
+            results,
+            predict(trajectory, results, untrained=step == 0),
+            self._probes,
+            None if self._truncation is None else self._truncation.measure(weights),
+            measure_upper(above),
         )
-        bias = None if self._truncation is None else self._truncation.measure(weights)
-        return dataclasses.replace(found, predictions=predictions, truncation=bias)

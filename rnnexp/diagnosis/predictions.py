@@ -1,23 +1,8 @@
 """Which laws of theory apply to a network, and what they predict for its measurements.
 
-| law of `rnnexp.theory`                  | of            | reported where                                   |
-|-----------------------------------------|---------------|--------------------------------------------------|
-| mean_field                              | rate over     | untrained, W_hh is mixing                        |
-|                                         | kernels       |                                                  |
-| mean_field, rate_at_variance,           | rms rate      | W_hh is mixing: terms that lead to the closure,  |
-| rate_of_slopes                          |               | no predictions by themselves                     |
-| closure_rate                            | rms rate      | W_hh is mixing                                   |
-| exponent_of_slopes                      | lambda_1      | W_hh is mixing                                   |
-| decoupled_rate, decoupled_exponent      | rms rate,     | W_hh is diagonal                                 |
-|                                         | lambda_1      |                                                  |
-| rate_bound (Pascanu et al.)             | rate          | always: it is a theorem                          |
-| ln spectral radius                      | rate,         | activation=linear, T-1 > 2 sqrt(H)               |
-|                                         | lambda_1      |                                                  |
-| glorot_growth (Bar et al.)              | ratio of both | activation=linear, independent entries,          |
-|                                         | ends          | untrained, T-1 <= 2 sqrt(H)                      |
-| chaotic_exponent, subcritical_exponents |               | never: they are of networks without input        |
-| sensitivity (Zucchet and Orvieto)       |               | never: it is of white inputs, and of dh/dlambda, |
-|                                         |               | which no probe measures                          |
+`rnnexp.diagnosis.laws` says of each law what it is of and what it assumes. Of `rnnexp.theory` a run predicts
+nothing by `chaotic_exponent` and `subcritical_exponents`, which are of networks without input, and by
+`sensitivity`, which is of white inputs and of dh/dlambda, which no probe measures.
 
 A W_hh is mixing if it counts as a draw of independent entries (`Observed.mean_field`): neither diagonal nor
 of an initialiser that ties entries to each other. init=henaff turns pairs of units, each by itself, and with
@@ -35,14 +20,23 @@ Of a linear network the largest of `subcritical_exponents` is ln g, as `exponent
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnexp import theory
-from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_KERNELS, RATE_RMS, RATIO, Comparison, Law
+from rnnexp.diagnosis.comparison import (
+    EXPONENT,
+    RATE,
+    RATE_KERNELS,
+    RATE_RMS,
+    RATIO,
+    Comparison,
+    Law,
+    Measured,
+)
 from rnnexp.diagnosis.laws import (
     AT_VARIANCE,
     BOUND,
@@ -89,24 +83,15 @@ class Predictions(NamedTuple):
     comparisons: tuple[Comparison, ...] = ()
 
 
-def predict(
-    trajectory: Trajectory,
-    gradient: GradientProfile,
-    lyapunov: LyapunovSpectrum,
-    spectrum: Spectrum | None,
-    variances: np.ndarray,
-    untrained: bool,
-) -> Predictions:
+def predict(trajectory: Trajectory, results: Mapping[str, Any], untrained: bool) -> Predictions:
     """Return the predictions of theory for the network with this trajectory.
 
     Args:
         trajectory: Its spec names the laws that apply to its cell.
-        gradient: As `comparisons`.
-        lyapunov: As `comparisons`.
-        spectrum: As `comparisons`; None if the cell has no recurrent matrix.
-        variances: q_t, mean_{b,i} a_t^2 of every step, (T,).
-        untrained: As `comparisons`.
+        results: What probes measured of it, as `rnnexp.probes.catalogue.measure_all` returns it.
+        untrained: Whether W_hh has its initial value.
     """
+    spectrum = results.get("spectrum")
     laws, kernel, units = trajectory.spec.laws, trajectory.recurrent_matrix, trajectory.units
     if not laws or units is None or kernel is None or spectrum is None:
         return Predictions()
@@ -128,7 +113,7 @@ def predict(
     seen = Observed(
         kernel=kernel,
         slopes=units.slopes,
-        variances=variances,
+        variances=results["states"].mean_square,
         slope=slope,
         activation=trajectory.activation,
         mean_field_rate=math.nan,
@@ -143,7 +128,7 @@ def predict(
     gain = math.nan
     if seen.mean_field:
         seen = replace(seen, mean_field_rate=mean_field_rate(seen.weight_variance))
-    compared = comparisons(seen, gradient, lyapunov, spectrum, untrained)
+    compared = comparisons(seen, results["gradient_profile"], results["lyapunov"], spectrum, untrained)
     # A gain is chosen before training, and the search takes as long as all else that is predicted.
     if untrained and has_mean_field and seen.mean_field and seen.initializer is not None:
         unit_variance = weight_variance(seen.redrawn(1)[0]) / seen.initializer.gain**2
@@ -172,27 +157,36 @@ def comparisons(
     Raises:
         ArgumentError: The slopes are not (T, B, H) or the variances not (T,).
     """
-    measured = {
-        RATE: (gradient.rate, gradient.rate_low, gradient.rate_high),
-        RATE_RMS: (gradient.rate_rms, gradient.rate_rms_low, gradient.rate_rms_high),
-        RATIO: (gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
-        EXPONENT: (lyapunov.lambda_1, *exponent_interval(lyapunov)),
-    }
+    found = measured(gradient, lyapunov)
     if untrained and states.read_at_end and states.mean_field:
-        measured[RATE_KERNELS] = rate_over_kernels(states)
+        found[RATE_KERNELS] = rate_over_kernels(states)
     said = [
         *(_of_gradient(states, spectrum, untrained) if states.read_at_end else ()),
         *_of_exponent(states, lyapunov.time_steps, spectrum),
     ]
-    found = [
-        Comparison(law, predicted, *measured[law.quantity])
+    known = (
+        Comparison(law, predicted, *found[law.quantity])
         for law, predicted in said
         if law.module in states.laws
-    ]
-    return [each for each in found if math.isfinite(each.measured) and math.isfinite(each.predicted)]
+    )
+    return [each for each in known if math.isfinite(each.measured) and math.isfinite(each.predicted)]
 
 
-def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
+def measured(gradient: GradientProfile, lyapunov: LyapunovSpectrum) -> dict[str, Measured]:
+    """Return what laws are compared with, by metric keys: rate, rms rate, ratio of both ends, and lambda_1.
+
+    The interval of lambda_1 is lambda_1 -+ 1.96 standard errors, nats per step.
+    """
+    exponent, half_width = lyapunov.lambda_1, 1.96 * float(lyapunov.standard_error[0])
+    return {
+        RATE: Measured(gradient.rate, gradient.rate_low, gradient.rate_high),
+        RATE_RMS: Measured(gradient.rate_rms, gradient.rate_rms_low, gradient.rate_rms_high),
+        RATIO: Measured(gradient.log10_ratio, gradient.ratio_low, gradient.ratio_high),
+        EXPONENT: Measured(exponent, exponent - half_width, exponent + half_width),
+    }
+
+
+def rate_over_kernels(states: Observed) -> Measured:
     """Return the mean rms rate over twelve redrawn kernels, and the ends mean -+ two standard deviations.
 
     The inputs are those of the first 16 samples, the gradient at h_T is that of the layer itself. All are nan
@@ -204,36 +198,26 @@ def rate_over_kernels(states: Observed) -> tuple[float, float, float]:
     )
     rates = rates[np.isfinite(rates)]
     if len(rates) < 2:
-        return math.nan, math.nan, math.nan
+        return Measured(math.nan, math.nan, math.nan)
     mean, spread = float(rates.mean()), float(rates.std(ddof=1))
-    return mean, mean - 2 * spread, mean + 2 * spread
+    return Measured(mean, mean - 2 * spread, mean + 2 * spread)
 
 
 def _of_gradient(states: Observed, spectrum: Spectrum, untrained: bool) -> Iterator[tuple[Law, float]]:
-    if untrained and states.independent:
-        yield from _of_ratio(states)
+    linear, square = states.activation == "linear", states.weight_variance
+    if untrained and states.independent and linear and states.short:
+        lag, units = len(states.slopes) - 1, len(states.kernel)
+        yield GLOROT, (lag * ln(square) + ln(theory.glorot_growth(lag, units))) / 2 / math.log(10)
     if untrained and states.mean_field:
         yield OVER_KERNELS, states.mean_field_rate
-    yield from _of_rate(states, spectrum)
-
-
-def _of_ratio(states: Observed) -> Iterator[tuple[Law, float]]:
-    if states.activation == "linear" and states.short:
-        lag, units = len(states.slopes) - 1, len(states.kernel)
-        log_square = lag * ln(states.weight_variance) + ln(theory.glorot_growth(lag, units))
-        yield GLOROT, log_square / 2 / math.log(10)
-
-
-def _of_rate(states: Observed, spectrum: Spectrum) -> Iterator[tuple[Law, float]]:
     if states.mean_field:
-        square = states.weight_variance
         yield MEAN_FIELD, states.mean_field_rate
         yield AT_VARIANCE, theory.rate_at_variance(states.slope, square, states.variances)
         yield OF_SLOPES, theory.rate_of_slopes(square, states.slopes)
         yield CLOSURE, theory.closure_rate(states.kernel, states.slopes, states.last_adjoint)
     elif states.diagonal is not None:
         yield DECOUPLED, theory.decoupled_rate(states.diagonal, states.slopes)
-    if states.activation == "linear" and not states.short:
+    if linear and not states.short:
         yield SPECTRAL_RADIUS, ln(spectrum.spectral_radius)
     yield BOUND, states.rate_bound
 
@@ -249,12 +233,3 @@ def _of_exponent(states: Observed, time_steps: int, spectrum: Spectrum) -> Itera
         yield DECOUPLED_EXPONENT, theory.decoupled_exponent(states.diagonal, states.slopes, warm_up)
     if states.activation == "linear" and not states.short:
         yield SPECTRAL_RADIUS_EXPONENT, ln(spectrum.spectral_radius)
-
-
-def exponent_interval(lyapunov: LyapunovSpectrum) -> tuple[float, float]:
-    """Return the 95 % interval of the largest exponent, lambda_1 -+ 1.96 standard errors, nats per step.
-
-    Both are nan where there is no standard error.
-    """
-    half_width = 1.96 * float(lyapunov.standard_error[0])
-    return lyapunov.lambda_1 - half_width, lyapunov.lambda_1 + half_width

@@ -1,14 +1,12 @@
 """What to try next, from the history of a run: overrides that can be pasted, the most pressing first."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
-from rnnexp.diagnosis import configuration, spikes
+from rnnexp.diagnosis import configuration, spikes, vanishing
 from rnnexp.diagnosis.course import rounded_up
-from rnnexp.diagnosis.evidence import Evidence
-from rnnexp.diagnosis.vanishing import ways_past_vanishing
+from rnnexp.diagnosis.evidence import Evidence, Recommendation
+from rnnexp.diagnosis.vanishing import vanishes
 from rnnexp.runtime.config_keys import key_of
 
 _ONCE = ("resume", "treat")  # keys of one command, which the next one does not take over
@@ -18,43 +16,10 @@ _LONGER = 5.0  # times the steps so far, where nothing says how many
 _GOOD = 0.05  # of the floor: about where the criteria of the tasks lie
 
 
-class Recommendation(NamedTuple):
-    """Something to try.
-
-    Attributes:
-        reason: One sentence.
-        overrides: What is typed in addition, or instead of what was typed for the same keys.
-        metrics: What the sentence is made from, by the names of the measurement contract.
-    """
-
-    reason: str
-    overrides: tuple[str, ...]
-    metrics: tuple[str, ...]
-
-
 def recommend(evidence: Evidence) -> list[Recommendation]:
     """Return what to try, in the order in which the causes rule each other out; nothing of a solved task.
 
-    1. Numbers that are not finite from the first step on: no clip can help.
-    2. Under 16 units: more.
-    3. A learning rate far above the usual one that made the network worse: a smaller one.
-    4. A spike of the gradient: a clip at what is usual; where it wrecked the loss, also one that finds its
-       threshold; a smaller step where it was clipped.
-    5. A gain at which mean-field theory has growth: one at which it has none; gradients that are far larger
-       at the start than later: a clip.
-    6. An LSTM or GRU with another activation than tanh: tanh.
-    7. A learning rate far under the usual one, or plain gradient descent: larger steps, Adam.
-    8. A loss that falls and would be low within ten times the steps, or a network whose last validation is
-       its best: more steps.
-    9. A gradient that vanishes at the start and at the end: another start or cell.
-    10. A gradient that explodes: a clip. A spike that did the loss no harm, or of plain gradient descent: a
-        clip that finds its threshold.
-    11. A gradient inside the band: another rate, another cell, a wider layer.
-    12. Fewer sequences than a publication needed, if that takes at most ten times the steps: more steps.
-    13. A gradient that vanishes at the end alone: as 9.
-    14. A loss that falls slowly, or from above that of the best constant: more steps.
-    15. Another cell; fewer sequences than a publication needed, if that takes more.
-    16. A shorter sequence, which is another task.
+    docs/recommendations.md has the causes in their order, and what is said to try for each.
     """
     if evidence.learning == "solved":
         return []
@@ -97,16 +62,10 @@ def _overflow(e: Evidence) -> Iterator[Recommendation]:
         yield Recommendation("A float64 has eight times the decades of a float32.", ("dtype=float64",), names)
 
 
-def _of(
-    advise: Callable[[Evidence], Iterator[configuration.Advice]],
-) -> Callable[[Evidence], Iterator[Recommendation]]:
-    return lambda evidence: itertools.starmap(Recommendation, advise(evidence))
-
-
 def _falling(e: Evidence) -> Iterator[Recommendation]:
     if e.diverged_at is not None or e.learning == "worse_than_chance":
         return
-    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
+    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e["task/floor_loss"], _MOST)
     if fall is not None and needed is not None:
         text = f"The training loss fell by {-100 * fall.share:.2g} % within the last fifth of the steps"
         yield Recommendation(f"{text}: go on.", (f"steps={needed}",), ("train/loss",))
@@ -117,7 +76,7 @@ def _falling(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _falling_slowly(e: Evidence) -> Iterator[Recommendation]:
-    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e.floor_loss, _MOST)
+    fall, needed = e.course.fall(), e.course.steps_to(_GOOD * e["task/floor_loss"], _MOST)
     if e.diverged_at is not None or fall is None or not fall.falling:
         return
     if needed is None:
@@ -136,36 +95,13 @@ def _another_cell(e: Evidence) -> Iterator[Recommendation]:
 
 
 def _shorter(e: Evidence) -> Iterator[Recommendation]:
-    if not _vanishes(e) or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
+    if not vanishes(e) or e.reach is None or not _SHORTEST <= e.reach < e.time_steps:
         return
     shorter = max(_SHORTEST, e.seq_len * e.reach // e.time_steps)
-    if e.proven_horizon < e.reach and shorter < e.seq_len:
+    if e["task/proven_horizon"] < e.reach and shorter < e.seq_len:
         where = f"The gradient leaves {e.decades:g} decades at lag {e.reach}"
         reason = f"{where}, and a shorter sequence is another task."
         yield Recommendation(reason, (f"seq_len={shorter}",), ("grad/log10_ratio",))
-
-
-def _vanishing(e: Evidence) -> Iterator[Recommendation]:
-    if _vanishes(e) and e.ratio_start_high < -e.decades:
-        yield from _against_vanishing(e, "at the start and at the end of training")
-
-
-def _vanishing_later(e: Evidence) -> Iterator[Recommendation]:
-    if _vanishes(e) and not e.ratio_start_high < -e.decades:
-        yield from _against_vanishing(e, "at the end of training")
-
-
-def _vanishes(e: Evidence) -> bool:
-    return e.gradient == "vanishing" and not e.carried and e.diverged_at is None
-
-
-def _against_vanishing(e: Evidence, when: str) -> Iterator[Recommendation]:
-    names = ("grad/log10_ratio", "verdict.gradient", "verdict.gradient_start")
-    text = f"The gradient vanishes {when}: "
-    for reason, overrides, more in ways_past_vanishing(e):
-        said = text + reason if text else reason[0].upper() + reason[1:]
-        yield Recommendation(f"{said}.", overrides, (*names, *more))
-        text = ""  # the cause is told once
 
 
 def _exploding(e: Evidence) -> Iterator[Recommendation]:
@@ -188,8 +124,9 @@ def _inside(e: Evidence) -> Iterator[Recommendation]:
     if fall is not None and not fall.falling:
         text = f"{text}, and no fall of the loss is seen"
     worse = e.learning == "worse_than_chance"
-    step = "smaller" if worse else "larger"
-    yield _rate(e, 0.3 if worse else 3.0, f"{text}: take {step} steps.", names)
+    step, factor = ("smaller", 0.3) if worse else ("larger", 3.0)
+    rate = f"optimizer.learning_rate={e.learning_rate * factor:.2g}"
+    yield Recommendation(f"{text}: take {step} steps.", (rate,), names)
     yield from _another_cell(e)
     wider = "A wider layer may learn what this one does not."
     if e.layers > 1:
@@ -216,26 +153,22 @@ def _published(e: Evidence, above: float, most: float) -> Iterator[Recommendatio
         yield Recommendation(f"{text}.", (f"steps={train_steps}",), ("val/loss",))
 
 
-def _rate(e: Evidence, factor: float, reason: str, names: tuple[str, ...]) -> Recommendation:
-    return Recommendation(reason, (f"optimizer.learning_rate={e.learning_rate * factor:.2g}",), names)
-
-
 _CAUSES: tuple[Callable[[Evidence], Iterator[Recommendation]], ...] = (
     _overflow,
-    _of(configuration.narrow),
-    _of(configuration.too_fast),
-    _of(spikes.spike),
-    _of(configuration.chaotic),
-    _of(spikes.large_start),
-    _of(configuration.gated),
-    _of(configuration.too_slow),
+    configuration.narrow,
+    configuration.too_fast,
+    spikes.spike,
+    configuration.chaotic,
+    spikes.large_start,
+    configuration.gated,
+    configuration.too_slow,
     _falling,
-    _vanishing,
+    vanishing.from_the_start,
     _exploding,
-    _of(spikes.other_clips),
+    spikes.other_clips,
     _inside,
     _below_the_published,
-    _vanishing_later,
+    vanishing.at_the_end_alone,
     _falling_slowly,
     _another_cell,
     _far_below_the_published,

@@ -3,9 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from rnnexp.diagnosis.configuration import Advice
 from rnnexp.diagnosis.course import Spike, threshold_of
-from rnnexp.diagnosis.evidence import Evidence
+from rnnexp.diagnosis.evidence import Evidence, Recommendation
 
 _SELF_SET = (
     ("AutoClip is a clip that takes its threshold from all norms so far.", "clip=autoclip"),
@@ -16,7 +15,7 @@ _SELF_SET = (
 _NORMS = ("grad/global_norm_max", "grad/global_norm_median")
 
 
-def spike(e: Evidence) -> Iterator[Advice]:
+def spike(e: Evidence) -> Iterator[Recommendation]:
     """A gradient far beyond the usual ones: a clip at what is usual, smaller steps where it was clipped."""
     found = e.course.spike()
     if found is None:
@@ -27,24 +26,24 @@ def spike(e: Evidence) -> Iterator[Advice]:
     text = f"{text} {found.usual:.2g} before"
     threshold = f"clip.threshold={threshold_of(found):g}"
     if e.clip != "global_norm":
-        yield f"{text}: clip it at what is usual.", ("clip=global_norm", threshold), names
+        yield Recommendation(f"{text}: clip it at what is usual.", ("clip=global_norm", threshold), names)
         if _is_the_cause(found, e):
             yield from _self_set_clips(e)
-    elif found.wrecked or found.usual < e.clip_threshold / 2:
-        if found.usual < e.clip_threshold / 2:
-            yield f"{text}: clip it at what is usual.", (threshold,), names
+    elif found.wrecked or found.usual < e["grad/clip_threshold"] / 2:
+        if found.usual < e["grad/clip_threshold"] / 2:
+            yield Recommendation(f"{text}: clip it at what is usual.", (threshold,), names)
         smaller = f"optimizer.learning_rate={e.learning_rate * 0.3:.2g}"
-        yield f"{text}, although it was clipped: take smaller steps.", (smaller,), names
+        yield Recommendation(f"{text}, although it was clipped: take smaller steps.", (smaller,), names)
 
 
-def other_clips(e: Evidence) -> Iterator[Advice]:
+def other_clips(e: Evidence) -> Iterator[Recommendation]:
     """A spike that may not be the cause: clips that find their threshold, after the other causes."""
     found = e.course.spike()
     if found is not None and e.clip != "global_norm" and not _is_the_cause(found, e):
         yield from _self_set_clips(e)
 
 
-def large_start(e: Evidence) -> Iterator[Advice]:
+def large_start(e: Evidence) -> Iterator[Recommendation]:
     """First gradients that are far larger than all later ones: a clip."""
     largest = e.course.large_start()
     if largest is None or e.clip == "global_norm" or e.diverged_at == 0:
@@ -53,7 +52,7 @@ def large_start(e: Evidence) -> Iterator[Advice]:
     text = f"The first gradients had norms of up to {largest:.2g}, {of_all}"
     averages = f"stay in the averages of {e.optimizer} for many steps"
     text = f"{text}, and {'throw plain descent far off' if e.optimizer == 'sgd' else averages}"
-    yield f"{text}: clip them.", ("clip=global_norm",), _NORMS
+    yield Recommendation(f"{text}: clip them.", ("clip=global_norm",), _NORMS)
 
 
 def _is_the_cause(found: Spike, e: Evidence) -> bool:
@@ -65,7 +64,7 @@ def _is_the_cause(found: Spike, e: Evidence) -> bool:
     return found.wrecked and e.optimizer != "sgd"
 
 
-def _self_set_clips(e: Evidence) -> Iterator[Advice]:
+def _self_set_clips(e: Evidence) -> Iterator[Recommendation]:
     for reason, choice in _SELF_SET:
         if choice != f"clip={e.clip}":
-            yield reason, (choice,), ("grad/spike_step", *_NORMS)
+            yield Recommendation(reason, (choice,), ("grad/spike_step", *_NORMS))

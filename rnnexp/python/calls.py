@@ -16,7 +16,7 @@ from rnnexp.python.results import Run, Runs
 from rnnexp.report.terminal.notebook_line import Overwritten
 from rnnexp.runs.arguments import read_arguments
 from rnnexp.runs.build import compose_jobs
-from rnnexp.runs.job_checks import check_job
+from rnnexp.runs.job import check_job
 from rnnexp.runs.resume import earlier_of
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder

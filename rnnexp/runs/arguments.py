@@ -55,14 +55,11 @@ def read_arguments(arguments: Sequence[str]) -> Arguments:
     if given.experimental_rerun is not None:
         expected = "the command itself, as that flag loads a pickle, which may hold any code"
         raise ArgumentError("--experimental-rerun", expected, given.experimental_rerun)
-    shown = [
-        name for name in ("help", "hydra_help", "cfg", "shell_completion", "info") if getattr(given, name)
-    ]
     return Arguments(
         overrides=tuple(given.overrides),
         menu=_menu(given.config_path, given.config_name, given.config_dir),
         sweeping=given.multirun,
-        shown=shown[0] if shown else None,
+        shown=next((name for name in _SHOWN if getattr(given, name)), None),
         others=tuple(_others(given)),
     )
 

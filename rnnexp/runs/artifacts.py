@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from rnnexp.diagnosis import comparison
-from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.optim.clipping import GlobalNorm, Pascanu
 from rnnexp.runs.metrics import chosen_threshold
 from rnnexp.training.config import Plan
@@ -18,14 +17,13 @@ def save_arrays(path: Path, plan: Plan, result: Result) -> None:
 
     The arrays of a measurement are there twice, with the prefixes `start_` and `end_`.
     """
-    looks = _of_looks(result.start, result.end)
+    looks = {
+        f"{look}_{name}": array
+        for look, measurement in (("start", result.start), ("end", result.end))
+        for name, array in measurement.arrays().items()
+    }
     lengths = _of_lengths(plan, result)
     np.savez_compressed(path, allow_pickle=False, **_of_training(plan, result), **looks, **lengths)
-
-
-def _of_looks(start: Measurement, end: Measurement) -> dict[str, np.ndarray]:
-    looks = {"start": start.arrays(), "end": end.arrays()}
-    return {f"{look}_{name}": array for look, arrays in looks.items() for name, array in arrays.items()}
 
 
 def _of_training(plan: Plan, result: Result) -> dict[str, np.ndarray]:

@@ -54,13 +54,12 @@ def make_job(
     Raises:
         ArgumentError: A value is wrong, or it is of several replicas; names its dotted key.
     """
-    with _explaining(config):
-        values = checked_values(config, overrides)
-        seed, count = values["seed"], values["replicas"]
-        if count > 1:
-            expected = f"1 in a sweep, which lists its seeds (seed=range({seed},{seed + count}))"
-            raise ArgumentError("replicas", expected, count)
-        return _job(values, choices, overrides, membership, menu.flags)
+    first, *others = make_jobs(config, choices, overrides, menu)
+    if others:
+        seed, count = first.plan.seed, 1 + len(others)
+        expected = f"1 in a sweep, which lists its seeds (seed=range({seed},{seed + count}))"
+        raise ArgumentError("replicas", expected, count)
+    return dataclasses.replace(first, sweep=membership)
 
 
 def make_jobs(
@@ -75,13 +74,11 @@ def make_jobs(
         values = checked_values(config, overrides)
         first, count = values["seed"], values["replicas"]
         if count == 1:
-            return [_job(values, choices, overrides, None, menu.flags)]
+            return [_job(values, choices, overrides, menu.flags)]
         together = Together(count, _shown(overrides, values))
         members = [values | {"seed": seed, "replicas": 1} for seed in range(first, first + count)]
         schema.validate(members[-1])
-        jobs = [
-            _job(member, choices, alone(overrides, member["seed"]), None, menu.flags) for member in members
-        ]
+        jobs = [_job(member, choices, alone(overrides, member["seed"]), menu.flags) for member in members]
         return [dataclasses.replace(job, together=together) for job in jobs]
 
 
@@ -130,7 +127,6 @@ def _job(
     values: dict[str, Any],
     choices: Mapping[str, str],
     overrides: Sequence[str],
-    membership: Membership | None,
     flags: tuple[str, ...],
 ) -> Job:
     plan = make_plan(values)
@@ -147,7 +143,6 @@ def _job(
         output_dir=Path(values["output_dir"]),
         tracking=_tracking(values["tracking"]),
         resume=values["resume"],
-        sweep=membership,
         figure_format=values["figures"]["format"],
         flags=flags,
     )

@@ -1,32 +1,27 @@
 """Trains the runs of one command while showing their progress and recording their results."""
 
-import dataclasses
 import logging
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import ParamSpec
+from collections.abc import Sequence
 
 from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.report import terminal
 from rnnexp.report.terminal.labels import as_typed
 from rnnexp.runs import artifacts, metrics, run_context
 from rnnexp.runs.finish import finish
-from rnnexp.runs.job import Job
 from rnnexp.runs.jumps import Jumps
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runtime.device import gpu_count
 from rnnexp.runtime.signals import Interruption
-from rnnexp.tracking import Point, Tracker, points
+from rnnexp.tracking import Point, points
 from rnnexp.training import checkpoint
 from rnnexp.training.record import Recorded
 from rnnexp.training.replica import Observer, Replica, Result, Validated
 from rnnexp.training.trainer import Member, Trainer
 
 _logger = logging.getLogger(__name__)
-_P = ParamSpec("_P")
 
 
-def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list[terminal.Line]:
+def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> list[terminal.Summary]:
     """Train the runs together, record their results, judge each of them and close its records.
 
     If an error or a signal ends the training, the arrays recorded so far are in the folders of the runs.
@@ -42,13 +37,12 @@ def train(runs: Sequence[OpenRun], signals: Interruption, started: float) -> lis
     for run in runs:
         run.tracker.metrics(points(metrics.constants(run.job.plan), step=0))
     replicas, results = _train(runs, signals)
-    lines = []
+    found = []
     for run, replica, result in zip(runs, replicas, results, strict=True):
         with run_context.said_in(run.folder.log):
-            found = finish(run.job, run.folder, run.tracker, replica.network, result, signals, started)
+            found.append(finish(run, replica.network, result, signals, started))
         run.records.close()
-        lines.append(terminal.Line(run.job.plan.seed, run.folder.path, found))
-    return lines
+    return found
 
 
 def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Replica], Sequence[Result]]:
@@ -57,7 +51,10 @@ def _train(runs: Sequence[OpenRun], signals: Interruption) -> tuple[Sequence[Rep
     with terminal.progress(runs[0].job.plan.train_steps, start=start, of=of) as progress:
         progress.say(_header(runs))
         medians = terminal.Medians(progress)
-        members = [_member(run, medians.of(place)) for place, run in enumerate(runs)]
+        members = [
+            Member(run.job.plan, run.folder.checkpoint, observer(run, medians.of(place)))
+            for place, run in enumerate(runs)
+        ]
         trainer = Trainer(members, signals, on_return=medians.show)
         try:
             return trainer.replicas, trainer.run([run.resumed for run in runs])
@@ -80,29 +77,15 @@ def _header(runs: Sequence[OpenRun]) -> str:
     return f"{job.name}{seeds}: {job.choices['task']} {size}, {where}"
 
 
-def _member(run: OpenRun, progress: terminal.Progress) -> Member:
-    hooks = observer(run.job, run.tracker, progress)
-    logged = {
-        field.name: _logged_in(run.folder.log, getattr(hooks, field.name))
-        for field in dataclasses.fields(hooks)
-    }
-    return Member(run.job.plan, run.folder.checkpoint, Observer(**logged))
+def observer(run: OpenRun, progress: terminal.Progress) -> Observer:
+    """Return the observer that shows the progress and records curves, measurements and validations.
 
-
-def _logged_in(log: Path, hook: Callable[_P, None]) -> Callable[_P, None]:
-    """Return the hook with its log messages sent to this file alone."""
-
-    def logging_hook(*arguments: _P.args, **keywords: _P.kwargs) -> None:
-        with run_context.said_in(log):
-            hook(*arguments, **keywords)
-
-    return logging_hook
-
-
-def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observer:
-    """Return the observer that shows the progress and records curves, measurements and validations."""
+    What its functions log goes into the log of the run alone.
+    """
+    job, tracker, logged = run.job, run.tracker, run_context.said_in(run.folder.log)
     jumps = Jumps(job.name)
 
+    @logged
     def on_block(block: Recorded) -> None:
         loss, norm = block.series("loss"), block.series("global_norm")
         progress.update(int(block.train_steps[-1]) + 1, float(loss[-1]), float(norm[-1]))
@@ -111,17 +94,19 @@ def observer(job: Job, tracker: Tracker, progress: terminal.Progress) -> Observe
             progress.say(sentence)
         tracker.metrics(_curve_points(block.every(job.tracking.every)))
 
+    @logged
     def on_measurement(measurement: Measurement) -> None:
         step, gradient = measurement.step, measurement.gradient
         _logger.info("step %d: rate %.5g, log10 ratio %.4g", step, gradient.rate, gradient.log10_ratio)
         tracker.metrics(points(measurement.metrics(), measurement.step))
 
+    @logged
     def on_validation(validated: Validated) -> None:
         score = validated.score
         _logger.info("step %d: validation loss %.5g, error %.4g", validated.step, score.loss, score.error)
         tracker.metrics(points(metrics.validation_metrics(job.plan, score), validated.step))
 
-    return Observer(on_block, on_measurement, on_validation, on_checkpoint=tracker.flush)
+    return Observer(on_block, on_measurement, on_validation, on_checkpoint=logged(tracker.flush))
 
 
 def _curve_points(block: Recorded) -> list[Point]:

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rnnexp import tasks
@@ -134,19 +134,15 @@ def find_function(key: str, name: str, plugins: Sequence[str]) -> Callable[..., 
 
 def _attribute(module: str, name: str, key: str, received: str) -> Any:
     """Return the attribute `name` of a module; `name` is not a dotted path."""
-    found = vars(_imported(module, key, received))
+    try:
+        found = vars(importlib.import_module(module))
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        text = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ArgumentError(key, f"a module that can be imported ({text})", received) from error
     if name not in found:
         near = nearest(name, [other for other in found if not other.startswith("_")])
         raise ArgumentError(key, f"a name in {module}" + (f", such as {near}" if near else ""), received)
     return found[name]
-
-
-def _imported(module: str, key: str, received: str) -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # a user's module may raise anything
-        text = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise ArgumentError(key, f"a module that can be imported ({text})", received) from error
 
 
 def _check_names(

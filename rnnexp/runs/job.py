@@ -1,12 +1,18 @@
 """One run with everything around it: its folder, its records, its end."""
 
 import dataclasses
-from collections.abc import Mapping
+import os
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnnexp import tracking
 from rnnexp.runs.identity import former_identity, identity
+from rnnexp.runs.run_folder import check_root
 from rnnexp.runtime import provenance
+from rnnexp.runtime.device import check_device
+from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.secrets import without_login
 from rnnexp.training.config import Plan
 
@@ -105,3 +111,42 @@ class Job:
     def group_hash(self) -> str:
         """The hash that the repetitions of one experiment over seeds share."""
         return provenance.group_hash(identity(self.config))
+
+    def command(self, overrides: Sequence[str]) -> str:
+        """Return the command with these overrides, to be pasted where this one was typed.
+
+        It composes from the same folders. With plugins, the place of packages that was set for this one
+        (`PYTHONPATH`) is set again.
+        """
+        packages = os.environ.get("PYTHONPATH") if self.config.get("plugins") else None
+        setting = f"PYTHONPATH={shlex.quote(_from_here(packages))} " if packages else ""
+        parts = (flag.partition("=") for flag in self.flags)
+        flags = [f"{name}={_from_here(value)}" for name, _, value in parts]
+        return f"{setting}{COMMAND} {shlex.join([*flags, *overrides])}"
+
+
+def _from_here(places: str) -> str:
+    """Return paths, with a colon between them, as they are typed in the working folder."""
+    here = f"{Path.cwd()}{os.sep}"
+    return os.pathsep.join(place.removeprefix(here) for place in places.split(os.pathsep))
+
+
+def check_job(job: Job) -> None:
+    """Check what lies outside the configuration: the device, the folder of the runs, the tracking store.
+
+    Raises:
+        ArgumentError: There is no such device, or one of the others cannot be used.
+    """
+    check_machine(job)
+    if job.tracking.uri is not None:
+        tracking.check_store(job.tracking.uri)
+
+
+def check_machine(job: Job) -> None:
+    """Check what lies outside the configuration on this machine: a job of a sweep needs no MLflow to begin.
+
+    Raises:
+        ArgumentError: There is no such device, or the folder cannot be used.
+    """
+    check_device(job.plan.device)
+    check_root(job.output_dir)

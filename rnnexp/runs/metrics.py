@@ -122,19 +122,12 @@ def course_of(plan: Plan, result: Result) -> Course:
         kept.series("loss"),
         kept.series("global_norm"),
         plan.task.floor_loss,
-        result.diverged_at,
         tuple(validated.score.below for validated in result.validations),
     )
 
 
-def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
-    """Return what a table over runs needs: extremes, spikes, clip fraction, speed; nan where there is none.
-
-    Args:
-        plan: Of the run.
-        result: Of the run.
-        seconds: Time of the whole run.
-    """
+def totals(plan: Plan, result: Result) -> dict[str, float]:
+    """Return what a table over runs needs: extremes, spikes, clip fraction, speed; nan for none."""
     history, train_steps = result.history, result.steps_taken
     # Updates after a divergence that was not yet noticed do not count.
     counted = train_steps if result.diverged_at is None else result.diverged_at + 1
@@ -149,7 +142,6 @@ def totals(plan: Plan, result: Result, seconds: float) -> dict[str, float]:
         "grad/clip_fraction": history.clipped / counted if counted else math.nan,
         "time/steps_per_second": train_steps / history.seconds if history.seconds else math.nan,
         "time/train_seconds": history.seconds,
-        "time/total_seconds": seconds,
         **stopping(plan, result),
         **at_lengths(result),
         **result.clip_metrics,

@@ -22,14 +22,15 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     Raises:
         ArgumentError: A constructor refused its arguments, or two of them do not fit.
     """
-    seed = values["seed"]
-    task = _build("task", _without_lengths(values), seq_len=values["seq_len"])
-    lengths, truncate = options.lengths(values, task), options.truncate(values, task.time_steps)
+    node = options.TaskNode.of(values)
+    task = node.at(values["seq_len"])
+    lengths, truncate = options.lengths(node, values), options.truncate(values, task.time_steps)
+    initializer, input_deviation = _initializer(values)
     plan = Plan(
         task=task,
         cell=_build("cell", values),
-        initializer=_initializer(values),
-        input_deviation=_input_deviation(values),
+        initializer=initializer,
+        input_deviation=input_deviation,
         clip=_build("clip", values),
         optimizer=_build("optimizer", values),
         schedule=_build("schedule", values),
@@ -39,13 +40,13 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         stop=options.stop(values, task),
         truncate=truncate,
         lengths=lengths,
-        evaluate_at=options.evaluated(values),
+        evaluate_at=options.evaluated(node),
         activation=_activation(values),
         units=values["units"],
         layers=values["layers"],
         batch_size=values["batch_size"],
         train_steps=values["steps"],
-        seed=seed,
+        seed=values["seed"],
         dtype=values["dtype"],
         device=values["device"],
         jit=values["jit"],
@@ -105,25 +106,17 @@ def _check_stack(plan: Plan) -> None:
         raise ArgumentError("layers", "1 for a regularizer that wants adjoints, such as omega", plan.layers)
 
 
-def _initializer(values: Mapping[str, Any]) -> Any:
-    """Return the initialiser of W_hh; the group's `input` is of another weight."""
-    node = values.get("init")
+def _initializer(values: Mapping[str, Any]) -> tuple[Any, float | None]:
+    """Return the initialiser of W_hh, and the standard deviation of W_xh, None where none is asked for.
+
+    The latter is the field `input` of the group, which runs from before there was one do not have.
+    """
+    node, deviation = values.get("init"), None
     if isinstance(node, Mapping):
-        values = {**values, "init": {key: value for key, value in node.items() if key != "input"}}
-    return _build("init", values, seed=3 * values["seed"] + 1)
-
-
-def _input_deviation(values: Mapping[str, Any]) -> float | None:
-    """Return the standard deviation of W_xh that is asked for; runs from before there was one name none."""
-    deviation = values["init"].get("input")
-    return None if deviation is None else checks.positive("init.input", deviation)
-
-
-def _without_lengths(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values with what the task's constructor takes of the task."""
-    if not isinstance(values.get("task"), Mapping):
-        return values
-    return {**values, "task": options.task_nodes(values["task"], values["plugins"]).constructed}
+        deviation = node.get("input")
+        node = {key: value for key, value in node.items() if key != "input"}
+    initializer = _build("init", {**values, "init": node}, seed=3 * values["seed"] + 1)
+    return initializer, None if deviation is None else checks.positive("init.input", deviation)
 
 
 def _build(group: str, values: Mapping[str, Any], **arguments: object) -> Any:

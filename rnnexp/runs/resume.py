@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rnnexp.runs.job import Job
+from rnnexp.runs.run_context import check_store
 from rnnexp.runs.run_folder import RunFolder
-from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.find_runs import is_known
 
@@ -78,7 +78,9 @@ def earlier_of(jobs: Sequence[Job], runs: Mapping[str, Sequence[str]] | None = N
     if any(run.next in ("resume", "busy") for run in found):
         return [_as_typed(run, jobs[0].output_dir) for run in found]
     for job in jobs:
-        _refuse_elsewhere(job, runs_of(job.hashes, runs))
+        for newest in runs_of(job.hashes, runs)[:1]:
+            if newest.state().get("status") in _INTERRUPTED:
+                check_store(job, newest)
     return [Earlier("run")] * len(jobs)
 
 
@@ -87,14 +89,6 @@ def _as_typed(run: Earlier, root: Path) -> Earlier:
     if run.folder is None:
         return run
     return Earlier(run.next, RunFolder(root / run.folder.path.relative_to(root.absolute())))
-
-
-def _refuse_elsewhere(job: Job, runs: Iterable[RunFolder]) -> None:
-    """Raise `ArgumentError` if the newest run of a configuration was interrupted and is in another store."""
-    for state in [run.state() for run in runs][:1]:
-        if state.get("status") in _INTERRUPTED and state.get("store") != job.tracking.store:
-            expected = f"{state.get('store')}, where the run to be resumed began"
-            raise ArgumentError("tracking", expected, job.tracking.store)
 
 
 def _is_kept(state: Mapping[str, Any], uri: str | None) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rnnexp.runs import run_context
-from rnnexp.runs.commands import command
 from rnnexp.runs.job import Job
 from rnnexp.runs.resume import Earlier, earlier_of
 from rnnexp.runs.run_context import OpenRun
@@ -19,12 +18,12 @@ from rnnexp.runtime.signals import Interruption, Killed, interruption
 from rnnexp.tracking import ParentRun, Tracker
 
 if TYPE_CHECKING:
-    from rnnexp.report.terminal import Line
+    from rnnexp.report.terminal import Summary
 
 _logger = logging.getLogger(__name__)
 
 
-Train = Callable[[Sequence[OpenRun], Interruption, float], "list[Line]"]
+Train = Callable[[Sequence[OpenRun], Interruption, float], "list[Summary]"]
 """Trains the runs and closes their records. Arguments: runs, signals, start time (`time.perf_counter`)."""
 
 
@@ -88,9 +87,10 @@ def run_jobs(
             below = [_below(parent, job) for job in jobs]
             with _opened(_to_do(below, known), signals, opened) as runs:
                 parent.below = [run.folder.path for run in runs]
-                lines = (train or train_with_tensorflow)(runs, signals, started)
+                found = (train or train_with_tensorflow)(runs, signals, started)
             done = [(job, run.folder) for job, run in zip(jobs, known, strict=True) if run.next == "skip"]
-            _show(lines, done, parent, jobs[0], started, show)
+            found += [_earlier(job, folder) for job, folder in done if folder is not None]
+            _show(found, parent, jobs[0], started, show)
         signals.check()
     return [run.folder for run in runs if not run.tracker.complete]
 
@@ -118,7 +118,7 @@ def _parent(jobs: Sequence[Job], known: Sequence[Earlier], signals: Interruption
 
 def _command(job: Job) -> str:
     typed = job.overrides if job.together is None else job.together.overrides
-    return f"`{command(job, typed)}`"
+    return f"`{job.command(typed)}`"
 
 
 def _below(parent: ParentRun, job: Job) -> Job:
@@ -188,7 +188,7 @@ def _announce(job: Job, folder: RunFolder, tracker: Tracker, known: Earlier) -> 
         _logger.warning("no unfinished run of %s in %s: beginning anew", job.name, job.output_dir)
 
 
-def train_with_tensorflow(runs: Sequence[OpenRun], signals: Interruption, started: float) -> "list[Line]":
+def train_with_tensorflow(runs: Sequence[OpenRun], signals: Interruption, started: float) -> "list[Summary]":
     """Import TensorFlow and train the runs, as `rnnexp.runs.callbacks.train` does."""
     import_tensorflow(runs[0].job.plan.device)
     # Imported here, since it needs TensorFlow: a job that is refused before does not wait for it.
@@ -198,29 +198,19 @@ def train_with_tensorflow(runs: Sequence[OpenRun], signals: Interruption, starte
     return train(runs, signals, started)
 
 
-def _show(
-    lines: "Sequence[Line]",
-    done: Sequence[tuple[Job, RunFolder | None]],
-    parent: ParentRun,
-    first: Job,
-    started: float,
-    show: bool,
-) -> None:
+def _show(runs: "list[Summary]", parent: ParentRun, first: Job, started: float, show: bool) -> None:
     """Print the summary of a single run, or the table of several, which their parent run records too."""
     from rnnexp.report import terminal
 
     if first.together is None:
         if show:
-            terminal.print_summary(lines[0].found)
+            terminal.print_summary(runs[0])
         return
-    known = [_line(job, folder) for job, folder in done if folder is not None]
     found = terminal.SideBySide(
         parent.name,
-        sorted([*lines, *known], key=lambda line: line.seed),
+        sorted(runs, key=lambda run: run.seed),
         time.perf_counter() - started,
-        parent.where,
-        parent.open_command,
-        parent.page,
+        run_context.places(parent),
     )
     if show:
         terminal.print_side_by_side(found)
@@ -228,15 +218,16 @@ def _show(
     parent.describe(f"{_command(first)}\n\n{found.markdown()}", counts)
 
 
-def _line(job: Job, folder: RunFolder) -> "Line":
-    """Return the table's line for a replica that had finished in an earlier command."""
-    from rnnexp.report.terminal import Line, Summary
+def _earlier(job: Job, folder: RunFolder) -> "Summary":
+    """Return what is known of a replica that had finished in an earlier command."""
+    from rnnexp.report.terminal import Summary
 
     verdicts = folder.state().get("verdicts", {})
-    found = Summary(
+    return Summary(
         configuration=job.name,
+        seed=job.plan.seed,
+        folder=folder.path,
         gradient_verdict=verdicts.get("verdict.gradient"),
         learning_verdict=verdicts.get("verdict.learning"),
         notes=("had finished earlier",),
     )
-    return Line(job.plan.seed, folder.path, found)

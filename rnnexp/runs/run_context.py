@@ -14,7 +14,6 @@ import yaml
 
 from rnnexp import tracking
 from rnnexp.runs import heuristics
-from rnnexp.runs.commands import command
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError, one_line
@@ -22,7 +21,7 @@ from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.secrets import clean
 from rnnexp.runtime.signals import Interruption, Killed
-from rnnexp.tracking import Tracker
+from rnnexp.tracking import ParentRun, Tracker
 from rnnexp.tracking.file_tracker import TAGS
 from rnnexp.tracking.sync import load_model
 from rnnexp.tracking.upload import PARENT
@@ -102,22 +101,29 @@ def belongs_to(folder: Path, sweep: str) -> bool:
 @contextlib.contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Send what the package logs to `path` as well, from INFO on; not what is `said_in` another file."""
+    logger = logging.getLogger("rnnexp")
+    others = _log_files(logger)
     handler = _LogFile(path, encoding="utf-8")
+    handler.level_before = others[0].level_before if others else logger.level
     handler.addFilter(lambda record: _log.get() in (None, path))
     handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("rnnexp")
-    with _verbosity.raised(logger):
-        logger.addHandler(handler)
-        try:
-            yield
-        finally:
-            logger.removeHandler(handler)
-            with contextlib.suppress(OSError):
-                handler.close()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        if not _log_files(logger):
+            logger.setLevel(handler.level_before)
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 class _LogFile(logging.FileHandler):
     """A log is no part of the run: what a full disk does not take is lost."""
+
+    level_before = logging.NOTSET
+    """The level that the package's logger has while no log file is open."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         return
@@ -130,28 +136,8 @@ class _Clean(logging.Formatter):
         return clean(super().format(record))
 
 
-class _Verbosity:
-    """Holds the package's logger at INFO while any log file is open; several may close at different times."""
-
-    def __init__(self) -> None:
-        self._open = 0
-        self._level_before = logging.NOTSET
-
-    @contextlib.contextmanager
-    def raised(self, logger: logging.Logger) -> Iterator[None]:
-        if self._open == 0:
-            self._level_before = logger.level
-        self._open += 1
-        logger.setLevel(logging.INFO)
-        try:
-            yield
-        finally:
-            self._open -= 1
-            if self._open == 0:
-                logger.setLevel(self._level_before)
-
-
-_verbosity = _Verbosity()
+def _log_files(logger: logging.Logger) -> list[_LogFile]:
+    return [handler for handler in logger.handlers if isinstance(handler, _LogFile)]
 
 
 @contextlib.contextmanager
@@ -261,6 +247,12 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
         _logger.warning("%s", unsent(folder))
 
 
+def places(record: Tracker | ParentRun) -> dict[str, str]:
+    """Return where records are, by the labels under which it is printed."""
+    found = {"stored in": record.where, "open with": record.open_command, "verdicts": record.page}
+    return {label: place for label, place in found.items() if place is not None}
+
+
 def unsent(folder: RunFolder) -> str:
     """Return a sentence: how to send records that MLflow lacks."""
     place = shlex.quote(str(folder.path))
@@ -275,7 +267,7 @@ def remedy(job: "Job", folder: RunFolder) -> str:
         return "the command of the sweep goes on with it"
     overrides = job.overrides if job.together is None else job.together.overrides
     typed = [override for override in overrides if not override.startswith("resume=")]
-    return f"go on with: {command(job, [*typed, 'resume=true'])}"
+    return f"go on with: {job.command([*typed, 'resume=true'])}"
 
 
 def end(job: "Job", folder: RunFolder, status: tracking.Status, note: str) -> None:

@@ -28,19 +28,13 @@ def _at_least(minimum: int) -> Check:
     return check
 
 
-def _at_least_or_null(minimum: int) -> Check:
-    check = _at_least(minimum)
+def _or_null(check: Check) -> Check:
     return lambda name, value: None if value is None else check(name, value)
 
 
 def _boolean_or_null(name: str, value: object) -> None:
     if value is not None and not isinstance(value, bool):
         raise ArgumentError(name, "true, false or null", value)
-
-
-def _positive_or_null(name: str, value: object) -> None:
-    if value is not None:
-        checks.positive(name, value)
 
 
 def _one_of(*choices: str) -> Check:
@@ -105,8 +99,8 @@ SCALARS: dict[str, Check] = {
     "device": _one_of("auto", "cpu", "gpu"),
     "jit": checks.boolean,
     "shards": _auto_or_at_least(1),
-    "truncate": _at_least_or_null(1),
-    "segment": _at_least_or_null(1),
+    "truncate": _or_null(_at_least(1)),
+    "segment": _or_null(_at_least(1)),
     "steps_per_execution": _at_least(1),
     "record.every": _at_least(1),
     "probe.every": _at_least(1),
@@ -124,9 +118,9 @@ SCALARS: dict[str, Check] = {
     "tracking.patience": checks.positive,
     "tracking.uri": _text_or_null,
     "tracking.experiment": _experiment,
-    "launcher.workers": _at_least_or_null(1),
+    "launcher.workers": _or_null(_at_least(1)),
     "launcher.address": _text_or_null,
-    "launcher.gpus": _positive_or_null,
+    "launcher.gpus": _or_null(checks.positive),
     "report": checks.boolean,
     "plugins": _names,
     "resume": _boolean_or_null,

@@ -6,26 +6,23 @@ from typing import Any
 import keras
 import numpy as np
 
-from rnnexp.runs.job import Job
-from rnnexp.runs.run_folder import RunFolder
+from rnnexp.runs.run_context import OpenRun
 from rnnexp.tasks import Task
-from rnnexp.tracking import Tracker, points
+from rnnexp.tracking import points
 
 _BATCH = 500
 """Sequences a forward pass."""
 
 
-def report(job: Job, folder: RunFolder, tracker: Tracker, network: keras.Model, step: int) -> tuple[str, ...]:
+def report(run: OpenRun, network: keras.Model, step: int) -> tuple[str, ...]:
     """Record the task's report on the network and return its sentences; most tasks have none.
 
     Args:
-        job: Of the run.
-        folder: Of the run; `task.npz` and `task.txt` are written there.
-        tracker: Of the run.
+        run: The run; `task.npz` and `task.txt` are written to its folder.
         network: The trained network.
         step: Updates taken.
     """
-    task = job.plan.task
+    task, folder, tracker = run.job.plan.task, run.folder, run.tracker
     # Tasks without a report are skipped, since the predictions take as long as a validation.
     if type(task).report is Task.report:
         return ()

@@ -1,10 +1,10 @@
 """What a plan says of its training beside the parts that are constructed: each checked against the task."""
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from rnnexp.runs import heuristics
+from rnnexp.runs.composition import not_chosen
 from rnnexp.runs.constructors import construct, find
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.device import gpu_count
@@ -14,89 +14,88 @@ LENGTH_FIELDS = ("length", "evaluate_at")
 """Fields of a task that can have any length, which are not of its constructor."""
 
 
-class TaskNodes(NamedTuple):
+class TaskNode(NamedTuple):
     """What the configuration says of a task.
 
     Attributes:
         constructed: `_target_` and the fields of the constructor.
-        lengths: Those of `LENGTH_FIELDS` that are given; none of a task whose length is that of its data.
+        plugins: The packages that may be imported for it.
+        length: As typed, of the batches; None of a task whose length is that of its data.
+        evaluate_at: As typed, the lengths at which the trained network is scored.
     """
 
     constructed: Mapping[str, Any]
-    lengths: Mapping[str, Any]
+    plugins: Sequence[str]
+    length: Any = None
+    evaluate_at: Any = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "TaskNode":
+        """Split the node of the task.
+
+        Raises:
+            ArgumentError: There is none, or its class is not found.
+        """
+        node, plugins = values.get("task"), values["plugins"]
+        if not isinstance(node, Mapping):
+            raise not_chosen("task", node)
+        apart = {name: node[name] for name in LENGTH_FIELDS if name in node}
+        found: Any = find("task", node.get("_target_"), plugins, "task") if apart else None
+        if found is None or not found.any_length:
+            return cls(node, plugins)
+        return cls({name: value for name, value in node.items() if name not in apart}, plugins, **apart)
+
+    def at(self, seq_len: int) -> Task:
+        """Return the task at a length."""
+        return construct("task", self.constructed, self.plugins, {"seq_len": seq_len})
+
+    def at_each(self, key: str, lengths: Iterable[int]) -> tuple[Task, ...]:
+        """Return the task at lengths that `key` names."""
+        try:
+            return tuple(self.at(length) for length in lengths)
+        except ArgumentError as error:
+            if error.name != "seq_len":
+                raise
+            raise ArgumentError(key, f"lengths that are each {error.expected}", error.received) from None
 
 
-def task_nodes(node: Mapping[str, Any], plugins: Sequence[str]) -> TaskNodes:
-    """Split the node of a task.
-
-    Raises:
-        ArgumentError: Its class is not found.
-    """
-    if not any(name in node for name in LENGTH_FIELDS):
-        return TaskNodes(node, {})
-    found: Any = find("task", node.get("_target_"), plugins, "task")
-    if not found.any_length:
-        return TaskNodes(node, {})
-    apart = {name: value for name, value in node.items() if name in LENGTH_FIELDS}
-    return TaskNodes({name: value for name, value in node.items() if name not in apart}, apart)
-
-
-def task_of_length(node: Mapping[str, Any], plugins: Sequence[str], seq_len: int) -> Task:
-    """Return the task that `node` describes, at a length."""
-    return construct("task", node, plugins, {"seq_len": seq_len})
-
-
-def lengths(values: Mapping[str, Any], task: Task) -> Lengths | None:
+def lengths(node: TaskNode, values: Mapping[str, Any]) -> Lengths | None:
     """Return the lengths of the batches; None: all have that of the task.
 
     Raises:
         ArgumentError: They are no two lengths of the task, the one at which it is measured is not among them,
             or the scan is to keep segments.
     """
-    nodes = task_nodes(values["task"], values["plugins"])
-    given = nodes.lengths.get("length")
+    given = node.length
     if given is None:
         return None
     if not _whole_numbers(given) or len(given) != 2 or given[0] >= given[1]:
         raise ArgumentError("task.length", "null or two lengths, the shorter one first, as [50,200]", given)
+    node.at_each("task.length", given)
     shortest, longest = given
-    for length in given:
-        _at("task.length", values, length)
-    if not shortest <= task.seq_len <= longest:
+    if not shortest <= values["seq_len"] <= longest:
         expected = f"from {shortest} to {longest}, one of task.length, as the length that is measured"
-        raise ArgumentError("seq_len", expected, task.seq_len)
+        raise ArgumentError("seq_len", expected, values["seq_len"])
     if values["segment"] is not None:
         raise ArgumentError("segment", "null together with task.length", values["segment"])
-    return Lengths(shortest, longest, functools.partial(task_of_length, nodes.constructed, values["plugins"]))
+    return Lengths(shortest, longest, node.at)
 
 
-def evaluated(values: Mapping[str, Any]) -> tuple[Task, ...]:
+def evaluated(node: TaskNode) -> tuple[Task, ...]:
     """Return the task at the lengths of `task.evaluate_at`, the shortest first.
 
     Raises:
         ArgumentError: They are no lengths of the task.
     """
-    given = task_nodes(values["task"], values["plugins"]).lengths.get("evaluate_at")
-    if given is None:
+    if node.evaluate_at is None:
         return ()
-    if not _whole_numbers(given):
-        raise ArgumentError("task.evaluate_at", "a list of lengths, as [500,5000]", given)
-    return tuple(_at("task.evaluate_at", values, length) for length in sorted(set(given)))
+    if not _whole_numbers(node.evaluate_at):
+        raise ArgumentError("task.evaluate_at", "a list of lengths, as [500,5000]", node.evaluate_at)
+    return node.at_each("task.evaluate_at", sorted(set(node.evaluate_at)))
 
 
 def _whole_numbers(given: object) -> bool:
     return isinstance(given, list) and all(type(each) is int for each in given)
-
-
-def _at(key: str, values: Mapping[str, Any], length: int) -> Task:
-    """Return the task at a length that `key` names."""
-    nodes = task_nodes(values["task"], values["plugins"])
-    try:
-        return task_of_length(nodes.constructed, values["plugins"], length)
-    except ArgumentError as error:
-        if error.name != "seq_len":
-            raise
-        raise ArgumentError(key, f"lengths that are each {error.expected}", error.received) from None
 
 
 def stop(values: Mapping[str, Any], task: Task) -> Literal["steps", "solved"]:

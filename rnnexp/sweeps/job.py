@@ -16,8 +16,7 @@ from omegaconf import DictConfig
 
 from rnnexp.runs import run_context
 from rnnexp.runs.build import make_job
-from rnnexp.runs.job import Job, Membership
-from rnnexp.runs.job_checks import check_machine
+from rnnexp.runs.job import Job, Membership, check_machine
 from rnnexp.runs.menu import Menu
 from rnnexp.runs.resume import earlier_in_sweep
 from rnnexp.runs.run import run_job

@@ -73,8 +73,10 @@ def save(
     beside.replace(path)
 
 
-def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.ndarray]:
-    """Put the state of `path` into `model`; return the history, the validations and the spectra.
+def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Put the state of `path` into `model`; return history, validations, spectra, and the state of the phase.
+
+    The last is that of a phase beside the task, empty where there is none.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -99,18 +101,9 @@ def load(path: Path, model: RecordingModel) -> tuple[History, np.ndarray, np.nda
         float(arrays["seconds"]),
         None if diverged_at == _NONE else diverged_at,
     )
-    return history, arrays["validations"], arrays["spectra"]
-
-
-def load_phase(path: Path) -> dict[str, np.ndarray]:
-    """Return the state of the phase beside the task, empty where there is none.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ArgumentError: The file is damaged.
-    """
-    arrays = {name: value for name, value in _read(path).items() if name.startswith(_PHASE)}
-    return {name.removeprefix(_PHASE).replace("-", "/"): value for name, value in arrays.items()}
+    prefixed = {name: value for name, value in arrays.items() if name.startswith(_PHASE)}
+    phase = {name.removeprefix(_PHASE).replace("-", "/"): value for name, value in prefixed.items()}
+    return history, arrays["validations"], arrays["spectra"], phase
 
 
 def steps_in(path: Path) -> int:

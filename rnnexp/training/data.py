@@ -25,14 +25,7 @@ class Block(NamedTuple):
 
 
 class PaddedBlock(NamedTuple):
-    """A block of batches that are padded in front.
-
-    Attributes:
-        x: As of a `Block`.
-        y: As of a `Block`.
-        filled: As of a `Block`.
-        firsts: (K,) the first step, from 0, of the sequences of each batch.
-    """
+    """A `Block` of batches that are padded in front: `firsts` (K,) are the first steps, from 0, of each."""
 
     x: np.ndarray
     y: np.ndarray

@@ -191,7 +191,7 @@ class Replica:
         if not self.diverged and self.solved_at is None:
             # After a resume from the checkpoint of the last step this validation may be there already.
             self._validations = [done for done in self._validations if done.step < self.steps_taken]
-            self._validate(None)
+            self._add(self._evaluator.evaluate(None))
         if not self.diverged:
             plan = self.plan
             self._at_lengths = score_at(self.network, plan.evaluate_at, plan.seed, plan.validation_sequences)
@@ -209,9 +209,9 @@ class Replica:
             checkpoint.save(self._state, self.model, self.callback.history, validations, spectra, phase)
 
     def _load(self) -> None:
-        history, validations, spectra = checkpoint.load(self._state, self.model)
+        history, validations, spectra, phase = checkpoint.load(self._state, self.model)
         if self.phase is not None:
-            self.phase.restore(checkpoint.load_phase(self._state))
+            self.phase.restore(phase)
         self._spectra = SpectrumHistory.from_table(spectra)
         self._validations = [
             Validated(int(step), Validation(loss, half_width, error, bool(enough), *below))
@@ -251,9 +251,6 @@ class Replica:
         self._add(score)
         if self.solved_at is not None:
             self.callback.stop()
-
-    def _validate(self, sequences: int | None) -> None:
-        self._add(self._evaluator.evaluate(sequences))
 
     def _add(self, score: Validation) -> None:
         validated = Validated(self.steps_taken, score)

@@ -9,10 +9,10 @@ from rnnexp.diagnosis.course import Course, Spike, rounded_up, threshold_of
 FLOOR = 1 / 6
 
 
-def course(losses, norms=None, diverged_at=None):
+def course(losses, norms=None):
     losses = np.asarray(losses, float)
     norms = np.ones(len(losses)) if norms is None else np.asarray(norms, float)
-    return Course(np.arange(len(losses)), losses, norms, FLOOR, diverged_at)
+    return Course(np.arange(len(losses)), losses, norms, FLOOR)
 
 
 def flat(steps=200, loss=0.17, seed=0):
@@ -53,7 +53,7 @@ def test_a_loss_of_ten_floors_after_a_lower_one_is_a_wreck():
 def test_a_norm_that_is_not_finite_is_a_spike(lost):
     norms = np.ones(50)
     norms[49] = lost
-    spike = course(flat(50), norms, diverged_at=49).spike()
+    spike = course(flat(50), norms).spike()
     assert (spike.step, spike.usual) == (49, 1.0)
     assert not math.isfinite(spike.norm)
 

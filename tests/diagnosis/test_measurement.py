@@ -123,7 +123,7 @@ def test_an_orthogonal_linear_network_keeps_its_gradient(probe):
     assert abs(measured.gradient.rate) < 1e-3
     assert measured.gradient.log10_ratio == pytest.approx(0, abs=1e-9)
     assert measured.predictions.rate_bound == pytest.approx(0, abs=1e-5)
-    assert (measured.units.saturated, measured.units.dead) == (0, 0)
+    assert (measured.results["units"].saturated, measured.results["units"].dead) == (0, 0)
 
 
 @pytest.mark.parametrize("gain", [0.9, 1.0, 1.1, 1e-20, 1e20])
@@ -145,7 +145,7 @@ def test_saturated_and_dead_units_are_counted_as_in_numpy(probe, activation, far
     weights[2][:2] = far  # two units of six that are saturated, or off, throughout
     _, pre_activations = numpy_twin(LAST, activation, weights)
     slopes = PAIRS[activation][1](pre_activations)
-    units = probe(activation).measure(weights, 0).units
+    units = probe(activation).measure(weights, 0).results["units"]
     assert units.saturated == pytest.approx(np.mean(np.abs(slopes) < 0.01), abs=1e-12)
     assert units.dead == pytest.approx(np.mean((slopes == 0).all(axis=(0, 1))), abs=1e-12)
     assert 1 / 3 <= units.saturated < 1
@@ -201,7 +201,7 @@ def test_weights_that_are_lost_give_numbers_that_are_not_finite(probe, activatio
         assert not math.isfinite(measured.predictions.rate)
     if place == 1 and not math.isfinite(value):
         assert np.isnan([measured.spectrum.sigma_max, measured.predictions.rate_bound]).all()
-        assert np.isnan([measured.units.saturated, measured.units.dead]).all()
+        assert np.isnan([measured.results["units"].saturated, measured.results["units"].dead]).all()
     if place == 0:
         assert math.isnan(measured.predictions.rate)
 
@@ -210,7 +210,7 @@ def test_a_dead_network_has_a_gradient_of_exactly_zero(probe):
     weights = draw(LAST)
     weights[2] = np.full(H, -100.0)
     measured = probe("relu").measure(weights, 0)
-    assert measured.units.dead == 1
+    assert measured.results["units"].dead == 1
     assert measured.gradient.log10_ratio == -math.inf
     assert measured.gradient.zero_share == 11 / 12  # the readout still feeds h_T
 
@@ -291,12 +291,12 @@ CONTRACT = {
     "grad/nonfinite_share": "gradient.nonfinite_share",
     "jacobian/log10_sigma_max": "results.jacobian.log10_sigma_max",
     "jacobian/log10_sigma_median": "results.jacobian.log10_sigma_median",
-    "lyapunov/lambda_1": "lyapunov.lambda_1",
+    "lyapunov/lambda_1": "results.lyapunov.lambda_1",
     "recurrent/spectral_radius": "spectrum.spectral_radius",
     "recurrent/sigma_max": "spectrum.sigma_max",
     "recurrent/nonnormality": "spectrum.nonnormality",
-    "state/saturated": "units.saturated",
-    "state/dead": "units.dead",
+    "state/saturated": "results.units.saturated",
+    "state/dead": "results.units.dead",
     "state/effective_rank": "results.states.final_effective_rank",
     "grad/median_lag": "results.lags.median_lag",
     "theory/rate": "predictions.rate",

@@ -8,7 +8,7 @@ import pytest
 from rnnexp import theory
 from rnnexp.diagnosis import comparison, laws, predictions
 from rnnexp.diagnosis.observed import Observed
-from rnnexp.diagnosis.predictions import comparisons, exponent_interval
+from rnnexp.diagnosis.predictions import comparisons, measured
 from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.initializers import CATALOGUE
 from rnnexp.probes import (
@@ -145,7 +145,7 @@ def test_predictions_pair_theory_values_with_probe_values():
     exponent = found["lyapunov/lambda_1", "from measured slopes"]
     assert exponent.predicted == theory.exponent_of_slopes(square, states.slopes[3:])  # after the warm-up
     assert exponent.measured == seen.lyapunov.lambda_1
-    assert (exponent.low, exponent.high) == exponent_interval(seen.lyapunov)
+    assert (exponent.low, exponent.high) == measured(seen.gradient, seen.lyapunov)[comparison.EXPONENT][1:]
 
 
 def test_the_rate_over_kernels_is_that_of_kernels_drawn_anew():
@@ -198,8 +198,10 @@ def test_every_initialiser_says_whether_its_entries_are_independent():
 
 
 def test_the_interval_of_the_exponent_is_1_96_standard_errors():
-    lyapunov = look().lyapunov
-    low, high = exponent_interval(lyapunov)
+    seen = look()
+    lyapunov = seen.lyapunov
+    value, low, high = measured(seen.gradient, lyapunov)[comparison.EXPONENT]
+    assert value == lyapunov.lambda_1
     assert (high - low) / 2 == pytest.approx(1.96 * lyapunov.standard_error[0], rel=1e-12)
     assert (high + low) / 2 == pytest.approx(lyapunov.lambda_1, rel=1e-12)
 

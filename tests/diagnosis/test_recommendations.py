@@ -59,7 +59,9 @@ def test_a_spike_that_the_clip_took_is_none():
 
 
 def test_divergence_is_a_spike_later_and_an_overflow_at_once():
-    later = tried(learning="diverged", gradient="non_finite", course=course(300, 300), diverged_at=300)
+    later = tried(
+        learning="diverged", gradient="non_finite", course=course(falling=True, spike_at=300), diverged_at=300
+    )
     assert later[0] == "clip=global_norm clip.threshold=0.5"
     at_once = {"learning": "diverged", "gradient": "non_finite", "gradient_start": "exploding"}
     assert tried(**at_once, diverged_at=0, gain=4.0) == ["init.gain=1.5", "dtype=float64"]
@@ -70,12 +72,12 @@ def test_divergence_is_a_spike_later_and_an_overflow_at_once():
 
 def test_of_several_layers_nothing_is_said_by_laws_of_one():
     unknown = dict.fromkeys(["predicted_rate", "orthogonal_rate", "critical_gain"], math.nan)
-    several = evidence(layers=2, units=8, gain=4.0, activation="sigmoid", **unknown)
-    reasons = [each.reason for each in recommend(several)]
+    several = {"layers": 2, "units": 8, "gain": 4.0, "activation": "sigmoid", **unknown}
+    reasons = [each.reason for each in recommend(evidence(**several))]
     assert reasons[0] == "The layers have 8 units each, and wider ones may learn what they do not."
     assert not any("mean" in reason or "no step of these weights" in reason for reason in reasons)
     assert any("a sigmoid has a slope of at most 1/4" in reason for reason in reasons)
-    settled = [each.reason for each in recommend(dataclasses.replace(several, **SETTLED))]  # type: ignore[arg-type]
+    settled = [each.reason for each in recommend(evidence(**several | SETTLED))]
     assert "Wider layers may learn what these do not." in settled
 
 

@@ -1,10 +1,8 @@
-import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pytest
-from made_evidence import VANISHING
+from made_evidence import VANISHING, evidence
 
 from rnnexp.diagnosis.truncation import TruncationBias, TruncationProbe
 from rnnexp.diagnosis.words import describe
@@ -57,8 +55,8 @@ def test_of_a_gradient_of_zero_there_is_no_direction():
 
 
 def test_words_name_what_is_left():
-    cut: dict[str, Any] = {"truncate": 20, "truncation_norm_ratio": 0.31, "truncation_cosine": 0.84}
-    said = [text for text, _ in describe(dataclasses.replace(VANISHING, **cut))]
+    cut = {"truncate": 20, "truncation_norm_ratio": 0.31, "truncation_cosine": 0.84}
+    said = [text for text, _ in describe(evidence(**cut))]
     expected = "what is left has 0.31 of the norm of the whole gradient, and a cosine of 0.840 with it."
     assert f"Training cuts the gradient every 20 steps: {expected}" in said
     assert not any("cuts the gradient" in text for text, _ in describe(VANISHING))

@@ -4,11 +4,11 @@ import re
 import pytest
 from made_evidence import VANISHING, evidence
 
-from rnnexp.diagnosis.words import describe, paragraph, times
+from rnnexp.diagnosis.words import describe, times
 
 
 def said(**changes):
-    return paragraph(describe(evidence(**changes)))
+    return " ".join(sentence.text for sentence in describe(evidence(**changes)))
 
 
 def test_a_decade_is_lost_in_as_many_steps_as_the_rate_says():
@@ -26,14 +26,14 @@ def test_a_stable_gradient_has_a_factor_and_a_way():
 
 
 def test_of_several_layers_each_is_named():
-    text = said(layers=3, upper_ratios={2: -2.0, 3: math.nan}, saturated=0.9, dead=0.5)
+    text = said(layers=3, ratio_layer_2=-2.0, ratio_layer_3=math.nan, saturated=0.9, dead=0.5)
     assert text.startswith(
         "In the lowest of 3 layers a typical gradient is 200 trillion times smaller at the first"
     )
     assert "In layer 2 that of h is 100 times smaller." in text and "layer 3 " not in text
     assert "90 % of the units of the lowest layer are saturated" in text
     assert "50 % of the units of the lowest layer are dead" in text
-    both = said(layers=3, gradient="stable", upper_ratios={2: -2.0, 3: 1.0})
+    both = said(layers=3, gradient="stable", ratio_layer_2=-2.0, ratio_layer_3=1.0)
     assert both.startswith("In the lowest of 3 layers the gradient is stable: a typical one is")
     assert "In layer 2 that of h is 100 times smaller; in layer 3 that of h is 10 times larger." in both
 

@@ -235,7 +235,7 @@ def test_a_trial_is_judged_as_a_run_is():
     found = trials.run(tiny.split())
     assert found.verdict in ("at_chance", "learning", "worse_than_chance") and not found.solved
     assert found.train_steps == found.evidence.train_steps == 2
-    assert found.error == found.errors[-1] == found.evidence.error
+    assert found.error == found.errors[-1] == found.evidence["val/error"]
     assert math.isfinite(found.loss) and dataclasses.is_dataclass(found.evidence)
 
 

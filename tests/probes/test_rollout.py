@@ -144,7 +144,7 @@ def test_the_jacobian_product_is_that_of_a_loop_over_steps(spec, task):
 @each_spec
 def test_rollout_exponent_is_that_of_all_samples(spec):
     expected = measure_lyapunov(GivenJacobians(unrolled(spec, LAST)[1]), exponents=1)
-    assert measured(spec).lyapunov.lambda_1 == pytest.approx(expected.lambda_1, rel=1e-9)
+    assert measured(spec).results["lyapunov"].lambda_1 == pytest.approx(expected.lambda_1, rel=1e-9)
 
 
 @pytest.mark.parametrize(("spec", "place"), [(Lstm(), 2), (Gru(), 2)])
@@ -171,9 +171,9 @@ def test_saturated_are_the_units_of_gates_as_in_numpy(spec, gates):
         a = np.concatenate([a[:, gate * H : (gate + 1) * H] for gate in gates], axis=1)
         small.append(expit(a) * expit(-a) < 0.01)
         states = cell(step, states)[1]
-    assert found.units.saturated == pytest.approx(np.mean(small), abs=1e-12)
-    assert 2 / (H * len(gates)) <= found.units.saturated < 1
-    assert math.isnan(found.units.dead)
+    assert found.results["units"].saturated == pytest.approx(np.mean(small), abs=1e-12)
+    assert 2 / (H * len(gates)) <= found.results["units"].saturated < 1
+    assert math.isnan(found.results["units"].dead)
     network.set_weights(draw(network))
 
 
@@ -198,7 +198,9 @@ def test_weights_that_are_lost_give_numbers_that_are_not_finite(name, place, val
     if math.isnan(value):  # infinity may but shut all gates, which leaves a gradient of exactly zero
         assert found.gradient.nonfinite_share > 0
     if place == 1:
-        assert np.isnan([found.spectrum.sigma_max, found.lyapunov.lambda_1, found.units.saturated]).all()
+        assert np.isnan(
+            [found.spectrum.sigma_max, found.results["lyapunov"].lambda_1, found.results["units"].saturated]
+        ).all()
 
 
 def test_an_open_lstm_keeps_the_gradient_of_its_carry():

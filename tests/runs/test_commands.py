@@ -6,7 +6,6 @@ import yaml
 
 from rnnexp.runs import build
 from rnnexp.runs.arguments import read_arguments
-from rnnexp.runs.commands import command
 
 
 def job_of(*typed):
@@ -25,7 +24,7 @@ def test_the_folder_of_ones_own_is_typed_again(working_folder):
     own.mkdir(parents=True)
     (own / "mine.yaml").write_text(yaml.safe_dump({"_target_": "rnnexp.tasks.Adding", "target": "mean"}))
     job = job_of("--config-dir=my lab", "task=mine", "seq_len=17")
-    text = command(job, [*job.overrides, "steps=3"])
+    text = job.command([*job.overrides, "steps=3"])
     assert text == "python run.py '--config-dir=my lab' task=mine seq_len=17 steps=3"
     setting, again = pasted(text)
     assert (setting, again.config["task"], again.plan.train_steps) == ("", job.config["task"], 3)
@@ -35,7 +34,6 @@ def test_so_is_the_place_of_packages_where_there_are_plugins(working_folder, mon
     monkeypatch.setenv("PYTHONPATH", f"{working_folder}/lab:/elsewhere")
     typed = ["plugins=[json]", "seq_len=17"]
     assert (
-        command(job_of(*typed), typed)
-        == "PYTHONPATH=lab:/elsewhere python run.py 'plugins=[json]' seq_len=17"
+        job_of(*typed).command(typed) == "PYTHONPATH=lab:/elsewhere python run.py 'plugins=[json]' seq_len=17"
     )
-    assert command(job_of("seq_len=17"), ["name=a b"]) == "python run.py 'name=a b'"
+    assert job_of("seq_len=17").command(["name=a b"]) == "python run.py 'name=a b'"

@@ -10,7 +10,7 @@ import pytest
 
 from rnnexp.analysis import load_runs
 from rnnexp.report import command
-from rnnexp.report.terminal import Line, Summary
+from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder
@@ -33,7 +33,7 @@ def train(runs, signals, started):
     run.tracker.text("verdict.txt", "a sentence")
     np.savez(run.folder.arrays, steps=np.arange(3))
     run.records.close()
-    return [Line(0, run.folder.path, Summary("a"))]
+    return [Summary("a", 0, run.folder.path)]
 
 
 def resumed(address):

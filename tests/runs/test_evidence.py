@@ -23,6 +23,7 @@ from rnnexp.training.replica import Result, Validated
 T, B = 21, 4
 PLAN = small_plan(task=Adding(T), clip=GlobalNorm(2.0), probe_batch_size=B)
 CHOICES = {"cell": "elman", "init": "orthogonal", "clip": "global_norm", "optimizer": "adam"}
+RATES = ("rate", "rate_measured_q", "rate_measured_slopes", "rate_closure", "rate_bound")
 SCORE = Validation(0.05, 0.001, 0.3, enough=True, below=0.117, below_half_width=0.002)
 
 
@@ -43,12 +44,16 @@ def gathered(found):
 
 def test_what_was_chosen_and_scored():
     found = gathered(result())
-    assert (found.clip, found.clip_threshold, found.optimizer) == ("global_norm", 2.0, "adam")
-    assert (found.loss, found.below, found.baseline) == (0.05, 0.117, "best constant")
-    assert found.proven_horizon == pytest.approx(PLAN.task.proven_horizon(0.051))
+    assert (found.clip, found["grad/clip_threshold"], found.optimizer) == ("global_norm", 2.0, "adam")
+    assert (found["val/loss"], found["val/loss_below_floor"], found.baseline) == (
+        0.05,
+        0.117,
+        "best constant",
+    )
+    assert found["task/proven_horizon"] == pytest.approx(PLAN.task.proven_horizon(0.051))
     assert found.published_sequences == 74_000
     assert (found.time_steps, found.train_steps, found.probe_samples) == (T, 3, B)
-    assert found.clip_fraction == pytest.approx(2 / 3)
+    assert found["grad/clip_fraction"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +87,8 @@ def test_the_rms_norm_is_compared_at_h_1():
 
 def test_laws_that_do_not_apply_are_nan():
     none = gathered(result())
-    rates = (none.predicted_rate, none.rate_measured_q, none.rate_measured_slopes, none.rate_closure)
-    assert np.isnan(rates).all() and np.isnan([none.rate_kernels, none.critical_gain]).all()
+    assert np.isnan([none[f"theory/{name}"] for name in RATES]).all()
+    assert np.isnan([none.before("theory/rate_kernels"), none.critical_gain]).all()
 
 
 def test_the_words_are_made_from_theories_that_apply():
@@ -96,11 +101,11 @@ def test_the_words_are_made_from_theories_that_apply():
     }
     said = tuple(Comparison(law, value, -0.25, -0.26, -0.24) for law, value in values.items())
     told = gathered(result(predictions=Predictions(critical_gain=1.5, comparisons=said)))
-    rates = (told.predicted_rate, told.rate_measured_q, told.rate_measured_slopes)
-    assert (*rates, told.rate_closure, told.rate_bound) == (-0.1, -0.2, -0.3, -0.4, 0.4)
+    assert [told[f"theory/{name}"] for name in RATES] == [-0.1, -0.2, -0.3, -0.4, 0.4]
     assert told.critical_gain == 1.5
 
 
 def test_a_run_without_a_validation_has_no_score():
     found = gathered(dataclasses.replace(result(), validations=[]))
-    assert np.isnan([found.loss, found.below, found.proven_horizon]).all()
+    names = ("val/loss", "val/loss_below_floor", "task/proven_horizon")
+    assert np.isnan([found[name] for name in names]).all()

@@ -1,5 +1,6 @@
 """The end of a run, from what a small training found: once as it is, once as if it had diverged."""
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -9,10 +10,12 @@ import keras
 import numpy as np
 import pytest
 
+from rnnexp.diagnosis.comparison import RATIO
 from rnnexp.plotting.run_figures import catalogue
 from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
 from rnnexp.runs.finish import finish
+from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption, interruption
 from rnnexp.tracking import FileTracker
@@ -54,7 +57,8 @@ def concluded(trained, tmp_path, **changes):
     result = dataclasses.replace(found, **changes)
     folder = RunFolder.create(tmp_path, job.name)
     tracker = FileTracker(folder.path, job.name)
-    summary = finish(job, folder, tracker, network, result, Interruption(), time.perf_counter())
+    run = OpenRun(job, folder, tracker, resumed=False, records=contextlib.ExitStack())
+    summary = finish(run, network, result, Interruption(), time.perf_counter())
     tracker.end("FINISHED")
     return Concluded(network, result, summary, folder)
 
@@ -66,8 +70,11 @@ def tags(found):
 def test_the_summary_says_what_was_found(trained, tmp_path):
     found = concluded(trained, tmp_path)
     score, gradient = found.result.validations[-1].score, found.result.end.gradient
-    assert (found.summary.loss, found.summary.error) == (score.loss, score.error)
-    assert (found.summary.rate, found.summary.log10_ratio) == (gradient.rate, gradient.log10_ratio)
+    assert (found.summary["val/loss"], found.summary["val/error"]) == (score.loss, score.error)
+    assert (found.summary["grad/rate"], found.summary.measured(RATIO).value) == (
+        gradient.rate,
+        gradient.log10_ratio,
+    )
     assert found.summary.learning_verdict == tags(found)["verdict.learning"]
     assert found.summary.gradient_verdict == tags(found)["verdict.gradient"]
     assert found.folder.state()["verdicts"]["verdict.gradient"] == found.summary.gradient_verdict
@@ -110,5 +117,5 @@ def test_of_a_run_that_diverged_there_is_the_step_and_no_model(trained, tmp_path
     assert tags(found)["diverged_at"] == "3"
     assert not (found.folder.path / "model.keras").exists()
     assert found.summary.learning_verdict == "diverged"
-    assert np.isnan(found.summary.loss)
+    assert np.isnan(found.summary["val/loss"])
     assert found.summary.notes[0].startswith("diverged at training step 3: ")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnexp.report.terminal import Line, Summary
+from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder
@@ -45,7 +45,7 @@ def train(runs, signals, started):
     run.tracker.text("verdict.txt", "a sentence")
     np.savez(run.folder.arrays, steps=np.arange(3000))
     run.records.close()
-    return [Line(0, run.folder.path, Summary("a"))]
+    return [Summary("a", 0, run.folder.path)]
 
 
 def no_model(path):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from rnnexp import tracking
-from rnnexp.report.terminal import Line, Summary
+from rnnexp.report.terminal import Summary
 from rnnexp.runs import build as experiment
 from rnnexp.runs import job, run_context
 from rnnexp.runs.resume import earlier
@@ -56,7 +56,7 @@ class Training:
         self.resumed.append(run.resumed)
         self.acts.pop(0)(run.folder, run.tracker, signals)
         run.records.close()
-        return [Line(run.job.plan.seed, run.folder.path, Summary("a"))]
+        return [Summary("a", run.job.plan.seed, run.folder.path)]
 
     def run(self, job, **arguments):
         return run_job(job, train=self, **arguments)

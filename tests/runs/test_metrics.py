@@ -176,7 +176,7 @@ def test_proven_horizon_uses_the_upper_end_of_the_interval():
 
 
 def test_the_totals_of_a_run():
-    found = metrics.totals(PLAN, result(), seconds=9.0)
+    found = metrics.totals(PLAN, result())
     assert math.isnan(found.pop("grad/spike_step"))
     assert found == {
         "train/loss_min": 0.5,
@@ -186,13 +186,12 @@ def test_the_totals_of_a_run():
         "grad/clip_fraction": 0.5,
         "time/steps_per_second": 3.0,
         "time/train_seconds": 2.0,
-        "time/total_seconds": 9.0,
     }
 
 
 def test_the_totals_of_a_run_that_diverged_count_up_to_there():
     """Six updates were taken, of which the fourth was the last that counts."""
-    totals = metrics.totals(PLAN, result(diverged_at=3), seconds=9.0)
+    totals = metrics.totals(PLAN, result(diverged_at=3))
     assert totals["grad/clip_fraction"] == 3 / 4
     assert totals["time/steps_per_second"] == 3
 
@@ -201,23 +200,24 @@ def test_extremes_leave_out_what_is_not_finite():
     lost = result()
     lost.history.kept.scalars[0, :2] = (-math.inf, math.inf)
     lost.history.kept.scalars[1, :2] = math.nan
-    totals = metrics.totals(PLAN, lost, seconds=9.0)
+    totals = metrics.totals(PLAN, lost)
     assert (totals["train/loss_min"], totals["grad/global_norm_max"]) == (0.75, 3.0)
     lost.history.kept.scalars[:] = math.nan
-    totals = metrics.totals(PLAN, lost, seconds=9.0)
+    totals = metrics.totals(PLAN, lost)
     assert np.isnan([totals["train/loss_min"], totals["grad/global_norm_max"]]).all()
 
 
 def test_the_totals_of_a_run_without_steps():
-    totals = metrics.totals(PLAN, result(steps=0, seconds=0.0), seconds=9.0)
-    known = {"time/train_seconds": 0.0, "time/total_seconds": 9.0}
-    assert {name: value for name, value in totals.items() if not math.isnan(value)} == known
+    totals = metrics.totals(PLAN, result(steps=0, seconds=0.0))
+    assert {name: value for name, value in totals.items() if not math.isnan(value)} == {
+        "time/train_seconds": 0.0
+    }
 
 
 def test_there_are_about_fifty_metrics_in_sections():
     names = {
         *metrics.constants(PLAN),
-        *metrics.totals(PLAN, result(), 1.0),
+        *metrics.totals(PLAN, result()),
         *metrics.validation_metrics(dataclasses.replace(PLAN, task=Characters(T)), LEARNING),
         *measurement(0.0).metrics(),
         *("train/loss", "grad/global_norm", "grad/clipped_norm"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rnnexp.report.terminal import Line, Summary
+from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime import output
@@ -51,7 +51,7 @@ def test_a_run_that_mlflow_does_not_take(nobody, monkeypatch, capfd):
         run.tracker.tags({"note": f"see {nobody}"})
         run.tracker.text("note.txt", f"login failed with {SECRET}")
         run.records.close()
-        return [Line(0, run.folder.path, Summary(nobody))]
+        return [Summary(nobody, 0, run.folder.path)]
 
     settings = [f"tracking.uri={nobody}", "tracking.patience=1", f"name='at {nobody}'", "replicas=2"]
     with pytest.raises(ValueError, match="not enough|too many"):

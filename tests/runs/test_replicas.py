@@ -47,8 +47,8 @@ class Training:
         act(run)
         run.folder.update(verdicts={"verdict.gradient": "stable", "verdict.learning": "solved"})
         run.records.close()
-        found = terminal.Summary("a", gradient_verdict="stable", learning_verdict="learning", loss=0.1)
-        return terminal.Line(run.job.plan.seed, run.folder.path, found)
+        verdicts, numbers = ("stable", "learning"), {"val/loss": 0.1}
+        return terminal.Summary("a", run.job.plan.seed, run.folder.path, *verdicts, numbers=numbers)
 
     def run(self, *overrides):
         run_jobs(composed(*overrides), train=self)

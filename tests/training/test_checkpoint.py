@@ -95,7 +95,7 @@ def test_a_model_goes_on_as_if_it_had_not_been_saved(optimizer, dtype, tmp_path)
 
 def test_history_and_tables_come_back(written):
     model, path = written
-    history, validations, spectra = checkpoint.load(path, build(1))
+    history, validations, spectra, _ = checkpoint.load(path, build(1))
     expected = record(model)
     assert_same(
         [history.kept.train_steps, history.kept.log_norms, history.kept.scalars, validations, spectra],
@@ -108,7 +108,7 @@ def test_history_and_tables_come_back(written):
 def test_a_run_that_has_not_begun_can_be_saved(tmp_path):
     model, other = build(), build(1)
     checkpoint.save(tmp_path / "state.npz", model, History.empty(T), np.zeros((0, 5)), np.zeros((0, 3 + H)))
-    history, validations, spectra = checkpoint.load(tmp_path / "state.npz", other)
+    history, validations, spectra, _ = checkpoint.load(tmp_path / "state.npz", other)
     assert history.kept.log_norms.shape == (0, T)
     assert history.diverged_at is None
     assert validations.shape == (0, 5) and spectra.shape == (0, 3 + H)
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_another_model_changes_nothing(arguments, written):
 def refused(path, model):
     """Whether the file is refused in the words that it should be, else what of it was loaded."""
     try:
-        history, *tables = checkpoint.load(path, model)
+        history, *tables, _ = checkpoint.load(path, model)
     except ArgumentError as error:
         assert str(error).startswith("resume: expected a ") and str(error).endswith(f"received {str(path)!r}")
         return None

@@ -2,12 +2,11 @@
 
 from rnnexp.report.terminal.medians import Medians
 from rnnexp.report.terminal.progress import Progress, progress
-from rnnexp.report.terminal.side_by_side import Line, SideBySide, print_side_by_side
+from rnnexp.report.terminal.side_by_side import SideBySide, print_side_by_side
 from rnnexp.report.terminal.summary import Summary
 from rnnexp.report.terminal.summary_text import print_summary
 
 __all__ = [
-    "Line",
     "Medians",
     "Progress",
     "SideBySide",

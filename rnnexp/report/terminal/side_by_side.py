@@ -3,14 +3,14 @@
 import collections
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from rnnexp.diagnosis.comparison import RATE
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import coloured
 from rnnexp.report.terminal.labels import as_typed, labelled, print_place
@@ -20,48 +20,31 @@ _WIDEST = 100
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """One replica: its seed, the folder of its run, and its summary.
-
-    The summary of a replica that had finished in an earlier command holds its verdicts only.
-    """
-
-    seed: int
-    folder: Path
-    found: Summary
-
-
-@dataclasses.dataclass(frozen=True)
 class SideBySide:
     """The results of several replicas.
 
     Attributes:
         title: Their configuration in one line.
-        lines: One for each, in the order of seeds.
+        runs: In the order of seeds.
         seconds: Duration of all.
-        run: Where they are stored; None if there are only their folders.
-        open_command: The command that opens the store.
-        page: The address that then lists the verdicts.
+        places: Where their common records are, by their labels; none if there are only their folders.
     """
 
     title: str
-    lines: Sequence[Line]
+    runs: Sequence[Summary]
     seconds: float
-    run: str | None = None
-    open_command: str | None = None
-    page: str | None = None
+    places: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def verdicts(self) -> Mapping[str | None, int]:
         """Return how many have each verdict on learning."""
-        return collections.Counter(line.found.learning_verdict for line in self.lines)
+        return collections.Counter(run.learning_verdict for run in self.runs)
 
     def markdown(self) -> str:
         """Return verdicts and losses as a table in Markdown."""
         rows = ["| seed | gradient | learning | loss |", "|---|---|---|---|"]
-        for line in self.lines:
-            found = line.found
-            loss = "" if found.loss is None else numbers.loss(found.loss)
-            rows.append(f"| {line.seed} | {found.gradient_verdict} | {found.learning_verdict} | {loss} |")
+        for run in self.runs:
+            loss = numbers.loss(run["val/loss"]) if run.numbers else ""
+            rows.append(f"| {run.seed} | {run.gradient_verdict} | {run.learning_verdict} | {loss} |")
         return "\n".join(rows)
 
 
@@ -77,9 +60,9 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
     console.print()
     console.print(_table(ending), width=width)
     console.print()
-    noted = [line for line in ending.lines if line.found.notes]
-    for line in noted:
-        console.print(Text(f"seed {line.seed}: {line.found.notes[0]}", "bold"), width=width)
+    noted = [run for run in ending.runs if run.notes]
+    for run in noted:
+        console.print(Text(f"seed {run.seed}: {run.notes[0]}", "bold"), width=width)
     if noted:
         console.print()
     for label, text in _places(ending):
@@ -94,36 +77,28 @@ def _table(ending: SideBySide) -> Table:
     for name in ("loss", "error", "rate"):
         table.add_column(name, justify="right")
     table.add_column("95 % interval")
-    for line in ending.lines:
-        table.add_row(*_row(line.seed, line.found))
-    found = [line.found for line in ending.lines if line.found.floor_loss is not None]
-    if found:
-        loss, error = _shown(numbers.loss, found[0].floor_loss), _shown(numbers.share, found[0].floor_error)
+    for run in ending.runs:
+        table.add_row(*_row(run))
+    known = [run for run in ending.runs if run.numbers]
+    if known:
+        loss, error = numbers.loss(known[0]["task/floor_loss"]), numbers.share(known[0]["task/floor_error"])
         table.add_row("", "", *(Text(cell, "dim") for cell in ("best constant", loss, error)))
     return table
 
 
-def _row(seed: int, found: Summary) -> Iterator[str | Text]:
-    yield str(seed)
+def _row(found: Summary) -> Iterator[str | Text]:
+    yield str(found.seed)
     yield coloured(found.gradient_verdict)
     yield coloured(found.learning_verdict)
-    yield _shown(numbers.loss, found.loss)
-    yield _shown(numbers.share, found.error)
-    yield _shown(numbers.rate, found.rate)
-    low, high = found.rate_low, found.rate_high
-    measured = low is not None and high is not None and not math.isnan(low + high)
-    yield f"[{_shown(numbers.rate, low)}, {_shown(numbers.rate, high)}]" if measured else ""
-
-
-def _shown(form: Callable[[float], str], value: float | None) -> str:
-    """Return `value` as text; "" if it is not known (None), and "nan" if it is nan."""
-    if value is None:
-        return ""
-    return "nan" if math.isnan(value) else form(value)
+    if found.numbers:
+        rate, low, high = found.measured(RATE)
+        yield numbers.loss(found["val/loss"])
+        yield "nan" if math.isnan(found["val/error"]) else numbers.share(found["val/error"])
+        yield numbers.rate(rate)
+        yield "" if math.isnan(low + high) else f"[{numbers.rate(low)}, {numbers.rate(high)}]"
 
 
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{numbers.duration(ending.seconds)} for all"
-    yield from ((f"seed {line.seed}", as_typed(line.folder)) for line in ending.lines)
-    places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
-    yield from ((label, place) for label, place in places.items() if place is not None)
+    yield from ((f"seed {run.seed}", as_typed(run.folder)) for run in ending.runs)
+    yield from ending.places.items()

@@ -1,7 +1,6 @@
 """The summary of a run: the verdicts, the numbers behind them, and where all of it is."""
 
 import math
-import os
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -9,12 +8,13 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from rnnexp.diagnosis.comparison import RATIO
 from rnnexp.diagnosis.words import times
 from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import COLOURS, spelt
 from rnnexp.report.terminal.labels import LABEL, print_place
 from rnnexp.report.terminal.summary import Summary
-from rnnexp.report.terminal.summary_table import NOT_MEASURED, is_measured, shown, table_of
+from rnnexp.report.terminal.summary_table import NOT_MEASURED, shown, table_of
 
 _WIDEST = 100
 
@@ -39,8 +39,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     """
     console = Console() if console is None else console
     width = min(console.width, _WIDEST)
-    status = Text(summary.status.lower(), COLOURS.get(summary.status.lower(), ""))
-    console.print(Rule(status, align="left", style="dim"), width=width)
+    console.print(Rule(Text("finished", "green"), align="left", style="dim"), width=width)
     console.print(_verdicts(summary), width=width)
     console.print()
     console.print(table_of(summary), width=width)
@@ -58,7 +57,7 @@ def _verdicts(summary: Summary) -> Table:
     rows.add_column()
     rows.add_row("run", Text(summary.configuration))
     gradient = _verdict(summary.gradient_verdict, _reach(summary))
-    rows.add_row("gradient", gradient.append(", in layer 1") if summary.upper_rates else gradient)
+    rows.add_row("gradient", gradient.append(", in layer 1") if len(summary.layers) > 1 else gradient)
     rows.add_row("learning", _verdict(summary.learning_verdict, ""))
     for note in summary.notes:
         rows.add_row("note", Text(note, "bold"))
@@ -75,18 +74,17 @@ def _verdict(verdict: str | None, measured: str) -> Text:
 
 def _reach(summary: Summary) -> str:
     """The ratio in words, for a gradient that vanishes or explodes."""
-    if not is_measured(summary.log10_ratio):
+    ratio = summary.measured(RATIO).value
+    if math.isnan(ratio):
         return ""
-    if math.isinf(summary.log10_ratio):
-        return f"nothing at all reaches the {'first' if summary.log10_ratio < 0 else 'last'} step"
-    return f"{times(summary.log10_ratio)} at the first step"
+    if math.isinf(ratio):
+        return f"nothing at all reaches the {'first' if ratio < 0 else 'last'} step"
+    return f"{times(ratio)} at the first step"
 
 
 def _places(summary: Summary) -> Iterator[tuple[str, str]]:
     yield from (("try" if number == 0 else "or", typed) for number, typed in enumerate(summary.remedies))
-    speed = summary.steps_per_second
-    pace = f", {numbers.speed(speed)} steps/s" if is_measured(speed) else ""
-    yield "time", shown(numbers.duration, summary.seconds) + pace
-    places = {"figures": summary.figures, "stored in": summary.run}
-    places |= {"open with": summary.open_command, "verdicts": summary.page}
-    yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
+    speed = summary["time/steps_per_second"]
+    pace = "" if math.isnan(speed) else f", {numbers.speed(speed)} steps/s"
+    yield "time", shown(numbers.duration, summary["time/total_seconds"]) + pace
+    yield from summary.places.items()

@@ -1,48 +1,51 @@
+import dataclasses
 import io
 import math
 from pathlib import Path
 
 from rich.console import Console
 
-from rnnexp.report.terminal import Line, SideBySide, Summary, print_side_by_side
+from rnnexp.diagnosis.comparison import RATE, Measured
+from rnnexp.report.terminal import SideBySide, Summary, print_side_by_side
 
 DAY = Path("outputs/2026-01-31")
 SOLVED = Summary(
     "a",
+    3,
+    DAY / "12-00-00-000001_tanh-T30-s3",
     gradient_verdict="stable",
     learning_verdict="solved",
-    loss=0.01883,
-    floor_loss=1 / 6,
-    error=0.0055,
-    floor_error=0.36,
-    rate=0.0046,
-    rate_low=-0.0018,
-    rate_high=0.0108,
+    numbers={
+        "val/loss": 0.01883,
+        "task/floor_loss": 1 / 6,
+        "val/error": 0.0055,
+        "task/floor_error": 0.36,
+    },
+    layers=({RATE: Measured(0.0046, -0.0018, 0.0108)},),
 )
 DIVERGED = Summary(
     "b",
+    4,
+    DAY / "12-00-00-000002_tanh-T30-s4",
     gradient_verdict="non_finite",
     learning_verdict="diverged",
-    loss=math.nan,
-    error=math.nan,
-    rate=math.nan,
-    rate_low=math.nan,
-    rate_high=math.nan,
+    numbers={"val/loss": math.nan, "val/error": math.nan},
+    layers=({RATE: Measured(math.nan, math.nan, math.nan)},),
     notes=("diverged at training step 12",),
 )
 EARLIER = Summary(
-    "c", gradient_verdict="vanishing", learning_verdict="at_chance", notes=("had finished earlier",)
+    "c",
+    5,
+    DAY / f"12-00-00-000003_{'x' * 90}-s5",
+    gradient_verdict="vanishing",
+    learning_verdict="at_chance",
+    notes=("had finished earlier",),
 )
 ENDING = SideBySide(
     title="tanh-T30-s3..5",
-    lines=[
-        Line(3, DAY / "12-00-00-000001_tanh-T30-s3", SOLVED),
-        Line(4, DAY / "12-00-00-000002_tanh-T30-s4", DIVERGED),
-        Line(5, DAY / f"12-00-00-000003_{'x' * 90}-s5", EARLIER),
-    ],
+    runs=[SOLVED, DIVERGED, EARLIER],
     seconds=27.4,
-    run="mlflow.db, run a",
-    open_command="mlflow ui",
+    places={"stored in": "mlflow.db, run a", "open with": "mlflow ui"},
 )
 
 
@@ -72,18 +75,18 @@ def test_every_replica_has_a_row_that_fits_a_narrow_terminal():
 
 def test_the_places_are_never_broken():
     lines = printed(width=40)
-    for line in ENDING.lines:
-        assert f"seed {line.seed}      {line.folder}" in lines
+    for run in ENDING.runs:
+        assert f"seed {run.seed}      {run.folder}" in lines
     assert lines[-2:] == ["stored in   mlflow.db, run a", "open with   mlflow ui"]
 
 
 def test_without_mlflow_the_folders_are_all_there_is():
-    ending = SideBySide(ENDING.title, ENDING.lines[:1], 3.0)
-    assert printed(ending)[-2:] == ["time        3.0 s for all", f"seed 3      {ENDING.lines[0].folder}"]
+    ending = SideBySide(ENDING.title, ENDING.runs[:1], 3.0)
+    assert printed(ending)[-2:] == ["time        3.0 s for all", f"seed 3      {SOLVED.folder}"]
 
 
 def test_a_folder_below_this_one_is_named_from_here(tmp_path):
-    ending = SideBySide("a", [Line(0, tmp_path / "outputs" / "b", SOLVED)], 3.0)
+    ending = SideBySide("a", [dataclasses.replace(SOLVED, seed=0, folder=tmp_path / "outputs" / "b")], 3.0)
     assert printed(ending)[-1] == "seed 0      outputs/b"
 
 

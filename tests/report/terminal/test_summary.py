@@ -10,64 +10,69 @@ import pytest
 from rich.console import Console
 
 from rnnexp.diagnosis import laws
-from rnnexp.diagnosis.comparison import Comparison
+from rnnexp.diagnosis.comparison import EXPONENT, RATE, RATE_RMS, RATIO, Comparison, Measured
 from rnnexp.report.terminal import Summary, print_summary
 
 ROOT = Path(__file__).parents[3]
+DAY = Path("outputs/2026-03-04")
 FOLDER = "/data/rnn-lab/outputs/2026-03-04/11-22-33-123456-" + "x" * 80
 
+MEASURED = Measured(-0.14251, -0.149, -0.1361)
+LAYER = {RATE: MEASURED, RATIO: Measured(-12.314, -12.94, -11.8)}
 VANISHING = Summary(
     configuration="adding, T=200, tanh [smart], glorot_uniform, global_norm clip 1, adam 0.001, seed 0",
+    seed=0,
+    folder=DAY,
     gradient_verdict="vanishing",
     learning_verdict="at_chance",
-    loss=0.16691,
-    floor_loss=1 / 6,
+    numbers={
+        "val/loss": 0.16691,
+        "task/floor_loss": 1 / 6,
+        "val/error": 0.8432,
+        "task/floor_error": 0.846,
+        "time/total_seconds": 72.3,
+        "time/steps_per_second": 812.4,
+        "grad/effective_samples": 30.0,
+    },
     loss_unit="squared error",
-    error=0.8432,
-    floor_error=0.846,
-    rate=-0.14251,
-    rate_low=-0.149,
-    rate_high=-0.1361,
-    log10_ratio=-12.314,
-    ratio_low=-12.94,
-    ratio_high=-11.8,
+    layers=(LAYER,),
     notes=("validated on 10,048 fresh sequences",),
-    seconds=72.3,
-    steps_per_second=812.4,
-    figures=FOLDER,
-    run="/data/rnn-lab/mlflow.db",
-    open_command=f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db",
+    places={
+        "figures": FOLDER,
+        "stored in": "/data/rnn-lab/mlflow.db",
+        "open with": f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db",
+    },
 )
-RATE = (-0.14251, -0.149, -0.1361)
-EXPONENT = (-0.1401, -0.1501, -0.1301)
+LAMBDA_1 = Measured(-0.1401, -0.1501, -0.1301)
+LOWEST = {**LAYER, RATE_RMS: MEASURED, EXPONENT: LAMBDA_1}
 COMPARED = dataclasses.replace(
     VANISHING,
-    lambda_1=EXPONENT[0],
-    lambda_1_low=EXPONENT[1],
-    lambda_1_high=EXPONENT[2],
-    rate_rms=RATE[0],
-    rate_rms_low=RATE[1],
-    rate_rms_high=RATE[2],
-    effective_samples=30.0,
+    layers=(LOWEST,),
     comparisons=(
-        Comparison(laws.MEAN_FIELD, -0.2599, *RATE),
-        Comparison(laws.AT_VARIANCE, -0.1553, *RATE),
-        Comparison(laws.OF_SLOPES, -0.1391, *RATE),
-        Comparison(laws.CLOSURE, -0.1391, *RATE),
-        Comparison(laws.BOUND, -0.0201, *RATE),
-        Comparison(laws.EXPONENT_OF_SLOPES, -0.1251, *EXPONENT),
+        Comparison(laws.MEAN_FIELD, -0.2599, *MEASURED),
+        Comparison(laws.AT_VARIANCE, -0.1553, *MEASURED),
+        Comparison(laws.OF_SLOPES, -0.1391, *MEASURED),
+        Comparison(laws.CLOSURE, -0.1391, *MEASURED),
+        Comparison(laws.BOUND, -0.0201, *MEASURED),
+        Comparison(laws.EXPONENT_OF_SLOPES, -0.1251, *LAMBDA_1),
     ),
 )
+UNKNOWN = Measured(math.nan, math.nan, math.nan)
 DIVERGED = Summary(
     configuration="copying, T=1000, relu",
+    seed=0,
+    folder=DAY,
     gradient_verdict="non_finite",
     learning_verdict="diverged",
-    loss=math.nan,
-    error=math.nan,
-    rate=math.nan,
-    log10_ratio=math.inf,
+    numbers={"val/loss": math.nan, "val/error": math.nan},
+    layers=({RATE: UNKNOWN, RATIO: Measured(math.inf, math.nan, math.nan)},),
     notes=("diverged at step 312",),
 )
+
+
+def ratio(value):
+    """What was measured of a layer of which only the ratio is known."""
+    return {RATIO: Measured(value, math.nan, math.nan), RATE: UNKNOWN}
 
 
 def shown(summary, width=80, **options):
@@ -111,8 +116,8 @@ def test_every_theory_is_a_line_below_what_it_is_of(width):
 
 
 def test_every_layer_has_a_rate():
-    upper = {2: (-0.05, -0.06, -0.04), 3: (math.nan, math.nan, math.nan)}
-    text = shown(dataclasses.replace(COMPARED, upper_rates=upper), width=100)
+    upper = ({RATE: Measured(-0.05, -0.06, -0.04)}, {RATE: UNKNOWN})
+    text = shown(dataclasses.replace(COMPARED, layers=(LOWEST, *upper)), width=100)
     assert "at the first step, in layer 1" in text
     _, lowest, network = re.split(r"^(?:layer 1|network) *$", text, flags=re.MULTILINE)
     assert "-0.1425" in row(lowest, "rate (nats per step)") and "-0.1401" in row(lowest, "lambda_1")
@@ -123,13 +128,14 @@ def test_every_layer_has_a_rate():
 
 
 def test_an_rms_that_few_samples_rule_has_no_interval():
-    few = dataclasses.replace(COMPARED, rate_rms_low=math.nan, rate_rms_high=math.nan, effective_samples=2.34)
+    lowest = {**LOWEST, RATE_RMS: MEASURED._replace(low=math.nan, high=math.nan)}
+    few = dataclasses.replace(COMPARED, layers=(lowest,), numbers={"grad/effective_samples": 2.34})
     assert row(shown(few), "rms rate (nats per step)") == "-0.1425 2.3 samples decide"
     assert "rms rate" not in shown(VANISHING)
 
 
 def test_a_theory_equal_to_the_one_above_is_left_out():
-    same = Comparison(laws.AT_VARIANCE, -0.25991, *RATE)
+    same = Comparison(laws.AT_VARIANCE, -0.25991, *MEASURED)
     found = (COMPARED.comparisons[0], same, *COMPARED.comparisons[2:])
     text = shown(dataclasses.replace(COMPARED, comparisons=found))
     assert "measured q" not in text
@@ -144,12 +150,12 @@ def test_mean_field_is_compared_with_the_rate_over_kernels():
 
 
 def test_a_bound_equal_to_the_prediction_above_is_still_shown():
-    found = (Comparison(laws.MEAN_FIELD, 0.0, *RATE), Comparison(laws.BOUND, 0.0, *RATE))
+    found = (Comparison(laws.MEAN_FIELD, 0.0, *MEASURED), Comparison(laws.BOUND, 0.0, *MEASURED))
     assert "upper bound" in shown(dataclasses.replace(COMPARED, comparisons=found))
 
 
 def test_a_violated_bound_is_a_fault():
-    found = (Comparison(laws.BOUND, -0.3, *RATE),)
+    found = (Comparison(laws.BOUND, -0.3, *MEASURED),)
     assert row(shown(dataclasses.replace(COMPARED, comparisons=found)), "  upper bound") == (
         "-0.3000 violated: a fault"
     )
@@ -174,14 +180,16 @@ def test_a_cell_without_theory_has_no_lines_of_it():
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize(("summary", "most"), [(VANISHING, 20), (COMPARED, 25)])
 def test_it_is_compact_and_fits(width, summary, most):
-    short = dataclasses.replace(summary, figures="figures", open_command="mlflow ui")
+    short = dataclasses.replace(summary, places={"figures": "figures", "open with": "mlflow ui"})
     lines = shown(short, width).splitlines()
     assert len(lines) <= most
     assert max(len(line.rstrip()) for line in lines) <= width
 
 
 def test_a_text_is_told_in_bits_too():
-    text = shown(dataclasses.replace(VANISHING, loss=math.log(4), loss_unit="nats per character"))
+    changes = {"val/loss": math.log(4), "val/bits_per_character": 2.0}
+    numbers = {**VANISHING.numbers, **changes}
+    text = shown(dataclasses.replace(VANISHING, numbers=numbers, loss_unit="nats per character"))
     assert row(text, "loss (nats per character)").startswith("1.386 2.000 bits 0.1667")
 
 
@@ -193,18 +201,22 @@ def test_the_verdict_in_words_is_wrapped_and_whole():
 def test_paths_and_commands_are_never_broken():
     lines = [line.rstrip() for line in shown(VANISHING).splitlines()]
     assert f"figures     {FOLDER}" in lines
-    assert f"open with   {VANISHING.open_command}" in lines
+    assert f"open with   {VANISHING.places['open with']}" in lines
 
 
 def test_brackets_of_the_configuration_are_not_markup():
     assert "tanh [smart]" in shown(VANISHING)
 
 
-@pytest.mark.parametrize("absent", [None, math.nan])
+@pytest.mark.parametrize("absent", [{}, math.nan])
 def test_what_was_not_measured_says_so(absent):
-    numbers = [field.name for field in dataclasses.fields(Summary) if field.type == float | None]
-    assert len(numbers) == 19
-    text = shown(Summary("adding", **dict.fromkeys(numbers, absent)))
+    summary = Summary("adding", 0, DAY)
+    if absent != {}:
+        unknown = dict.fromkeys([RATE, RATIO, RATE_RMS, EXPONENT], UNKNOWN)
+        summary = Summary(
+            "adding", 0, DAY, numbers=dict.fromkeys(VANISHING.numbers, math.nan), layers=(unknown,)
+        )
+    text = shown(summary)
     labels = ["gradient", "learning", "log10 first/last gradient", "rate (nats per step)", "loss", "error"]
     assert [row(text, label) for label in [*labels, "time"]] == ["not measured"] * 7
     assert "nan" not in text and "None" not in text
@@ -220,19 +232,19 @@ def test_a_number_that_broke_down_is_a_finding_not_a_gap():
 
 
 def test_a_gradient_that_is_zero_at_h_1_says_so():
-    text = shown(Summary("adding", gradient_verdict="vanishing", log10_ratio=-math.inf))
+    text = shown(Summary("adding", 0, DAY, gradient_verdict="vanishing", layers=(ratio(-math.inf),)))
     assert row(text, "gradient") == "vanishing nothing at all reaches the first step"
 
 
 @pytest.mark.parametrize("verdict", ["vanishing", "exploding", "stable", "borderline", "non_finite"])
 def test_every_gradient_verdict_is_explained(verdict):
-    line = row(shown(Summary("adding", gradient_verdict=verdict, log10_ratio=4.0)), "gradient")
+    line = row(shown(Summary("adding", 0, DAY, gradient_verdict=verdict, layers=(ratio(4.0),))), "gradient")
     assert line.startswith(verdict.replace("_", "-")) and len(line) > len(verdict) + 10
 
 
 @pytest.mark.parametrize("verdict", ["solved", "learning", "at_chance", "diverged"])
 def test_every_learning_verdict_is_explained(verdict):
-    line = row(shown(Summary("adding", learning_verdict=verdict)), "learning")
+    line = row(shown(Summary("adding", 0, DAY, learning_verdict=verdict)), "learning")
     assert line.startswith(verdict.replace("_", " ")) and len(line) > len(verdict) + 10
 
 
@@ -243,11 +255,6 @@ def test_colour_only_repeats_the_words(monkeypatch):
     assert "\x1b" not in shown(VANISHING)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "33m" not in shown(VANISHING, force_terminal=True, color_system="standard")
-
-
-def test_the_status_heads_the_summary():
-    assert shown(dataclasses.replace(DIVERGED, status="FINISHED")).startswith("finished ")
-    assert shown(dataclasses.replace(DIVERGED, status="killed")).startswith("killed ")
 
 
 def test_a_terminal_that_knows_only_ascii_can_show_it():
