@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,9 @@ from rnnexp.probes.probe import Probe
 from rnnexp.probes.sensitivity import SensitivityProbe
 from rnnexp.probes.spectrum import SpectrumProbe
 from rnnexp.probes.states import StatesProbe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.probes.units import UnitsProbe
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 PROBES: tuple[Probe[Any], ...] = (
     GradientProbe(),
@@ -37,7 +35,7 @@ PROBES: tuple[Probe[Any], ...] = (
 """Every probe; each name occurs once."""
 
 
-def measure_all(trajectory: "Trajectory", probes: Sequence[Probe[Any]] = PROBES) -> dict[str, Any]:
+def measure_all(trajectory: Trajectory, probes: Sequence[Probe[Any]] = PROBES) -> dict[str, Any]:
     """Return the result of every probe by its name, without probes that do not apply to the cell."""
     results = {probe.name: probe.measure(trajectory) for probe in probes}
     return {name: result for name, result in results.items() if result is not None}

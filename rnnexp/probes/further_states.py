@@ -1,14 +1,12 @@
 """The gradient with respect to the states beside h, such as the c of an LSTM."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.gradient import GradientProfile, measure_gradient
 from rnnexp.probes.probe import Array, Metric, Probe
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
+from rnnexp.probes.trajectory import Trajectory
 
 _WHEN = "a cell with several states"
 
@@ -39,7 +37,7 @@ class FurtherStatesProbe(Probe[dict[str, GradientProfile]]):
         ),
     }
 
-    def measure(self, trajectory: "Trajectory") -> dict[str, GradientProfile] | None:
+    def measure(self, trajectory: Trajectory) -> dict[str, GradientProfile] | None:
         """Return the profile of every further state by its name."""
         _, *further = trajectory.log_norms.items()
         if not further or len(trajectory.x) == 1:

@@ -2,17 +2,15 @@
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.log_rms import log_rms
 from rnnexp.probes.probe import Array, Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.mean_intervals import bootstrap_weights, studentized_interval
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _ENOUGH = 10.0
 """Effective samples below which the bootstrap of a mean square gives no valid interval."""
@@ -87,8 +85,12 @@ class GradientProbe(Probe[GradientProfile]):
         "grad/rate_rms": Metric("growth of the root mean square over samples", "nats per step of lag"),
         "grad/effective_samples": Metric("by how many samples the mean square is ruled", "samples"),
         "grad/log10_ratio": Metric("gradient at h_1 over gradient at h_T of a typical sample", "decades"),
-        "grad/log10_ratio_low": Metric("lower end of the 95 % interval of grad/log10_ratio", "decades"),
-        "grad/log10_ratio_high": Metric("upper end of the 95 % interval of grad/log10_ratio", "decades"),
+        "grad/log10_ratio_low": Metric(
+            "lower end of the 95 % interval of grad/log10_ratio", "decades", attribute="ratio_low"
+        ),
+        "grad/log10_ratio_high": Metric(
+            "upper end of the 95 % interval of grad/log10_ratio", "decades", attribute="ratio_high"
+        ),
         "grad/zero_share": Metric("the (T, B) norms that are exactly 0", "share"),
         "grad/nonfinite_share": Metric("the (T, B) norms that are +inf or nan", "share"),
     }
@@ -102,31 +104,10 @@ class GradientProbe(Probe[GradientProfile]):
         "rate_high": Array("grad/rate_high", "()", "nats per step of lag"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> GradientProfile:
+    def measure(self, trajectory: Trajectory) -> GradientProfile:
         """Return the profile of dl_b/dh_t."""
         norms = next(iter(trajectory.log_norms.values()))
         return measure_gradient(norms, trajectory.resamples)
-
-    def metrics(self, result: GradientProfile) -> dict[str, float]:
-        """Return rate, ratio, their intervals, and what was not finite."""
-        return {
-            "grad/rate": result.rate,
-            "grad/rate_low": result.rate_low,
-            "grad/rate_high": result.rate_high,
-            "grad/rate_rms": result.rate_rms,
-            "grad/effective_samples": result.effective_samples,
-            "grad/log10_ratio": result.log10_ratio,
-            "grad/log10_ratio_low": result.ratio_low,
-            "grad/log10_ratio_high": result.ratio_high,
-            "grad/zero_share": result.zero_share,
-            "grad/nonfinite_share": result.nonfinite_share,
-        }
-
-    def arrays(self, result: GradientProfile) -> dict[str, np.ndarray]:
-        """Return the profiles and the rate that the figure's line has."""
-        rates = {"rate": result.rate, "rate_low": result.rate_low, "rate_high": result.rate_high}
-        profiles = {"log_norm": result.log_norm, "log_typical": result.log_typical}
-        return {**profiles, **{name: np.array(rate) for name, rate in rates.items()}}
 
 
 def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0) -> GradientProfile:

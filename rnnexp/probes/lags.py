@@ -1,16 +1,14 @@
 """What each lag contributes to the gradient of the recurrent kernel."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from rnnexp.probes.probe import Array, Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.checks import ArgumentError, fraction
 from rnnexp.runtime.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _CHUNK = 1 << 17
 """Entries of the kernel's gradients in memory at a time, so that they fit into the processor's cache."""
@@ -83,14 +81,14 @@ class LagsProbe(Probe[LagContributions]):
     }
     array_table: ClassVar = {
         "lag_log_norm": Array(
-            "ln of the norm of each lag's part of dL/dW_hh, lag 0 first", "(T,)", "nats", _WHEN
+            "ln of the norm of each lag's part of dL/dW_hh, lag 0 first", "(T,)", "nats", _WHEN, "log_norm"
         ),
-        "lag_share": Array("its share of dL/dW_hh, with a sign", "(T,)", when=_WHEN),
-        "lag_cumulative": Array("the part of the norms within each lag", "(T,)", when=_WHEN),
+        "lag_share": Array("its share of dL/dW_hh, with a sign", "(T,)", "", _WHEN, "share"),
+        "lag_cumulative": Array("the part of the norms within each lag", "(T,)", "", _WHEN, "cumulative"),
         "median_lag": Array("grad/median_lag", "()", "steps", _WHEN),
     }
 
-    def measure(self, trajectory: "Trajectory") -> LagContributions | None:
+    def measure(self, trajectory: Trajectory) -> LagContributions | None:
         """Return the contributions, None of a cell without a recurrent kernel or below another layer."""
         if not trajectory.read_at_end:
             return None
@@ -98,19 +96,6 @@ class LagsProbe(Probe[LagContributions]):
             return trajectory.differentiated.lags(trajectory.x, trajectory.before, trajectory.last_adjoint)
         slopes, kernel, _ = trajectory.factored
         return measure_lags(trajectory.hidden, slopes, kernel, trajectory.last_adjoint)
-
-    def metrics(self, result: LagContributions) -> dict[str, float]:
-        """Return the median lag."""
-        return {"grad/median_lag": result.median_lag}
-
-    def arrays(self, result: LagContributions) -> dict[str, np.ndarray]:
-        """Return the contributions by lag."""
-        return {
-            "lag_log_norm": result.log_norm,
-            "lag_share": result.share,
-            "lag_cumulative": result.cumulative,
-            "median_lag": np.array(result.median_lag),
-        }
 
 
 def measure_lags(

@@ -1,21 +1,18 @@
 """How far back a network looks: the derivative of its last output with respect to every input."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.log_rms import log_rms
 from rnnexp.probes.probe import Array, Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.checks import ArgumentError, fraction
 from rnnexp.runtime.threads import one_blas_thread
 
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
-
 _SAMPLES = 16
 """Samples of a batch that are measured; the cost is samples times outputs."""
-_PART = 0.95
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,6 +34,11 @@ class InputSensitivity:
             return np.full(len(self.log_norm), np.nan)
         sums = np.cumsum(np.exp(self.log_norm - largest))
         return sums / sums[-1]
+
+    @property
+    def lag_95(self) -> float:
+        """The smallest lag within which 95 % of the norms lie, in steps."""
+        return self.lag_within(0.95)
 
     @property
     def log10_ratio(self) -> float:
@@ -67,28 +69,18 @@ class SensitivityProbe(Probe[InputSensitivity]):
         "sensitivity/log10_ratio": Metric("norm of dy_T/dx_1 over that of dy_T/dx_T", "decades", "one layer"),
     }
     array_table: ClassVar = {
-        "sensitivity_log_norm": Array("ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats", "one layer"),
-        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps", "one layer"),
+        "sensitivity_log_norm": Array(
+            "ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats", "one layer", "log_norm"
+        ),
+        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps", "one layer", "lag_95"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> InputSensitivity | None:
+    def measure(self, trajectory: Trajectory) -> InputSensitivity | None:
         """Return the sensitivity of the first samples, None below another layer."""
         return measure_sensitivity(trajectory) if trajectory.read_at_end else None
 
-    def metrics(self, result: InputSensitivity) -> dict[str, float]:
-        """Return the lag and the ratio."""
-        return {
-            "sensitivity/lag_95": result.lag_within(_PART),
-            "sensitivity/log10_ratio": result.log10_ratio,
-        }
 
-    def arrays(self, result: InputSensitivity) -> dict[str, np.ndarray]:
-        """Return the norms by lag, and the lag."""
-        lag = np.array(result.lag_within(_PART))
-        return {"sensitivity_log_norm": result.log_norm, "sensitivity_lag_95": lag}
-
-
-def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> InputSensitivity:
+def measure_sensitivity(trajectory: Trajectory, samples: int = _SAMPLES) -> InputSensitivity:
     """Measure how the last output changes with every input.
 
         dy_T/dx_t = W_hy^T dh_T/dS_t dS_t/dx_t,   log_norm_k = 1/2 ln mean_b ||dy_{T,b}/dx_{T-k,b}||_F^2

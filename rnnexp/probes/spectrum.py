@@ -1,16 +1,14 @@
 """Eigenvalues and singular values of the recurrent kernel, and its departure from normality."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.linalg
 
 from rnnexp.probes.probe import Array, Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _WHEN = "a recurrent kernel"
 
@@ -54,22 +52,10 @@ class SpectrumProbe(Probe[Spectrum]):
         "sigma_max": Array("recurrent/sigma_max", "()"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> Spectrum | None:
+    def measure(self, trajectory: Trajectory) -> Spectrum | None:
         """Return the sizes of the recurrent matrix, None of a cell that has none."""
         matrix = trajectory.recurrent_matrix
         return None if matrix is None else measure_spectrum(matrix)
-
-    def metrics(self, result: Spectrum) -> dict[str, float]:
-        """Return its sizes."""
-        return {
-            "recurrent/spectral_radius": result.spectral_radius,
-            "recurrent/sigma_max": result.sigma_max,
-            "recurrent/nonnormality": result.nonnormality,
-        }
-
-    def arrays(self, result: Spectrum) -> dict[str, np.ndarray]:
-        """Return the eigenvalues, and the largest singular value."""
-        return {"eigenvalues": result.eigenvalues, "sigma_max": np.array(result.sigma_max)}
 
 
 def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:

@@ -1,17 +1,15 @@
 """The hidden layer over time: quantiles, saturation, and in how many directions samples differ."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.probe import Array, Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.probes.units import unit_shares_over_time
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of `States`, Q of them."""
@@ -57,7 +55,9 @@ class StatesProbe(Probe[States]):
     page = "states"
     has_figure = True
     metric_table: ClassVar = {
-        "state/effective_rank": Metric("dimensions that h_T spans over the probe batch", "dimensions"),
+        "state/effective_rank": Metric(
+            "dimensions that h_T spans over the probe batch", "dimensions", attribute="final_effective_rank"
+        ),
     }
     array_table: ClassVar = {
         "effective_rank": Array("dimensions that h_t spans over the probe batch", "(T,)"),
@@ -71,20 +71,12 @@ class StatesProbe(Probe[States]):
         "dead": Array("units with phi' = 0 in every sample; nan where a cell has none", "(T,)", "share"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> States:
+    def measure(self, trajectory: Trajectory) -> States:
         """Return the states over time."""
         units = trajectory.units
         if units is None or units.pre_activations is None:
             return measure_states(trajectory.hidden)
         return measure_states(trajectory.hidden, units.pre_activations, units.slopes)
-
-    def metrics(self, result: States) -> dict[str, float]:
-        """Return the effective rank of h_T."""
-        return {"state/effective_rank": result.final_effective_rank}
-
-    def arrays(self, result: States) -> dict[str, np.ndarray]:
-        """Return all that is known of every step."""
-        return {name: getattr(result, name) for name in self.array_table}
 
 
 def measure_states(

@@ -1,15 +1,13 @@
 """Shares of saturated and dead hidden units, which pass hardly any gradient on."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from rnnexp.probes.probe import Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _WHEN = "a cell that tells its slopes"
 
@@ -56,17 +54,13 @@ class UnitsProbe(Probe[Units]):
         "state/dead": Metric("units with phi' = 0 throughout", "share", "`cell=elman`"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> Units | None:
+    def measure(self, trajectory: Trajectory) -> Units | None:
         """Return the shares; None for a cell that does not report its slopes."""
         if trajectory.units is None:
             return None
         units = measure_units(trajectory.units.slopes)
         # If the state is not phi(a) alone, as in a leaky cell, a unit with slope 0 still passes gradient on.
         return units if trajectory.factored is not None else dataclasses.replace(units, dead=np.nan)
-
-    def metrics(self, result: Units) -> dict[str, float]:
-        """Return the shares."""
-        return {"state/saturated": result.saturated, "state/dead": result.dead}
 
 
 def measure_units(slopes: np.ndarray) -> Units:

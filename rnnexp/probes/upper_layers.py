@@ -1,7 +1,7 @@
 """What is measured of the layers above the lowest: fewer quantities, under the prefix of the layer."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +9,7 @@ from rnnexp.probes.gradient import GradientProbe
 from rnnexp.probes.jacobian_products import JacobianProbe
 from rnnexp.probes.lyapunov import LyapunovProbe
 from rnnexp.probes.probe import Probe
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
+from rnnexp.probes.trajectory import Trajectory
 
 PROBES: tuple[Probe[Any], ...] = (GradientProbe(), JacobianProbe(), LyapunovProbe())
 """The probes, all of which every cell has."""
@@ -30,7 +28,7 @@ Results = Mapping[str, Any]
 """The results of one layer by the names of the probes."""
 
 
-def measure_upper(trajectories: "Sequence[Trajectory]") -> tuple[Results, ...]:
+def measure_upper(trajectories: Sequence[Trajectory]) -> tuple[Results, ...]:
     """Return the results of the layers above the lowest, from their trajectories, from below."""
     return tuple({probe.name: probe.measure(each) for probe in PROBES} for each in trajectories)
 
