@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from rnnexp.probes.jacobians import Chain, Factor
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 
 _ROWS = 8192  # rows in one call: a few hundred megabytes at H = 64
@@ -102,9 +103,7 @@ class CellJacobians:
     """
 
     def __init__(self, derivatives: CellDerivatives, x: np.ndarray, before: np.ndarray):
-        x, before = np.asarray(x), np.asarray(before)
-        if x.ndim != 3 or x.size == 0:
-            raise ArgumentError("x", "a non-empty array (T, B, F)", x.shape)
+        x, before = filled("x", x, "T, B, F", None), np.asarray(before)
         expected = (*x.shape[:2], derivatives.states)
         if before.shape != expected:
             raise ArgumentError("before", f"an array {expected}", before.shape)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from rnnexp.probes.autodiff_jacobians import state_sizes
 from rnnexp.probes.lags import LagContributions
+from rnnexp.runtime.arrays import filled, shaped
 from rnnexp.runtime.checks import ArgumentError
 
 _ROWS = 4096
@@ -60,13 +61,10 @@ class CellLags:
         Raises:
             ArgumentError: An array has not its shape, or is empty.
         """
-        x, before, last = np.asarray(x), np.asarray(before), np.asarray(last_adjoint)
-        if x.ndim != 3 or x.size == 0:
-            raise ArgumentError("x", "a non-empty array (T, B, F)", x.shape)
-        _check_shape("before", before, (*x.shape[:2], sum(self._sizes)))
-        _check_shape("last_adjoint", last, before.shape[1:])
         dtype = self._cell.compute_dtype
-        x, before, last = (array.astype(dtype, copy=False) for array in (x, before, last))
+        x = filled("x", x, "T, B, F", dtype)
+        before = shaped("before", before, (*x.shape[:2], sum(self._sizes)), dtype)
+        last = shaped("last_adjoint", last_adjoint, before.shape[1:], dtype)
         *weighted, log_norms, total, log_scale = (
             result.numpy() for result in self._backward(x, before, last)
         )
@@ -137,11 +135,6 @@ class CellLags:
         with tf.autodiff.ForwardAccumulator(self._kernel, direction) as forward:
             after = self._step(x, states)
         return forward.jvp(after)
-
-
-def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ArgumentError(name, f"an array of shape {shape}", array.shape)
 
 
 def _finite_or_zero(scale: tf.Tensor) -> tf.Tensor:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from rnnexp.probes.jacobians import ElmanJacobians
-from rnnexp.runtime.checks import ArgumentError, integer
+from rnnexp.runtime.arrays import filled
+from rnnexp.runtime.checks import integer
 from rnnexp.runtime.random import generator
 from rnnexp.theory import Elementwise
 
@@ -34,9 +35,7 @@ def autonomous_jacobians(
         ArgumentError: `time_steps` or `samples` is below 1, `discard` or `seed` below 0, or the kernel is not
             square.
     """
-    kernel = np.asarray(recurrent_kernel, dtype=np.float64)
-    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.size == 0:
-        raise ArgumentError("recurrent_kernel", "a non-empty array (H, H)", kernel.shape)
+    kernel = filled("recurrent_kernel", recurrent_kernel, "H, H")
     time_steps, samples = integer("time_steps", time_steps, 1), integer("samples", samples, 1)
     discard = integer("discard", discard, 0)
     state = generator(integer("seed", seed, 0), "probe").normal(size=(samples, len(kernel)))

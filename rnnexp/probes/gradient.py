@@ -9,7 +9,7 @@ import numpy as np
 from rnnexp.probes.log_rms import log_rms
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.mean_intervals import bootstrap_weights, studentized_interval
 
 _ENOUGH = 10.0
@@ -137,9 +137,7 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
     >>> round(profile.rate, 4), round(profile.log10_ratio, 3)
     (-0.1054, -4.53)
     """
-    log_norms = np.asarray(log_norms, dtype=np.float64)
-    if log_norms.ndim != 2 or log_norms.size == 0:
-        raise ArgumentError("log_norms", "a non-empty array (T, B)", log_norms.shape)
+    log_norms = filled("log_norms", log_norms, "T, B")
     slopes, intercepts = _fit(log_norms.T)
     sloping = np.isfinite(slopes)
     log_norm = log_rms(log_norms)

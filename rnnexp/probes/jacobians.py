@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from rnnexp.probes.log_rms import log_rms
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 
 _LARGEST = 1e100
@@ -83,10 +84,8 @@ class ElmanJacobians:
     """
 
     def __init__(self, slopes: np.ndarray, recurrent_kernel: np.ndarray):
-        slopes = np.asarray(slopes, dtype=np.float64)
+        slopes = filled("slopes", slopes, "T, B, H")
         kernel = np.asarray(recurrent_kernel, dtype=np.float64)
-        if slopes.ndim != 3 or slopes.size == 0:
-            raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
         units = slopes.shape[2]
         if kernel.shape != (units, units):
             raise ArgumentError("recurrent_kernel", f"an array ({units}, {units})", kernel.shape)
@@ -141,9 +140,7 @@ class GivenJacobians:
     """
 
     def __init__(self, jacobians: np.ndarray):
-        jacobians = np.asarray(jacobians, dtype=np.float64)
-        if jacobians.ndim != 4 or jacobians.shape[2] != jacobians.shape[3] or jacobians.size == 0:
-            raise ArgumentError("jacobians", "a non-empty array (T, B, H, H)", jacobians.shape)
+        jacobians = filled("jacobians", jacobians, "T, B, H, H")
         self.shape: tuple[int, int, int] = jacobians.shape[:3]
         self.finite = _bounded(jacobians, axis=(0, 2, 3))
         kept = self.finite[:, np.newaxis, np.newaxis]

@@ -7,7 +7,8 @@ import numpy as np
 
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
-from rnnexp.runtime.checks import ArgumentError, fraction
+from rnnexp.runtime.arrays import filled, shaped
+from rnnexp.runtime.checks import fraction
 from rnnexp.runtime.threads import one_blas_thread
 
 _CHUNK = 1 << 17
@@ -130,15 +131,13 @@ def measure_lags(
     >>> decay.log_norm.round(3)[:3], decay.median_lag, decay.lag_90
     (array([ 0.   , -0.693, -1.386]), 0.0, 3.0)
     """
-    states = np.asarray(states, dtype=np.float64)
-    if states.ndim != 3 or states.size == 0:
-        raise ArgumentError("states", "a non-empty array (T, B, H)", states.shape)
-    time_steps, samples, units = states.shape
-    slopes = _shaped("slopes", slopes, (time_steps, samples, units))
-    kernel = _shaped("recurrent_kernel", recurrent_kernel, (units, units))
-    last = _shaped("last_adjoint", last_adjoint, (samples, units))
+    states = filled("states", states, "T, B, H")
+    _, samples, units = states.shape
+    slopes = shaped("slopes", slopes, states.shape)
+    kernel = shaped("recurrent_kernel", recurrent_kernel, (units, units))
+    last = shaped("last_adjoint", last_adjoint, (samples, units))
     initial = np.zeros_like(last) if initial_state is None else initial_state
-    initial = _shaped("initial_state", initial, (samples, units))
+    initial = shaped("initial_state", initial, (samples, units))
     # A state or slope that is not finite makes the results nan, as intended.
     with one_blas_thread(), np.errstate(invalid="ignore", over="ignore"):
         before = _Vectors.of(np.concatenate([initial[np.newaxis], states[:-1]]))
@@ -158,13 +157,6 @@ class _Vectors(NamedTuple):
         norm = np.sqrt(np.einsum("...h,...h->...", scaled, scaled))[..., np.newaxis]
         with np.errstate(divide="ignore"):
             return cls(scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[..., 0])
-
-
-def _shaped(name: str, values: object, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != shape:
-        raise ArgumentError(name, f"an array of shape {shape}", array.shape)
-    return array
 
 
 def _adjoints(slopes: np.ndarray, kernel: np.ndarray, last: np.ndarray) -> _Vectors:

@@ -8,7 +8,7 @@ import scipy.linalg
 
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.arrays import filled
 
 _WHEN = "a recurrent kernel"
 
@@ -79,9 +79,7 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
     >>> spectrum.spectral_radius, round(spectrum.sigma_max, 3), spectrum.departure
     (0.5, 10.025, 10.0)
     """
-    kernel = np.asarray(recurrent_kernel, dtype=np.float64)
-    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.size == 0:
-        raise ArgumentError("recurrent_kernel", "a non-empty array (H, H)", kernel.shape)
+    kernel = filled("recurrent_kernel", recurrent_kernel, "H, H")
     if not np.isfinite(kernel).all():
         return _lost(len(kernel))
     eigenvalues = np.linalg.eigvals(kernel).astype(np.complex128)

@@ -8,6 +8,7 @@ import numpy as np
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
 from rnnexp.probes.units import unit_shares_over_time
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.threads import one_blas_thread
 
@@ -105,9 +106,7 @@ def measure_states(
     >>> measure_states(corners).effective_rank.round(12), measure_states(corners[:, :2]).effective_rank
     (array([2.]), array([1.]))
     """
-    states = np.asarray(states, dtype=np.float64)
-    if states.ndim != 3 or states.size == 0:
-        raise ArgumentError("states", "a non-empty array (T, B, H)", states.shape)
+    states = filled("states", states, "T, B, H")
     pre_activations = _given("pre_activations", pre_activations, states.shape)
     shares = unit_shares_over_time(_given("slopes", slopes, states.shape))
     effective_rank, participation_ratio = _dimensions(states)

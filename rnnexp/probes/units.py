@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnexp.probes.probe import Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.arrays import filled
 
 _WHEN = "a cell that tells its slopes"
 
@@ -80,7 +80,7 @@ def measure_units(slopes: np.ndarray) -> Units:
     >>> measure_units(np.array([[[1.0, 0.005, 0.0, 0.0]], [[1.0, 0.5, 0.0, 0.5]]]))
     Units(saturated=0.5, dead=0.25)
     """
-    slopes = _checked(slopes)
+    slopes = filled("slopes", slopes, "T, B, H")
     if not np.isfinite(slopes).all():
         return Units(saturated=np.nan, dead=np.nan)
     return Units(
@@ -106,15 +106,8 @@ def unit_shares_over_time(slopes: np.ndarray) -> UnitShares:
     >>> unit_shares_over_time(np.array([[[1.0, 0.005, 0.0, 0.0]], [[1.0, 0.5, 0.0, 0.5]]])).dead
     array([0.5 , 0.25])
     """
-    slopes = _checked(slopes)
+    slopes = filled("slopes", slopes, "T, B, H")
     finite = np.isfinite(slopes).all(axis=(1, 2))
     saturated = np.mean(np.abs(slopes) < SATURATION, axis=(1, 2))
     dead = np.mean(np.all(slopes == 0, axis=1), axis=1)
     return UnitShares(np.where(finite, saturated, np.nan), np.where(finite, dead, np.nan))
-
-
-def _checked(slopes: np.ndarray) -> np.ndarray:
-    slopes = np.asarray(slopes)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
-    return slopes

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from rnnexp.runtime.checks import ArgumentError, integer
+from rnnexp.runtime.arrays import filled
+from rnnexp.runtime.checks import integer
 from rnnexp.theory.lags import fitted_rate, lag_profile
 
 
@@ -95,8 +96,6 @@ def decoupled_exponent(gain: npt.ArrayLike, slopes: np.ndarray, warm_up: int) ->
 
 def _log_gains(gain: npt.ArrayLike, slopes: np.ndarray) -> np.ndarray:
     """ln |g phi'(a_t)|, (T, B, H)."""
-    slopes = np.asarray(slopes, dtype=np.float64)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
+    slopes = filled("slopes", slopes, "T, B, H")
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(np.abs(gain)) + np.log(np.abs(slopes))

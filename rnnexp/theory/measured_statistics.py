@@ -19,6 +19,7 @@ mean over kernels by as much and more. No interval over samples contains either.
 import numpy as np
 from scipy.special import logsumexp
 
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory.gaussian import Elementwise, gaussian_means
 from rnnexp.theory.lags import fitted_rate, lag_profile
@@ -89,7 +90,8 @@ def rate_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
     >>> round(rate_of_slopes(4.0, np.full((10, 1, 2), 0.5)), 6)
     0.0
     """
-    log_gains = _log_gains(weight_variance, np.mean(np.square(_checked(slopes)[1:]), axis=2))
+    slopes = filled("slopes", slopes, "T, B, H")
+    log_gains = _log_gains(weight_variance, np.mean(np.square(slopes[1:]), axis=2))
     profiles = lag_profile(log_gains)
     if np.isnan(profiles).any():
         return np.nan
@@ -122,7 +124,7 @@ def exponent_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
     >>> round(exponent_of_slopes(4.0, np.full((10, 1, 2), 0.5)), 6)
     0.0
     """
-    slopes = _checked(slopes)
+    slopes = filled("slopes", slopes, "T, B, H")
     of_samples = _log_gains(weight_variance, np.mean(np.square(slopes), axis=2)).mean(axis=0)
     alive = of_samples[~np.isneginf(of_samples)]
     return float(alive.mean()) if alive.size else -np.inf
@@ -134,10 +136,3 @@ def _log_gains(weight_variance: float, mean_squares: np.ndarray) -> np.ndarray:
         raise ArgumentError("weight_variance", "a number of at least 0", weight_variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         return 0.5 * (np.log(weight_variance) + np.log(mean_squares))
-
-
-def _checked(slopes: np.ndarray) -> np.ndarray:
-    slopes = np.asarray(slopes, dtype=np.float64)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
-    return slopes
