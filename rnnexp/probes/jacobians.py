@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from rnnexp.probes.log_rms import log_rms
+from rnnexp.probes.log_rms import log_rms, unit_vectors
 from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 
@@ -122,7 +122,7 @@ class ElmanJacobians:
 
     def log_gain(self) -> np.ndarray:
         """ln(||J_t||_F / sqrt(H)), (T, B), where ||J_t||_F^2 = sum_i phi'(a_i)^2 sum_j W_ji^2."""
-        columns = _log_norm(self._kernel, axis=0)
+        columns = unit_vectors(self._kernel, axis=0).log_norms
         with np.errstate(divide="ignore"):
             rows = np.log(np.abs(self._slopes)) + columns
         return np.where(self.finite, log_rms(rows), np.nan)
@@ -162,7 +162,7 @@ class GivenJacobians:
 
     def log_gain(self) -> np.ndarray:
         """ln(||J_t||_F / sqrt(H)), (T, B)."""
-        return np.where(self.finite, log_rms(_log_norm(self._jacobians, axis=3)), np.nan)
+        return np.where(self.finite, log_rms(unit_vectors(self._jacobians).log_norms), np.nan)
 
 
 def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> np.ndarray:
@@ -183,11 +183,3 @@ def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> n
 def _bounded(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return np.asarray(np.all(np.abs(values) <= _LARGEST, axis=axis))
-
-
-def _log_norm(matrix: np.ndarray, axis: int) -> np.ndarray:
-    """Ln of the Euclidean norm along an axis, with the maximum factored out; -inf where all is 0."""
-    largest = np.abs(matrix).max(axis=axis, keepdims=True)
-    scaled = matrix / np.where(largest > 0, largest, 1.0)
-    with np.errstate(divide="ignore"):
-        return np.log(largest.squeeze(axis)) + 0.5 * np.log(np.sum(scaled**2, axis=axis))

@@ -1,6 +1,5 @@
 """Runs a network through one batch, forwards and backwards, and returns its trajectory."""
 
-import functools
 from typing import Any, NamedTuple
 
 import keras
@@ -22,7 +21,7 @@ from rnnexp.tasks import Batch
 
 
 class DifferentiatedCell:
-    """The derivatives of a cell, `rnnexp.probes.trajectory.Differentiated`; each is traced at its first use.
+    """The derivatives of a cell, `rnnexp.probes.trajectory.Differentiated`.
 
     Args:
         cell: A Keras cell, built.
@@ -30,38 +29,23 @@ class DifferentiatedCell:
     """
 
     def __init__(self, cell: Any, inputs: int):
-        self._cell = cell
-        self._inputs = inputs
-
-    @functools.cached_property
-    def derivatives(self) -> CellDerivatives:
-        """The derivatives of the states by the states of the step before."""
-        return CellDerivatives(self._cell, self._inputs)
-
-    @functools.cached_property
-    def _lags(self) -> CellLags:
-        return CellLags(self._cell)
+        self.derivatives = CellDerivatives(cell, inputs)
+        self._lags = None if getattr(cell, "recurrent_kernel", None) is None else CellLags(cell)
 
     def jacobians(self, x: np.ndarray, before: np.ndarray) -> CellJacobians:
-        """Return J_t of inputs x (T, B, F) and states S_{t-1} before every step, (T, B, N)."""
+        """As `rnnexp.probes.trajectory.Differentiated`."""
         return CellJacobians(self.derivatives, x, before)
 
     def pull_inputs(
         self, x: np.ndarray, before: np.ndarray, gradients: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return gradients by S_{t-1} (R, N) and by x_t (R, F), from gradients by S_t (R, N), for R rows."""
+        """As `rnnexp.probes.trajectory.Differentiated`."""
         by_state, by_input = self.derivatives.pull_inputs(x, before, gradients)
         return by_state.numpy(), by_input.numpy()
 
     def lags(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions | None:
-        """Return the contribution of each lag; None for a cell without a recurrent kernel.
-
-        Args:
-            x: The inputs, (T, B, F).
-            before: S_{t-1} of every step, (T, B, N).
-            last_adjoint: dl_b/dh_T, (B, H).
-        """
-        if getattr(self._cell, "recurrent_kernel", None) is None:
+        """As `rnnexp.probes.trajectory.Differentiated`."""
+        if self._lags is None:
             return None
         others = before.shape[2] - last_adjoint.shape[1]
         return self._lags.measure(x, before, np.pad(last_adjoint, ((0, 0), (0, others))))

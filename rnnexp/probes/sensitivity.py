@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from rnnexp.probes.log_rms import log_rms
+from rnnexp.probes.lags import ByLag
+from rnnexp.probes.log_rms import log_rms, unit_vectors
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
-from rnnexp.runtime.checks import ArgumentError, fraction
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.threads import one_blas_thread
 
 _SAMPLES = 16
@@ -16,24 +17,13 @@ _SAMPLES = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class InputSensitivity:
+class InputSensitivity(ByLag):
     """The sensitivity of the last output to the input, by lag k = T - t: the first entry is lag 0, t = T.
 
     Attributes:
         log_norm: ln rms_b ||dy_T/dx_{T-k}||_F, (T,), nats; -inf is an exact zero, nan where a sample was not
             finite.
     """
-
-    log_norm: np.ndarray
-
-    @property
-    def cumulative(self) -> np.ndarray:
-        """The share of the norms within each lag, (T,), rising to 1; nan if it is not defined."""
-        largest = self.log_norm.max()
-        if not np.isfinite(largest):
-            return np.full(len(self.log_norm), np.nan)
-        sums = np.cumsum(np.exp(self.log_norm - largest))
-        return sums / sums[-1]
 
     @property
     def lag_95(self) -> float:
@@ -45,15 +35,6 @@ class InputSensitivity:
         """log10 of the norm at lag T-1 over that at lag 0, decades; -inf where x_1 has no effect at all."""
         with np.errstate(invalid="ignore"):
             return float((self.log_norm[-1] - self.log_norm[0]) / np.log(10))
-
-    def lag_within(self, part: float) -> float:
-        """Return the smallest K with cumulative_K >= part, in steps; nan where that is not defined.
-
-        Raises:
-            ArgumentError: `part` is not in [0, 1).
-        """
-        reached = self.cumulative >= fraction("part", part)
-        return float(reached.argmax()) if reached.any() else np.nan
 
 
 class SensitivityProbe(Probe[InputSensitivity]):
@@ -110,15 +91,7 @@ def measure_sensitivity(trajectory: Trajectory, samples: int = _SAMPLES) -> Inpu
     with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for lag in range(time_steps):
             by_state, by_input = trajectory.pull_back(time_steps - 1 - lag, vectors)
-            found[lag] = log_scale + _scaled(by_input)[1]
-            vectors, growth = _scaled(by_state)
+            found[lag] = log_scale + unit_vectors(by_input, axis=(1, 2)).log_norms
+            vectors, growth = unit_vectors(by_state, axis=(1, 2))
             log_scale = log_scale + growth
         return InputSensitivity(log_rms(found))
-
-
-def _scaled(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return gradients (B, K, N) over their norms, and ln of the norms, (B,); a zero is 0 and -inf."""
-    largest = np.abs(gradients).max(axis=(1, 2), keepdims=True)
-    scaled = gradients / np.where(largest == 0, 1.0, largest)
-    norm = np.sqrt(np.sum(scaled**2, axis=(1, 2), keepdims=True))
-    return scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[:, 0, 0]

@@ -29,7 +29,7 @@ class Differentiated(Protocol):
         """Return gradients by S_{t-1} (R, N) and by x_t (R, F), from gradients by S_t (R, N), for R rows."""
 
     def lags(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> Any:
-        """Return `rnnexp.probes.LagContributions`, None of a cell without a recurrent kernel."""
+        """Return `rnnexp.probes.LagContributions` of dl_b/dh_T (B, H); None without a recurrent kernel."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

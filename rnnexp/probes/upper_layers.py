@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnexp.probes import catalogue
 from rnnexp.probes.gradient import GradientProbe
 from rnnexp.probes.jacobian_products import JacobianProbe
 from rnnexp.probes.lyapunov import LyapunovProbe
@@ -30,7 +31,7 @@ Results = Mapping[str, Any]
 
 def measure_upper(trajectories: Sequence[Trajectory]) -> tuple[Results, ...]:
     """Return the results of the layers above the lowest, from their trajectories, from below."""
-    return tuple({probe.name: probe.measure(each) for probe in PROBES} for each in trajectories)
+    return tuple(catalogue.measure_all(each, PROBES) for each in trajectories)
 
 
 def metrics(upper: Sequence[Results]) -> dict[str, float]:
@@ -38,8 +39,7 @@ def metrics(upper: Sequence[Results]) -> dict[str, float]:
     return {
         f"layer_{number}/{key}": value
         for number, results in enumerate(upper, start=2)
-        for probe in PROBES
-        for key, value in probe.metrics(results[probe.name]).items()
+        for key, value in catalogue.metrics(results, PROBES).items()
         if key in METRICS
     }
 
@@ -49,7 +49,6 @@ def arrays(upper: Sequence[Results]) -> dict[str, np.ndarray]:
     return {
         f"layer_{number}_{name}": array
         for number, results in enumerate(upper, start=2)
-        for probe in PROBES
-        for name, array in probe.arrays(results[probe.name]).items()
+        for name, array in catalogue.arrays(results, PROBES).items()
         if name in ARRAYS
     }
