@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras.src.backend import set_keras_mask
 
 from rnnexp.diagnosis.keras_models.calls import Call, sequences
-from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask
+from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask, specs_of
 from rnnexp.diagnosis.keras_models.instrumentation import Site, Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
@@ -58,7 +58,7 @@ class BackwardPass:
         self._model = weakref.ref(model)
         self._loss = loss
         self._training = training
-        self._specs = keras.tree.map_structure(_spec, like)
+        self._specs = specs_of(like)
         self._padded = False
         self._ways = self._open_ways(model)
         self._sites: list[Site] = []
@@ -67,7 +67,7 @@ class BackwardPass:
         self._generator: Any = None
 
     def run(self, batch: Batch, verify: bool = False) -> Found:
-        """Return L and the readings for one batch, and leave the model as it was.
+        """Return L and the states for one batch, and leave the model as it was.
 
         A model that cannot be traced, or calls its layers inside a graph of their own, runs eagerly, which is
         slow. The first way that works is used from then on. A model that does not accept ragged inputs gets
@@ -237,10 +237,6 @@ class BackwardPass:
         }
         self._moved = [owners[id(tap)] for tap in sites.opened]
         return tape.gradient(loss, sites.opened, unconnected_gradients="zero")
-
-
-def _spec(data: Any) -> Any:
-    return None if data is None else tf.type_spec_from_value(data)
 
 
 def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:

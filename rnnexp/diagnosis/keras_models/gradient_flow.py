@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from rnnexp.diagnosis.keras_models.backward import BackwardPass, Found
-from rnnexp.diagnosis.keras_models.data import Batch, check_targets, first_batch
+from rnnexp.diagnosis.keras_models.data import Batch, check_targets, first_batch, specs_of
 from rnnexp.diagnosis.keras_models.reachable import layers_by_path
 from rnnexp.diagnosis.keras_models.recommendations import setup_of
 from rnnexp.diagnosis.keras_models.result import GradientFlow, StateFlow
@@ -128,9 +128,6 @@ def _run(model: keras.Model, batch: Batch, loss: Any, training: bool, verify: bo
 
 def _purpose(model: keras.Model, batch: Batch, loss: Any, training: bool) -> tuple:
     """What a trace depends on; equal for calls that may share one."""
-    specs = keras.tree.map_structure(
-        lambda data: None if data is None else tf.type_spec_from_value(data), tuple(batch)
-    )
     layers = [(id(layer), layer.trainable) for layer in model._flatten_layers()]
     compiled: list[Any] = []
     if model.compiled:
@@ -139,7 +136,7 @@ def _purpose(model: keras.Model, batch: Batch, loss: Any, training: bool) -> tup
         compiled += [None if part is None else weakref.ref(part) for part in parts]
         scales = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) and model.optimizer.built
         compiled += [model.run_eagerly, model.jit_compile, scales]
-    return training, loss, specs, layers, compiled, tf.config.functions_run_eagerly()
+    return training, loss, specs_of(tuple(batch)), layers, compiled, tf.config.functions_run_eagerly()
 
 
 def _by_layer(states: list[StateFlow], decades: float) -> dict[str, dict[str, StateFlow]]:

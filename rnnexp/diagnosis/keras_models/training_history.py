@@ -97,14 +97,15 @@ class Recorder:
 
     Args:
         model: A compiled model.
+        before: The history so far, which this one continues.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, before: TrainingHistory):
         self._norms = tf.Variable(tf.fill((_ROWS,), np.float32(np.nan)), trainable=False)
         self._losses = tf.Variable(tf.fill((_ROWS,), np.float32(np.nan)), trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._read = 0
-        self._kept: list[tuple[np.ndarray, np.ndarray]] = []
+        self._kept = [(before.loss, before.global_norm)]
         self._stack = contextlib.ExitStack()
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         self._stack.enter_context(covered(model, "train_function", None))
@@ -142,7 +143,7 @@ class Recorder:
     @property
     def history(self) -> TrainingHistory:
         """The history as far as it was read."""
-        losses, norms = zip(*self._kept, strict=True) if self._kept else ((np.zeros(0),), (np.zeros(0),))
+        losses, norms = zip(*self._kept, strict=True)
         return TrainingHistory(np.concatenate(losses), np.concatenate(norms))
 
 
