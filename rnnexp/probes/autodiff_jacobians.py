@@ -1,6 +1,6 @@
 """The Jacobians of any Keras cell along its trajectories, by automatic differentiation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,20 @@ def state_sizes(cell: Any) -> list[int]:
     return sizes
 
 
+def step_of(cell: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return one step of a cell, S' from x (R, F) and S (R, N), with all states of a row side by side.
+
+    Raises:
+        ArgumentError: A state is no matrix (B, n).
+    """
+    sizes = state_sizes(cell)
+
+    def step(x: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
+        return tf.concat(tf.nest.flatten(cell(x, tf.split(states, sizes, axis=1))[1]), axis=1)
+
+    return step
+
+
 class CellDerivatives:
     """One step of a cell, S' = cell(x, S), and its first derivatives, traced once.
 
@@ -43,9 +57,9 @@ class CellDerivatives:
     """
 
     def __init__(self, cell: Any, inputs: int):
-        self._sizes = state_sizes(cell)
-        self.states = sum(self._sizes)
+        self.states = sum(state_sizes(cell))
         self._cell = cell
+        self._step = step_of(cell)
         dtype = cell.compute_dtype
         rows = [tf.TensorSpec((None, size), dtype) for size in (inputs, self.states, self.states)]
         self.push = tf.function(self._push, input_signature=rows)
@@ -55,15 +69,9 @@ class CellDerivatives:
             self._trajectory, input_signature=[tf.TensorSpec((None, None, inputs), dtype)]
         )
 
-    def _step(self, x: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        return tf.nest.flatten(self._cell(x, list(states))[1])
-
-    def _split(self, states: tf.Tensor) -> list[tf.Tensor]:
-        return tf.split(states, self._sizes, axis=1)
-
     def _push(self, x: tf.Tensor, states: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         with tf.autodiff.ForwardAccumulator(states, vectors) as forward:
-            after = tf.concat(self._step(x, self._split(states)), axis=1)
+            after = self._step(x, states)
         return forward.jvp(after, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def _pull_inputs(
@@ -71,20 +79,21 @@ class CellDerivatives:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch([x, states])
-            after = tf.concat(self._step(x, self._split(states)), axis=1)
+            after = self._step(x, states)
         return tape.gradient(after, (states, x), gradients, unconnected_gradients="zero")
 
     def _pull(self, x: tf.Tensor, states: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(states)
-            after = tf.concat(self._step(x, self._split(states)), axis=1)
+            after = self._step(x, states)
         return tape.gradient(after, states, gradients, unconnected_gradients="zero")
 
     def _trajectory(self, x: tf.Tensor) -> tf.Tensor:
         """Return S_0 ... S_T, (T+1, B, N), from x (T, B, F) and the cell's own S_0."""
-        start = tf.nest.flatten(self._cell.get_initial_state(batch_size=tf.shape(x)[1]))
+        initial = self._cell.get_initial_state(batch_size=tf.shape(x)[1])
+        start = tf.concat(tf.nest.flatten(initial), axis=1)
         after = tf.scan(lambda states, each: self._step(each, states), x, start)
-        return tf.concat([tf.concat(start, axis=1)[tf.newaxis], tf.concat(after, axis=2)], axis=0)
+        return tf.concat([start[tf.newaxis], after], axis=0)
 
 
 class CellJacobians:

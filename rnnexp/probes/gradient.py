@@ -40,7 +40,6 @@ class GradientProfile:
         rate_rms: Slope of `log_norm` against the lag, nats per step.
         rate_rms_low: Lower end of its 95 % interval, nan where `effective_samples` is under 10.
         rate_rms_high: Upper end of that interval.
-        log10_ratio_rms: `log_norm` of h_1 minus that of h_T, decades.
         effective_samples: (sum_b w_b)^2 / sum_b w_b^2 with w_b = ||dl_b/dh_t||^2, at the step where it is
             least: from 1, if one sample dominates the root mean square, to B. nan if no step is usable.
         zero_share: Share of the (T, B) norms that are exactly 0.
@@ -59,7 +58,6 @@ class GradientProfile:
     rate_rms: float
     rate_rms_low: float
     rate_rms_high: float
-    log10_ratio_rms: float
     effective_samples: float
     zero_share: float
     nonfinite_share: float
@@ -150,7 +148,6 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
         *_typical_ratio(log_norms, bootstrap, seed),
         float(_fit(log_norm[np.newaxis])[0][0]),
         *_rms_interval(log_norms, bootstrap, seed, effective),
-        _decades(log_norm[0], log_norm[-1]),
         effective,
         zero_share=float(np.mean(np.isneginf(log_norms))),
         nonfinite_share=float(np.mean(np.isnan(log_norms) | np.isposinf(log_norms))),
@@ -232,11 +229,3 @@ def _fit(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         log_deviation = np.where(usable, logs - mean_log[:, None], 0.0)
         slope = np.sum(lag_deviation * log_deviation, axis=1) / np.sum(lag_deviation**2, axis=1)
     return slope, mean_log - slope * mean_lag
-
-
-def _decades(first: float, last: float) -> float:
-    """Return the ratio of both ends in decades; -inf if the first is an exact zero, 0 at T = 1."""
-    if np.isneginf(first) and last < math.inf:
-        return -math.inf
-    with np.errstate(invalid="ignore"):
-        return float((first - last) / _LN10)

@@ -110,17 +110,12 @@ class Rollout:
         return [self._trajectory(layer, run, readout) for layer, run, readout in parts]
 
     def _trajectory(self, layer: "_Layer", run: "_Run", readout_kernel: np.ndarray | None) -> Trajectory:
+        found = run._asdict() | {"log_norms": dict(zip(self._spec.states, run.log_norms, strict=True))}
         return Trajectory(
             spec=self._spec,
             activation=self._activation,
-            x=run.x,
-            before=run.before,
-            hidden=run.hidden,
-            log_norms=dict(zip(self._spec.states, run.log_norms, strict=True)),
-            last_adjoint=run.last_adjoint,
+            **found,
             readout_kernel=readout_kernel,
-            units=run.units,
-            read_slopes=run.read_slopes,
             factored=self._spec.factored(layer.cell, run.units),
             recurrent_matrix=self._spec.recurrent_matrix(layer.cell),
             recurrent_initializer=getattr(layer.cell, "recurrent_initializer", None),

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
-from rnnexp.probes.units import unit_shares_over_time
+from rnnexp.probes.units import SATURATION
 from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.threads import one_blas_thread
@@ -108,7 +108,8 @@ def measure_states(
     """
     states = filled("states", states, "T, B, H")
     pre_activations = _given("pre_activations", pre_activations, states.shape)
-    shares = unit_shares_over_time(_given("slopes", slopes, states.shape))
+    slopes = _given("slopes", slopes, states.shape)
+    known = np.where(_finite_steps(slopes), 1.0, np.nan)
     effective_rank, participation_ratio = _dimensions(states)
     with np.errstate(over="ignore"):
         mean_square = np.mean(np.square(_or_nan(pre_activations)), axis=(1, 2))
@@ -116,8 +117,8 @@ def measure_states(
         pre_activation_quantiles=_quantiles(pre_activations),
         state_quantiles=_quantiles(states),
         mean_square=mean_square,
-        saturated=shares.saturated,
-        dead=shares.dead,
+        saturated=known * np.mean(np.abs(slopes) < SATURATION, axis=(1, 2)),
+        dead=known * np.mean(np.all(slopes == 0, axis=1), axis=1),
         effective_rank=effective_rank,
         participation_ratio=participation_ratio,
         nonfinite_share=float(np.mean(~np.isfinite(states))),

@@ -1,7 +1,7 @@
 """Shares of saturated and dead hidden units, which pass hardly any gradient on."""
 
 import dataclasses
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,18 +26,6 @@ class Units:
 
     saturated: float
     dead: float
-
-
-class UnitShares(NamedTuple):
-    """Shares of hidden units at every step, each in [0, 1]; nan where a slope of the step was not finite.
-
-    Attributes:
-        saturated: Share of units and samples with |phi'| < 0.01, (T,).
-        dead: Share of units whose phi' is exactly 0 in every sample of the step, (T,).
-    """
-
-    saturated: np.ndarray
-    dead: np.ndarray
 
 
 class UnitsProbe(Probe[Units]):
@@ -87,27 +75,3 @@ def measure_units(slopes: np.ndarray) -> Units:
         saturated=float(np.mean(np.abs(slopes) < SATURATION)),
         dead=float(np.mean(np.all(slopes == 0, axis=(0, 1)))),
     )
-
-
-def unit_shares_over_time(slopes: np.ndarray) -> UnitShares:
-    """Count saturated and dead units, step by step.
-
-        saturated_t = mean_{b,i} [|phi'(a_t)_{b,i}| < 0.01]
-        dead_t = mean_i [phi'(a_t)_{b,i} = 0 for all b]
-
-    A unit may be dead at some steps only, so `Units.dead` is at most the least of these shares.
-
-    Args:
-        slopes: phi'(a_t), the slopes of the activation, (T, B, H).
-
-    Raises:
-        ArgumentError: `slopes` is not (T, B, H) or is empty.
-
-    >>> unit_shares_over_time(np.array([[[1.0, 0.005, 0.0, 0.0]], [[1.0, 0.5, 0.0, 0.5]]])).dead
-    array([0.5 , 0.25])
-    """
-    slopes = filled("slopes", slopes, "T, B, H")
-    finite = np.isfinite(slopes).all(axis=(1, 2))
-    saturated = np.mean(np.abs(slopes) < SATURATION, axis=(1, 2))
-    dead = np.mean(np.all(slopes == 0, axis=1), axis=1)
-    return UnitShares(np.where(finite, saturated, np.nan), np.where(finite, dead, np.nan))
