@@ -21,7 +21,7 @@ from rnnexp.tasks import Batch
 
 
 class DifferentiatedCell:
-    """The derivatives of a cell, `rnnexp.probes.trajectory.Differentiated`.
+    """The derivatives of a cell with its present weights.
 
     Args:
         cell: A Keras cell, built.
@@ -33,18 +33,18 @@ class DifferentiatedCell:
         self._lags = None if getattr(cell, "recurrent_kernel", None) is None else CellLags(cell)
 
     def jacobians(self, x: np.ndarray, before: np.ndarray) -> CellJacobians:
-        """As `rnnexp.probes.trajectory.Differentiated`."""
+        """Return J_t of inputs x (T, B, F) and states S_{t-1} before every step, (T, B, N)."""
         return CellJacobians(self.derivatives, x, before)
 
     def pull_inputs(
         self, x: np.ndarray, before: np.ndarray, gradients: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `rnnexp.probes.trajectory.Differentiated`."""
+        """Return gradients by S_{t-1} (R, N) and by x_t (R, F), from gradients by S_t (R, N), for R rows."""
         by_state, by_input = self.derivatives.pull_inputs(x, before, gradients)
         return by_state.numpy(), by_input.numpy()
 
     def lags(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions | None:
-        """As `rnnexp.probes.trajectory.Differentiated`."""
+        """Return what each lag contributes to dl_b/dh_T (B, H); None without a recurrent kernel."""
         if self._lags is None:
             return None
         others = before.shape[2] - last_adjoint.shape[1]

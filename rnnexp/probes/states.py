@@ -86,6 +86,8 @@ def measure_states(
     """Measure the hidden layer at every step.
 
         q_t = mean_{b,i} a_{t,b,i}^2
+        saturated_t = mean_{b,i} [|phi'(a_t)_{b,i}| < 0.01]
+        dead_t = mean_i [phi'(a_t)_{b,i} = 0 for all b]
         effective_rank_t = exp(-sum_i p_i ln p_i),   p_i = sigma_i / sum_j sigma_j
         participation_ratio_t = (sum_i sigma_i^2)^2 / sum_i sigma_i^4
 

@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 
 from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import integer
-from rnnexp.theory.lags import fitted_rate, lag_profile
+from rnnexp.theory.lags import rms_rate
 
 
 def decoupled_rates(gain: npt.ArrayLike, slopes: np.ndarray) -> np.ndarray:
@@ -53,10 +53,7 @@ def decoupled_rate(gain: npt.ArrayLike, slopes: np.ndarray) -> float:
     >>> round(decoupled_rate(2.0, np.full((10, 1, 2), 0.25)), 3)
     -0.693
     """
-    profiles = lag_profile(_log_gains(gain, slopes)[1:])
-    if np.isnan(profiles).any():
-        return np.nan
-    return fitted_rate(0.5 * (logsumexp(2 * profiles, axis=(1, 2)) - np.log(profiles[0].size)))
+    return rms_rate(_log_gains(gain, slopes)[1:])
 
 
 def decoupled_exponent(gain: npt.ArrayLike, slopes: np.ndarray, warm_up: int) -> float:

@@ -1,6 +1,7 @@
 """From the gain of every step to one rate per step of lag, as the measurement fits it."""
 
 import numpy as np
+from scipy.special import logsumexp
 
 from rnnexp.runtime.checks import ArgumentError
 
@@ -16,6 +17,19 @@ def lag_profile(log_gains: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         back = np.cumsum(np.asarray(log_gains, dtype=np.float64)[::-1], axis=0)
     return np.concatenate([np.zeros((1, *back.shape[1:])), back])
+
+
+def rms_rate(log_gains: np.ndarray) -> float:
+    """Return the fitted rate of the root mean square over the profiles of `log_gains`, (T-1, ...).
+
+        p_k = 1/2 ln mean exp(2 lag_profile_k)
+
+    nan where a gain is nan, or fewer than two lags are finite.
+    """
+    profiles = lag_profile(log_gains).reshape(len(log_gains) + 1, -1)
+    if np.isnan(profiles).any():
+        return np.nan
+    return fitted_rate(0.5 * (logsumexp(2 * profiles, axis=1) - np.log(profiles.shape[1])))
 
 
 def fitted_rate(profile: np.ndarray) -> float:

@@ -17,12 +17,11 @@ mean over kernels by as much and more. No interval over samples contains either.
 """
 
 import numpy as np
-from scipy.special import logsumexp
 
 from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory.gaussian import Elementwise, gaussian_means
-from rnnexp.theory.lags import fitted_rate, lag_profile
+from rnnexp.theory.lags import rms_rate
 
 _DIVERGED = 1e100  # a variance at which every activation has reached its asymptote
 
@@ -61,7 +60,7 @@ def rate_at_variance(slope: Elementwise, weight_variance: float, variances: np.n
     # a_1 is left out: no gradient passes from h_1 to h_0.
     passed = np.minimum(variances[1:], _DIVERGED)
     log_gains = _log_gains(weight_variance, gaussian_means(lambda a: np.square(slope(a)), passed))
-    return np.nan if np.isnan(log_gains).any() else fitted_rate(lag_profile(log_gains))
+    return rms_rate(log_gains)
 
 
 def rate_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
@@ -92,10 +91,7 @@ def rate_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
     """
     slopes = filled("slopes", slopes, "T, B, H")
     log_gains = _log_gains(weight_variance, np.mean(np.square(slopes[1:]), axis=2))
-    profiles = lag_profile(log_gains)
-    if np.isnan(profiles).any():
-        return np.nan
-    return fitted_rate(0.5 * (logsumexp(2 * profiles, axis=1) - np.log(profiles.shape[1])))
+    return rms_rate(log_gains)
 
 
 def exponent_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:

@@ -198,20 +198,22 @@ class BackwardPass:
 
     def differentiate(self, *leaves: tf.Tensor) -> tuple:
         """Return L, the factor of `Objective`, and the `Values` of every site."""
-        model, batch = self._held(), self.batch(leaves)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            sites = Sites(tape, strict=not tf.executing_eagerly())
-            with instrumented(model, sites):
-                loss, samples = self.forward(batch)
-            sites.finish()
-            scale = _loss_scale(model, loss)
-            scaled = loss * scale
-        gradients = tape.gradient(scaled, [list(site.taps) for site in sites.calls])
+        tape, sites, loss, samples = self._look(leaves, strict=not tf.executing_eagerly())
+        sites.finish()
+        scale = _loss_scale(self._held(), loss)
+        gradients = tape.gradient(loss, [list(site.taps) for site in sites.calls], scale)
         level = tf.math.log(tf.cast(samples, tf.float64)) - tf.math.log(tf.cast(scale, tf.float64))
         self._sites = [linked(sites.calls, number, each) for number, each in enumerate(gradients)]
         self._notes = sites.notes
         pairs = zip(self._sites, gradients, strict=True)
         return loss, samples, [values_of(self._sites, site, each, level) for site, each in pairs]
+
+    def _look(self, leaves: tuple, strict: bool, values: list[tf.Tensor] | None = None) -> tuple:
+        """Return tape, sites, and L and its factor of a pass with instruments."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            sites = Sites(tape, strict, values)
+            with instrumented(self._held(), sites):
+                return tape, sites, *self.forward(self.batch(leaves))
 
     def plain(self, *leaves: tf.Tensor) -> tf.Tensor:
         """Return L of a pass without instruments."""
@@ -219,17 +221,11 @@ class BackwardPass:
 
     def move(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
         """Return L where `values` are added to the states."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            sites = Sites(tape, strict=False, values=values)
-            with instrumented(self._held(), sites):
-                return self.forward(self.batch(leaves))[0]
+        return self._look(leaves, strict=False, values=values)[2]
 
     def gradients(self, *leaves: tf.Tensor) -> list[tf.Tensor]:
         """Return dL/de of every tap that `move` takes a value for, in its order."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            sites = Sites(tape, strict=False, values=[])
-            with instrumented(self._held(), sites):
-                loss, _ = self.forward(self.batch(leaves))
+        tape, sites, loss, _ = self._look(leaves, strict=False, values=[])
         owners = {
             id(tap): (number, state)
             for number, site in enumerate(sites.calls)

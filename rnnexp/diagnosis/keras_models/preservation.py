@@ -2,8 +2,9 @@
 
 import collections
 import contextlib
+import functools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -127,7 +128,7 @@ def _put_back(container: Any, before: Any) -> None:
 def chance_kept(held: Sequence[Any] = ()) -> Iterator[None]:
     """Restore at the end the random generators outside Keras: the global ones, and those in a model."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    own = [(each, _state(each)) for each in held if isinstance(each, GENERATORS)]
+    own = [_restorer(each) for each in held if isinstance(each, GENERATORS)]
     shared = stateful_random_ops.global_generator
     drawn = None if shared is None else shared.state.read_value()
     eager = context.context()
@@ -141,25 +142,18 @@ def chance_kept(held: Sequence[Any] = ()) -> Iterator[None]:
         vars(eager).update(seeds)
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
-        for each, state in own:
-            _set_state(each, state)
+        for restore in own:
+            restore()
         stateful_random_ops.global_generator = shared
         if shared is not None:
             shared.state.assign(drawn)
 
 
-def _state(generator: Any) -> Any:
+def _restorer(generator: Any) -> Callable[[], None]:
+    """Return a function that restores the present state of a random generator."""
     if isinstance(generator, random.Random):
-        return generator.getstate()
-    return (
-        generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state()
-    )
-
-
-def _set_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, random.Random):
-        generator.setstate(state)
-    elif isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    else:
-        generator.set_state(state)
+        return functools.partial(generator.setstate, generator.getstate())
+    if isinstance(generator, np.random.RandomState):
+        return functools.partial(generator.set_state, generator.get_state())
+    bits = generator.bit_generator
+    return functools.partial(setattr, bits, "state", bits.state)
