@@ -4,10 +4,15 @@
 of the gradient and its interval are in `gradient`.
 """
 
-from rnnexp.probes.autonomous import autonomous_jacobians
 from rnnexp.probes.gradient import GradientProfile, measure_gradient
 from rnnexp.probes.jacobian_products import JacobianProducts, measure_jacobian
-from rnnexp.probes.jacobians import ElmanJacobians, GivenJacobians, Jacobians, step_sigma_max
+from rnnexp.probes.jacobians import (
+    ElmanJacobians,
+    GivenJacobians,
+    Jacobians,
+    autonomous_jacobians,
+    step_sigma_max,
+)
 from rnnexp.probes.lags import LagContributions, measure_lags
 from rnnexp.probes.lyapunov import LyapunovSpectrum, kaplan_yorke_dimension, measure_lyapunov
 from rnnexp.probes.spectrum import Spectrum, measure_spectrum

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnexp.probes.further_states import FurtherStatesProbe
-from rnnexp.probes.gradient import GradientProbe
+from rnnexp.probes.gradient import FurtherStatesProbe, GradientProbe
 from rnnexp.probes.jacobian_products import JacobianProbe
 from rnnexp.probes.lags import LagsProbe
 from rnnexp.probes.lyapunov import LyapunovProbe
