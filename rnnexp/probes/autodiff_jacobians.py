@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from rnnexp.probes.jacobians import Chain, Factor
+from rnnexp.probes.jacobians import Chain, Factor, Jacobians
 from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 
@@ -96,7 +96,7 @@ class CellDerivatives:
         return tf.concat([start[tf.newaxis], after], axis=0)
 
 
-class CellJacobians:
+class CellJacobians(Jacobians):
     """The Jacobians J_t = dS_t/dS_{t-1} of any cell, as `rnnexp.probes.Jacobians`; few of them are in memory.
 
     S are all states of the cell side by side, so of an LSTM with H units J_t is (2H, 2H), h before c.
@@ -116,7 +116,7 @@ class CellJacobians:
         expected = (*x.shape[:2], derivatives.states)
         if before.shape != expected:
             raise ArgumentError("before", f"an array {expected}", before.shape)
-        self.shape: tuple[int, int, int] = expected
+        self.shape = expected
         self._derivatives = derivatives
         self._x, self._before = x, before
         self.finite = self._bounded()
@@ -130,15 +130,6 @@ class CellJacobians:
     def forward(self) -> Chain:
         """J_T ... J_1."""
         return Chain(self.shape[0], (Factor(self._push, diagonal=False),))
-
-    def backward(self) -> Chain:
-        """J_1^T ... J_T^T."""
-        last = self.shape[0] - 1
-
-        def pull(i: int, vectors: np.ndarray) -> np.ndarray:
-            return self.step(last - i).swapaxes(1, 2) @ vectors
-
-        return Chain(self.shape[0], (Factor(pull, diagonal=False),))
 
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, N, N)."""

@@ -1,8 +1,9 @@
 """The Jacobians of the steps of a recurrence, as maps of vectors."""
 
+import abc
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,31 +49,41 @@ class Chain:
         return vectors
 
 
-class Jacobians(Protocol):
-    """The Jacobians J_t = dh_t/dh_{t-1} of T steps, of B samples, of H states; the first is dh_1/dh_0."""
+class Jacobians(abc.ABC):
+    """The Jacobians J_t = dh_t/dh_{t-1} of T steps, of B samples, of H states; the first is dh_1/dh_0.
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(T, B, H)."""
+    Attributes:
+        shape: (T, B, H).
+        finite: Samples whose Jacobians are all finite and below 1e100, (B,); those of others count as 0.
+    """
 
-    @property
-    def finite(self) -> np.ndarray:
-        """Samples whose Jacobians are all finite and below 1e100, (B,); those of other samples count as 0."""
+    shape: tuple[int, int, int]
+    finite: np.ndarray
 
-    def forward(self) -> Chain:
-        """J_T ... J_1, which carries a change of the state from h_0 to h_T."""
-
-    def backward(self) -> Chain:
-        """J_1^T ... J_T^T, which carries a gradient from h_T to h_0."""
-
+    @abc.abstractmethod
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, H, H)."""
 
+    def forward(self) -> Chain:
+        """J_T ... J_1, which carries a change of the state from h_0 to h_T."""
+        return Chain(self.shape[0], (Factor(lambda i, vectors: self.step(i) @ vectors, diagonal=False),))
+
+    def backward(self) -> Chain:
+        """J_1^T ... J_T^T, which carries a gradient from h_T to h_0."""
+        last = self.shape[0] - 1
+
+        def pull(i: int, vectors: np.ndarray) -> np.ndarray:
+            return self.step(last - i).swapaxes(1, 2) @ vectors
+
+        return Chain(self.shape[0], (Factor(pull, diagonal=False),))
+
     def log_gain(self) -> np.ndarray:
         """ln(||J_t||_F / sqrt(H)), (T, B), nats: the root mean square growth of a random direction."""
+        rows = [unit_vectors(self.step(index)).log_norms for index in range(self.shape[0])]
+        return np.where(self.finite, log_rms(np.array(rows)), np.nan)
 
 
-class ElmanJacobians:
+class ElmanJacobians(Jacobians):
     """The Jacobians of h_t = phi(W_xh^T x_t + W_hh^T h_{t-1} + b), of which none is stored.
 
         J_t = diag(phi'(a_t)) W_hh^T
@@ -91,32 +102,18 @@ class ElmanJacobians:
         units = slopes.shape[2]
         if kernel.shape != (units, units):
             raise ArgumentError("recurrent_kernel", f"an array ({units}, {units})", kernel.shape)
-        self.shape: tuple[int, int, int] = slopes.shape
+        self.shape = slopes.shape
         self.finite = _bounded(slopes, axis=(0, 2)) & _bounded(kernel)
         self._slopes = slopes if self.finite.all() else np.where(self.finite[:, np.newaxis], slopes, 0.0)
         self._kernel = kernel if _bounded(kernel) else np.zeros_like(kernel)
 
     def forward(self) -> Chain:
         """J_T ... J_1."""
-        kernel, slopes = np.ascontiguousarray(self._kernel.T), self._slopes
-        return Chain(
-            len(slopes),
-            (
-                Factor(lambda i, vectors: kernel @ vectors, diagonal=False),
-                Factor(lambda i, vectors: slopes[i][:, :, np.newaxis] * vectors, diagonal=True),
-            ),
-        )
+        return Chain(len(self._slopes), (_dense(self._kernel.T), _diagonal(self._slopes)))
 
     def backward(self) -> Chain:
         """J_1^T ... J_T^T."""
-        kernel, slopes = self._kernel, self._slopes[::-1]
-        return Chain(
-            len(slopes),
-            (
-                Factor(lambda i, vectors: slopes[i][:, :, np.newaxis] * vectors, diagonal=True),
-                Factor(lambda i, vectors: kernel @ vectors, diagonal=False),
-            ),
-        )
+        return Chain(len(self._slopes), (_diagonal(self._slopes[::-1]), _dense(self._kernel)))
 
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, H, H)."""
@@ -169,7 +166,7 @@ def autonomous_jacobians(
     return ElmanJacobians(slopes, kernel)
 
 
-class GivenJacobians:
+class GivenJacobians(Jacobians):
     """Jacobians of any cell, as arrays.
 
     Args:
@@ -182,28 +179,14 @@ class GivenJacobians:
 
     def __init__(self, jacobians: np.ndarray):
         jacobians = filled("jacobians", jacobians, "T, B, H, H")
-        self.shape: tuple[int, int, int] = jacobians.shape[:3]
+        self.shape = jacobians.shape[:3]
         self.finite = _bounded(jacobians, axis=(0, 2, 3))
         kept = self.finite[:, np.newaxis, np.newaxis]
         self._jacobians = jacobians if self.finite.all() else np.where(kept, jacobians, 0.0)
 
-    def forward(self) -> Chain:
-        """J_T ... J_1."""
-        jacobians = self._jacobians
-        return Chain(len(jacobians), (Factor(lambda i, vectors: jacobians[i] @ vectors, diagonal=False),))
-
-    def backward(self) -> Chain:
-        """J_1^T ... J_T^T."""
-        transposed = self._jacobians[::-1].swapaxes(2, 3)
-        return Chain(len(transposed), (Factor(lambda i, vectors: transposed[i] @ vectors, diagonal=False),))
-
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, H, H)."""
         return self._jacobians[index]
-
-    def log_gain(self) -> np.ndarray:
-        """ln(||J_t||_F / sqrt(H)), (T, B)."""
-        return np.where(self.finite, log_rms(unit_vectors(self._jacobians).log_norms), np.nan)
 
 
 def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> np.ndarray:
@@ -224,3 +207,12 @@ def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> n
 def _bounded(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return np.asarray(np.all(np.abs(values) <= _LARGEST, axis=axis))
+
+
+def _dense(matrix: np.ndarray) -> Factor:
+    contiguous = np.ascontiguousarray(matrix)
+    return Factor(lambda i, vectors: contiguous @ vectors, diagonal=False)
+
+
+def _diagonal(entries: np.ndarray) -> Factor:
+    return Factor(lambda i, vectors: entries[i][:, :, np.newaxis] * vectors, diagonal=True)
