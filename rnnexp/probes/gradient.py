@@ -11,6 +11,7 @@ from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.mean_intervals import bootstrap_weights, studentized_interval
+from rnnexp.theory.lags import fitted_lines, fitted_rate
 
 _ENOUGH = 10.0
 """Effective samples below which the bootstrap of a mean square gives no valid interval."""
@@ -67,7 +68,7 @@ class GradientProfile:
     @property
     def lag(self) -> np.ndarray:
         """The lag k = T - t of every entry of `log_norm`, (T,): T-1 at h_1, 0 at h_T."""
-        return _lags(len(self.log_norm))
+        return np.arange(len(self.log_norm) - 1, -1, -1, dtype=np.float64)
 
 
 class GradientProbe(Probe[GradientProfile]):
@@ -181,7 +182,7 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
     (-0.1054, -4.53)
     """
     log_norms = filled("log_norms", log_norms, "T, B")
-    slopes, intercepts = _fit(log_norms.T)
+    slopes, intercepts = fitted_lines(log_norms[::-1].T)
     sloping = np.isfinite(slopes)
     log_norm = log_rms(log_norms)
     effective = _effective_samples(log_norms)
@@ -191,16 +192,12 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
         *_mean_with_ends(slopes[sloping], bootstrap, seed),
         float(intercepts[sloping].mean()) if sloping.any() else math.nan,
         *_typical_ratio(log_norms, bootstrap, seed),
-        float(_fit(log_norm[np.newaxis])[0][0]),
+        fitted_rate(log_norm[::-1]),
         *_rms_interval(log_norms, bootstrap, seed, effective),
         effective,
         zero_share=float(np.mean(np.isneginf(log_norms))),
         nonfinite_share=float(np.mean(np.isnan(log_norms) | np.isposinf(log_norms))),
     )
-
-
-def _lags(time_steps: int) -> np.ndarray:
-    return np.arange(time_steps - 1, -1, -1, dtype=np.float64)
 
 
 def _typical(log_norms: np.ndarray, log_norm: np.ndarray) -> np.ndarray:
@@ -253,24 +250,9 @@ def _rms_interval(log_norms: np.ndarray, bootstrap: int, seed: int, effective: f
     weights = bootstrap_weights(log_norms.shape[1], bootstrap, seed)
     if not effective >= _ENOUGH:
         return math.nan, math.nan
-    rates = _fit(log_rms(log_norms, weights))[0]
+    rates = fitted_lines(log_rms(log_norms[::-1], weights))[0]
     rates = rates[~np.isnan(rates)]
     if rates.size == 0:
         return math.nan, math.nan
     low, high = np.percentile(rates, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _fit(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a line through the usable lags of every row of (R, T); return slopes and intercepts, (R,)."""
-    lag = _lags(logs.shape[1])
-    usable = np.isfinite(logs)
-    count = usable.sum(axis=1)
-    # A row with fewer than two usable lags has the slope 0/0 = nan, as intended.
-    with np.errstate(invalid="ignore"):
-        mean_lag = usable @ lag / count
-        mean_log = np.where(usable, logs, 0.0).sum(axis=1) / count
-        lag_deviation = np.where(usable, lag - mean_lag[:, None], 0.0)
-        log_deviation = np.where(usable, logs - mean_log[:, None], 0.0)
-        slope = np.sum(lag_deviation * log_deviation, axis=1) / np.sum(lag_deviation**2, axis=1)
-    return slope, mean_log - slope * mean_lag

@@ -5,7 +5,7 @@ import numpy as np
 from rnnexp.runtime.arrays import shaped
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory.gaussian import Elementwise
-from rnnexp.theory.lags import fitted_rate
+from rnnexp.theory.lags import fitted_lines
 
 
 def rates_over_kernels(
@@ -39,7 +39,7 @@ def rates_over_kernels(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         slopes = _slopes(phi, slope, kernels, inputs)
         profiles = _profiles(kernels, slopes, last_adjoint)
-    return np.array([fitted_rate(profile) for profile in profiles.T])
+    return fitted_lines(profiles.T)[0]
 
 
 def _slopes(phi: Elementwise, slope: Elementwise, kernels: np.ndarray, inputs: np.ndarray) -> np.ndarray:

@@ -37,8 +37,7 @@ def fitted_rate(profile: np.ndarray) -> float:
 
         rate = sum_k (k - k_mean) p_k / sum_k (k - k_mean)^2  =  sum_k 6 k (T-k) / (T (T^2-1)) (p_k - p_{k-1})
 
-    The fit of `rnnexp.probes.measure_gradient`: a mean of the steps' gains with a parabola as its weight, so
-    that a transient at either end counts little, and the lags whose entry is not finite left out.
+    A mean of the steps' gains with a parabola as its weight, so that a transient at either end counts little.
 
     Args:
         profile: ln ||dl/dh_{T-k}|| by lag k, (T,).
@@ -55,9 +54,22 @@ def fitted_rate(profile: np.ndarray) -> float:
     profile = np.asarray(profile, dtype=np.float64)
     if profile.ndim != 1:
         raise ArgumentError("profile", "an array (T,)", profile.shape)
-    usable = np.isfinite(profile)
-    if usable.sum() < 2:
-        return np.nan
-    lag = np.flatnonzero(usable)
-    deviation = lag - lag.mean()
-    return float(deviation @ profile[usable] / (deviation @ deviation))
+    return float(fitted_lines(profile[np.newaxis])[0][0])
+
+
+def fitted_lines(profiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes and intercepts of the least-squares lines through profiles by lag, (R, T), each (R,).
+
+    Lags whose entry is not finite are left out; nan where fewer than two are left.
+    """
+    lag = np.arange(profiles.shape[1], dtype=np.float64)
+    usable = np.isfinite(profiles)
+    count = usable.sum(axis=1)
+    # A row with fewer than two usable lags has the slope 0/0 = nan, as intended.
+    with np.errstate(invalid="ignore"):
+        mean_lag = usable @ lag / count
+        mean = np.where(usable, profiles, 0.0).sum(axis=1) / count
+        lag_deviation = np.where(usable, lag - mean_lag[:, np.newaxis], 0.0)
+        deviation = np.where(usable, profiles - mean[:, np.newaxis], 0.0)
+        slope = np.sum(lag_deviation * deviation, axis=1) / np.sum(lag_deviation**2, axis=1)
+    return slope, mean - slope * mean_lag

@@ -165,6 +165,3 @@ def _is_foreign(value: Any) -> bool:
     """Whether an object belongs to a library, whose objects hold nothing of the model."""
     home = getattr(value, "__module__", None) or type(value).__module__
     return str(home).partition(".")[0] in _LIBRARIES
-
-
-GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
