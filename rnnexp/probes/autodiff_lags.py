@@ -80,7 +80,7 @@ class CellLags:
         """
         time_steps, samples, _ = x.shape
         cotangents, scales, log_norms = np.empty_like(before), np.empty(time_steps), np.empty(time_steps)
-        total, highest = np.zeros(self._kernel.shape), -np.inf
+        total, highest = np.zeros(self._kernel.shape, self._dtype), -np.inf
         unit, log_norm = unit_vectors(last)
         with np.errstate(divide="ignore", invalid="ignore"):
             for step in range(time_steps - 1, -1, -1):

@@ -127,6 +127,29 @@ class ElmanJacobians(Jacobians):
         return np.where(self.finite, log_rms(rows), np.nan)
 
 
+class GivenJacobians(Jacobians):
+    """Jacobians of any cell, as arrays.
+
+    Args:
+        jacobians: J_t = dh_t/dh_{t-1}, (T, B, H, H), with h_t in the rows: J[t, b, i, j] = dh_i/dh_j. A
+            sample with an entry that is not finite is marked in `finite`.
+
+    Raises:
+        ArgumentError: `jacobians` is not (T, B, H, H) or is empty.
+    """
+
+    def __init__(self, jacobians: np.ndarray):
+        jacobians = filled("jacobians", jacobians, "T, B, H, H")
+        self.shape = jacobians.shape[:3]
+        self.finite = _bounded(jacobians, axis=(0, 2, 3))
+        kept = self.finite[:, np.newaxis, np.newaxis]
+        self._jacobians = jacobians if self.finite.all() else np.where(kept, jacobians, 0.0)
+
+    def step(self, index: int) -> np.ndarray:
+        """J_t of step t = index + 1, (B, H, H)."""
+        return self._jacobians[index]
+
+
 def autonomous_jacobians(
     recurrent_kernel: np.ndarray,
     phi: Elementwise,
@@ -164,29 +187,6 @@ def autonomous_jacobians(
         if step >= 0:
             slopes[step] = slope(pre_activation)
     return ElmanJacobians(slopes, kernel)
-
-
-class GivenJacobians(Jacobians):
-    """Jacobians of any cell, as arrays.
-
-    Args:
-        jacobians: J_t = dh_t/dh_{t-1}, (T, B, H, H), with h_t in the rows: J[t, b, i, j] = dh_i/dh_j. A
-            sample with an entry that is not finite is marked in `finite`.
-
-    Raises:
-        ArgumentError: `jacobians` is not (T, B, H, H) or is empty.
-    """
-
-    def __init__(self, jacobians: np.ndarray):
-        jacobians = filled("jacobians", jacobians, "T, B, H, H")
-        self.shape = jacobians.shape[:3]
-        self.finite = _bounded(jacobians, axis=(0, 2, 3))
-        kept = self.finite[:, np.newaxis, np.newaxis]
-        self._jacobians = jacobians if self.finite.all() else np.where(kept, jacobians, 0.0)
-
-    def step(self, index: int) -> np.ndarray:
-        """J_t of step t = index + 1, (B, H, H)."""
-        return self._jacobians[index]
 
 
 def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> np.ndarray:
