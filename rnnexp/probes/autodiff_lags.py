@@ -82,7 +82,7 @@ class CellLags:
         cotangents, scales, log_norms = np.empty_like(before), np.empty(time_steps), np.empty(time_steps)
         total, highest = np.zeros(self._kernel.shape, self._dtype), -np.inf
         unit, log_norm = unit_vectors(last)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for step in range(time_steps - 1, -1, -1):
                 scale = log_norm.max()
                 scale = 0.0 if np.isinf(scale) else scale

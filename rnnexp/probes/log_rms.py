@@ -40,11 +40,11 @@ class Vectors(NamedTuple):
 def unit_vectors(vectors: np.ndarray, axis: int | tuple[int, ...] = -1) -> Vectors:
     """Return vectors along `axis` over their Euclidean norms, and ln of the norms.
 
-    The largest entry is factored out, so that no square over- or underflows.
+    The largest entry is factored out, so that no square over- or underflows. What is not finite gives nan.
     """
-    largest = np.abs(vectors).max(axis=axis, keepdims=True)
-    scaled = vectors / np.where(largest == 0, 1.0, largest)
-    norm = np.sqrt(np.sum(scaled**2, axis=axis, keepdims=True))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        largest = np.abs(vectors).max(axis=axis, keepdims=True)
+        scaled = vectors / np.where(largest == 0, 1.0, largest)
+        norm = np.sqrt(np.sum(scaled**2, axis=axis, keepdims=True))
         log_norm = np.log(largest) + np.log(norm)
-    return Vectors(scaled / np.where(norm == 0, 1.0, norm), log_norm.squeeze(axis))
+        return Vectors(scaled / np.where(norm == 0, 1.0, norm), log_norm.squeeze(axis))
