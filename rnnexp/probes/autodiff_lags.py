@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from rnnexp.probes.autodiff_jacobians import state_sizes, step_of
 from rnnexp.probes.lags import LagContributions
-from rnnexp.probes.log_rms import unit_vectors
 from rnnexp.runtime.arrays import filled, shaped
 from rnnexp.runtime.checks import ArgumentError
 
@@ -46,9 +45,10 @@ class CellLags:
         self._sizes, self._dtype = state_sizes(cell), cell.compute_dtype
         self._step = step_of(cell)
         self._kernel = kernel.value
+        sequence = tf.TensorSpec((None, None, None), self._dtype)
         rows = tf.TensorSpec((None, None), self._dtype)
-        self._pull = tf.function(self._gradients, input_signature=[rows] * 4)
-        self._along = tf.function(self._derivative_along, input_signature=[rows] * 3)
+        self._backward = tf.function(self._pass_backward, input_signature=[sequence, sequence, rows])
+        self._along = tf.function(self._derivative_along, input_signature=[rows, rows, rows])
 
     def measure(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions:
         """Measure the contributions with the present weights of the cell.
@@ -64,40 +64,46 @@ class CellLags:
         x = filled("x", x, "T, B, F", self._dtype)
         before = shaped("before", before, (*x.shape[:2], sum(self._sizes)), self._dtype)
         last = shaped("last_adjoint", last_adjoint, before.shape[1:], self._dtype)
-        cotangents, scales, log_norms, total, log_scale = self._pass_backward(x, before, last)
+        *weighted, log_norms, total, log_scale = (
+            result.numpy() for result in self._backward(x, before, last)
+        )
         with np.errstate(divide="ignore"):
             log_size = float(np.log(np.linalg.norm(total)))
         share = np.full(len(x), np.nan)
         if np.isfinite(log_size):
+            cotangents, scales = weighted
             along = self._inner_products(x, before, cotangents, total / np.exp(log_size))
             share = along * np.exp(scales - log_scale - log_size)
-        return LagContributions(log_norms[::-1], share[::-1], log_size + log_scale)
+        return LagContributions(log_norms[::-1], share[::-1], log_size + float(log_scale))
 
-    def _pass_backward(self, x: np.ndarray, before: np.ndarray, last: np.ndarray) -> tuple:
+    def _pass_backward(self, x: tf.Tensor, before: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return exp(-m_t) g_t / B (T, B, N), m_t (T,), ln ||G_t|| (T,), exp(-M) dL/dU and M.
 
         The scales are m_t = ln max_b ||g_{t,b}|| and M = max_t m_t.
         """
-        time_steps, samples, _ = x.shape
-        cotangents, scales, log_norms = np.empty_like(before), np.empty(time_steps), np.empty(time_steps)
-        total, highest = np.zeros(self._kernel.shape, self._dtype), -np.inf
-        unit, log_norm = unit_vectors(last)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for step in range(time_steps - 1, -1, -1):
-                scale = log_norm.max()
-                scale = 0.0 if np.isinf(scale) else scale
-                cotangents[step] = unit * np.exp(log_norm - scale)[:, np.newaxis] / samples
-                pulled = self._pull(x[step], before[step], cotangents[step], unit)
-                to_kernel, to_states = (gradient.numpy() for gradient in pulled)
-                raised = np.maximum(highest, scale)
-                total = total * np.exp(highest - raised) + to_kernel * np.exp(scale - raised)
-                scales[step], highest = scale, raised
-                log_norms[step] = scale + np.log(np.linalg.norm(to_kernel))
-                unit, growth = unit_vectors(to_states)
-                log_norm = log_norm + growth
-        return cotangents, scales, log_norms, total, float(highest)
+        time_steps = tf.shape(x)[0]
+        samples = tf.cast(tf.shape(x)[1], x.dtype)
+        shapes = (before.shape[1:], (), ())
+        records = [tf.TensorArray(x.dtype, time_steps, element_shape=shape) for shape in shapes]
 
-    def _gradients(
+        def body(t, unit, log_norm, total, highest, records):
+            scale = _finite_or_zero(tf.reduce_max(log_norm))
+            cotangent = unit * tf.exp(log_norm - scale)[:, tf.newaxis] / samples
+            to_kernel, to_states = self._pull(x[t], before[t], cotangent, unit)
+            raised = tf.maximum(highest, scale)
+            total = total * tf.exp(highest - raised) + to_kernel * tf.exp(scale - raised)
+            found = (cotangent, scale, scale + tf.math.log(tf.norm(to_kernel)))
+            records = [record.write(t, value) for record, value in zip(records, found, strict=True)]
+            unit, growth = _unit_vectors(to_states)
+            return t - 1, unit, log_norm + growth, total, raised, records
+
+        unit, log_norm = _unit_vectors(last)
+        start = _finite_or_zero(tf.reduce_max(log_norm))
+        state = (time_steps - 1, unit, log_norm, tf.zeros_like(self._kernel), start, records)
+        *_, total, highest, records = tf.while_loop(lambda t, *_: t >= 0, body, state)
+        return *(record.stack() for record in records), total, highest
+
+    def _pull(
         self, x: tf.Tensor, states: tf.Tensor, for_kernel: tf.Tensor, for_states: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return (dS'/dU)^T for_kernel, summed over samples, and (dS'/dS)^T for_states."""
@@ -125,3 +131,17 @@ class CellLags:
         with tf.autodiff.ForwardAccumulator(self._kernel, direction) as forward:
             after = self._step(x, states)
         return forward.jvp(after)
+
+
+def _finite_or_zero(scale: tf.Tensor) -> tf.Tensor:
+    """Return 0 for -inf, the maximum over zeros; nan stays nan."""
+    return tf.where(tf.math.is_inf(scale), tf.zeros_like(scale), scale)
+
+
+def _unit_vectors(vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the rows scaled to norm 1, (B, N), and ln of their norms, (B,); 0 and -inf for a zero row."""
+    largest = tf.reduce_max(tf.abs(vectors), axis=1, keepdims=True)
+    scaled = vectors / tf.where(largest > 0, largest, tf.ones_like(largest))
+    norm = tf.norm(scaled, axis=1, keepdims=True)
+    log_norm = tf.math.log(largest) + tf.math.log(norm)
+    return scaled / tf.where(norm > 0, norm, tf.ones_like(norm)), tf.squeeze(log_norm, axis=1)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rnnexp.runtime.checks import ArgumentError
 
 
-def filled(name: str, values: Any, axes: str, dtype: npt.DTypeLike = np.float64) -> np.ndarray:
+def filled(name: str, values: Any, axes: str, dtype: npt.DTypeLike | None = np.float64) -> np.ndarray:
     """Return `values` as an array if it has these axes and at least one entry.
 
     Args:
@@ -28,7 +28,9 @@ def filled(name: str, values: Any, axes: str, dtype: npt.DTypeLike = np.float64)
     return array
 
 
-def shaped(name: str, values: Any, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> np.ndarray:
+def shaped(
+    name: str, values: Any, shape: tuple[int, ...], dtype: npt.DTypeLike | None = np.float64
+) -> np.ndarray:
     """Return `values` as an array if it has this shape, else raise `ArgumentError`."""
     array = np.asarray(values, dtype)
     if array.shape != shape:
