@@ -83,24 +83,23 @@ def check_names(key: str, probe: Probe[Any], probes: Sequence[Probe[Any]] = PROB
 
 def metric_rows() -> str:
     """Return the rows of the table of metrics, in Markdown."""
-    rows = [
-        (f"`{key}`", f"[{metric.meaning}]({probe.page}.md)", metric.unit, metric.when)
+    return "".join(
+        _row(f"`{key}`", f"[{metric.meaning}]({probe.page}.md), {metric.unit}", metric.when)
         for probe in PROBES
         for key, metric in probe.metric_table.items()
-    ]
-    return "".join(_row(key, f"{meaning}, {unit}", when) for key, meaning, unit, when in rows)
+    )
 
 
 def array_rows() -> str:
     """Return the rows of the table of arrays, in Markdown."""
-    rows = [(name, array) for probe in PROBES for name, array in probe.array_table.items()]
     return "".join(
         _row(
             f"`start_{name}` `end_{name}`",
             ", ".join(part for part in (array.meaning, array.shape, array.unit) if part),
             array.when,
         )
-        for name, array in rows
+        for probe in PROBES
+        for name, array in probe.array_table.items()
     )
 
 

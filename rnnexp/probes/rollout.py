@@ -104,7 +104,9 @@ class Rollout:
             ValueError: They are not those of such a network.
         """
         self._network.set_weights(weights)
-        found: list[_Run] = tf.nest.map_structure(_array, self._run())
+        found: list[_Run] = tf.nest.map_structure(
+            lambda tensor: None if tensor is None else tensor.numpy(), self._run()
+        )
         readouts = [None] * (len(found) - 1) + [self._readout.kernel.numpy()]
         parts = zip(self._layers, found, readouts, strict=True)
         return [self._trajectory(layer, run, readout) for layer, run, readout in parts]
@@ -200,7 +202,3 @@ def _check_states(spec: CellSpec, cell: Any) -> None:
         raise ArgumentError("cell.states", f"the names of {len(sizes)} states", spec.states)
     if cell.output_size != sizes[0]:
         raise ArgumentError("cell", f"an output of the width {sizes[0]} of its first state", cell.output_size)
-
-
-def _array(tensor: tf.Tensor | None) -> np.ndarray | None:
-    return None if tensor is None else tensor.numpy()

@@ -9,7 +9,7 @@ from rnnexp.probes.lags import ByLag
 from rnnexp.probes.log_rms import log_rms, unit_vectors
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.checks import ArgumentError, integer
 from rnnexp.runtime.threads import one_blas_thread
 
 _SAMPLES = 16
@@ -77,8 +77,7 @@ def measure_sensitivity(trajectory: Trajectory, samples: int = _SAMPLES) -> Inpu
     Raises:
         ArgumentError: `samples` is below 1, or the layer is one below another.
     """
-    if samples < 1:
-        raise ArgumentError("samples", "an integer of at least 1", samples)
+    samples = integer("samples", samples, 1)
     if trajectory.readout_kernel is None:
         raise ArgumentError("trajectory", "that of the highest layer", "that of a layer below another")
     time_steps, batch, states = trajectory.before.shape

@@ -121,7 +121,8 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
     """
     kernel = filled("recurrent_kernel", recurrent_kernel, "H, H")
     if not np.isfinite(kernel).all():
-        return _lost(len(kernel))
+        lost = np.full(len(kernel), np.nan)
+        return Spectrum(lost.astype(np.complex128), np.nan, np.nan, lost, np.nan, np.nan)
     eigenvalues = np.linalg.eigvals(kernel).astype(np.complex128)
     eigenvalues = eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")]
     sigma = np.linalg.svd(kernel, compute_uv=False)
@@ -134,11 +135,6 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
         departure=departure * float(np.abs(kernel).max()),
         nonnormality=departure / norm if norm > 0 else 0.0,
     )
-
-
-def _lost(size: int) -> Spectrum:
-    eigenvalues = np.full(size, complex(np.nan, np.nan))
-    return Spectrum(eigenvalues, np.nan, np.nan, np.full(size, np.nan), np.nan, np.nan)
 
 
 def _departure(kernel: np.ndarray) -> tuple[float, float]:

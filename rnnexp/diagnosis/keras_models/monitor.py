@@ -1,5 +1,6 @@
 """A callback that looks at the gradient over time while a model trains."""
 
+import abc
 import dataclasses
 import weakref
 from collections.abc import Sequence
@@ -17,13 +18,11 @@ from rnnexp.runtime import checks
 
 
 @dataclasses.dataclass(frozen=True)
-class Batches:
-    """At every n-th update, counted over all epochs and calls of `fit`.
-
-    With `steps_per_execution` > 1, after the execution in which the update lies.
+class Every(abc.ABC):
+    """When to look: at every n-th event.
 
     Args:
-        n: Number of updates between two looks.
+        n: Number of events between two looks.
 
     Raises:
         ArgumentError: `n` is not an integer of at least 1.
@@ -36,22 +35,18 @@ class Batches:
         checks.integer("n", self.n, minimum=1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Epochs:
-    """At the end of every n-th epoch.
+class Batches(Every):
+    """At every n-th update, counted over all epochs and calls of `fit`.
 
-    Args:
-        n: Number of epochs between two looks.
-
-    Raises:
-        ArgumentError: `n` is not an integer of at least 1.
+    With `steps_per_execution` > 1, after the execution in which the update lies.
     """
 
-    n: int = 1
 
-    def __post_init__(self):
-        """Check `n`."""
-        checks.integer("n", self.n, minimum=1)
+@dataclasses.dataclass(frozen=True)
+class Epochs(Every):
+    """At the end of every n-th epoch."""
+
+    n: int = 1
 
 
 class Look(NamedTuple):
