@@ -122,7 +122,7 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
     kernel = filled("recurrent_kernel", recurrent_kernel, "H, H")
     if not np.isfinite(kernel).all():
         lost = np.full(len(kernel), np.nan)
-        return Spectrum(lost.astype(np.complex128), np.nan, np.nan, lost, np.nan, np.nan)
+        return Spectrum(lost + 1j * lost, np.nan, np.nan, lost, np.nan, np.nan)
     eigenvalues = np.linalg.eigvals(kernel).astype(np.complex128)
     eigenvalues = eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")]
     sigma = np.linalg.svd(kernel, compute_uv=False)
