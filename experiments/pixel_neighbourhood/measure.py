@@ -20,7 +20,7 @@ from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.network import build_network
 from rnnexp.probes.receptive_field import receptive_fields, width
 from rnnexp.tasks import Connected
-from rnnexp.theory.receptive_field import effective_width
+from rnnexp.theory.linear import effective_width
 
 STUDY = Path(__file__).parent
 SIDE, CHANNELS, BATCH = 6, 8, 32

@@ -4,15 +4,20 @@
 of the gradient and its interval are in `gradient`.
 """
 
-from rnnexp.probes.autonomous import autonomous_jacobians
 from rnnexp.probes.gradient import GradientProfile, measure_gradient
 from rnnexp.probes.jacobian_products import JacobianProducts, measure_jacobian
-from rnnexp.probes.jacobians import ElmanJacobians, GivenJacobians, Jacobians, step_sigma_max
+from rnnexp.probes.jacobians import (
+    ElmanJacobians,
+    GivenJacobians,
+    Jacobians,
+    autonomous_jacobians,
+    step_sigma_max,
+)
 from rnnexp.probes.lags import LagContributions, measure_lags
 from rnnexp.probes.lyapunov import LyapunovSpectrum, kaplan_yorke_dimension, measure_lyapunov
 from rnnexp.probes.spectrum import Spectrum, measure_spectrum
 from rnnexp.probes.states import States, measure_states
-from rnnexp.probes.units import Units, UnitShares, measure_units, unit_shares_over_time
+from rnnexp.probes.units import Units, measure_units
 
 __all__ = [
     "ElmanJacobians",
@@ -24,7 +29,6 @@ __all__ = [
     "LyapunovSpectrum",
     "Spectrum",
     "States",
-    "UnitShares",
     "Units",
     "autonomous_jacobians",
     "kaplan_yorke_dimension",
@@ -36,5 +40,4 @@ __all__ = [
     "measure_states",
     "measure_units",
     "step_sigma_max",
-    "unit_shares_over_time",
 ]

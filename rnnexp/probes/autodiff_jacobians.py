@@ -1,12 +1,13 @@
 """The Jacobians of any Keras cell along its trajectories, by automatic differentiation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from rnnexp.probes.jacobians import Chain, Factor
+from rnnexp.probes.jacobians import Chain, Factor, Jacobians
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 
 _ROWS = 8192  # rows in one call: a few hundred megabytes at H = 64
@@ -23,6 +24,20 @@ def state_sizes(cell: Any) -> list[int]:
     if not all(isinstance(size, int) for size in sizes):
         raise ArgumentError("cell", "states that are matrices (B, n)", cell.state_size)
     return sizes
+
+
+def step_of(cell: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return one step of a cell, S' from x (R, F) and S (R, N), with all states of a row side by side.
+
+    Raises:
+        ArgumentError: A state is no matrix (B, n).
+    """
+    sizes = state_sizes(cell)
+
+    def step(x: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
+        return tf.concat(tf.nest.flatten(cell(x, tf.split(states, sizes, axis=1))[1]), axis=1)
+
+    return step
 
 
 class CellDerivatives:
@@ -42,9 +57,9 @@ class CellDerivatives:
     """
 
     def __init__(self, cell: Any, inputs: int):
-        self._sizes = state_sizes(cell)
-        self.states = sum(self._sizes)
+        self.states = sum(state_sizes(cell))
         self._cell = cell
+        self._step = step_of(cell)
         dtype = cell.compute_dtype
         rows = [tf.TensorSpec((None, size), dtype) for size in (inputs, self.states, self.states)]
         self.push = tf.function(self._push, input_signature=rows)
@@ -54,15 +69,9 @@ class CellDerivatives:
             self._trajectory, input_signature=[tf.TensorSpec((None, None, inputs), dtype)]
         )
 
-    def _step(self, x: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        return tf.nest.flatten(self._cell(x, list(states))[1])
-
-    def _split(self, states: tf.Tensor) -> list[tf.Tensor]:
-        return tf.split(states, self._sizes, axis=1)
-
     def _push(self, x: tf.Tensor, states: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         with tf.autodiff.ForwardAccumulator(states, vectors) as forward:
-            after = tf.concat(self._step(x, self._split(states)), axis=1)
+            after = self._step(x, states)
         return forward.jvp(after, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def _pull_inputs(
@@ -70,23 +79,24 @@ class CellDerivatives:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch([x, states])
-            after = tf.concat(self._step(x, self._split(states)), axis=1)
+            after = self._step(x, states)
         return tape.gradient(after, (states, x), gradients, unconnected_gradients="zero")
 
     def _pull(self, x: tf.Tensor, states: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(states)
-            after = tf.concat(self._step(x, self._split(states)), axis=1)
+            after = self._step(x, states)
         return tape.gradient(after, states, gradients, unconnected_gradients="zero")
 
     def _trajectory(self, x: tf.Tensor) -> tf.Tensor:
         """Return S_0 ... S_T, (T+1, B, N), from x (T, B, F) and the cell's own S_0."""
-        start = tf.nest.flatten(self._cell.get_initial_state(batch_size=tf.shape(x)[1]))
+        initial = self._cell.get_initial_state(batch_size=tf.shape(x)[1])
+        start = tf.concat(tf.nest.flatten(initial), axis=1)
         after = tf.scan(lambda states, each: self._step(each, states), x, start)
-        return tf.concat([tf.concat(start, axis=1)[tf.newaxis], tf.concat(after, axis=2)], axis=0)
+        return tf.concat([start[tf.newaxis], after], axis=0)
 
 
-class CellJacobians:
+class CellJacobians(Jacobians):
     """The Jacobians J_t = dS_t/dS_{t-1} of any cell, as `rnnexp.probes.Jacobians`; few of them are in memory.
 
     S are all states of the cell side by side, so of an LSTM with H units J_t is (2H, 2H), h before c.
@@ -102,13 +112,11 @@ class CellJacobians:
     """
 
     def __init__(self, derivatives: CellDerivatives, x: np.ndarray, before: np.ndarray):
-        x, before = np.asarray(x), np.asarray(before)
-        if x.ndim != 3 or x.size == 0:
-            raise ArgumentError("x", "a non-empty array (T, B, F)", x.shape)
+        x, before = filled("x", x, "T, B, F", None), np.asarray(before)
         expected = (*x.shape[:2], derivatives.states)
         if before.shape != expected:
             raise ArgumentError("before", f"an array {expected}", before.shape)
-        self.shape: tuple[int, int, int] = expected
+        self.shape = expected
         self._derivatives = derivatives
         self._x, self._before = x, before
         self.finite = self._bounded()
@@ -122,15 +130,6 @@ class CellJacobians:
     def forward(self) -> Chain:
         """J_T ... J_1."""
         return Chain(self.shape[0], (Factor(self._push, diagonal=False),))
-
-    def backward(self) -> Chain:
-        """J_1^T ... J_T^T."""
-        last = self.shape[0] - 1
-
-        def pull(i: int, vectors: np.ndarray) -> np.ndarray:
-            return self.step(last - i).swapaxes(1, 2) @ vectors
-
-        return Chain(self.shape[0], (Factor(pull, diagonal=False),))
 
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, N, N)."""

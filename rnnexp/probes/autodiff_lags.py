@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from rnnexp.probes.autodiff_jacobians import state_sizes
+from rnnexp.probes.autodiff_jacobians import state_sizes, step_of
 from rnnexp.probes.lags import LagContributions
+from rnnexp.runtime.arrays import filled, shaped
 from rnnexp.runtime.checks import ArgumentError
 
 _ROWS = 4096
@@ -41,11 +42,11 @@ class CellLags:
         kernel = getattr(cell, "recurrent_kernel", None)
         if kernel is None:
             raise ArgumentError("cell", "a built cell with a recurrent_kernel", type(cell).__name__)
-        self._sizes = state_sizes(cell)
-        self._cell = cell
+        self._sizes, self._dtype = state_sizes(cell), cell.compute_dtype
+        self._step = step_of(cell)
         self._kernel = kernel.value
-        sequence = tf.TensorSpec((None, None, None), cell.compute_dtype)
-        rows = tf.TensorSpec((None, None), cell.compute_dtype)
+        sequence = tf.TensorSpec((None, None, None), self._dtype)
+        rows = tf.TensorSpec((None, None), self._dtype)
         self._backward = tf.function(self._pass_backward, input_signature=[sequence, sequence, rows])
         self._along = tf.function(self._derivative_along, input_signature=[rows, rows, rows])
 
@@ -60,13 +61,9 @@ class CellLags:
         Raises:
             ArgumentError: An array has not its shape, or is empty.
         """
-        x, before, last = np.asarray(x), np.asarray(before), np.asarray(last_adjoint)
-        if x.ndim != 3 or x.size == 0:
-            raise ArgumentError("x", "a non-empty array (T, B, F)", x.shape)
-        _check_shape("before", before, (*x.shape[:2], sum(self._sizes)))
-        _check_shape("last_adjoint", last, before.shape[1:])
-        dtype = self._cell.compute_dtype
-        x, before, last = (array.astype(dtype, copy=False) for array in (x, before, last))
+        x = filled("x", x, "T, B, F", self._dtype)
+        before = shaped("before", before, (*x.shape[:2], sum(self._sizes)), self._dtype)
+        last = shaped("last_adjoint", last_adjoint, before.shape[1:], self._dtype)
         *weighted, log_norms, total, log_scale = (
             result.numpy() for result in self._backward(x, before, last)
         )
@@ -78,9 +75,6 @@ class CellLags:
             along = self._inner_products(x, before, cotangents, total / np.exp(log_size))
             share = along * np.exp(scales - log_scale - log_size)
         return LagContributions(log_norms[::-1], share[::-1], log_size + float(log_scale))
-
-    def _step(self, x: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
-        return tf.concat(tf.nest.flatten(self._cell(x, tf.split(states, self._sizes, axis=1))[1]), axis=1)
 
     def _pass_backward(self, x: tf.Tensor, before: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return exp(-m_t) g_t / B (T, B, N), m_t (T,), ln ||G_t|| (T,), exp(-M) dL/dU and M.
@@ -137,11 +131,6 @@ class CellLags:
         with tf.autodiff.ForwardAccumulator(self._kernel, direction) as forward:
             after = self._step(x, states)
         return forward.jvp(after)
-
-
-def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ArgumentError(name, f"an array of shape {shape}", array.shape)
 
 
 def _finite_or_zero(scale: tf.Tensor) -> tf.Tensor:

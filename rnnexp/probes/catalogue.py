@@ -4,12 +4,11 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from rnnexp.probes.further_states import FurtherStatesProbe
-from rnnexp.probes.gradient import GradientProbe
+from rnnexp.probes.gradient import FurtherStatesProbe, GradientProbe
 from rnnexp.probes.jacobian_products import JacobianProbe
 from rnnexp.probes.lags import LagsProbe
 from rnnexp.probes.lyapunov import LyapunovProbe
@@ -17,11 +16,9 @@ from rnnexp.probes.probe import Probe
 from rnnexp.probes.sensitivity import SensitivityProbe
 from rnnexp.probes.spectrum import SpectrumProbe
 from rnnexp.probes.states import StatesProbe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.probes.units import UnitsProbe
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 PROBES: tuple[Probe[Any], ...] = (
     GradientProbe(),
@@ -37,7 +34,7 @@ PROBES: tuple[Probe[Any], ...] = (
 """Every probe; each name occurs once."""
 
 
-def measure_all(trajectory: "Trajectory", probes: Sequence[Probe[Any]] = PROBES) -> dict[str, Any]:
+def measure_all(trajectory: Trajectory, probes: Sequence[Probe[Any]] = PROBES) -> dict[str, Any]:
     """Return the result of every probe by its name, without probes that do not apply to the cell."""
     results = {probe.name: probe.measure(trajectory) for probe in probes}
     return {name: result for name, result in results.items() if result is not None}
@@ -86,24 +83,23 @@ def check_names(key: str, probe: Probe[Any], probes: Sequence[Probe[Any]] = PROB
 
 def metric_rows() -> str:
     """Return the rows of the table of metrics, in Markdown."""
-    rows = [
-        (f"`{key}`", f"[{metric.meaning}]({probe.page}.md)", metric.unit, metric.when)
+    return "".join(
+        _row(f"`{key}`", f"[{metric.meaning}]({probe.page}.md), {metric.unit}", metric.when)
         for probe in PROBES
         for key, metric in probe.metric_table.items()
-    ]
-    return "".join(_row(key, f"{meaning}, {unit}", when) for key, meaning, unit, when in rows)
+    )
 
 
 def array_rows() -> str:
     """Return the rows of the table of arrays, in Markdown."""
-    rows = [(name, array) for probe in PROBES for name, array in probe.array_table.items()]
     return "".join(
         _row(
             f"`start_{name}` `end_{name}`",
             ", ".join(part for part in (array.meaning, array.shape, array.unit) if part),
             array.when,
         )
-        for name, array in rows
+        for probe in PROBES
+        for name, array in probe.array_table.items()
     )
 
 

@@ -2,22 +2,23 @@
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.log_rms import log_rms
 from rnnexp.probes.probe import Array, Metric, Probe
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.probes.trajectory import Trajectory
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.mean_intervals import bootstrap_weights, studentized_interval
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
+from rnnexp.theory.lags import fitted_lines, fitted_rate
 
 _ENOUGH = 10.0
 """Effective samples below which the bootstrap of a mean square gives no valid interval."""
 
 _LN10 = math.log(10)
+
+_WHEN = "a cell with several states"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,7 +43,6 @@ class GradientProfile:
         rate_rms: Slope of `log_norm` against the lag, nats per step.
         rate_rms_low: Lower end of its 95 % interval, nan where `effective_samples` is under 10.
         rate_rms_high: Upper end of that interval.
-        log10_ratio_rms: `log_norm` of h_1 minus that of h_T, decades.
         effective_samples: (sum_b w_b)^2 / sum_b w_b^2 with w_b = ||dl_b/dh_t||^2, at the step where it is
             least: from 1, if one sample dominates the root mean square, to B. nan if no step is usable.
         zero_share: Share of the (T, B) norms that are exactly 0.
@@ -61,7 +61,6 @@ class GradientProfile:
     rate_rms: float
     rate_rms_low: float
     rate_rms_high: float
-    log10_ratio_rms: float
     effective_samples: float
     zero_share: float
     nonfinite_share: float
@@ -69,7 +68,7 @@ class GradientProfile:
     @property
     def lag(self) -> np.ndarray:
         """The lag k = T - t of every entry of `log_norm`, (T,): T-1 at h_1, 0 at h_T."""
-        return _lags(len(self.log_norm))
+        return np.arange(len(self.log_norm) - 1, -1, -1, dtype=np.float64)
 
 
 class GradientProbe(Probe[GradientProfile]):
@@ -87,8 +86,12 @@ class GradientProbe(Probe[GradientProfile]):
         "grad/rate_rms": Metric("growth of the root mean square over samples", "nats per step of lag"),
         "grad/effective_samples": Metric("by how many samples the mean square is ruled", "samples"),
         "grad/log10_ratio": Metric("gradient at h_1 over gradient at h_T of a typical sample", "decades"),
-        "grad/log10_ratio_low": Metric("lower end of the 95 % interval of grad/log10_ratio", "decades"),
-        "grad/log10_ratio_high": Metric("upper end of the 95 % interval of grad/log10_ratio", "decades"),
+        "grad/log10_ratio_low": Metric(
+            "lower end of the 95 % interval of grad/log10_ratio", "decades", attribute="ratio_low"
+        ),
+        "grad/log10_ratio_high": Metric(
+            "upper end of the 95 % interval of grad/log10_ratio", "decades", attribute="ratio_high"
+        ),
         "grad/zero_share": Metric("the (T, B) norms that are exactly 0", "share"),
         "grad/nonfinite_share": Metric("the (T, B) norms that are +inf or nan", "share"),
     }
@@ -102,31 +105,53 @@ class GradientProbe(Probe[GradientProfile]):
         "rate_high": Array("grad/rate_high", "()", "nats per step of lag"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> GradientProfile:
+    def measure(self, trajectory: Trajectory) -> GradientProfile:
         """Return the profile of dl_b/dh_t."""
         norms = next(iter(trajectory.log_norms.values()))
         return measure_gradient(norms, trajectory.resamples)
 
-    def metrics(self, result: GradientProfile) -> dict[str, float]:
-        """Return rate, ratio, their intervals, and what was not finite."""
-        return {
-            "grad/rate": result.rate,
-            "grad/rate_low": result.rate_low,
-            "grad/rate_high": result.rate_high,
-            "grad/rate_rms": result.rate_rms,
-            "grad/effective_samples": result.effective_samples,
-            "grad/log10_ratio": result.log10_ratio,
-            "grad/log10_ratio_low": result.ratio_low,
-            "grad/log10_ratio_high": result.ratio_high,
-            "grad/zero_share": result.zero_share,
-            "grad/nonfinite_share": result.nonfinite_share,
-        }
 
-    def arrays(self, result: GradientProfile) -> dict[str, np.ndarray]:
-        """Return the profiles and the rate that the figure's line has."""
-        rates = {"rate": result.rate, "rate_low": result.rate_low, "rate_high": result.rate_high}
-        profiles = {"log_norm": result.log_norm, "log_typical": result.log_typical}
-        return {**profiles, **{name: np.array(rate) for name, rate in rates.items()}}
+class FurtherStatesProbe(Probe[dict[str, GradientProfile]]):
+    """dl_b/ds_t of every state s but the first, t = 1 .. T-1.
+
+    The path from s_t through h_t of the same step is part of dl/dh_t. So s_T has no gradient of its own, and
+    there is nothing to measure at T = 1.
+    """
+
+    name = "further_states"
+    page = "gradient_profile"
+    metric_table: ClassVar = {
+        "grad/rate_<state>": Metric(
+            "grad/rate of another state than h: `grad/rate_c` of an LSTM", "nats per step of lag", _WHEN
+        ),
+        "grad/log10_ratio_<state>": Metric(
+            "the same of grad/log10_ratio: `grad/log10_ratio_c` of an LSTM", "decades", _WHEN
+        ),
+    }
+    array_table: ClassVar = {
+        "log_norm_<state>": Array(
+            "ln rms_b ||dl_b/ds_t|| of another state: `start_log_norm_c` of an LSTM",
+            "(T-1,)",
+            "nats",
+            _WHEN,
+        ),
+    }
+
+    def measure(self, trajectory: Trajectory) -> dict[str, GradientProfile] | None:
+        """Return the profile of every further state by its name."""
+        _, *further = trajectory.log_norms.items()
+        if not further or len(trajectory.x) == 1:
+            return None
+        return {name: measure_gradient(norms[:-1], trajectory.resamples) for name, norms in further}
+
+    def metrics(self, result: dict[str, GradientProfile]) -> dict[str, float]:
+        """Return the rates and ratios."""
+        rates = {f"grad/rate_{name}": profile.rate for name, profile in result.items()}
+        return rates | {f"grad/log10_ratio_{name}": profile.log10_ratio for name, profile in result.items()}
+
+    def arrays(self, result: dict[str, GradientProfile]) -> dict[str, np.ndarray]:
+        """Return the profiles."""
+        return {f"log_norm_{name}": profile.log_norm for name, profile in result.items()}
 
 
 def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0) -> GradientProfile:
@@ -156,10 +181,8 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
     >>> round(profile.rate, 4), round(profile.log10_ratio, 3)
     (-0.1054, -4.53)
     """
-    log_norms = np.asarray(log_norms, dtype=np.float64)
-    if log_norms.ndim != 2 or log_norms.size == 0:
-        raise ArgumentError("log_norms", "a non-empty array (T, B)", log_norms.shape)
-    slopes, intercepts = _fit(log_norms.T)
+    log_norms = filled("log_norms", log_norms, "T, B")
+    slopes, intercepts = fitted_lines(log_norms[::-1].T)
     sloping = np.isfinite(slopes)
     log_norm = log_rms(log_norms)
     effective = _effective_samples(log_norms)
@@ -169,17 +192,12 @@ def measure_gradient(log_norms: np.ndarray, bootstrap: int = 1000, seed: int = 0
         *_mean_with_ends(slopes[sloping], bootstrap, seed),
         float(intercepts[sloping].mean()) if sloping.any() else math.nan,
         *_typical_ratio(log_norms, bootstrap, seed),
-        float(_fit(log_norm[np.newaxis])[0][0]),
+        fitted_rate(log_norm[::-1]),
         *_rms_interval(log_norms, bootstrap, seed, effective),
-        _decades(log_norm[0], log_norm[-1]),
         effective,
         zero_share=float(np.mean(np.isneginf(log_norms))),
         nonfinite_share=float(np.mean(np.isnan(log_norms) | np.isposinf(log_norms))),
     )
-
-
-def _lags(time_steps: int) -> np.ndarray:
-    return np.arange(time_steps - 1, -1, -1, dtype=np.float64)
 
 
 def _typical(log_norms: np.ndarray, log_norm: np.ndarray) -> np.ndarray:
@@ -232,32 +250,9 @@ def _rms_interval(log_norms: np.ndarray, bootstrap: int, seed: int, effective: f
     weights = bootstrap_weights(log_norms.shape[1], bootstrap, seed)
     if not effective >= _ENOUGH:
         return math.nan, math.nan
-    rates = _fit(log_rms(log_norms, weights))[0]
+    rates = fitted_lines(log_rms(log_norms[::-1], weights))[0]
     rates = rates[~np.isnan(rates)]
     if rates.size == 0:
         return math.nan, math.nan
     low, high = np.percentile(rates, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _fit(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a line through the usable lags of every row of (R, T); return slopes and intercepts, (R,)."""
-    lag = _lags(logs.shape[1])
-    usable = np.isfinite(logs)
-    count = usable.sum(axis=1)
-    # A row with fewer than two usable lags has the slope 0/0 = nan, as intended.
-    with np.errstate(invalid="ignore"):
-        mean_lag = usable @ lag / count
-        mean_log = np.where(usable, logs, 0.0).sum(axis=1) / count
-        lag_deviation = np.where(usable, lag - mean_lag[:, None], 0.0)
-        log_deviation = np.where(usable, logs - mean_log[:, None], 0.0)
-        slope = np.sum(lag_deviation * log_deviation, axis=1) / np.sum(lag_deviation**2, axis=1)
-    return slope, mean_log - slope * mean_lag
-
-
-def _decades(first: float, last: float) -> float:
-    """Return the ratio of both ends in decades; -inf if the first is an exact zero, 0 at T = 1."""
-    if np.isneginf(first) and last < math.inf:
-        return -math.inf
-    with np.errstate(invalid="ignore"):
-        return float((first - last) / _LN10)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,12 +10,10 @@ from rnnexp.probes.graded_svd import GradedMatrix, log_singular_values
 from rnnexp.probes.jacobians import Jacobians
 from rnnexp.probes.orthonormal_frame import Frame
 from rnnexp.probes.probe import Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.checks import ArgumentError, integer
 from rnnexp.runtime.mean_intervals import mean_interval
 from rnnexp.runtime.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _DEFAULT_LAGS = 32
 _SAMPLES = 8
@@ -80,7 +78,7 @@ class JacobianProbe(Probe[JacobianProducts]):
         ),
     }
 
-    def measure(self, trajectory: "Trajectory") -> JacobianProducts:
+    def measure(self, trajectory: Trajectory) -> JacobianProducts:
         """Return the singular values at the largest lag."""
         # A full decomposition costs H^3 a step and sample.
         return measure_jacobian(trajectory.first_jacobians(_SAMPLES), lags=[len(trajectory.x) - 1])

@@ -1,13 +1,17 @@
 """The Jacobians of the steps of a recurrence, as maps of vectors."""
 
+import abc
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from rnnexp.probes.log_rms import log_rms
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.probes.log_rms import log_rms, unit_vectors
+from rnnexp.runtime.arrays import filled
+from rnnexp.runtime.checks import ArgumentError, integer
+from rnnexp.runtime.random import generator
+from rnnexp.theory import Elementwise
 
 _LARGEST = 1e100
 """Larger entries count as not finite, so that products of entries do not overflow."""
@@ -45,31 +49,41 @@ class Chain:
         return vectors
 
 
-class Jacobians(Protocol):
-    """The Jacobians J_t = dh_t/dh_{t-1} of T steps, of B samples, of H states; the first is dh_1/dh_0."""
+class Jacobians(abc.ABC):
+    """The Jacobians J_t = dh_t/dh_{t-1} of T steps, of B samples, of H states; the first is dh_1/dh_0.
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(T, B, H)."""
+    Attributes:
+        shape: (T, B, H).
+        finite: Samples whose Jacobians are all finite and below 1e100, (B,); those of others count as 0.
+    """
 
-    @property
-    def finite(self) -> np.ndarray:
-        """Samples whose Jacobians are all finite and below 1e100, (B,); those of other samples count as 0."""
+    shape: tuple[int, int, int]
+    finite: np.ndarray
 
-    def forward(self) -> Chain:
-        """J_T ... J_1, which carries a change of the state from h_0 to h_T."""
-
-    def backward(self) -> Chain:
-        """J_1^T ... J_T^T, which carries a gradient from h_T to h_0."""
-
+    @abc.abstractmethod
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, H, H)."""
 
+    def forward(self) -> Chain:
+        """J_T ... J_1, which carries a change of the state from h_0 to h_T."""
+        return Chain(self.shape[0], (Factor(lambda i, vectors: self.step(i) @ vectors, diagonal=False),))
+
+    def backward(self) -> Chain:
+        """J_1^T ... J_T^T, which carries a gradient from h_T to h_0."""
+        last = self.shape[0] - 1
+
+        def pull(i: int, vectors: np.ndarray) -> np.ndarray:
+            return self.step(last - i).swapaxes(1, 2) @ vectors
+
+        return Chain(self.shape[0], (Factor(pull, diagonal=False),))
+
     def log_gain(self) -> np.ndarray:
         """ln(||J_t||_F / sqrt(H)), (T, B), nats: the root mean square growth of a random direction."""
+        rows = [unit_vectors(self.step(index)).log_norms for index in range(self.shape[0])]
+        return np.where(self.finite, log_rms(np.array(rows)), np.nan)
 
 
-class ElmanJacobians:
+class ElmanJacobians(Jacobians):
     """The Jacobians of h_t = phi(W_xh^T x_t + W_hh^T h_{t-1} + b), of which none is stored.
 
         J_t = diag(phi'(a_t)) W_hh^T
@@ -83,39 +97,23 @@ class ElmanJacobians:
     """
 
     def __init__(self, slopes: np.ndarray, recurrent_kernel: np.ndarray):
-        slopes = np.asarray(slopes, dtype=np.float64)
+        slopes = filled("slopes", slopes, "T, B, H")
         kernel = np.asarray(recurrent_kernel, dtype=np.float64)
-        if slopes.ndim != 3 or slopes.size == 0:
-            raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
         units = slopes.shape[2]
         if kernel.shape != (units, units):
             raise ArgumentError("recurrent_kernel", f"an array ({units}, {units})", kernel.shape)
-        self.shape: tuple[int, int, int] = slopes.shape
+        self.shape = slopes.shape
         self.finite = _bounded(slopes, axis=(0, 2)) & _bounded(kernel)
         self._slopes = slopes if self.finite.all() else np.where(self.finite[:, np.newaxis], slopes, 0.0)
         self._kernel = kernel if _bounded(kernel) else np.zeros_like(kernel)
 
     def forward(self) -> Chain:
         """J_T ... J_1."""
-        kernel, slopes = np.ascontiguousarray(self._kernel.T), self._slopes
-        return Chain(
-            len(slopes),
-            (
-                Factor(lambda i, vectors: kernel @ vectors, diagonal=False),
-                Factor(lambda i, vectors: slopes[i][:, :, np.newaxis] * vectors, diagonal=True),
-            ),
-        )
+        return Chain(len(self._slopes), (_dense(self._kernel.T), _diagonal(self._slopes)))
 
     def backward(self) -> Chain:
         """J_1^T ... J_T^T."""
-        kernel, slopes = self._kernel, self._slopes[::-1]
-        return Chain(
-            len(slopes),
-            (
-                Factor(lambda i, vectors: slopes[i][:, :, np.newaxis] * vectors, diagonal=True),
-                Factor(lambda i, vectors: kernel @ vectors, diagonal=False),
-            ),
-        )
+        return Chain(len(self._slopes), (_diagonal(self._slopes[::-1]), _dense(self._kernel)))
 
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, H, H)."""
@@ -123,13 +121,13 @@ class ElmanJacobians:
 
     def log_gain(self) -> np.ndarray:
         """ln(||J_t||_F / sqrt(H)), (T, B), where ||J_t||_F^2 = sum_i phi'(a_i)^2 sum_j W_ji^2."""
-        columns = _log_norm(self._kernel, axis=0)
+        columns = unit_vectors(self._kernel, axis=0).log_norms
         with np.errstate(divide="ignore"):
             rows = np.log(np.abs(self._slopes)) + columns
         return np.where(self.finite, log_rms(rows), np.nan)
 
 
-class GivenJacobians:
+class GivenJacobians(Jacobians):
     """Jacobians of any cell, as arrays.
 
     Args:
@@ -141,31 +139,54 @@ class GivenJacobians:
     """
 
     def __init__(self, jacobians: np.ndarray):
-        jacobians = np.asarray(jacobians, dtype=np.float64)
-        if jacobians.ndim != 4 or jacobians.shape[2] != jacobians.shape[3] or jacobians.size == 0:
-            raise ArgumentError("jacobians", "a non-empty array (T, B, H, H)", jacobians.shape)
-        self.shape: tuple[int, int, int] = jacobians.shape[:3]
+        jacobians = filled("jacobians", jacobians, "T, B, H, H")
+        self.shape = jacobians.shape[:3]
         self.finite = _bounded(jacobians, axis=(0, 2, 3))
         kept = self.finite[:, np.newaxis, np.newaxis]
         self._jacobians = jacobians if self.finite.all() else np.where(kept, jacobians, 0.0)
-
-    def forward(self) -> Chain:
-        """J_T ... J_1."""
-        jacobians = self._jacobians
-        return Chain(len(jacobians), (Factor(lambda i, vectors: jacobians[i] @ vectors, diagonal=False),))
-
-    def backward(self) -> Chain:
-        """J_1^T ... J_T^T."""
-        transposed = self._jacobians[::-1].swapaxes(2, 3)
-        return Chain(len(transposed), (Factor(lambda i, vectors: transposed[i] @ vectors, diagonal=False),))
 
     def step(self, index: int) -> np.ndarray:
         """J_t of step t = index + 1, (B, H, H)."""
         return self._jacobians[index]
 
-    def log_gain(self) -> np.ndarray:
-        """ln(||J_t||_F / sqrt(H)), (T, B)."""
-        return np.where(self.finite, log_rms(_log_norm(self._jacobians, axis=3)), np.nan)
+
+def autonomous_jacobians(
+    recurrent_kernel: np.ndarray,
+    phi: Elementwise,
+    slope: Elementwise,
+    time_steps: int,
+    samples: int = 1,
+    discard: int = 100,
+    seed: int = 0,
+) -> ElmanJacobians:
+    """Iterate a network without input from random states, and return the Jacobians on its way.
+
+        h_t = phi(W_hh^T h_{t-1}),   h_0 ~ N(0, 1) in every unit,   J_t = diag(phi'(a_t)) W_hh^T
+
+    Args:
+        recurrent_kernel: W_hh, (H, H).
+        phi: The activation.
+        slope: Its derivative.
+        time_steps: T.
+        samples: B trajectories of the same kernel.
+        discard: Steps to leave out at the start, in which the trajectories reach their attractor.
+        seed: Seed of h_0.
+
+    Raises:
+        ArgumentError: `time_steps` or `samples` is below 1, `discard` or `seed` below 0, or the kernel is not
+            square.
+    """
+    kernel = filled("recurrent_kernel", recurrent_kernel, "H, H")
+    time_steps, samples = integer("time_steps", time_steps, 1), integer("samples", samples, 1)
+    discard = integer("discard", discard, 0)
+    state = generator(integer("seed", seed, 0), "probe").normal(size=(samples, len(kernel)))
+    slopes = np.empty((time_steps, *state.shape))
+    for step in range(-discard, time_steps):
+        pre_activation = state @ kernel
+        state = phi(pre_activation)
+        if step >= 0:
+            slopes[step] = slope(pre_activation)
+    return ElmanJacobians(slopes, kernel)
 
 
 def step_sigma_max(jacobians: Jacobians, indices: np.ndarray | None = None) -> np.ndarray:
@@ -188,9 +209,10 @@ def _bounded(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndar
         return np.asarray(np.all(np.abs(values) <= _LARGEST, axis=axis))
 
 
-def _log_norm(matrix: np.ndarray, axis: int) -> np.ndarray:
-    """Ln of the Euclidean norm along an axis, with the maximum factored out; -inf where all is 0."""
-    largest = np.abs(matrix).max(axis=axis, keepdims=True)
-    scaled = matrix / np.where(largest > 0, largest, 1.0)
-    with np.errstate(divide="ignore"):
-        return np.log(largest.squeeze(axis)) + 0.5 * np.log(np.sum(scaled**2, axis=axis))
+def _dense(matrix: np.ndarray) -> Factor:
+    contiguous = np.ascontiguousarray(matrix)
+    return Factor(lambda i, vectors: contiguous @ vectors, diagonal=False)
+
+
+def _diagonal(entries: np.ndarray) -> Factor:
+    return Factor(lambda i, vectors: entries[i][:, :, np.newaxis] * vectors, diagonal=True)

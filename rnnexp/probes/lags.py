@@ -1,16 +1,17 @@
 """What each lag contributes to the gradient of the recurrent kernel."""
 
+import abc
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
+from rnnexp.probes.log_rms import Vectors, unit_vectors
 from rnnexp.probes.probe import Array, Metric, Probe
-from rnnexp.runtime.checks import ArgumentError, fraction
+from rnnexp.probes.trajectory import Trajectory
+from rnnexp.runtime.arrays import filled, shaped
+from rnnexp.runtime.checks import fraction
 from rnnexp.runtime.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _CHUNK = 1 << 17
 """Entries of the kernel's gradients in memory at a time, so that they fit into the processor's cache."""
@@ -21,37 +22,18 @@ _WHEN = "a recurrent kernel, one layer"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LagContributions:
-    """The terms of dL/dW_hh = sum_t G_t, by lag k = T - t: the first entry is lag 0, that is t = T.
+class ByLag(abc.ABC):
+    """Norms by lag k = T - t: the first entry is lag 0, that is t = T.
 
     Attributes:
-        log_norm: ln ||G_{T-k}||_F, (T,), nats. -inf is an exact zero, as at lag T - 1 if h_0 = 0; nan if a
-            sample is not finite.
-        share: <G_{T-k}, G> / ||G||_F^2 with G = dL/dW_hh, (T,); sums to 1, negative if a lag opposes the
-            total. nan at every lag if G is 0 or not finite.
-        log_total: ln ||dL/dW_hh||_F, nats.
+        log_norm: ln of the norms, (T,), nats; -inf is an exact zero.
     """
 
     log_norm: np.ndarray
-    share: np.ndarray
-    log_total: float
-
-    @property
-    def median_lag(self) -> float:
-        """The smallest lag within which half of the contributions' norms lie, in steps."""
-        return self.lag_within(0.5)
-
-    @property
-    def lag_90(self) -> float:
-        """The smallest lag within which 90 % of the contributions' norms lie, in steps."""
-        return self.lag_within(0.9)
 
     @property
     def cumulative(self) -> np.ndarray:
-        """sum_{j<=k} ||G_{T-j}||_F / sum_j ||G_{T-j}||_F, (T,), rising to 1; nan if it is not defined.
-
-        Unlike `share` it uses norms, so that contributions which cancel each other count too.
-        """
+        """The share of the norms within each lag, (T,), rising to 1; nan if it is not defined."""
         largest = self.log_norm.max()
         if not np.isfinite(largest):
             return np.full(len(self.log_norm), np.nan)
@@ -66,6 +48,34 @@ class LagContributions:
         """
         reached = self.cumulative >= fraction("part", part)
         return float(reached.argmax()) if reached.any() else np.nan
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LagContributions(ByLag):
+    """The terms of dL/dW_hh = sum_t G_t by lag.
+
+    `cumulative` is of their norms: contributions that cancel each other count too, unlike in `share`.
+
+    Attributes:
+        log_norm: ln ||G_{T-k}||_F, (T,), nats. -inf is an exact zero, as at lag T - 1 if h_0 = 0; nan if a
+            sample is not finite.
+        share: <G_{T-k}, G> / ||G||_F^2 with G = dL/dW_hh, (T,); sums to 1, negative if a lag opposes the
+            total. nan at every lag if G is 0 or not finite.
+        log_total: ln ||dL/dW_hh||_F, nats.
+    """
+
+    share: np.ndarray
+    log_total: float
+
+    @property
+    def median_lag(self) -> float:
+        """The smallest lag within which half of the contributions' norms lie, in steps."""
+        return self.lag_within(0.5)
+
+    @property
+    def lag_90(self) -> float:
+        """The smallest lag within which 90 % of the contributions' norms lie, in steps."""
+        return self.lag_within(0.9)
 
 
 class LagsProbe(Probe[LagContributions]):
@@ -83,14 +93,14 @@ class LagsProbe(Probe[LagContributions]):
     }
     array_table: ClassVar = {
         "lag_log_norm": Array(
-            "ln of the norm of each lag's part of dL/dW_hh, lag 0 first", "(T,)", "nats", _WHEN
+            "ln of the norm of each lag's part of dL/dW_hh, lag 0 first", "(T,)", "nats", _WHEN, "log_norm"
         ),
-        "lag_share": Array("its share of dL/dW_hh, with a sign", "(T,)", when=_WHEN),
-        "lag_cumulative": Array("the part of the norms within each lag", "(T,)", when=_WHEN),
+        "lag_share": Array("its share of dL/dW_hh, with a sign", "(T,)", "", _WHEN, "share"),
+        "lag_cumulative": Array("the part of the norms within each lag", "(T,)", "", _WHEN, "cumulative"),
         "median_lag": Array("grad/median_lag", "()", "steps", _WHEN),
     }
 
-    def measure(self, trajectory: "Trajectory") -> LagContributions | None:
+    def measure(self, trajectory: Trajectory) -> LagContributions | None:
         """Return the contributions, None of a cell without a recurrent kernel or below another layer."""
         if not trajectory.read_at_end:
             return None
@@ -98,19 +108,6 @@ class LagsProbe(Probe[LagContributions]):
             return trajectory.differentiated.lags(trajectory.x, trajectory.before, trajectory.last_adjoint)
         slopes, kernel, _ = trajectory.factored
         return measure_lags(trajectory.hidden, slopes, kernel, trajectory.last_adjoint)
-
-    def metrics(self, result: LagContributions) -> dict[str, float]:
-        """Return the median lag."""
-        return {"grad/median_lag": result.median_lag}
-
-    def arrays(self, result: LagContributions) -> dict[str, np.ndarray]:
-        """Return the contributions by lag."""
-        return {
-            "lag_log_norm": result.log_norm,
-            "lag_share": result.share,
-            "lag_cumulative": result.cumulative,
-            "median_lag": np.array(result.median_lag),
-        }
 
 
 def measure_lags(
@@ -145,56 +142,32 @@ def measure_lags(
     >>> decay.log_norm.round(3)[:3], decay.median_lag, decay.lag_90
     (array([ 0.   , -0.693, -1.386]), 0.0, 3.0)
     """
-    states = np.asarray(states, dtype=np.float64)
-    if states.ndim != 3 or states.size == 0:
-        raise ArgumentError("states", "a non-empty array (T, B, H)", states.shape)
-    time_steps, samples, units = states.shape
-    slopes = _shaped("slopes", slopes, (time_steps, samples, units))
-    kernel = _shaped("recurrent_kernel", recurrent_kernel, (units, units))
-    last = _shaped("last_adjoint", last_adjoint, (samples, units))
+    states = filled("states", states, "T, B, H")
+    _, samples, units = states.shape
+    slopes = shaped("slopes", slopes, states.shape)
+    kernel = shaped("recurrent_kernel", recurrent_kernel, (units, units))
+    last = shaped("last_adjoint", last_adjoint, (samples, units))
     initial = np.zeros_like(last) if initial_state is None else initial_state
-    initial = _shaped("initial_state", initial, (samples, units))
+    initial = shaped("initial_state", initial, (samples, units))
     # A state or slope that is not finite makes the results nan, as intended.
     with one_blas_thread(), np.errstate(invalid="ignore", over="ignore"):
-        before = _Vectors.of(np.concatenate([initial[np.newaxis], states[:-1]]))
+        before = unit_vectors(np.concatenate([initial[np.newaxis], states[:-1]]))
         return _contributions(before, _adjoints(slopes, kernel, last))
 
 
-class _Vectors(NamedTuple):
-    """Vectors of any size: unit vectors (..., H) and ln of their norms (...); 0 and -inf for a zero."""
-
-    directions: np.ndarray
-    log_norms: np.ndarray
-
-    @classmethod
-    def of(cls, vectors: np.ndarray) -> "_Vectors":
-        largest = np.abs(vectors).max(axis=-1, keepdims=True)
-        scaled = vectors / np.where(largest == 0, 1.0, largest)
-        norm = np.sqrt(np.einsum("...h,...h->...", scaled, scaled))[..., np.newaxis]
-        with np.errstate(divide="ignore"):
-            return cls(scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[..., 0])
-
-
-def _shaped(name: str, values: object, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != shape:
-        raise ArgumentError(name, f"an array of shape {shape}", array.shape)
-    return array
-
-
-def _adjoints(slopes: np.ndarray, kernel: np.ndarray, last: np.ndarray) -> _Vectors:
+def _adjoints(slopes: np.ndarray, kernel: np.ndarray, last: np.ndarray) -> Vectors:
     """Return delta_{t,b}, (T, B, H)."""
-    deltas = _Vectors(np.empty_like(slopes), np.empty(slopes.shape[:2]))
-    from_future, log_scale = _Vectors.of(last)
+    deltas = Vectors(np.empty_like(slopes), np.empty(slopes.shape[:2]))
+    from_future, log_scale = unit_vectors(last)
     for step in range(len(slopes) - 1, -1, -1):
-        direction, growth = _Vectors.of(slopes[step] * from_future)
+        direction, growth = unit_vectors(slopes[step] * from_future)
         log_scale = log_scale + growth
         deltas.directions[step], deltas.log_norms[step] = direction, log_scale
         from_future = direction @ kernel.T
     return deltas
 
 
-def _contributions(before: _Vectors, deltas: _Vectors) -> LagContributions:
+def _contributions(before: Vectors, deltas: Vectors) -> LagContributions:
     """Measure G_t = (1/B) sum_b before_{t,b} deltas_{t,b}^T of every step."""
     time_steps, samples, units = before.directions.shape
     log_sizes = before.log_norms + deltas.log_norms - np.log(samples)

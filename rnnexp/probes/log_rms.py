@@ -1,4 +1,6 @@
-"""The root mean square of norms that are known by their logarithms."""
+"""Norms that are known by their logarithms: of vectors, and their root mean square."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,3 +28,23 @@ def log_rms(log_norms: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
     with np.errstate(divide="ignore"):
         logs = np.log(np.mean(squares, axis=-1) if weights is None else weights @ squares.T)
     return np.where(usable[..., 0], shift[..., 0] + 0.5 * logs, largest[..., 0])
+
+
+class Vectors(NamedTuple):
+    """Vectors of any size: unit vectors, and ln of the norms without their axis; 0 and -inf for a zero."""
+
+    directions: np.ndarray
+    log_norms: np.ndarray
+
+
+def unit_vectors(vectors: np.ndarray, axis: int | tuple[int, ...] = -1) -> Vectors:
+    """Return vectors along `axis` over their Euclidean norms, and ln of the norms.
+
+    The largest entry is factored out, so that no square over- or underflows. What is not finite gives nan.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        largest = np.abs(vectors).max(axis=axis, keepdims=True)
+        scaled = vectors / np.where(largest == 0, 1.0, largest)
+        norm = np.sqrt(np.sum(scaled**2, axis=axis, keepdims=True))
+        log_norm = np.log(largest) + np.log(norm)
+        return Vectors(scaled / np.where(norm == 0, 1.0, norm), log_norm.squeeze(axis))

@@ -1,19 +1,17 @@
 """The Lyapunov spectrum along a trajectory: the growth rates of all directions."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.jacobians import Jacobians
 from rnnexp.probes.orthonormal_frame import Frame
 from rnnexp.probes.probe import Metric, Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.runtime.checks import integer
 from rnnexp.runtime.random import generator
 from rnnexp.runtime.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _WINDOWS = 10
 _WARM_UP = 0.1
@@ -72,13 +70,9 @@ class LyapunovProbe(Probe[LyapunovSpectrum]):
         "lyapunov/lambda_1": Metric("largest exponent of the driven network", "nats per step"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> LyapunovSpectrum:
+    def measure(self, trajectory: Trajectory) -> LyapunovSpectrum:
         """Return the largest exponent."""
         return measure_lyapunov(trajectory.jacobians, exponents=1)
-
-    def metrics(self, result: LyapunovSpectrum) -> dict[str, float]:
-        """Return the exponent."""
-        return {"lyapunov/lambda_1": result.lambda_1}
 
 
 def measure_lyapunov(

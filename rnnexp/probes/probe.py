@@ -2,12 +2,11 @@
 
 import abc
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
+from rnnexp.probes.trajectory import Trajectory
 
 Result = TypeVar("Result")
 
@@ -19,11 +18,13 @@ class Metric(NamedTuple):
         meaning: In words, Markdown.
         unit: Its unit, such as "nats per step of lag", or "share".
         when: Which runs have it; empty: all.
+        attribute: The attribute of the result that is the number; empty: the last part of the key.
     """
 
     meaning: str
     unit: str
     when: str = ""
+    attribute: str = ""
 
 
 class Array(NamedTuple):
@@ -34,12 +35,14 @@ class Array(NamedTuple):
         shape: In the letters B T F H O; "()" is a number.
         unit: Its unit; empty: none.
         when: Which runs have it; empty: all.
+        attribute: The attribute of the result that is the array; empty: the name.
     """
 
     meaning: str
     shape: str
     unit: str = ""
     when: str = ""
+    attribute: str = ""
 
 
 class Probe(abc.ABC, Generic[Result]):
@@ -56,7 +59,8 @@ class Probe(abc.ABC, Generic[Result]):
         array_table: Every array of the probe by its name. The arrays of a run have the prefix `start_` for
             the measurement before training, and `end_` for the last one.
 
-    In a name that depends on the cell, `<state>` stands for the name of a state.
+    In a name that depends on the cell, `<state>` stands for the name of a state. A result with an attribute
+    for every row of the tables needs no `metrics` and `arrays` of the probe's own.
     """
 
     name: ClassVar[str]
@@ -66,13 +70,15 @@ class Probe(abc.ABC, Generic[Result]):
     array_table: ClassVar[Mapping[str, Array]] = {}
 
     @abc.abstractmethod
-    def measure(self, trajectory: "Trajectory") -> Result | None:
+    def measure(self, trajectory: Trajectory) -> Result | None:
         """Return the result; None if the quantity is not defined for the cell."""
 
-    @abc.abstractmethod
     def metrics(self, result: Result) -> dict[str, float]:
         """Return the numbers by their keys; some may not be finite."""
+        names = {key: metric.attribute or key.rpartition("/")[2] for key, metric in self.metric_table.items()}
+        return {key: getattr(result, name) for key, name in names.items()}
 
     def arrays(self, result: Result) -> dict[str, np.ndarray]:
         """Return the arrays by their names."""
-        return {}
+        names = {name: array.attribute or name for name, array in self.array_table.items()}
+        return {name: np.asarray(getattr(result, attribute)) for name, attribute in names.items()}

@@ -25,12 +25,13 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
     count = checks.integer("time_steps", time_steps, minimum=1)
     still = tf.constant(image[None], cell.compute_dtype)
     first, fields = tf.identity(still), []
+    height, across = cell.image
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(first)
         states, centres = cell.get_initial_state(1), []
         for step in range(count):
             output, states = cell(first if step == 0 else still, states)
-            centres.append(tf.unstack(_centre(cell, output)))
+            centres.append(tf.unstack(tf.reshape(output, (height, across, -1))[height // 2, across // 2]))
     for channels in centres:
         gradients = [tape.gradient(channel, first) for channel in channels]
         fields.append(np.sum(np.square(gradients), axis=0)[0])
@@ -50,9 +51,3 @@ def width(field: np.ndarray) -> float:
         mean = places @ marginal
         variances.append((places - mean) ** 2 @ marginal)
     return float(np.sqrt(np.mean(variances)))
-
-
-def _centre(cell: Any, output: tf.Tensor) -> tf.Tensor:
-    """Return the channels (C,) of the middle pixel."""
-    height, across = cell.image
-    return tf.reshape(output, (height, across, -1))[height // 2, across // 2]

@@ -1,6 +1,5 @@
 """Runs a network through one batch, forwards and backwards, and returns its trajectory."""
 
-import functools
 from typing import Any, NamedTuple
 
 import keras
@@ -22,7 +21,7 @@ from rnnexp.tasks import Batch
 
 
 class DifferentiatedCell:
-    """The derivatives of a cell, `rnnexp.probes.trajectory.Differentiated`; each is traced at its first use.
+    """The derivatives of a cell with its present weights.
 
     Args:
         cell: A Keras cell, built.
@@ -30,17 +29,8 @@ class DifferentiatedCell:
     """
 
     def __init__(self, cell: Any, inputs: int):
-        self._cell = cell
-        self._inputs = inputs
-
-    @functools.cached_property
-    def derivatives(self) -> CellDerivatives:
-        """The derivatives of the states by the states of the step before."""
-        return CellDerivatives(self._cell, self._inputs)
-
-    @functools.cached_property
-    def _lags(self) -> CellLags:
-        return CellLags(self._cell)
+        self.derivatives = CellDerivatives(cell, inputs)
+        self._lags = None if getattr(cell, "recurrent_kernel", None) is None else CellLags(cell)
 
     def jacobians(self, x: np.ndarray, before: np.ndarray) -> CellJacobians:
         """Return J_t of inputs x (T, B, F) and states S_{t-1} before every step, (T, B, N)."""
@@ -54,14 +44,8 @@ class DifferentiatedCell:
         return by_state.numpy(), by_input.numpy()
 
     def lags(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions | None:
-        """Return the contribution of each lag; None for a cell without a recurrent kernel.
-
-        Args:
-            x: The inputs, (T, B, F).
-            before: S_{t-1} of every step, (T, B, N).
-            last_adjoint: dl_b/dh_T, (B, H).
-        """
-        if getattr(self._cell, "recurrent_kernel", None) is None:
+        """Return what each lag contributes to dl_b/dh_T (B, H); None without a recurrent kernel."""
+        if self._lags is None:
             return None
         others = before.shape[2] - last_adjoint.shape[1]
         return self._lags.measure(x, before, np.pad(last_adjoint, ((0, 0), (0, others))))
@@ -120,23 +104,20 @@ class Rollout:
             ValueError: They are not those of such a network.
         """
         self._network.set_weights(weights)
-        found: list[_Run] = tf.nest.map_structure(_array, self._run())
+        found: list[_Run] = tf.nest.map_structure(
+            lambda tensor: None if tensor is None else tensor.numpy(), self._run()
+        )
         readouts = [None] * (len(found) - 1) + [self._readout.kernel.numpy()]
         parts = zip(self._layers, found, readouts, strict=True)
         return [self._trajectory(layer, run, readout) for layer, run, readout in parts]
 
     def _trajectory(self, layer: "_Layer", run: "_Run", readout_kernel: np.ndarray | None) -> Trajectory:
+        found = run._asdict() | {"log_norms": dict(zip(self._spec.states, run.log_norms, strict=True))}
         return Trajectory(
             spec=self._spec,
             activation=self._activation,
-            x=run.x,
-            before=run.before,
-            hidden=run.hidden,
-            log_norms=dict(zip(self._spec.states, run.log_norms, strict=True)),
-            last_adjoint=run.last_adjoint,
+            **found,
             readout_kernel=readout_kernel,
-            units=run.units,
-            read_slopes=run.read_slopes,
             factored=self._spec.factored(layer.cell, run.units),
             recurrent_matrix=self._spec.recurrent_matrix(layer.cell),
             recurrent_initializer=getattr(layer.cell, "recurrent_initializer", None),
@@ -221,7 +202,3 @@ def _check_states(spec: CellSpec, cell: Any) -> None:
         raise ArgumentError("cell.states", f"the names of {len(sizes)} states", spec.states)
     if cell.output_size != sizes[0]:
         raise ArgumentError("cell", f"an output of the width {sizes[0]} of its first state", cell.output_size)
-
-
-def _array(tensor: tf.Tensor | None) -> np.ndarray | None:
-    return None if tensor is None else tensor.numpy()

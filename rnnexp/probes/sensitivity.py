@@ -1,25 +1,23 @@
 """How far back a network looks: the derivative of its last output with respect to every input."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from rnnexp.probes.log_rms import log_rms
+from rnnexp.probes.lags import ByLag
+from rnnexp.probes.log_rms import log_rms, unit_vectors
 from rnnexp.probes.probe import Array, Metric, Probe
-from rnnexp.runtime.checks import ArgumentError, fraction
+from rnnexp.probes.trajectory import Trajectory
+from rnnexp.runtime.checks import ArgumentError, integer
 from rnnexp.runtime.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 _SAMPLES = 16
 """Samples of a batch that are measured; the cost is samples times outputs."""
-_PART = 0.95
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class InputSensitivity:
+class InputSensitivity(ByLag):
     """The sensitivity of the last output to the input, by lag k = T - t: the first entry is lag 0, t = T.
 
     Attributes:
@@ -27,31 +25,16 @@ class InputSensitivity:
             finite.
     """
 
-    log_norm: np.ndarray
-
     @property
-    def cumulative(self) -> np.ndarray:
-        """The share of the norms within each lag, (T,), rising to 1; nan if it is not defined."""
-        largest = self.log_norm.max()
-        if not np.isfinite(largest):
-            return np.full(len(self.log_norm), np.nan)
-        sums = np.cumsum(np.exp(self.log_norm - largest))
-        return sums / sums[-1]
+    def lag_95(self) -> float:
+        """The smallest lag within which 95 % of the norms lie, in steps."""
+        return self.lag_within(0.95)
 
     @property
     def log10_ratio(self) -> float:
         """log10 of the norm at lag T-1 over that at lag 0, decades; -inf where x_1 has no effect at all."""
         with np.errstate(invalid="ignore"):
             return float((self.log_norm[-1] - self.log_norm[0]) / np.log(10))
-
-    def lag_within(self, part: float) -> float:
-        """Return the smallest K with cumulative_K >= part, in steps; nan where that is not defined.
-
-        Raises:
-            ArgumentError: `part` is not in [0, 1).
-        """
-        reached = self.cumulative >= fraction("part", part)
-        return float(reached.argmax()) if reached.any() else np.nan
 
 
 class SensitivityProbe(Probe[InputSensitivity]):
@@ -67,28 +50,18 @@ class SensitivityProbe(Probe[InputSensitivity]):
         "sensitivity/log10_ratio": Metric("norm of dy_T/dx_1 over that of dy_T/dx_T", "decades", "one layer"),
     }
     array_table: ClassVar = {
-        "sensitivity_log_norm": Array("ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats", "one layer"),
-        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps", "one layer"),
+        "sensitivity_log_norm": Array(
+            "ln rms_b ||dy_T/dx_t||_F, lag 0 first", "(T,)", "nats", "one layer", "log_norm"
+        ),
+        "sensitivity_lag_95": Array("sensitivity/lag_95", "()", "steps", "one layer", "lag_95"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> InputSensitivity | None:
+    def measure(self, trajectory: Trajectory) -> InputSensitivity | None:
         """Return the sensitivity of the first samples, None below another layer."""
         return measure_sensitivity(trajectory) if trajectory.read_at_end else None
 
-    def metrics(self, result: InputSensitivity) -> dict[str, float]:
-        """Return the lag and the ratio."""
-        return {
-            "sensitivity/lag_95": result.lag_within(_PART),
-            "sensitivity/log10_ratio": result.log10_ratio,
-        }
 
-    def arrays(self, result: InputSensitivity) -> dict[str, np.ndarray]:
-        """Return the norms by lag, and the lag."""
-        lag = np.array(result.lag_within(_PART))
-        return {"sensitivity_log_norm": result.log_norm, "sensitivity_lag_95": lag}
-
-
-def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> InputSensitivity:
+def measure_sensitivity(trajectory: Trajectory, samples: int = _SAMPLES) -> InputSensitivity:
     """Measure how the last output changes with every input.
 
         dy_T/dx_t = W_hy^T dh_T/dS_t dS_t/dx_t,   log_norm_k = 1/2 ln mean_b ||dy_{T,b}/dx_{T-k,b}||_F^2
@@ -104,8 +77,7 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
     Raises:
         ArgumentError: `samples` is below 1, or the layer is one below another.
     """
-    if samples < 1:
-        raise ArgumentError("samples", "an integer of at least 1", samples)
+    samples = integer("samples", samples, 1)
     if trajectory.readout_kernel is None:
         raise ArgumentError("trajectory", "that of the highest layer", "that of a layer below another")
     time_steps, batch, states = trajectory.before.shape
@@ -118,15 +90,7 @@ def measure_sensitivity(trajectory: "Trajectory", samples: int = _SAMPLES) -> In
     with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for lag in range(time_steps):
             by_state, by_input = trajectory.pull_back(time_steps - 1 - lag, vectors)
-            found[lag] = log_scale + _scaled(by_input)[1]
-            vectors, growth = _scaled(by_state)
+            found[lag] = log_scale + unit_vectors(by_input, axis=(1, 2)).log_norms
+            vectors, growth = unit_vectors(by_state, axis=(1, 2))
             log_scale = log_scale + growth
         return InputSensitivity(log_rms(found))
-
-
-def _scaled(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return gradients (B, K, N) over their norms, and ln of the norms, (B,); a zero is 0 and -inf."""
-    largest = np.abs(gradients).max(axis=(1, 2), keepdims=True)
-    scaled = gradients / np.where(largest == 0, 1.0, largest)
-    norm = np.sqrt(np.sum(scaled**2, axis=(1, 2), keepdims=True))
-    return scaled / np.where(norm == 0, 1.0, norm), (np.log(largest) + np.log(norm))[:, 0, 0]

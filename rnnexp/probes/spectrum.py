@@ -1,16 +1,14 @@
-"""Eigenvalues and singular values of the recurrent kernel, and its departure from normality."""
+"""Eigenvalues and singular values of the recurrent kernel, its departure from normality, their history."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.linalg
 
 from rnnexp.probes.probe import Array, Metric, Probe
-from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
+from rnnexp.probes.trajectory import Trajectory
+from rnnexp.runtime.arrays import filled
 
 _WHEN = "a recurrent kernel"
 
@@ -38,6 +36,46 @@ class Spectrum:
     nonnormality: float
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpectrumHistory:
+    """Spectral radius and singular values of W_hh over training; nan if the weights were not finite.
+
+    Attributes:
+        train_steps: Updates before each measurement, rising, int64 (N,).
+        spectral_radius: max |eigenvalue|, (N,).
+        nonnormality: The departure from normality as a share of ||W_hh||_F, (N,).
+        singular_values: (N, H), the largest first.
+    """
+
+    train_steps: np.ndarray
+    spectral_radius: np.ndarray
+    nonnormality: np.ndarray
+    singular_values: np.ndarray
+
+    @classmethod
+    def empty(cls, units: int) -> "SpectrumHistory":
+        """Return the history without measurements, for H = `units`."""
+        return cls.from_table(np.zeros((0, 3 + units)))
+
+    def extended(self, step: int, spectrum: Spectrum) -> "SpectrumHistory":
+        """Return the history with one more spectrum; a second one of the same step is ignored."""
+        if step in self.train_steps:
+            return self
+        row = [step, spectrum.spectral_radius, spectrum.nonnormality, *spectrum.singular_values]
+        return self.from_table(np.vstack([self.table(), row]))
+
+    def table(self) -> np.ndarray:
+        """Return the history as one array, float64 (N, 3 + H)."""
+        return np.column_stack(
+            [self.train_steps, self.spectral_radius, self.nonnormality, self.singular_values]
+        )
+
+    @classmethod
+    def from_table(cls, table: np.ndarray) -> "SpectrumHistory":
+        """Return the history from the array that `table` returns."""
+        return cls(table[:, 0].astype(np.int64), table[:, 1], table[:, 2], table[:, 3:])
+
+
 class SpectrumProbe(Probe[Spectrum]):
     """The recurrent kernel; of a gated cell, the block of its candidate."""
 
@@ -54,22 +92,10 @@ class SpectrumProbe(Probe[Spectrum]):
         "sigma_max": Array("recurrent/sigma_max", "()"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> Spectrum | None:
+    def measure(self, trajectory: Trajectory) -> Spectrum | None:
         """Return the sizes of the recurrent matrix, None of a cell that has none."""
         matrix = trajectory.recurrent_matrix
         return None if matrix is None else measure_spectrum(matrix)
-
-    def metrics(self, result: Spectrum) -> dict[str, float]:
-        """Return its sizes."""
-        return {
-            "recurrent/spectral_radius": result.spectral_radius,
-            "recurrent/sigma_max": result.sigma_max,
-            "recurrent/nonnormality": result.nonnormality,
-        }
-
-    def arrays(self, result: Spectrum) -> dict[str, np.ndarray]:
-        """Return the eigenvalues, and the largest singular value."""
-        return {"eigenvalues": result.eigenvalues, "sigma_max": np.array(result.sigma_max)}
 
 
 def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
@@ -93,11 +119,10 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
     >>> spectrum.spectral_radius, round(spectrum.sigma_max, 3), spectrum.departure
     (0.5, 10.025, 10.0)
     """
-    kernel = np.asarray(recurrent_kernel, dtype=np.float64)
-    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.size == 0:
-        raise ArgumentError("recurrent_kernel", "a non-empty array (H, H)", kernel.shape)
+    kernel = filled("recurrent_kernel", recurrent_kernel, "H, H")
     if not np.isfinite(kernel).all():
-        return _lost(len(kernel))
+        lost = np.full(len(kernel), np.nan)
+        return Spectrum(lost + 1j * lost, np.nan, np.nan, lost, np.nan, np.nan)
     eigenvalues = np.linalg.eigvals(kernel).astype(np.complex128)
     eigenvalues = eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")]
     sigma = np.linalg.svd(kernel, compute_uv=False)
@@ -110,11 +135,6 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
         departure=departure * float(np.abs(kernel).max()),
         nonnormality=departure / norm if norm > 0 else 0.0,
     )
-
-
-def _lost(size: int) -> Spectrum:
-    eigenvalues = np.full(size, complex(np.nan, np.nan))
-    return Spectrum(eigenvalues, np.nan, np.nan, np.full(size, np.nan), np.nan, np.nan)
 
 
 def _departure(kernel: np.ndarray) -> tuple[float, float]:

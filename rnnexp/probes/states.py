@@ -1,17 +1,16 @@
 """The hidden layer over time: quantiles, saturation, and in how many directions samples differ."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.probe import Array, Metric, Probe
-from rnnexp.probes.units import unit_shares_over_time
+from rnnexp.probes.trajectory import Trajectory
+from rnnexp.probes.units import SATURATION
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of `States`, Q of them."""
@@ -57,7 +56,9 @@ class StatesProbe(Probe[States]):
     page = "states"
     has_figure = True
     metric_table: ClassVar = {
-        "state/effective_rank": Metric("dimensions that h_T spans over the probe batch", "dimensions"),
+        "state/effective_rank": Metric(
+            "dimensions that h_T spans over the probe batch", "dimensions", attribute="final_effective_rank"
+        ),
     }
     array_table: ClassVar = {
         "effective_rank": Array("dimensions that h_t spans over the probe batch", "(T,)"),
@@ -71,20 +72,12 @@ class StatesProbe(Probe[States]):
         "dead": Array("units with phi' = 0 in every sample; nan where a cell has none", "(T,)", "share"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> States:
+    def measure(self, trajectory: Trajectory) -> States:
         """Return the states over time."""
         units = trajectory.units
         if units is None or units.pre_activations is None:
             return measure_states(trajectory.hidden)
         return measure_states(trajectory.hidden, units.pre_activations, units.slopes)
-
-    def metrics(self, result: States) -> dict[str, float]:
-        """Return the effective rank of h_T."""
-        return {"state/effective_rank": result.final_effective_rank}
-
-    def arrays(self, result: States) -> dict[str, np.ndarray]:
-        """Return all that is known of every step."""
-        return {name: getattr(result, name) for name in self.array_table}
 
 
 def measure_states(
@@ -93,6 +86,8 @@ def measure_states(
     """Measure the hidden layer at every step.
 
         q_t = mean_{b,i} a_{t,b,i}^2
+        saturated_t = mean_{b,i} [|phi'(a_t)_{b,i}| < 0.01]
+        dead_t = mean_i [phi'(a_t)_{b,i} = 0 for all b]
         effective_rank_t = exp(-sum_i p_i ln p_i),   p_i = sigma_i / sum_j sigma_j
         participation_ratio_t = (sum_i sigma_i^2)^2 / sum_i sigma_i^4
 
@@ -113,11 +108,10 @@ def measure_states(
     >>> measure_states(corners).effective_rank.round(12), measure_states(corners[:, :2]).effective_rank
     (array([2.]), array([1.]))
     """
-    states = np.asarray(states, dtype=np.float64)
-    if states.ndim != 3 or states.size == 0:
-        raise ArgumentError("states", "a non-empty array (T, B, H)", states.shape)
+    states = filled("states", states, "T, B, H")
     pre_activations = _given("pre_activations", pre_activations, states.shape)
-    shares = unit_shares_over_time(_given("slopes", slopes, states.shape))
+    slopes = _given("slopes", slopes, states.shape)
+    known = np.where(_finite_steps(slopes), 1.0, np.nan)
     effective_rank, participation_ratio = _dimensions(states)
     with np.errstate(over="ignore"):
         mean_square = np.mean(np.square(_or_nan(pre_activations)), axis=(1, 2))
@@ -125,8 +119,8 @@ def measure_states(
         pre_activation_quantiles=_quantiles(pre_activations),
         state_quantiles=_quantiles(states),
         mean_square=mean_square,
-        saturated=shares.saturated,
-        dead=shares.dead,
+        saturated=known * np.mean(np.abs(slopes) < SATURATION, axis=(1, 2)),
+        dead=known * np.mean(np.all(slopes == 0, axis=1), axis=1),
         effective_rank=effective_rank,
         participation_ratio=participation_ratio,
         nonfinite_share=float(np.mean(~np.isfinite(states))),

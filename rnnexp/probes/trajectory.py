@@ -9,27 +9,12 @@ S (B, N) are all states of the cell side by side, h first: h of an Elman cell, h
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from rnnexp.nn.cells.spec import CellSpec, Factored, Units
 from rnnexp.probes.jacobians import ElmanJacobians, Jacobians
-
-
-class Differentiated(Protocol):
-    """A cell under automatic differentiation, with its present weights."""
-
-    def jacobians(self, x: np.ndarray, before: np.ndarray) -> Jacobians:
-        """Return J_t of inputs x (T, B, F) and states S_{t-1} before every step, (T, B, N)."""
-
-    def pull_inputs(
-        self, x: np.ndarray, before: np.ndarray, gradients: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return gradients by S_{t-1} (R, N) and by x_t (R, F), from gradients by S_t (R, N), for R rows."""
-
-    def lags(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> Any:
-        """Return `rnnexp.probes.LagContributions`, None of a cell without a recurrent kernel."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,7 +39,7 @@ class Trajectory:
         recurrent_matrix: The matrix (H, H) whose spectrum is shown, or None.
         recurrent_initializer: Of the recurrent kernel, or None.
         resamples: Number of resamples of the intervals over samples.
-        differentiated: The cell under automatic differentiation.
+        differentiated: The cell under automatic differentiation, `rnnexp.probes.rollout.DifferentiatedCell`.
         read_slopes: phi'(h_T), (B, H), of outputs y_t = W_hy^T phi(h_t) + c; None where they are as above.
     """
 
@@ -71,7 +56,7 @@ class Trajectory:
     recurrent_matrix: np.ndarray | None
     recurrent_initializer: Any
     resamples: int
-    differentiated: Differentiated
+    differentiated: Any
     read_slopes: np.ndarray | None = None
 
     @property

@@ -1,15 +1,13 @@
 """Shares of saturated and dead hidden units, which pass hardly any gradient on."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
 from rnnexp.probes.probe import Metric, Probe
-from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
+from rnnexp.probes.trajectory import Trajectory
+from rnnexp.runtime.arrays import filled
 
 _WHEN = "a cell that tells its slopes"
 
@@ -30,18 +28,6 @@ class Units:
     dead: float
 
 
-class UnitShares(NamedTuple):
-    """Shares of hidden units at every step, each in [0, 1]; nan where a slope of the step was not finite.
-
-    Attributes:
-        saturated: Share of units and samples with |phi'| < 0.01, (T,).
-        dead: Share of units whose phi' is exactly 0 in every sample of the step, (T,).
-    """
-
-    saturated: np.ndarray
-    dead: np.ndarray
-
-
 class UnitsProbe(Probe[Units]):
     """Saturated and dead units. For a gated cell saturated gates, and nan for dead, which has no meaning."""
 
@@ -56,17 +42,13 @@ class UnitsProbe(Probe[Units]):
         "state/dead": Metric("units with phi' = 0 throughout", "share", "`cell=elman`"),
     }
 
-    def measure(self, trajectory: "Trajectory") -> Units | None:
+    def measure(self, trajectory: Trajectory) -> Units | None:
         """Return the shares; None for a cell that does not report its slopes."""
         if trajectory.units is None:
             return None
         units = measure_units(trajectory.units.slopes)
         # If the state is not phi(a) alone, as in a leaky cell, a unit with slope 0 still passes gradient on.
         return units if trajectory.factored is not None else dataclasses.replace(units, dead=np.nan)
-
-    def metrics(self, result: Units) -> dict[str, float]:
-        """Return the shares."""
-        return {"state/saturated": result.saturated, "state/dead": result.dead}
 
 
 def measure_units(slopes: np.ndarray) -> Units:
@@ -86,41 +68,10 @@ def measure_units(slopes: np.ndarray) -> Units:
     >>> measure_units(np.array([[[1.0, 0.005, 0.0, 0.0]], [[1.0, 0.5, 0.0, 0.5]]]))
     Units(saturated=0.5, dead=0.25)
     """
-    slopes = _checked(slopes)
+    slopes = filled("slopes", slopes, "T, B, H")
     if not np.isfinite(slopes).all():
         return Units(saturated=np.nan, dead=np.nan)
     return Units(
         saturated=float(np.mean(np.abs(slopes) < SATURATION)),
         dead=float(np.mean(np.all(slopes == 0, axis=(0, 1)))),
     )
-
-
-def unit_shares_over_time(slopes: np.ndarray) -> UnitShares:
-    """Count saturated and dead units, step by step.
-
-        saturated_t = mean_{b,i} [|phi'(a_t)_{b,i}| < 0.01]
-        dead_t = mean_i [phi'(a_t)_{b,i} = 0 for all b]
-
-    A unit may be dead at some steps only, so `Units.dead` is at most the least of these shares.
-
-    Args:
-        slopes: phi'(a_t), the slopes of the activation, (T, B, H).
-
-    Raises:
-        ArgumentError: `slopes` is not (T, B, H) or is empty.
-
-    >>> unit_shares_over_time(np.array([[[1.0, 0.005, 0.0, 0.0]], [[1.0, 0.5, 0.0, 0.5]]])).dead
-    array([0.5 , 0.25])
-    """
-    slopes = _checked(slopes)
-    finite = np.isfinite(slopes).all(axis=(1, 2))
-    saturated = np.mean(np.abs(slopes) < SATURATION, axis=(1, 2))
-    dead = np.mean(np.all(slopes == 0, axis=1), axis=1)
-    return UnitShares(np.where(finite, saturated, np.nan), np.where(finite, dead, np.nan))
-
-
-def _checked(slopes: np.ndarray) -> np.ndarray:
-    slopes = np.asarray(slopes)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
-    return slopes

@@ -1,17 +1,16 @@
 """What is measured of the layers above the lowest: fewer quantities, under the prefix of the layer."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from rnnexp.probes import catalogue
 from rnnexp.probes.gradient import GradientProbe
 from rnnexp.probes.jacobian_products import JacobianProbe
 from rnnexp.probes.lyapunov import LyapunovProbe
 from rnnexp.probes.probe import Probe
-
-if TYPE_CHECKING:
-    from rnnexp.probes.trajectory import Trajectory
+from rnnexp.probes.trajectory import Trajectory
 
 PROBES: tuple[Probe[Any], ...] = (GradientProbe(), JacobianProbe(), LyapunovProbe())
 """The probes, all of which every cell has."""
@@ -30,9 +29,9 @@ Results = Mapping[str, Any]
 """The results of one layer by the names of the probes."""
 
 
-def measure_upper(trajectories: "Sequence[Trajectory]") -> tuple[Results, ...]:
+def measure_upper(trajectories: Sequence[Trajectory]) -> tuple[Results, ...]:
     """Return the results of the layers above the lowest, from their trajectories, from below."""
-    return tuple({probe.name: probe.measure(each) for probe in PROBES} for each in trajectories)
+    return tuple(catalogue.measure_all(each, PROBES) for each in trajectories)
 
 
 def metrics(upper: Sequence[Results]) -> dict[str, float]:
@@ -40,8 +39,7 @@ def metrics(upper: Sequence[Results]) -> dict[str, float]:
     return {
         f"layer_{number}/{key}": value
         for number, results in enumerate(upper, start=2)
-        for probe in PROBES
-        for key, value in probe.metrics(results[probe.name]).items()
+        for key, value in catalogue.metrics(results, PROBES).items()
         if key in METRICS
     }
 
@@ -51,7 +49,6 @@ def arrays(upper: Sequence[Results]) -> dict[str, np.ndarray]:
     return {
         f"layer_{number}_{name}": array
         for number, results in enumerate(upper, start=2)
-        for probe in PROBES
-        for name, array in probe.arrays(results[probe.name]).items()
+        for name, array in catalogue.arrays(results, PROBES).items()
         if name in ARRAYS
     }

@@ -6,10 +6,9 @@ from rnnexp.theory.closure import closure_profile, closure_rate
 from rnnexp.theory.diagonal_kernel import decoupled_exponent, decoupled_rate, decoupled_rates
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean
 from rnnexp.theory.kernel_ensemble import rates_over_kernels
-from rnnexp.theory.linear import Sensitivity, glorot_growth, glorot_time_scale, sensitivity
+from rnnexp.theory.linear import Sensitivity, effective_width, glorot_growth, glorot_time_scale, sensitivity
 from rnnexp.theory.mean_field import MeanField, critical_gain, mean_field
 from rnnexp.theory.measured_statistics import exponent_of_slopes, rate_at_variance, rate_of_slopes
-from rnnexp.theory.receptive_field import effective_width
 
 __all__ = [
     "Conditions",

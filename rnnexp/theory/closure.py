@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.arrays import filled, shaped
 from rnnexp.theory.lags import fitted_rate
 
 
@@ -38,8 +38,10 @@ def closure_profile(kernel: np.ndarray, slopes: np.ndarray, last_adjoint: np.nda
     >>> closure_profile(np.array([[2.0]]), np.full((3, 1, 1), 0.25), np.array([[1.0]])).round(3)
     array([ 0.   , -0.693, -1.386])
     """
-    kernel, slopes, last_adjoint = _checked(kernel, slopes, last_adjoint)
-    time_steps, samples, _ = slopes.shape
+    slopes = filled("slopes", slopes, "T, B, H")
+    time_steps, samples, units = slopes.shape
+    kernel = shaped("kernel", kernel, (units, units))
+    last_adjoint = shaped("last_adjoint", last_adjoint, (samples, units))
     profile = np.full(time_steps, -np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
         largest = np.abs(last_adjoint).max()
@@ -65,15 +67,3 @@ def closure_rate(kernel: np.ndarray, slopes: np.ndarray, last_adjoint: np.ndarra
     """
     profile = closure_profile(kernel, slopes, last_adjoint)
     return np.nan if np.isnan(profile).any() else fitted_rate(profile)
-
-
-def _checked(*arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    kernel, slopes, last_adjoint = (np.asarray(array, dtype=np.float64) for array in arrays)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
-    _, samples, units = slopes.shape
-    if kernel.shape != (units, units):
-        raise ArgumentError("kernel", f"an array of shape {(units, units)}", kernel.shape)
-    if last_adjoint.shape != (samples, units):
-        raise ArgumentError("last_adjoint", f"an array of shape {(samples, units)}", last_adjoint.shape)
-    return kernel, slopes, last_adjoint

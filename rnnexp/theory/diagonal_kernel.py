@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from rnnexp.runtime.checks import ArgumentError, integer
-from rnnexp.theory.lags import fitted_rate, lag_profile
+from rnnexp.runtime.arrays import filled
+from rnnexp.runtime.checks import integer
+from rnnexp.theory.lags import rms_rate
 
 
 def decoupled_rates(gain: npt.ArrayLike, slopes: np.ndarray) -> np.ndarray:
@@ -52,10 +53,7 @@ def decoupled_rate(gain: npt.ArrayLike, slopes: np.ndarray) -> float:
     >>> round(decoupled_rate(2.0, np.full((10, 1, 2), 0.25)), 3)
     -0.693
     """
-    profiles = lag_profile(_log_gains(gain, slopes)[1:])
-    if np.isnan(profiles).any():
-        return np.nan
-    return fitted_rate(0.5 * (logsumexp(2 * profiles, axis=(1, 2)) - np.log(profiles[0].size)))
+    return rms_rate(_log_gains(gain, slopes)[1:])
 
 
 def decoupled_exponent(gain: npt.ArrayLike, slopes: np.ndarray, warm_up: int) -> float:
@@ -95,8 +93,6 @@ def decoupled_exponent(gain: npt.ArrayLike, slopes: np.ndarray, warm_up: int) ->
 
 def _log_gains(gain: npt.ArrayLike, slopes: np.ndarray) -> np.ndarray:
     """ln |g phi'(a_t)|, (T, B, H)."""
-    slopes = np.asarray(slopes, dtype=np.float64)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
+    slopes = filled("slopes", slopes, "T, B, H")
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(np.abs(gain)) + np.log(np.abs(slopes))

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from rnnexp.runtime.arrays import shaped
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory.gaussian import Elementwise
-from rnnexp.theory.lags import fitted_rate
+from rnnexp.theory.lags import fitted_lines
 
 
 def rates_over_kernels(
@@ -34,12 +35,11 @@ def rates_over_kernels(
     units = inputs.shape[-1]
     if inputs.ndim != 3 or kernels.shape[1:] != (units, units):
         raise ArgumentError("kernels", f"an array (K, {units}, {units})", kernels.shape)
-    if last_adjoint.shape != inputs.shape[1:]:
-        raise ArgumentError("last_adjoint", f"an array of shape {inputs.shape[1:]}", last_adjoint.shape)
+    last_adjoint = shaped("last_adjoint", last_adjoint, inputs.shape[1:])
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         slopes = _slopes(phi, slope, kernels, inputs)
         profiles = _profiles(kernels, slopes, last_adjoint)
-    return np.array([fitted_rate(profile) for profile in profiles.T])
+    return fitted_lines(profiles.T)[0]
 
 
 def _slopes(phi: Elementwise, slope: Elementwise, kernels: np.ndarray, inputs: np.ndarray) -> np.ndarray:

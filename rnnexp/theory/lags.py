@@ -1,6 +1,7 @@
 """From the gain of every step to one rate per step of lag, as the measurement fits it."""
 
 import numpy as np
+from scipy.special import logsumexp
 
 from rnnexp.runtime.checks import ArgumentError
 
@@ -18,13 +19,25 @@ def lag_profile(log_gains: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((1, *back.shape[1:])), back])
 
 
+def rms_rate(log_gains: np.ndarray) -> float:
+    """Return the fitted rate of the root mean square over the profiles of `log_gains`, (T-1, ...).
+
+        p_k = 1/2 ln mean exp(2 lag_profile_k)
+
+    nan where a gain is nan, or fewer than two lags are finite.
+    """
+    profiles = lag_profile(log_gains).reshape(len(log_gains) + 1, -1)
+    if np.isnan(profiles).any():
+        return np.nan
+    return fitted_rate(0.5 * (logsumexp(2 * profiles, axis=1) - np.log(profiles.shape[1])))
+
+
 def fitted_rate(profile: np.ndarray) -> float:
     """Return the least-squares slope of a profile against the lag, nats per step of lag.
 
         rate = sum_k (k - k_mean) p_k / sum_k (k - k_mean)^2  =  sum_k 6 k (T-k) / (T (T^2-1)) (p_k - p_{k-1})
 
-    The fit of `rnnexp.probes.measure_gradient`: a mean of the steps' gains with a parabola as its weight, so
-    that a transient at either end counts little, and the lags whose entry is not finite left out.
+    A mean of the steps' gains with a parabola as its weight, so that a transient at either end counts little.
 
     Args:
         profile: ln ||dl/dh_{T-k}|| by lag k, (T,).
@@ -41,9 +54,22 @@ def fitted_rate(profile: np.ndarray) -> float:
     profile = np.asarray(profile, dtype=np.float64)
     if profile.ndim != 1:
         raise ArgumentError("profile", "an array (T,)", profile.shape)
-    usable = np.isfinite(profile)
-    if usable.sum() < 2:
-        return np.nan
-    lag = np.flatnonzero(usable)
-    deviation = lag - lag.mean()
-    return float(deviation @ profile[usable] / (deviation @ deviation))
+    return float(fitted_lines(profile[np.newaxis])[0][0])
+
+
+def fitted_lines(profiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes and intercepts of the least-squares lines through profiles by lag, (R, T), each (R,).
+
+    Lags whose entry is not finite are left out; nan where fewer than two are left.
+    """
+    lag = np.arange(profiles.shape[1], dtype=np.float64)
+    usable = np.isfinite(profiles)
+    count = usable.sum(axis=1)
+    # A row with fewer than two usable lags has the slope 0/0 = nan, as intended.
+    with np.errstate(invalid="ignore"):
+        mean_lag = usable @ lag / count
+        mean = np.where(usable, profiles, 0.0).sum(axis=1) / count
+        lag_deviation = np.where(usable, lag - mean_lag[:, np.newaxis], 0.0)
+        deviation = np.where(usable, profiles - mean[:, np.newaxis], 0.0)
+        slope = np.sum(lag_deviation * deviation, axis=1) / np.sum(lag_deviation**2, axis=1)
+    return slope, mean - slope * mean_lag

@@ -17,11 +17,11 @@ mean over kernels by as much and more. No interval over samples contains either.
 """
 
 import numpy as np
-from scipy.special import logsumexp
 
+from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory.gaussian import Elementwise, gaussian_means
-from rnnexp.theory.lags import fitted_rate, lag_profile
+from rnnexp.theory.lags import rms_rate
 
 _DIVERGED = 1e100  # a variance at which every activation has reached its asymptote
 
@@ -60,7 +60,7 @@ def rate_at_variance(slope: Elementwise, weight_variance: float, variances: np.n
     # a_1 is left out: no gradient passes from h_1 to h_0.
     passed = np.minimum(variances[1:], _DIVERGED)
     log_gains = _log_gains(weight_variance, gaussian_means(lambda a: np.square(slope(a)), passed))
-    return np.nan if np.isnan(log_gains).any() else fitted_rate(lag_profile(log_gains))
+    return rms_rate(log_gains)
 
 
 def rate_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
@@ -89,11 +89,9 @@ def rate_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
     >>> round(rate_of_slopes(4.0, np.full((10, 1, 2), 0.5)), 6)
     0.0
     """
-    log_gains = _log_gains(weight_variance, np.mean(np.square(_checked(slopes)[1:]), axis=2))
-    profiles = lag_profile(log_gains)
-    if np.isnan(profiles).any():
-        return np.nan
-    return fitted_rate(0.5 * (logsumexp(2 * profiles, axis=1) - np.log(profiles.shape[1])))
+    slopes = filled("slopes", slopes, "T, B, H")
+    log_gains = _log_gains(weight_variance, np.mean(np.square(slopes[1:]), axis=2))
+    return rms_rate(log_gains)
 
 
 def exponent_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
@@ -122,7 +120,7 @@ def exponent_of_slopes(weight_variance: float, slopes: np.ndarray) -> float:
     >>> round(exponent_of_slopes(4.0, np.full((10, 1, 2), 0.5)), 6)
     0.0
     """
-    slopes = _checked(slopes)
+    slopes = filled("slopes", slopes, "T, B, H")
     of_samples = _log_gains(weight_variance, np.mean(np.square(slopes), axis=2)).mean(axis=0)
     alive = of_samples[~np.isneginf(of_samples)]
     return float(alive.mean()) if alive.size else -np.inf
@@ -134,10 +132,3 @@ def _log_gains(weight_variance: float, mean_squares: np.ndarray) -> np.ndarray:
         raise ArgumentError("weight_variance", "a number of at least 0", weight_variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         return 0.5 * (np.log(weight_variance) + np.log(mean_squares))
-
-
-def _checked(slopes: np.ndarray) -> np.ndarray:
-    slopes = np.asarray(slopes, dtype=np.float64)
-    if slopes.ndim != 3 or slopes.size == 0:
-        raise ArgumentError("slopes", "a non-empty array (T, B, H)", slopes.shape)
-    return slopes

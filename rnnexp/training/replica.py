@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.diagnosis.verdict import Validation, is_under, solves
-from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.training import checkpoint
 from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
 from rnnexp.training.config import Plan

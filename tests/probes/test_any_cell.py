@@ -17,7 +17,7 @@ from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.network import RECURRENT, build_network
 from rnnexp.plotting.run_figures import draw_run
 from rnnexp.probes.rollout import Rollout
-from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.runs import artifacts
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks import Adding

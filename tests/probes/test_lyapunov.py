@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from rnnexp.probes.autonomous import autonomous_jacobians
 from rnnexp.probes.jacobian_products import measure_jacobian
-from rnnexp.probes.jacobians import ElmanJacobians, GivenJacobians
+from rnnexp.probes.jacobians import ElmanJacobians, GivenJacobians, autonomous_jacobians
 from rnnexp.probes.lyapunov import LyapunovSpectrum, kaplan_yorke_dimension, measure_lyapunov
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.theory import chaotic_exponent, decoupled_rates, subcritical_exponents

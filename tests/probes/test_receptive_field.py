@@ -6,7 +6,7 @@ import pytest
 from rnnexp.nn.cells.conv_elman import ConvElman
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.probes.receptive_field import receptive_fields, width
-from rnnexp.theory.receptive_field import effective_width
+from rnnexp.theory.linear import effective_width
 
 SIDE, CHANNELS = 11, 8
 

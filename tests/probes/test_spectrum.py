@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from rnnexp.probes.spectrum import measure_spectrum
+from rnnexp.probes.spectrum import SpectrumHistory, measure_spectrum
 from rnnexp.runtime.checks import ArgumentError
+
+H = 3
+KERNELS = {step: np.random.default_rng(step).standard_normal((H, H)) for step in (0, 5, 12)}
+"""Recurrent kernels by the update after which they were measured."""
 
 
 def test_non_normal_two_by_two():
@@ -128,3 +132,41 @@ def test_a_non_finite_kernel_gives_nan(value):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ArgumentError, match=r"recurrent_kernel: expected a non-empty array \(H, H\)"):
         measure_spectrum(np.zeros(shape))
+
+
+def history():
+    found = SpectrumHistory.empty(H)
+    for step, kernel in KERNELS.items():
+        found = found.extended(step, measure_spectrum(kernel))
+    return found
+
+
+def test_every_look_is_a_row():
+    found = history()
+    assert found.train_steps.tolist() == list(KERNELS) and found.train_steps.dtype == np.int64
+    for row, kernel in enumerate(KERNELS.values()):
+        sigma = np.linalg.svd(kernel, compute_uv=False)
+        eigenvalues = np.linalg.eigvals(kernel)
+        departure = np.sqrt(np.sum(sigma**2) - np.sum(np.abs(eigenvalues) ** 2))
+        np.testing.assert_allclose(found.singular_values[row], sigma, rtol=1e-12)
+        np.testing.assert_allclose(found.spectral_radius[row], np.abs(eigenvalues).max(), rtol=1e-12)
+        np.testing.assert_allclose(found.nonnormality[row], departure / np.linalg.norm(kernel), rtol=1e-9)
+
+
+def test_a_second_look_at_the_same_step_changes_nothing():
+    found = history()
+    assert found.extended(5, measure_spectrum(np.eye(H))) is found
+
+
+def test_the_table_holds_everything():
+    found = history()
+    again = SpectrumHistory.from_table(found.table())
+    np.testing.assert_array_equal(again.table(), found.table())
+    assert again.train_steps.tolist() == found.train_steps.tolist()
+    assert SpectrumHistory.empty(H).table().shape == (0, 3 + H)
+
+
+def test_weights_that_are_lost_are_nan():
+    found = SpectrumHistory.empty(H).extended(7, measure_spectrum(np.full((H, H), np.inf)))
+    assert found.train_steps.tolist() == [7]
+    assert np.isnan(found.table()[0, 1:]).all()

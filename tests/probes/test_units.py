@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from rnnexp.probes.units import Units, measure_units, unit_shares_over_time
+from rnnexp.probes.states import measure_states
+from rnnexp.probes.units import Units, measure_units
 from rnnexp.runtime.checks import ArgumentError
 
 
@@ -56,14 +57,12 @@ def test_a_non_finite_slope_makes_both_nan(value):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ArgumentError, match=r"slopes: expected a non-empty array \(T, B, H\), received"):
         measure_units(np.zeros(shape))
-    with pytest.raises(ArgumentError, match=r"slopes: expected a non-empty array \(T, B, H\), received"):
-        unit_shares_over_time(np.zeros(shape))
 
 
 def test_shares_of_a_step_are_those_of_the_step_alone():
     rng = np.random.default_rng(0)
     slopes = rng.choice([-0.02, -0.005, 0.0, 0.5], size=(6, 2, 40), p=[0.1, 0.1, 0.6, 0.2])
-    over_time = unit_shares_over_time(slopes)
+    over_time = measure_states(slopes, slopes=slopes)
     for step in range(6):
         shares = over_time.saturated[step], over_time.dead[step]
         assert shares == pytest.approx(naive(slopes[step : step + 1]), abs=1e-15)
@@ -75,4 +74,5 @@ def test_shares_of_a_step_are_those_of_the_step_alone():
 def test_a_non_finite_slope_makes_its_step_nan():
     slopes = np.ones((3, 2, 2))
     slopes[1, 1, 0] = np.inf
-    np.testing.assert_array_equal(unit_shares_over_time(slopes), [[0, np.nan, 0], [0, np.nan, 0]])
+    found = measure_states(np.ones((3, 2, 2)), slopes=slopes)
+    np.testing.assert_array_equal([found.saturated, found.dead], [[0, np.nan, 0], [0, np.nan, 0]])

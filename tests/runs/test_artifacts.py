@@ -16,7 +16,7 @@ from rnnexp.optim.clipping import GlobalNorm, NoClip
 from rnnexp.optim.optimizers import Sgd
 from rnnexp.plotting.arrays import read_arrays
 from rnnexp.plotting.run_figures import catalogue, draw_run
-from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.runs import artifacts
 from rnnexp.tasks import Adding
 from rnnexp.training.record import History, Recorded

@@ -13,7 +13,7 @@ from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.cells.gru import Gru
 from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.optim.clipping import GlobalNorm
-from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.runs import metrics
 from rnnexp.runs.evidence import gather
 from rnnexp.tasks import Adding

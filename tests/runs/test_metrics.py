@@ -11,7 +11,7 @@ from rnnexp.diagnosis.verdict import Validation
 from rnnexp.nn.initializers import Orthogonal
 from rnnexp.optim.clipping import GlobalNorm, NoClip
 from rnnexp.optim.optimizers import Sgd
-from rnnexp.probes.spectrum_history import SpectrumHistory
+from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.runs import metrics
 from rnnexp.tasks import Adding, Characters
 from rnnexp.training.record import History, Recorded

@@ -12,20 +12,13 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend import set_keras_mask
 
-from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask
-from rnnexp.diagnosis.keras_models.instrumentation import Sites, instrumented
+from rnnexp.diagnosis.keras_models.calls import Call, sequences
+from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask, specs_of
+from rnnexp.diagnosis.keras_models.instrumentation import Site, Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
-from rnnexp.diagnosis.keras_models.readings import Call, Reading, readings
-from rnnexp.diagnosis.keras_models.site_values import (
-    Header,
-    calls_of,
-    continues,
-    header,
-    log_norms,
-    masked,
-    same,
-)
+from rnnexp.diagnosis.keras_models.result import StateFlow
+from rnnexp.diagnosis.keras_models.site_values import calls_of, linked, values_of
 from rnnexp.diagnosis.keras_models.verification import Checked, check_step, places, same_loss
 from rnnexp.diagnosis.keras_models.ways import Way
 from rnnexp.runtime.checks import ArgumentError
@@ -38,13 +31,13 @@ class Found(NamedTuple):
 
     Attributes:
         loss: L.
-        readings: One for every state of every sequence.
+        states: Every state of every sequence.
         warnings: Sentences on results that are not measured or not to be trusted.
         checked: The comparisons of dl/dh_t with a central difference.
     """
 
     loss: float
-    readings: list[Reading]
+    states: list[StateFlow]
     warnings: tuple[str, ...]
     checked: tuple[Checked, ...]
 
@@ -65,16 +58,16 @@ class BackwardPass:
         self._model = weakref.ref(model)
         self._loss = loss
         self._training = training
-        self._specs = keras.tree.map_structure(_spec, like)
+        self._specs = specs_of(like)
         self._padded = False
         self._ways = self._open_ways(model)
-        self._headers: list[Header] = []
+        self._sites: list[Site] = []
         self._notes: list[str] = []
         self._moved: list[tuple[int, int]] = []
         self._generator: Any = None
 
     def run(self, batch: Batch, verify: bool = False) -> Found:
-        """Return L and the readings for one batch, and leave the model as it was.
+        """Return L and the states for one batch, and leave the model as it was.
 
         A model that cannot be traced, or calls its layers inside a graph of their own, runs eagerly, which is
         slow. The first way that works is used from then on. A model that does not accept ragged inputs gets
@@ -113,35 +106,33 @@ class BackwardPass:
         """
         if tf.config.functions_run_eagerly() or (model.compiled and model.run_eagerly):
             return [Way(self, jit_compile=False, inline=True, eager=True)]
-        ways = [
-            Way(self, False, inline, eager) for inline, eager in ((True, False), (False, False), (True, True))
-        ]
-        return [Way(self, True, True, False), *ways] if model.compiled and model.jit_compile else ways
+        kinds = [(False, True, False), (False, False, False), (False, True, True)]
+        if model.compiled and model.jit_compile:
+            kinds.insert(0, (True, True, False))
+        return [Way(self, *kind) for kind in kinds]
 
     def _take(self, way: Way, batch: Batch, verify: bool) -> Found:
         leaves = leaves_of(batch)
         with self._preserved():
-            loss, samples, *arrays = way.measured(*leaves)
-        headers, notes = self._headers, list(self._notes)
-        numbers = [keras.tree.map_structure(np.asarray, each) for each in arrays]
-        calls, unlinked = calls_of(headers, *numbers)
-        notes += [
+            loss, samples, values = way.take("differentiate", leaves)
+        calls, unlinked = calls_of(self._sites, keras.tree.map_structure(np.asarray, values))
+        doubts = [f"{note}: not measured" for note in self._notes]
+        doubts += [
             f"what reads the output of {path} at a step is not counted: it is no state" for path in unlinked
         ]
-        doubts = [f"{note}: not measured" if "not counted" not in note else note for note in notes]
         doubts += self._check_loss(way, float(loss), leaves)
         checked = self._verified(way, leaves, calls, float(samples)) if verify else []
         doubts += [each.warning for each in checked if not each.agrees]
-        return Found(float(loss), readings(calls), tuple(doubts), tuple(checked))
+        return Found(float(loss), sequences(calls), tuple(doubts), tuple(checked))
 
     def _check_loss(self, way: Way, loss: float, leaves: list[Any]) -> list[str]:
         """Compare the loss with that of a pass without instruments; return a warning if they differ."""
         with self._preserved():
-            plain = float(way.plain(*leaves))
+            plain = float(way.take("plain", leaves))
         if same_loss(loss, plain, self._held()):
             return []
         with self._preserved():
-            again = float(way.plain(*leaves))
+            again = float(way.take("plain", leaves))
         if not same_loss(plain, again, self._held()):  # the model draws numbers that cannot be drawn again
             return []
         return [
@@ -151,24 +142,24 @@ class BackwardPass:
     def _verified(self, way: Way, leaves: list[Any], calls: list[Call], samples: float) -> list[Checked]:
         """Compare dL/dh_t with central differences, at three steps of each state that a tap can change."""
         with self._preserved():
-            gradients = [each.numpy() for each in way.gradients(*leaves)]
+            gradients = [each.numpy() for each in way.take("gradients", leaves)]
         names, norms = [], []
         for tap, (number, state) in enumerate(self._moved):
-            call = calls[number]
-            names.append((f"{call.path}/{call.states[state]}", gradients[tap].shape[1]))
-            norms.append(call.log_norms[state])
-        movable = [self._headers[number].site.is_movable for number, _ in self._moved]
+            found = calls[number].states[state]
+            names.append((f"{found.layer}/{found.state}", gradients[tap].shape[1]))
+            norms.append(found.log_norms)
+        movable = [self._sites[number].is_movable for number, _ in self._moved]
 
         def loss_with(values: list[np.ndarray]) -> float:
             with self._preserved():
-                return float(way.moved([tf.convert_to_tensor(value) for value in values], *leaves))
+                return float(way.take("move", leaves, [tf.convert_to_tensor(value) for value in values]))
 
-        found = []
+        checked = []
         for place in places(names):
             if movable[place.tap]:
-                norm = float(np.sqrt(np.sum(np.exp(2 * norms[place.tap][place.step])))) / samples
-                found.append(check_step(place, norm, gradients, loss_with))
-        return [each for each in found if each is not None]
+                norm = float(np.sqrt(np.nansum(np.exp(2 * norms[place.tap][place.step])))) / samples
+                checked.append(check_step(place, norm, gradients, loss_with))
+        return [each for each in checked if each is not None]
 
     @contextlib.contextmanager
     def _preserved(self) -> Iterator[None]:
@@ -205,41 +196,24 @@ class BackwardPass:
             prediction = model(batch.x, **mode)
         return objective(model, self._loss, batch, prediction, self._training)
 
-    def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
-        """Return L, the factor of `Objective`, and for every site ln ||dl_b/dh_t||, the mask and two tests.
-
-        The first test is which states equal the output at every step, the second whether the initial states
-        are the last states of the call before.
-        """
-        model, batch = self._held(), self.batch(leaves)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            sites = Sites(tape, strict)
-            with instrumented(model, sites):
-                loss, samples = self.forward(batch)
-            sites.finish()
-            scale = _loss_scale(model, loss)
-            scaled = loss * scale
-        gradients = tape.gradient(scaled, [list(site.taps) for site in sites.calls])
+    def differentiate(self, *leaves: tf.Tensor) -> tuple:
+        """Return L, the factor of `Objective`, and the `Values` of every site."""
+        tape, sites, loss, samples = self._look(leaves, strict=not tf.executing_eagerly())
+        sites.finish()
+        scale = _loss_scale(self._held(), loss)
+        gradients = tape.gradient(loss, [list(site.taps) for site in sites.calls], scale)
         level = tf.math.log(tf.cast(samples, tf.float64)) - tf.math.log(tf.cast(scale, tf.float64))
-        self._headers = [
-            header(sites.calls, number, [g is not None for g in each])
-            for number, each in enumerate(gradients)
-        ]
+        self._sites = [linked(sites.calls, number, each) for number, each in enumerate(gradients)]
         self._notes = sites.notes
-        norms = [
-            [level + log_norms(site, tap, g) for tap, g in zip(site.taps, each, strict=True)]
-            for site, each in zip(sites.calls, gradients, strict=True)
-        ]
-        masks = [masked(site, each[0]) for site, each in zip(sites.calls, norms, strict=True)]
-        equal = [same(site) for site in sites.calls]
-        return (
-            loss,
-            samples,
-            norms,
-            masks,
-            equal,
-            [continues(sites.calls, each) for each in self._headers],
-        )
+        pairs = zip(self._sites, gradients, strict=True)
+        return loss, samples, [values_of(self._sites, site, each, level) for site, each in pairs]
+
+    def _look(self, leaves: tuple, strict: bool, values: list[tf.Tensor] | None = None) -> tuple:
+        """Return tape, sites, and L and its factor of a pass with instruments."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            sites = Sites(tape, strict, values)
+            with instrumented(self._held(), sites):
+                return tape, sites, *self.forward(self.batch(leaves))
 
     def plain(self, *leaves: tf.Tensor) -> tf.Tensor:
         """Return L of a pass without instruments."""
@@ -247,17 +221,11 @@ class BackwardPass:
 
     def move(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
         """Return L where `values` are added to the states."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            sites = Sites(tape, strict=False, values=values)
-            with instrumented(self._held(), sites):
-                return self.forward(self.batch(leaves))[0]
+        return self._look(leaves, strict=False, values=values)[2]
 
     def gradients(self, *leaves: tf.Tensor) -> list[tf.Tensor]:
         """Return dL/de of every tap that `move` takes a value for, in its order."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            sites = Sites(tape, strict=False, values=[])
-            with instrumented(self._held(), sites):
-                loss, _ = self.forward(self.batch(leaves))
+        tape, sites, loss, _ = self._look(leaves, strict=False, values=[])
         owners = {
             id(tap): (number, state)
             for number, site in enumerate(sites.calls)
@@ -265,14 +233,6 @@ class BackwardPass:
         }
         self._moved = [owners[id(tap)] for tap in sites.opened]
         return tape.gradient(loss, sites.opened, unconnected_gradients="zero")
-
-    def specs(self) -> list[Any]:
-        """Return the types of the leaves."""
-        return leaves_of(self._specs)
-
-
-def _spec(data: Any) -> Any:
-    return None if data is None else tf.type_spec_from_value(data)
 
 
 def _loss_scale(model: keras.Model, loss: tf.Tensor) -> tf.Tensor:

@@ -7,9 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rnnexp.diagnosis.keras_models.calls import numbered
 from rnnexp.diagnosis.keras_models.data import first_batch
 from rnnexp.diagnosis.keras_models.instrumentation import Sites, instrumented
 from rnnexp.diagnosis.keras_models.preservation import preserved
+from rnnexp.diagnosis.keras_models.ways import functions_run_eagerly
 from rnnexp.nn.step_derivatives import is_float
 from rnnexp.probes import JacobianProducts, LyapunovSpectrum, measure_jacobian, measure_lyapunov
 from rnnexp.probes.autodiff_jacobians import CellDerivatives, CellJacobians
@@ -144,23 +146,16 @@ class _FlatCell:
 
 def _jacobians(model: keras.Model, x: Any) -> Iterator[tuple[str, CellJacobians]]:
     batch = first_batch(model, x)
-    before = tf.config.functions_run_eagerly()
     with preserved(model, training=False), tf.GradientTape() as tape:
         runs = _Runs(tape)
-        tf.config.run_functions_eagerly(True)
-        try:
-            with instrumented(model, runs):
-                model(batch.x, **({"training": False} if model._call_has_training_arg else {}))
-        finally:
-            tf.config.run_functions_eagerly(before)
+        with functions_run_eagerly(True), instrumented(model, runs):
+            model(batch.x, **({"training": False} if model._call_has_training_arg else {}))
     if not runs.runs:
         raise ArgumentError("model", "a model that calls a keras.layers.RNN", model.name)
-    count: dict[str, int] = {}
-    for path, run in runs.runs:
-        number = count.get(path, 0)
-        count[path] = number + 1
+    names = numbered(path for path, _ in runs.runs)
+    for name, (_, run) in zip(names, runs.runs, strict=True):
         with preserved(model, training=False):
-            yield (f"{path}/{number}" if number else path), _along(run)
+            yield name, _along(run)
 
 
 def _along(run: _Run) -> CellJacobians:

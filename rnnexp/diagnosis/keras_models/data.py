@@ -134,6 +134,13 @@ def leaves_of(data: Any) -> list[Any]:
     return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
 
 
+def specs_of(data: Any) -> Any:
+    """Return the types of the tensors of a structure, or of a `Batch`; None where there is none."""
+    return keras.tree.map_structure(
+        lambda leaf: None if leaf is None else tf.type_spec_from_value(leaf), data
+    )
+
+
 def dense(leaf: Any) -> Any:
     """Return a ragged tensor padded; any other unchanged."""
     return leaf.to_tensor() if isinstance(leaf, tf.RaggedTensor) else leaf

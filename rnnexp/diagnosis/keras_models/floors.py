@@ -2,7 +2,7 @@
 
 import dataclasses
 import operator
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,19 +12,19 @@ from rnnexp.diagnosis.keras_models.preservation import preserved
 from rnnexp.runtime.checks import choice
 from rnnexp.runtime.mean_intervals import mean_interval
 
-Kind = Literal["squared", "absolute", "tokens", "classes", "binary"]
-_NAMES: dict[str, Kind] = {
-    "mse": "squared",
-    "mean_squared_error": "squared",
-    "mae": "absolute",
-    "mean_absolute_error": "absolute",
-    "sparse_categorical_crossentropy": "tokens",
-    "categorical_crossentropy": "classes",
-    "binary_crossentropy": "binary",
+_SQUARED, _ABSOLUTE = "mean_squared_error", "mean_absolute_error"
+_TOKENS = "sparse_categorical_crossentropy"
+_NAMES = {
+    "mse": _SQUARED,
+    _SQUARED: _SQUARED,
+    "mae": _ABSOLUTE,
+    _ABSOLUTE: _ABSOLUTE,
+    _TOKENS: _TOKENS,
+    "categorical_crossentropy": "categorical_crossentropy",
+    "binary_crossentropy": "binary_crossentropy",
 }
+"""The losses that are known, by the names that they are given by -> their names in Keras."""
 _ROWS = 256
-_LEAST = 1e-7
-"""Of a probability, as Keras' losses clip them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,22 +97,26 @@ def floors(model: keras.Model, x: Any, y: Any, loss: str | None = None) -> Floor
         >>> floors(model, np.zeros((2, 5, 1)), y, loss="mse").floors[0].loss
         0.25
     """
-    kind, logits = _kind(model, loss)
+    name, logits = _named(model, loss)
     batch = first_batch(model, x, y)
     targets: Any = np.asarray(batch.y)
-    predicted = _probabilities(kind, _predictions(model, batch.x), logits)
-    targets = targets.reshape(predicted.shape[:-1] if kind == "tokens" else predicted.shape)
-    own = _losses(kind, targets, predicted)
-    constant = _constant(kind, targets, predicted.shape[-1])
-    found = [_beside("best constant", own, _losses(kind, targets, constant))]
-    if kind in ("squared", "absolute") and targets.ndim == 3 and targets.shape[1] > 1:
-        found.append(_beside("last value", own[:, 1:], _losses(kind, targets[:, 1:], targets[:, :-1])))
-    if kind == "tokens" and targets.ndim == 2 and targets.shape[1] > 1:
+    predicted = _predictions(model, batch.x)
+    if name == _TOKENS:
+        targets = targets.reshape(predicted.shape[:-1]).astype(int)
+    else:
+        targets = targets.reshape(predicted.shape).astype(np.float64)
+    own = _losses(name, targets, predicted, logits)
+    constant = _constant(name, targets, predicted.shape[-1])
+    found = [_beside("best constant", own, _losses(name, targets, constant))]
+    if name in (_SQUARED, _ABSOLUTE) and targets.ndim == 3 and targets.shape[1] > 1:
+        found.append(_beside("last value", own[:, 1:], _losses(name, targets[:, 1:], targets[:, :-1])))
+    if name == _TOKENS and targets.ndim == 2 and targets.shape[1] > 1:
         found.append(_bigram(targets, own, predicted.shape[-1]))
     return Floors(float(own.mean()), tuple(found))
 
 
-def _kind(model: keras.Model, loss: str | None) -> tuple[Kind, bool]:
+def _named(model: keras.Model, loss: str | None) -> tuple[str, bool]:
+    """Return the name of the loss in Keras, and whether it takes logits."""
     compiled = getattr(model, "loss", None) if model.compiled else None
     given = compiled if loss is None else loss
     name = given if isinstance(given, str) else getattr(given, "name", None) or getattr(given, "__name__", "")
@@ -131,40 +135,19 @@ def _predictions(model: keras.Model, x: Any) -> np.ndarray:
     return np.concatenate(parts).astype(np.float64)
 
 
-def _probabilities(kind: Kind, outputs: np.ndarray, logits: bool) -> np.ndarray:
-    """Values, or probabilities that sum to one."""
-    if kind in ("squared", "absolute"):
-        return outputs
-    if kind == "binary":
-        return 1 / (1 + np.exp(-outputs)) if logits else outputs
-    if logits:
-        outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-    return outputs / outputs.sum(axis=-1, keepdims=True)
-
-
-def _losses(kind: Kind, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def _losses(loss: str, y: np.ndarray, predicted: np.ndarray, from_logits: bool = False) -> np.ndarray:
     """The loss at every place: (B, ...) without the axis of the outputs."""
-    if kind == "tokens":
-        labels = y.reshape(predicted.shape[:-1]).astype(int)
-        chosen = np.take_along_axis(predicted, labels[..., np.newaxis], axis=-1)[..., 0]
-        return -np.log(np.clip(chosen, _LEAST, 1))
-    y = y.astype(np.float64).reshape(predicted.shape)
-    if kind == "classes":
-        return -np.sum(y * np.log(np.clip(predicted, _LEAST, 1)), axis=-1)
-    if kind == "binary":
-        p = np.clip(predicted, _LEAST, 1 - _LEAST)
-        return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p), axis=-1)
-    difference = np.abs(predicted - y)
-    return np.mean(difference**2 if kind == "squared" else difference, axis=-1)
+    options = {} if loss in (_SQUARED, _ABSOLUTE) else {"from_logits": from_logits}
+    return np.asarray(keras.losses.get(loss)(y, predicted, **options))
 
 
-def _constant(kind: Kind, y: np.ndarray, outputs: int) -> np.ndarray:
+def _constant(loss: str, y: np.ndarray, outputs: int) -> np.ndarray:
     """The best constant, of the shape of a prediction."""
-    if kind == "tokens":
-        counts = np.bincount(y.astype(int).ravel(), minlength=outputs)
+    if loss == _TOKENS:
+        counts = np.bincount(y.ravel(), minlength=outputs)
         return np.broadcast_to(counts / counts.sum(), (*y.shape, outputs))
-    rows = y.astype(np.float64).reshape(-1, outputs)
-    best = np.median(rows, axis=0) if kind == "absolute" else rows.mean(axis=0)
+    rows = y.reshape(-1, outputs)
+    best = np.median(rows, axis=0) if loss == _ABSOLUTE else rows.mean(axis=0)
     return np.broadcast_to(best, y.shape)
 
 
@@ -176,7 +159,6 @@ def _beside(name: str, own: np.ndarray, floor: np.ndarray) -> Floor:
 
 def _bigram(y: np.ndarray, own: np.ndarray, tokens: int) -> Floor:
     """P(y_t | y_{t-1}) of all other sequences, with one count spread over all tokens."""
-    y = y.astype(int)
     pairs = np.zeros((tokens, tokens))
     np.add.at(pairs, (y[:, :-1], y[:, 1:]), 1.0)
     losses = np.empty(y[:, 1:].shape)

@@ -1,5 +1,6 @@
 """One call: a model and a batch in, the gradient at every time step of every recurrent layer out."""
 
+import dataclasses
 import logging
 import weakref
 from typing import Any
@@ -8,9 +9,8 @@ import keras
 import tensorflow as tf
 
 from rnnexp.diagnosis.keras_models.backward import BackwardPass, Found
-from rnnexp.diagnosis.keras_models.data import Batch, check_targets, first_batch
+from rnnexp.diagnosis.keras_models.data import Batch, check_targets, first_batch, specs_of
 from rnnexp.diagnosis.keras_models.reachable import layers_by_path
-from rnnexp.diagnosis.keras_models.readings import Reading
 from rnnexp.diagnosis.keras_models.recommendations import setup_of
 from rnnexp.diagnosis.keras_models.result import GradientFlow, StateFlow
 from rnnexp.runtime.checks import ArgumentError, boolean, positive
@@ -93,15 +93,15 @@ def gradient_flow(
     batch = first_batch(model, x, y, sample_weight, class_weight)
     check_targets(model, loss, batch.y)
     found = _run(model, batch, loss, training, boolean("verify", verify))
-    if not found.readings:
-        raise ArgumentError("model", *_without_readings(model, found))
+    if not found.states:
+        raise ArgumentError("model", *_without_states(model, found))
     for warning in found.warnings:
         _logger.warning("%s", warning)
-    layers = _by_layer(found.readings, decades)
+    layers = _by_layer(found.states, decades)
     return GradientFlow(model.name, found.loss, layers, found.warnings, found.checked, setup_of(model))
 
 
-def _without_readings(model: keras.Model, found: Found) -> tuple[str, str]:
+def _without_states(model: keras.Model, found: Found) -> tuple[str, str]:
     if found.warnings:
         return "a model whose recurrent layers can be seen at work", "; ".join(found.warnings)
     held = [path for path, layer in layers_by_path(model) if isinstance(layer, keras.layers.RNN)]
@@ -128,9 +128,6 @@ def _run(model: keras.Model, batch: Batch, loss: Any, training: bool, verify: bo
 
 def _purpose(model: keras.Model, batch: Batch, loss: Any, training: bool) -> tuple:
     """What a trace depends on; equal for calls that may share one."""
-    specs = keras.tree.map_structure(
-        lambda data: None if data is None else tf.type_spec_from_value(data), tuple(batch)
-    )
     layers = [(id(layer), layer.trainable) for layer in model._flatten_layers()]
     compiled: list[Any] = []
     if model.compiled:
@@ -139,11 +136,11 @@ def _purpose(model: keras.Model, batch: Batch, loss: Any, training: bool) -> tup
         compiled += [None if part is None else weakref.ref(part) for part in parts]
         scales = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) and model.optimizer.built
         compiled += [model.run_eagerly, model.jit_compile, scales]
-    return training, loss, specs, layers, compiled, tf.config.functions_run_eagerly()
+    return training, loss, specs_of(tuple(batch)), layers, compiled, tf.config.functions_run_eagerly()
 
 
-def _by_layer(readings: list[Reading], decades: float) -> dict[str, dict[str, StateFlow]]:
+def _by_layer(states: list[StateFlow], decades: float) -> dict[str, dict[str, StateFlow]]:
     layers: dict[str, dict[str, StateFlow]] = {}
-    for reading in readings:
-        layers.setdefault(reading.layer, {})[reading.state] = StateFlow(*reading, decades=decades)
+    for state in states:
+        layers.setdefault(state.layer, {})[state.state] = dataclasses.replace(state, decades=decades)
     return layers

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -36,6 +36,9 @@ class Site(NamedTuple):
         final: The states after the last.
         hands_on: Whether another call may continue from the last states, with a gradient.
         slices: Equal for the calls that one `TimeDistributed` makes for its slices; None elsewhere.
+        previous: Number of the call whose last states are the initial ones; None where none is known.
+        compared: Number of the call whose last states may equal the initial ones; None without one.
+        read: Whether the loss depends on each of the states; empty until that is known.
     """
 
     name: str
@@ -48,6 +51,9 @@ class Site(NamedTuple):
     final: list[Any]
     hands_on: bool
     slices: tuple | None
+    previous: int | None = None
+    compared: int | None = None
+    read: tuple[bool, ...] = ()
 
     @property
     def is_movable(self) -> bool:
@@ -82,7 +88,8 @@ class Sites:
         self.moved = values is not None
         self._values = iter(values or ())
         self._called: dict[str, None] = {}
-        self._frames: list[_Frame] = []
+        # Of every open call of a `TimeDistributed` its number, and how often its slice called each path.
+        self._frames: list[tuple[int, collections.Counter[str]]] = []
         self._numbers = itertools.count()
         self._tape = tape
         self._strict = strict
@@ -129,14 +136,14 @@ class Sites:
 
     def slices(self, layer, call, *args, **kwargs):
         """Replace `TimeDistributed.call` around `layer`; its calls for the slices count as one call."""
-        frame = _Frame(next(self._numbers))
+        count: collections.Counter[str] = collections.Counter()
         inner = layer.call
 
         def each_slice(*inputs, **options):
-            frame.count.clear()
+            count.clear()
             return inner(*inputs, **options)
 
-        self._frames.append(frame)
+        self._frames.append((next(self._numbers), count))
         try:
             with covered(layer, "call", each_slice):
                 return call(*args, **kwargs)
@@ -172,8 +179,8 @@ class Sites:
     def _keep(self, layer, path, taps, mask, step, initial, final) -> None:
         slices = None
         if self._frames:
-            count = self._frames[-1].count
-            slices = (self._frames[0].number, path, count[path])
+            (number, _), (_, count) = self._frames[0], self._frames[-1]
+            slices = (number, path, count[path])
             count[path] += 1
         site = Site(
             path,
@@ -188,14 +195,6 @@ class Sites:
             slices=slices,
         )
         self.calls.append(site)
-
-
-class _Frame:
-    """One call of a `TimeDistributed`: how often each path was called in the current slice."""
-
-    def __init__(self, number: int):
-        self.number = number
-        self.count: collections.Counter[str] = collections.Counter()
 
 
 @contextlib.contextmanager
@@ -225,7 +224,7 @@ def _covers(layer, path, sites: Sites) -> Iterator[tuple[str, Any]]:
     if isinstance(layer, keras.layers.RNN):
         yield "call", functools.partial(sites.called, path, layer.call)
         yield "_reported_loop", functools.partial(sites.loop, layer, path)
-        yield "_maybe_config_dropout_masks", _apart(layer._maybe_config_dropout_masks)
+        yield "_maybe_config_dropout_masks", unrecorded()(layer._maybe_config_dropout_masks)
         if "use_cudnn" in vars(layer):
             yield "use_cudnn", False
     if isinstance(layer, RNN):
@@ -234,7 +233,7 @@ def _covers(layer, path, sites: Sites) -> Iterator[tuple[str, Any]]:
         yield "inner_loop", functools.partial(sites.scan, layer, path, layer.inner_loop)
     elif isinstance(layer, keras.layers.Bidirectional):
         for attempt in ("_can_attempt_fused_lstm", "_can_attempt_fused_gru"):
-            yield attempt, _never
+            yield attempt, lambda *_args, **_kwargs: False
     elif isinstance(layer, keras.layers.TimeDistributed) and _is_recurrent(layer.layer):
         yield "call", functools.partial(sites.slices, layer.layer, layer.call)
     elif hasattr(layer, "state_size") and not isinstance(layer, keras.layers.RNN):
@@ -259,18 +258,6 @@ class _Hook(keras.layers.RNN):
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Report the call."""
         return self._reported_loop(sequences, initial_state, mask, training)
-
-
-def _never(*_args, **_kwargs) -> bool:
-    return False
-
-
-def _apart(call: Callable) -> Callable:
-    def unseen(*args, **kwargs):
-        with unrecorded():
-            return call(*args, **kwargs)
-
-    return unseen
 
 
 def _is_recurrent(layer: keras.layers.Layer) -> bool:

@@ -1,5 +1,6 @@
 """A callback that looks at the gradient over time while a model trains."""
 
+import abc
 import dataclasses
 import weakref
 from collections.abc import Sequence
@@ -17,13 +18,11 @@ from rnnexp.runtime import checks
 
 
 @dataclasses.dataclass(frozen=True)
-class Batches:
-    """At every n-th update, counted over all epochs and calls of `fit`.
-
-    With `steps_per_execution` > 1, after the execution in which the update lies.
+class Every(abc.ABC):
+    """When to look: at every n-th event.
 
     Args:
-        n: Number of updates between two looks.
+        n: Number of events between two looks.
 
     Raises:
         ArgumentError: `n` is not an integer of at least 1.
@@ -36,22 +35,18 @@ class Batches:
         checks.integer("n", self.n, minimum=1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Epochs:
-    """At the end of every n-th epoch.
+class Batches(Every):
+    """At every n-th update, counted over all epochs and calls of `fit`.
 
-    Args:
-        n: Number of epochs between two looks.
-
-    Raises:
-        ArgumentError: `n` is not an integer of at least 1.
+    With `steps_per_execution` > 1, after the execution in which the update lies.
     """
 
-    n: int = 1
 
-    def __post_init__(self):
-        """Check `n`."""
-        checks.integer("n", self.n, minimum=1)
+@dataclasses.dataclass(frozen=True)
+class Epochs(Every):
+    """At the end of every n-th epoch."""
+
+    n: int = 1
 
 
 class Look(NamedTuple):
@@ -126,13 +121,12 @@ class GradientFlowMonitor(keras.callbacks.Callback):
         self.earlier: list[list[Look]] = []
         self._last: weakref.ref[keras.Model] | None = None
         self._recorder: Recorder | None = None
-        self._records: list[TrainingHistory] = []
         self._start()
 
     def _start(self) -> None:
         self.history: list[Look] = []
         self._step = self._epoch = self._epoch_start = 0
-        self._records = []
+        self._trained = TrainingHistory(*np.zeros((2, 0), np.float32))
 
     def set_model(self, model: keras.Model) -> None:
         """Start anew where the model is another one, and record its updates."""
@@ -143,18 +137,13 @@ class GradientFlowMonitor(keras.callbacks.Callback):
         self._last = weakref.ref(model)
         if self._recorder is not None:  # of a `fit` that was broken off
             self._recorder.stop()
-        self._recorder = Recorder(model) if model.compiled and model.optimizer is not None else None
+        recorded = model.compiled and model.optimizer is not None
+        self._recorder = Recorder(model, self._trained) if recorded else None
 
     @property
     def training(self) -> TrainingHistory:
         """Loss and global norm of every update of the model so far."""
-        records = [*self._records, *([] if self._recorder is None else [self._recorder.history])]
-        if not records:
-            return TrainingHistory(np.zeros(0), np.zeros(0))
-        return TrainingHistory(
-            np.concatenate([each.loss for each in records]),
-            np.concatenate([each.global_norm for each in records]),
-        )
+        return self._trained if self._recorder is None else self._recorder.history
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Look before the first update."""
@@ -182,8 +171,7 @@ class GradientFlowMonitor(keras.callbacks.Callback):
         """Close the writers, and let go of the optimizer."""
         if self._recorder is not None:
             self._recorder.stop()
-            self._records.append(self._recorder.history)
-            self._recorder = None
+            self._trained, self._recorder = self._recorder.history, None
         for writer in self._writers:
             writer.close()
 

@@ -2,8 +2,9 @@
 
 import collections
 import contextlib
+import functools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -13,8 +14,9 @@ from keras.src.backend.common import global_state
 from tensorflow.python.eager import context
 from tensorflow.python.ops import stateful_random_ops
 
-from rnnexp.diagnosis.keras_models.reachable import GENERATORS, reachable
+from rnnexp.diagnosis.keras_models.reachable import reachable
 
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _GENERATOR = "global_seed_generator"
 """Keras' name for the generator behind `keras.random` functions without a seed."""
 _SEED = 20_011
@@ -74,15 +76,8 @@ def _variables(model: keras.Model, held: list[Any], training: bool, generator: A
         each.state for each in held if isinstance(each, tf.random.Generator | keras.random.SeedGenerator)
     ]
     kept += [v for each in held if isinstance(each, keras.metrics.Metric) for v in each.variables]
-    states = [
-        variable
-        for layer in held
-        if isinstance(layer, keras.layers.RNN) and layer.stateful
-        for variable in keras.tree.flatten(layer.states)
-        if variable is not None
-    ]
     seeds = [] if generator is None else [generator.state]
-    all_of_them = [*own, *states, *seeds, *model.metrics_variables, *kept]
+    all_of_them = [*own, *seeds, *model.metrics_variables, *kept]
     return [each for key, each in {id(each): each for each in all_of_them}.items() if key not in weights]
 
 
@@ -127,7 +122,7 @@ def _put_back(container: Any, before: Any) -> None:
 def chance_kept(held: Sequence[Any] = ()) -> Iterator[None]:
     """Restore at the end the random generators outside Keras: the global ones, and those in a model."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    own = [(each, _state(each)) for each in held if isinstance(each, GENERATORS)]
+    own = [_restorer(each) for each in held if isinstance(each, _GENERATORS)]
     shared = stateful_random_ops.global_generator
     drawn = None if shared is None else shared.state.read_value()
     eager = context.context()
@@ -141,25 +136,18 @@ def chance_kept(held: Sequence[Any] = ()) -> Iterator[None]:
         vars(eager).update(seeds)
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
-        for each, state in own:
-            _set_state(each, state)
+        for restore in own:
+            restore()
         stateful_random_ops.global_generator = shared
         if shared is not None:
             shared.state.assign(drawn)
 
 
-def _state(generator: Any) -> Any:
+def _restorer(generator: Any) -> Callable[[], None]:
+    """Return a function that restores the present state of a random generator."""
     if isinstance(generator, random.Random):
-        return generator.getstate()
-    return (
-        generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state()
-    )
-
-
-def _set_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, random.Random):
-        generator.setstate(state)
-    elif isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    else:
-        generator.set_state(state)
+        return functools.partial(generator.setstate, generator.getstate())
+    if isinstance(generator, np.random.RandomState):
+        return functools.partial(generator.set_state, generator.get_state())
+    bits = generator.bit_generator
+    return functools.partial(setattr, bits, "state", bits.state)

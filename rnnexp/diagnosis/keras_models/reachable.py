@@ -5,7 +5,7 @@ import functools
 import inspect
 import random
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -40,17 +40,7 @@ def reachable(root: keras.layers.Layer) -> Iterator[Held]:
     The search follows what Keras tracks, attributes, entries of containers, and what functions close over,
     bind or read from their module.
     """
-    queue, seen = collections.deque([Held(root, ())]), {id(root)}
-    keep = [root]  # an id identifies an object only while the object lives
-    while queue and len(seen) < _MOST:
-        held = queue.popleft()
-        yield held
-        for name, value in _children(held.value):
-            if isinstance(value, _LEAVES) or id(value) in seen:
-                continue
-            seen.add(id(value))
-            keep.append(value)
-            queue.append(Held(value, (*held.way, name)))
+    return _search(root, _children)
 
 
 def layers_of(root: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -63,46 +53,47 @@ def layers_by_path(root: keras.layers.Layer) -> Iterator[tuple[str, keras.layers
 
     If two layers of one parent have the same name, the attributes that hold them precede it.
     """
-    paths: dict[int, str] = {id(root): ""}
-    for parent in _breadth_first(root):
+    paths, queue = {id(root): ""}, collections.deque([root])
+    while queue:
+        parent = queue.popleft()
         children = _layers_below(parent)
-        names = collections.Counter(child.name for child, _ in children)
+        names = collections.Counter(child.value.name for child in children)
         for child, way in children:
             if id(child) in paths:
                 continue
             own = child.name if names[child.name] == 1 else "/".join((*way, child.name))
             above = paths[id(parent)]
             paths[id(child)] = f"{above}/{own}" if above else own
+            queue.append(child)
             yield paths[id(child)], child
 
 
-def _breadth_first(root: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    queue, seen = collections.deque([root]), {id(root)}
-    while queue:
-        layer = queue.popleft()
-        yield layer
-        for child, _ in _layers_below(layer):
-            if id(child) not in seen:
-                seen.add(id(child))
-                queue.append(child)
-
-
-def _layers_below(parent: keras.layers.Layer) -> list[tuple[keras.layers.Layer, tuple[str, ...]]]:
-    """Return the layers that `parent` holds itself, not through another layer, in Keras' tracking order."""
-    found: dict[int, tuple[keras.layers.Layer, tuple[str, ...]]] = {}
-    queue, seen = collections.deque([Held(parent, ())]), {id(parent)}
+def _search(root: Any, children: Callable[[Any], Iterable[tuple[str, Any]]]) -> Iterator[Held]:
+    """Yield `root` and all that is below it, each object once, the nearest first."""
+    queue, seen = collections.deque([Held(root, ())]), {id(root)}
+    keep = [root]  # an id identifies an object only while the object lives
     while queue and len(seen) < _MOST:
         held = queue.popleft()
-        children = _own_attributes(parent) if held.value is parent else _children(held.value)
-        for name, value in children:
+        yield held
+        for name, value in children(held.value):
             if isinstance(value, _LEAVES) or id(value) in seen:
                 continue
             seen.add(id(value))
-            if isinstance(value, keras.layers.Layer):
-                found[id(value)] = value, (*held.way, name)
-            else:
-                queue.append(Held(value, (*held.way, name)))
-    tracked = {id(layer): found.get(id(layer), (layer, (layer.name,))) for layer in parent._layers}
+            keep.append(value)
+            queue.append(Held(value, (*held.way, name)))
+
+
+def _layers_below(parent: keras.layers.Layer) -> list[Held]:
+    """Return the layers that `parent` holds itself, not through another layer, in Keras' tracking order."""
+
+    def children(value: Any) -> Iterable[tuple[str, Any]]:
+        if value is parent:
+            return _own_attributes(parent)
+        return () if isinstance(value, keras.layers.Layer) else _children(value)
+
+    _, *below = _search(parent, children)
+    found = {id(held.value): held for held in below if isinstance(held.value, keras.layers.Layer)}
+    tracked = {id(layer): found.get(id(layer), Held(layer, (layer.name,))) for layer in parent._layers}
     return list((tracked | found).values())
 
 
@@ -174,6 +165,3 @@ def _is_foreign(value: Any) -> bool:
     """Whether an object belongs to a library, whose objects hold nothing of the model."""
     home = getattr(value, "__module__", None) or type(value).__module__
     return str(home).partition(".")[0] in _LIBRARIES
-
-
-GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)

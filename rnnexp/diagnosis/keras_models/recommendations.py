@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import keras
 
@@ -39,13 +38,9 @@ def setup_of(model: keras.Model) -> Setup:
         if hasattr(layer, "state_size")
     }
     optimizer = model.optimizer if model.compiled else None
-    return Setup(cells, None if optimizer is None else type(optimizer).__name__, _clips(optimizer))
-
-
-def _clips(optimizer: Any) -> dict[str, float]:
-    names = ("clipnorm", "clipvalue", "global_clipnorm")
-    given = {name: getattr(optimizer, name, None) for name in names}
-    return {name: value for name, value in given.items() if value is not None}
+    clips = {name: getattr(optimizer, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
+    given = {name: value for name, value in clips.items() if value is not None}
+    return Setup(cells, None if optimizer is None else type(optimizer).__name__, given)
 
 
 def recommendations(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from rnnexp.plotting.style import ShownFigure
 
+METRICS = ("rate", "rate_low", "rate_high", "log10_ratio")
+"""The numbers of a state, by their names in its profile."""
 _NOTE = "* read at every step: direct and carried gradients together"
 
 
@@ -129,13 +131,7 @@ class StateFlow:
 
     def metrics(self) -> dict[str, float]:
         """Return rate, its interval and the ratio, by name."""
-        profile = self.profile
-        return {
-            "rate": profile.rate,
-            "rate_low": profile.rate_low,
-            "rate_high": profile.rate_high,
-            "log10_ratio": profile.log10_ratio,
-        }
+        return {name: getattr(self.profile, name) for name in METRICS}
 
     def __repr__(self) -> str:
         return f"<StateFlow {' '.join(_row(self))}>"

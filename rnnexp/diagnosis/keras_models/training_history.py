@@ -97,14 +97,14 @@ class Recorder:
 
     Args:
         model: A compiled model.
+        before: The history so far, which this one continues.
     """
 
-    def __init__(self, model: keras.Model):
-        self._norms = tf.Variable(tf.fill((_ROWS,), np.float32(np.nan)), trainable=False)
-        self._losses = tf.Variable(tf.fill((_ROWS,), np.float32(np.nan)), trainable=False)
+    def __init__(self, model: keras.Model, before: TrainingHistory):
+        self._buffer = tf.Variable(tf.fill((2, _ROWS), np.float32(np.nan)), trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._read = 0
-        self._kept: list[tuple[np.ndarray, np.ndarray]] = []
+        self._kept = [np.stack([before.loss, before.global_norm])]
         self._stack = contextlib.ExitStack()
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         self._stack.enter_context(covered(model, "train_function", None))
@@ -117,21 +117,23 @@ class Recorder:
             self._stack.enter_context(covered(tracker, "update_state", update))
 
     def _apply(self, apply, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None):
-        self._norms.scatter_nd_update([[self._count % _ROWS]], [_global_norm(grads)])
+        self._write(1, _global_norm(grads))
         self._count.assign_add(1)
         return apply(grads, trainable_variables)
 
     def _update_loss(self, update, values, *args, **kwargs):
-        loss = tf.cast(tf.reduce_sum(values), tf.float32)
-        self._losses.scatter_nd_update([[self._count % _ROWS]], [loss])
+        self._write(0, tf.cast(tf.reduce_sum(values), tf.float32))
         return update(values, *args, **kwargs)
+
+    def _write(self, row: int, value: tf.Tensor) -> None:
+        self._buffer.scatter_nd_update([[row, self._count % _ROWS]], [value])
 
     def read(self, updates: int) -> None:
         """Read the buffer if `updates` more could overwrite it; 0 reads it at once."""
         if updates == 0 or updates - self._read > _ROWS // 2:
             count = int(self._count.numpy())
             places = np.arange(min(count - self._read, _ROWS)) + max(self._read, count - _ROWS)
-            self._kept.append((self._losses.numpy()[places % _ROWS], self._norms.numpy()[places % _ROWS]))
+            self._kept.append(self._buffer.numpy()[:, places % _ROWS])
             self._read = count
 
     def stop(self) -> None:
@@ -142,8 +144,7 @@ class Recorder:
     @property
     def history(self) -> TrainingHistory:
         """The history as far as it was read."""
-        losses, norms = zip(*self._kept, strict=True) if self._kept else ((np.zeros(0),), (np.zeros(0),))
-        return TrainingHistory(np.concatenate(losses), np.concatenate(norms))
+        return TrainingHistory(*np.concatenate(self._kept, axis=1))
 
 
 def _global_norm(gradients: Sequence[Any]) -> tf.Tensor:

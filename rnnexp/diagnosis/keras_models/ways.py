@@ -1,32 +1,12 @@
 """The ways to take a pass through a model: traced, with or without XLA, or eagerly."""
 
 import contextlib
-import functools
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
-
-
-class Pass(Protocol):
-    """The functions that a way runs; their arguments are the leaves of a batch."""
-
-    def differentiate(self, *leaves: tf.Tensor, strict: bool) -> tuple:
-        """Take the measured pass."""
-
-    def plain(self, *leaves: tf.Tensor) -> tf.Tensor:
-        """Return L of a pass without instruments."""
-
-    def gradients(self, *leaves: tf.Tensor) -> list[tf.Tensor]:
-        """Return the gradients of all taps."""
-
-    def move(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
-        """Return L where values are added to the states."""
-
-    def specs(self) -> list[Any]:
-        """Return the types of the leaves."""
 
 
 class Way:
@@ -39,45 +19,36 @@ class Way:
         eager: Whether nothing is traced.
     """
 
-    def __init__(self, owner: Pass, jit_compile: bool, inline: bool, eager: bool):
+    def __init__(self, owner: Any, jit_compile: bool, inline: bool, eager: bool):
         self._owner = weakref.proxy(owner)
         self._jit_compile, self._inline, self._eager = jit_compile, inline, eager
         self._traced: dict[str, Callable] = {}
 
-    def measured(self, *leaves: tf.Tensor) -> tuple:
-        """As `Pass.differentiate`."""
-        strict = not self._eager
-        return self._call("measured", functools.partial(self._owner.differentiate, strict=strict), leaves)
+    def take(self, name: str, leaves: Sequence[tf.Tensor], *before: Any) -> Any:
+        """Return what a method of the owner returns, which is traced once.
 
-    def plain(self, *leaves: tf.Tensor) -> tf.Tensor:
-        """Return L of a pass without instruments."""
-        return self._call("plain", self._owner.plain, leaves)
-
-    def gradients(self, *leaves: tf.Tensor) -> list[tf.Tensor]:
-        """As `Pass.gradients`."""
-        return self._call("gradients", self._owner.gradients, leaves)
-
-    def moved(self, values: list[tf.Tensor], *leaves: tf.Tensor) -> tf.Tensor:
-        """As `Pass.move`."""
-        return self._call("moved", self._owner.move, leaves, values)
-
-    def _call(self, name: str, function: Callable, leaves: tuple, *before: Any) -> Any:
-        inline = self._inline and name != "plain"
+        Args:
+            name: differentiate, plain, gradients or move.
+            leaves: The leaves of a batch, its last arguments.
+            before: Its arguments before them.
+        """
+        arguments, function = (*before, *leaves), getattr(self._owner, name)
         if self._eager:
-            with _inlined(True):
-                return function(*before, *leaves)
+            with functions_run_eagerly(True):
+                return function(*arguments)
         if name not in self._traced:
             # The plain pass is not compiled with XLA, which is not worth its time for one number.
-            jit_compile = self._jit_compile and name == "measured"
+            jit_compile = self._jit_compile and name == "differentiate"
             traced = tf.function(function, autograph=False, jit_compile=jit_compile)
-            specs = [keras.tree.map_structure(tf.type_spec_from_value, each) for each in before]
-            with _inlined(inline):
-                self._traced[name] = traced.get_concrete_function(*specs, *self._owner.specs())
-        return self._traced[name](*before, *leaves)
+            specs = [keras.tree.map_structure(tf.type_spec_from_value, each) for each in arguments]
+            with functions_run_eagerly(self._inline and name != "plain"):
+                self._traced[name] = traced.get_concrete_function(*specs)
+        return self._traced[name](*arguments)
 
 
 @contextlib.contextmanager
-def _inlined(wanted: bool) -> Iterator[None]:
+def functions_run_eagerly(wanted: bool) -> Iterator[None]:
+    """Run every `tf.function` inside as Python code, if that is wanted."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(wanted or before)
     try:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from rnnexp.diagnosis.keras_models.result import GradientFlow
+from rnnexp.diagnosis.keras_models.result import METRICS, GradientFlow
 from rnnexp.tracking import MlflowTracker, Point, Status
 from rnnexp.tracking.find_runs import find_run
 
@@ -30,7 +30,7 @@ class CsvWriter:
         path: The file; it is replaced by the first look, and appended to afterwards.
     """
 
-    COLUMNS = ("step", "epoch", "layer", "state", "rate", "rate_low", "rate_high", "log10_ratio", "verdict")
+    COLUMNS = ("step", "epoch", "layer", "state", *METRICS, "verdict")
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)

@@ -29,9 +29,9 @@ def traces(monkeypatch):
     made = []
     differentiate = backward.BackwardPass.differentiate
 
-    def counting(self, *leaves, strict):
-        made.append(strict)
-        return differentiate(self, *leaves, strict=strict)
+    def counting(self, *leaves):
+        made.append("traced or eager")
+        return differentiate(self, *leaves)
 
     monkeypatch.setattr(backward.BackwardPass, "differentiate", counting)
     return made
