@@ -5,12 +5,9 @@ In the equations w is a weight, g its gradient and k = 1, 2, ... the update; eve
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING
 
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import keras
+from rnnexp.runtime.deferred import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +50,6 @@ class Sgd(Optimizer):
 
     def build(self) -> "keras.optimizers.Optimizer":
         """Return a new `keras.optimizers.SGD`."""
-        import keras
-
         # Keras refuses a momentum that is the integer 0, which a configuration may well hold.
         return keras.optimizers.SGD(
             learning_rate=float(self.learning_rate), momentum=float(self.momentum), nesterov=self.nesterov
@@ -94,8 +89,6 @@ class RmsProp(Optimizer):
 
     def build(self) -> "keras.optimizers.Optimizer":
         """Return a new `keras.optimizers.RMSprop`."""
-        import keras
-
         return keras.optimizers.RMSprop(
             learning_rate=float(self.learning_rate),
             rho=float(self.rho),
@@ -137,8 +130,6 @@ class Adam(Optimizer):
 
     def build(self) -> "keras.optimizers.Optimizer":
         """Return a new `keras.optimizers.Adam`."""
-        import keras
-
         return keras.optimizers.Adam(
             learning_rate=float(self.learning_rate),
             beta_1=float(self.beta_1),

@@ -2,16 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec, Units, affine, where_finite
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +60,5 @@ class AntisymmetricRnn(CellSpec):
         return kernel - kernel.T - self.gamma * np.eye(len(kernel), dtype=kernel.dtype)
 
     def _pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
-        from keras import ops
-
         kernel = cell.recurrent_kernel - ops.transpose(cell.recurrent_kernel)
         return affine(cell, x) + ops.matmul(before, kernel) - self.gamma * before

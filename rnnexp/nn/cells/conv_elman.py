@@ -1,7 +1,7 @@
 """The Elman cell over images."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +10,7 @@ from rnnexp.nn.cells.spec import CellSpec, Units, where_finite
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+from rnnexp.runtime.deferred import keras, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +67,6 @@ class ConvElman(CellSpec):
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
         """Return phi'(a_t) and a_t."""
-        import tensorflow as tf
-
         shape = tf.shape(before)
         flat = tf.reshape(x, (-1, x.shape[-1])), tf.reshape(before, (-1, cell.units))
         pre_activations = tf.reshape(cell.pre_activation(*flat), shape)

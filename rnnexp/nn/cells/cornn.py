@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,7 @@ from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec, Units, Weight, affine, where_finite
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +69,6 @@ class CoRnn(CellSpec):
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
         """Return phi'(a_t) and a_t."""
-        import tensorflow as tf
-
         pre_activations = _pre_activation(cell, x, *tf.split(before, 2, axis=-1))
         slopes = activations.slope(cell.activation, pre_activations)
         return Units(where_finite(slopes, pre_activations), pre_activations)
@@ -83,7 +79,5 @@ class CoRnn(CellSpec):
 
 
 def _pre_activation(cell: Any, x: "tf.Tensor", y: "tf.Tensor", z: "tf.Tensor") -> "tf.Tensor":
-    from keras import ops
-
     of_positions, of_velocities = ops.split(ops.convert_to_tensor(cell.recurrent_kernel), 2, axis=1)
     return affine(cell, x) + ops.matmul(y, of_positions) + ops.matmul(z, of_velocities)

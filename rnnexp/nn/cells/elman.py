@@ -1,15 +1,12 @@
 """The Elman cell."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec, Factored, Units, where_finite
 from rnnexp.nn.initializers import Initializer
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+from rnnexp.runtime.deferred import keras, ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +37,6 @@ class Elman(CellSpec):
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
         """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b."""
-        import tensorflow as tf
-        from keras import ops
-
         projected = ops.matmul(x, cell.kernel)
         if cell.bias is not None:
             projected = projected + cell.bias

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,7 @@ from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec, Units, Weight, affine, where_finite
 from rnnexp.runtime import checks, random
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +60,6 @@ class IndRnn(CellSpec):
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
         """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b."""
-        import tensorflow as tf
-
         projected = affine(cell, x)
         pre_activations = projected + cell.recurrent_kernel * before
         slopes = activations.slope(cell.activation, pre_activations)

@@ -2,15 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec, Units, affine, where_finite
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +52,4 @@ class Leaky(CellSpec):
 
 
 def _pre_activation(cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
-    from keras import ops
-
     return affine(cell, x) + ops.matmul(before, cell.recurrent_kernel)

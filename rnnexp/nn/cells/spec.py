@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from rnnexp.nn.gate_biases import GateBiases
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
+from rnnexp.runtime.deferred import keras, ops, tf
 
 if TYPE_CHECKING:
-    import keras
     import numpy as np
-    import tensorflow as tf
 
 
 RECURRENT_KERNEL = "/recurrent_kernel"
@@ -208,8 +207,6 @@ class CellSpec(abc.ABC):
 
 def affine(cell: Any, x: "tf.Tensor") -> "tf.Tensor":
     """Return W_xh^T x + b of inputs (..., F)."""
-    from keras import ops
-
     projected = ops.matmul(x, cell.kernel)
     return projected if cell.bias is None else projected + cell.bias
 
@@ -251,8 +248,6 @@ class GatedCell(CellSpec):
         self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
     ) -> "keras.layers.Layer":
         """Return a new cell of that class."""
-        import keras
-
         from rnnexp.nn import activations
 
         return getattr(keras.layers, self.target.removeprefix("keras.layers."))(
@@ -267,8 +262,6 @@ class GatedCell(CellSpec):
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
         """Return sigma' of every unit of every gate: below 0.01 the gate stays open or shut."""
-        import tensorflow as tf
-
         from rnnexp.nn import activations
 
         h = before[..., : cell.units]
@@ -287,6 +280,4 @@ def where_finite(slopes: "tf.Tensor", pre_activations: "tf.Tensor") -> "tf.Tenso
     Some activations return a finite slope at nan, but a unit without a finite state is neither saturated nor
     dead.
     """
-    import tensorflow as tf
-
     return tf.where(tf.math.is_finite(pre_activations), slopes, float("nan"))

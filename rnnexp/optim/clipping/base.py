@@ -5,14 +5,12 @@ At training step k: clipped, state_{k+1} = update(gradients, weights, state_k), 
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 State = tuple["tf.Tensor", ...]
 """Of a clip: tensors whose shapes and dtypes stay what they are; `()` of one without a state."""
@@ -110,8 +108,6 @@ class SkippingClip(Clip):
 
     def init(self, weights: "Sequence[tf.Tensor]") -> State:
         """Return what the clip remembers before the first step, and the number of skipped updates, 0."""
-        import tensorflow as tf
-
         return (*self._init(weights), tf.zeros((), tf.float64))
 
     def update(
@@ -122,8 +118,6 @@ class SkippingClip(Clip):
         Raises:
             ArgumentError: There are no gradients.
         """
-        import tensorflow as tf
-
         *memory, skipped = state
         norm = global_norm(gradients)
         finite = tf.math.is_finite(norm)
@@ -158,8 +152,6 @@ class SkippingClip(Clip):
 
 def measured(norm: "tf.Tensor", kept: "list[tf.Tensor]", clipped: "tf.Tensor") -> Clipped:
     """Return what a clip returns: the norm before, the gradients it keeps, and whether it changed any."""
-    import tensorflow as tf
-
     # XLA may sum the same numbers in another order the second time; equal gradients have equal norms.
     return Clipped(kept, norm, tf.where(clipped, global_norm(kept), norm), clipped)
 
@@ -180,8 +172,6 @@ def global_norm(gradients: "Sequence[tf.Tensor]") -> "tf.Tensor":
 
 def _factored_norm(gradients: "Sequence[tf.Tensor]") -> "tuple[tf.Tensor, tf.Tensor]":
     """Return (m, ||g / m||_2), whose product is the norm; m is 1 where the largest entry cannot divide."""
-    import tensorflow as tf
-
     if len(gradients) == 0:
         raise checks.ArgumentError("gradients", "at least one tensor", gradients)
     largest = tf.reduce_max(tf.stack([tf.reduce_max(tf.abs(gradient)) for gradient in gradients]))
@@ -196,8 +186,6 @@ def shrink(
     gradients: "Sequence[tf.Tensor]", threshold: "float | tf.Tensor"
 ) -> "tuple[list[tf.Tensor], tf.Tensor]":
     """Return the gradients with their joint norm brought down to `threshold`, and whether it was above."""
-    import tensorflow as tf
-
     largest, ratio = _factored_norm(gradients)
     limit = as_tensor(threshold, largest.dtype)
     exceeds = (largest * ratio > limit) & tf.math.is_finite(ratio)
@@ -209,7 +197,5 @@ def shrink(
 
 def as_tensor(threshold: "float | tf.Tensor", dtype: "tf.DType") -> "tf.Tensor":
     """Return a threshold in the dtype of the gradients."""
-    import tensorflow as tf
-
     # By way of float64: 1e300 becomes inf in float32, which nothing exceeds, where `tf.constant` would warn.
     return tf.cast(tf.convert_to_tensor(threshold, tf.float64), dtype)

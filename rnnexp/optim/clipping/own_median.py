@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
+if TYPE_CHECKING:
     from rnnexp.optim.clipping.base import State
 
 WARM_UP = 100
@@ -20,15 +20,11 @@ WARM_UP = 100
 
 def start(parts: int) -> "State":
     """Return the state before the first step: the norms of each of the `parts` so far, and their number."""
-    import tensorflow as tf
-
     return tf.zeros((parts, WARM_UP), tf.float64), tf.zeros((), tf.int64)
 
 
 def thresholds(state: "State") -> "tf.Tensor":
     """Return the threshold of every part, float64 (parts,), inf where there is none yet."""
-    import tensorflow as tf
-
     norms, taken = state
     middle = WARM_UP // 2
     medians = tf.reduce_mean(tf.sort(norms, axis=1)[:, middle - 1 : middle + 1], axis=1)
@@ -38,8 +34,6 @@ def thresholds(state: "State") -> "tf.Tensor":
 
 def extended(state: "State", norms: "tf.Tensor") -> "State":
     """Return the state with the norms of another step, (parts,); after the warm-up it stays as it is."""
-    import tensorflow as tf
-
     before, taken = state
     here = tf.range(WARM_UP, dtype=tf.int64) == taken
     after = tf.where(here, tf.cast(norms, tf.float64)[:, tf.newaxis], before)

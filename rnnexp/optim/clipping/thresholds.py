@@ -18,7 +18,7 @@ In each of these cases `norm_before` is inf or nan.
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -35,9 +35,7 @@ from rnnexp.optim.clipping.base import (
     shrink,
 )
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +43,6 @@ class NoClip(StatelessClip):
     """g <- g: nothing is clipped, the norms are still measured."""
 
     def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
-        import tensorflow as tf
-
         return list(gradients), tf.constant(False)
 
 
@@ -70,8 +66,6 @@ class Value(StatelessClip):
         check_fixed(self.threshold)
 
     def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
-        import tensorflow as tf
-
         limit = as_tensor(self.threshold, gradients[0].dtype)
         # A comparison with nan is false on every device, whereas minimum and maximum treat nan as they like.
         exceeds = [tf.abs(gradient) > limit for gradient in gradients]
@@ -106,8 +100,6 @@ class _NormClip(Clip):
         Raises:
             ArgumentError: There are no gradients.
         """
-        import tensorflow as tf
-
         norm, parts = global_norm(gradients), self._parts(gradients)
         thresholds: Sequence[float | tf.Tensor] = [self.threshold] * len(parts)
         if self.threshold == "auto":
@@ -167,6 +159,4 @@ class GlobalNorm(_NormClip):
 
 
 def _any(flags: "list[tf.Tensor]") -> "tf.Tensor":
-    import tensorflow as tf
-
     return tf.reduce_any(tf.stack(flags))
