@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, where_finite
+from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
@@ -65,13 +65,11 @@ class ConvElman(CellSpec):
             dtype=dtype,
         )
 
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t."""
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+        """Return a_t."""
         shape = tf.shape(before)
         flat = tf.reshape(x, (-1, x.shape[-1])), tf.reshape(before, (-1, cell.units))
-        pre_activations = tf.reshape(cell.pre_activation(*flat), shape)
-        slopes = activations.slope(cell.activation, pre_activations)
-        return Units(where_finite(slopes, pre_activations), pre_activations)
+        return tf.reshape(cell.pre_activation(*flat), shape)
 
     def recurrent_matrix(self, cell: Any) -> np.ndarray:
         """Return the matrix (H, H) of the convolution W_hh * h; row i holds the weights from unit i."""

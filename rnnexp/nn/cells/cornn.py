@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, Weight, affine, where_finite
+from rnnexp.nn.cells.spec import CellSpec, Weight, affine
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
 from rnnexp.runtime.deferred import ops, tf
@@ -67,11 +66,9 @@ class CoRnn(CellSpec):
         z = z + self.dt * (force - self.gamma * y - self.eps * z)
         return [y + self.dt * z, z]
 
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t."""
-        pre_activations = _pre_activation(cell, x, *tf.split(before, 2, axis=-1))
-        slopes = activations.slope(cell.activation, pre_activations)
-        return Units(where_finite(slopes, pre_activations), pre_activations)
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+        """Return a_t."""
+        return _pre_activation(cell, x, *tf.split(before, 2, axis=-1))
 
     def recurrent_matrix(self, cell: Any) -> np.ndarray:
         """Return W_y, (H, H)."""

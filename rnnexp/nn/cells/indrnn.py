@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, Weight, affine, where_finite
+from rnnexp.nn.cells.spec import CellSpec, Weight, affine
 from rnnexp.runtime import checks, random
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.deferred import tf
@@ -56,15 +55,11 @@ class IndRnn(CellSpec):
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""
-        return [cell.activation(affine(cell, x) + cell.recurrent_kernel * states[0])]
+        return [cell.activation(self.pre_activation(cell, x, states[0]))]
 
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b."""
-        projected = affine(cell, x)
-        pre_activations = projected + cell.recurrent_kernel * before
-        slopes = activations.slope(cell.activation, pre_activations)
-        input_variance = tf.reduce_mean(tf.square(projected))
-        return Units(where_finite(slopes, pre_activations), pre_activations, input_variance)
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+        """Return a_t."""
+        return affine(cell, x) + cell.recurrent_kernel * before
 
     def recurrent_matrix(self, cell: Any) -> np.ndarray:
         """Return diag(u), (H, H)."""
