@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnnexp.nn import activations, conv_elman_cell, padding, step_cell  # noqa: F401  # the cells that a model holds
+from rnnexp.nn import activations, padding, step_cell  # noqa: F401  # the cells that a model holds
 from rnnexp.nn import taps as recording
 from rnnexp.nn.cells import catalogue
 from rnnexp.nn.elman_cell import ElmanCell

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from rnnexp.nn.cells.conv_elman import image_of
 from rnnexp.runtime import checks
 
 
@@ -14,7 +15,7 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
         f_T[p] = sum_c (dh_T[centre, c] / dx_1[p])^2,    x_t = image at every step
 
     Args:
-        cell: A built `rnnexp.nn.conv_elman_cell.ConvElmanCell` with C channels.
+        cell: A built cell of `rnnexp.nn.cells.conv_elman.ConvElman` with C channels.
         image: (F,), of the cell's shape (height, width).
         time_steps: The largest T, at least 1.
 
@@ -34,7 +35,7 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
     for channels in centres:
         gradients = [tape.gradient(channel, first) for channel in channels]
         fields.append(np.sum(np.square(gradients), axis=0)[0])
-    return np.array(fields).reshape(count, *cell.image)
+    return np.array(fields).reshape(count, *image_of(cell))
 
 
 def width(field: np.ndarray) -> float:
@@ -54,5 +55,5 @@ def width(field: np.ndarray) -> float:
 
 def _centre(cell: Any, output: tf.Tensor) -> tf.Tensor:
     """Return the channels (C,) of the middle pixel."""
-    height, across = cell.image
+    height, across = image_of(cell)
     return tf.reshape(output, (height, across, -1))[height // 2, across // 2]
