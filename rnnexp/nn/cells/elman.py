@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Factored, Units, affine
+from rnnexp.nn.cells.spec import CellSpec, Factored, Units, affine, where_finite
 from rnnexp.nn.initializers import Initializer
 from rnnexp.runtime.deferred import keras, tf
 
@@ -35,9 +35,13 @@ class Elman(CellSpec):
             dtype=dtype,
         )
 
-    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
-        """Return a_t."""
-        return affine(cell, x) + tf.matmul(before, tf.convert_to_tensor(cell.recurrent_kernel))
+    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
+        """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b, from one product."""
+        projected = affine(cell, x)
+        pre_activations = projected + tf.matmul(before, tf.convert_to_tensor(cell.recurrent_kernel))
+        slopes = activations.slope(cell.activation, pre_activations)
+        input_variance = tf.reduce_mean(tf.square(projected))
+        return Units(where_finite(slopes, pre_activations), pre_activations, input_variance)
 
     def factored(self, cell: Any, units: Units | None) -> Factored | None:
         """Return phi'(a_t), W_hh and W_xh."""
