@@ -13,9 +13,6 @@ from rnnexp.tasks.csv_column import read_column
 from rnnexp.tasks.named_series import SERIES
 from rnnexp.tasks.task import Batch, Predict, Report, Stream, Task, held_out_share
 
-_TOLERANCE = 0.5
-"""Largest absolute error that counts as right, in standard deviations of the training part."""
-
 _WINDOWS = 500
 """Most windows for measuring how far back a network looks."""
 
@@ -58,6 +55,7 @@ class Series(Task):
 
     loss = "squared_error"
     loss_unit = "squared error"
+    tolerance = 0.5  # standard deviations of the training part
     criterion = None
     baseline = "last value"
 
@@ -102,11 +100,6 @@ class Series(Task):
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the mean square of y less the last input, over the steps ahead of every window, (B,)."""
         return ((batch.y - batch.x[:, -1]).astype(np.float64) ** 2).mean(axis=1)
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the share of the values (B, horizon) that `prediction` misses by more than 1/2."""
-        # This comparison is false for nan, so that nan is an error.
-        return (~(np.abs(prediction - y) <= _TOLERANCE)).mean(axis=1)
 
     def report(self, predict: Predict) -> Report:
         """Compare `predict` with forecasts that need no network, and measure how far back it looks.
@@ -158,7 +151,7 @@ class Series(Task):
         y = self._z[self._targets()]
         constants = y.mean(axis=0)
         self.floor_loss = float(np.mean((y - constants) ** 2))
-        self.floor_error = float(np.mean(np.abs(y - constants) > _TOLERANCE))
+        self.floor_error = float(np.mean(np.abs(y - constants) > self.tolerance))
 
     def _starts(self, stream: Stream) -> tuple[int, int]:
         """The first and the last place where a window of the stream begins."""

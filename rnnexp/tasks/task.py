@@ -68,6 +68,7 @@ class Task(abc.ABC):
         floor_loss: Loss of the best constant predictor, in `loss_unit`. Constant means that it never looks at
             the input; where the layout of the targets is fixed in time (copying) it may know the step.
         floor_error: Error of that predictor, a share in [0, 1].
+        tolerance: Largest absolute error of a value that counts as right.
         criterion: The error under which the task counts as solved, or None where there is none.
         criterion_published: Whether a publication judges this form of the task by that criterion.
         published_sequences: After how many training sequences a publication reports success at this length;
@@ -80,6 +81,7 @@ class Task(abc.ABC):
     scores_every_step: ClassVar[bool] = False
     loss: ClassVar[Literal["squared_error", "cross_entropy"]]
     loss_unit: ClassVar[str]
+    tolerance: float = 0.0
     criterion: ClassVar[float | None]
     criterion_published: bool = False
     published_sequences: int | None = None
@@ -101,13 +103,21 @@ class Task(abc.ABC):
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return batch `index` of `stream` under `seed`: the same bytes whatever was drawn before."""
 
-    @abc.abstractmethod
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the error of every sequence, (B,), each in [0, 1], from the readout's outputs.
 
-        `prediction` is (B, O), or (B, T, O) where every step is scored. A prediction that is not a number
-        is an error.
+        By default it is the share of its targets that are wrong: of classes, where the largest logit is that
+        of another class; of values, where they are missed by more than `tolerance`.
+
+        Args:
+            prediction: (B, O), or (B, T, O) where every step is scored. What is not a number is wrong.
+            y: The targets, as in a `Batch`.
         """
+        if self.loss == "cross_entropy":
+            wrong = misclassified(prediction, y)
+        else:
+            wrong = ~(np.abs(prediction - y) <= self.tolerance)  # a comparison that is false for nan
+        return wrong.reshape(len(y), -1).mean(axis=1)
 
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the loss that the baseline has on every sequence, (B,), in `loss_unit`.

@@ -16,12 +16,9 @@ class Echo(Task):
     def batch(self, seed, stream, index, batch_size):
         return Batch(np.full((batch_size, 1, 1), index), np.array([seed, stream, index, batch_size]))
 
-    def errors(self, prediction, y):
-        return np.zeros(len(y))
 
-
-def test_a_task_needs_a_length_batches_and_errors():
-    with pytest.raises(TypeError, match="abstract methods '?__init__'?, '?batch'?, '?errors'?"):
+def test_a_task_needs_a_length_and_batches():
+    with pytest.raises(TypeError, match="abstract methods '?__init__'?, '?batch'?"):
         Task(seq_len=5)  # type: ignore[abstract]
 
 
