@@ -1,11 +1,10 @@
 """AGC: the gradient of each unit is kept small beside the weights of that unit."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
-from rnnexp.optim.clipping.base import SkippingClip, State
+from rnnexp.optim.clipping.base import Limited, SkippingClip, State, Tensors
 from rnnexp.runtime import checks
 from rnnexp.runtime.deferred import tf
 
@@ -36,13 +35,7 @@ class Agc(SkippingClip):
         checks.positive("factor", self.factor)
         checks.positive("epsilon", self.epsilon)
 
-    def _limit(
-        self,
-        gradients: "Sequence[tf.Tensor]",
-        weights: "Sequence[tf.Tensor]",
-        norm: "tf.Tensor",
-        memory: State,
-    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
+    def _limit(self, gradients: Tensors, weights: Tensors, norm: "tf.Tensor", memory: State) -> Limited:
         pairs = [self._shrink_units(*pair) for pair in zip(gradients, weights, strict=True)]
         return [kept for kept, _ in pairs], tf.reduce_any(tf.stack([changed for _, changed in pairs])), ()
 

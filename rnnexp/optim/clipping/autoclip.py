@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rnnexp.optim.clipping.base import SkippingClip, State, shrink
+from rnnexp.optim.clipping.base import Limited, SkippingClip, State, Tensors, shrink
 from rnnexp.runtime import checks
 from rnnexp.runtime.deferred import tf
 
@@ -53,17 +53,11 @@ class AutoClip(SkippingClip):
         threshold = float(np.percentile(np.repeat(levels, counts[places]), self.percentile))
         return {**super().metrics(state), "grad/clip_threshold": threshold}
 
-    def _init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def _init(self, weights: Tensors) -> State:
         """Return the counts of the levels, all zero."""
         return (tf.zeros(_SHAPE, tf.int64),)
 
-    def _limit(
-        self,
-        gradients: "Sequence[tf.Tensor]",
-        weights: "Sequence[tf.Tensor]",
-        norm: "tf.Tensor",
-        memory: State,
-    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
+    def _limit(self, gradients: Tensors, weights: Tensors, norm: "tf.Tensor", memory: State) -> Limited:
         (counts,) = memory
         place = _place(norm)
         at = tf.stack([place // _SHAPE[1], place % _SHAPE[1]])

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rnnexp.nn.cells.spec import RECURRENT_KERNEL
-from rnnexp.optim.clipping.base import Clip, Clipped, State, check_fixed, global_norm, measured, shrink
+from rnnexp.optim.clipping.base import (
+    Clip,
+    Clipped,
+    State,
+    Tensors,
+    check_fixed,
+    global_norm,
+    measured,
+    shrink,
+)
 from rnnexp.runtime.deferred import tf
 
 _LARGEST = 1e10
@@ -38,13 +47,11 @@ class Pascanu(Clip):
     def __post_init__(self) -> None:
         check_fixed(self.threshold)
 
-    def init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def init(self, weights: Tensors) -> State:
         """Return the number of gradients that were replaced, 0."""
         return (tf.zeros((), tf.float64),)
 
-    def update(
-        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
-    ) -> tuple[Clipped, State]:
+    def update(self, gradients: Tensors, weights: Tensors, state: State) -> tuple[Clipped, State]:
         """Return the clipped gradients, or what stands in for them, and the next state.
 
         Raises:

@@ -1,11 +1,10 @@
 """ZClip: a gradient whose norm stands out from those before it is brought down to what they say."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
-from rnnexp.optim.clipping.base import SkippingClip, State, shrink
+from rnnexp.optim.clipping.base import Limited, SkippingClip, State, Tensors, shrink
 from rnnexp.runtime import checks
 from rnnexp.runtime.deferred import tf
 
@@ -43,17 +42,11 @@ class ZClip(SkippingClip):
         checks.positive("z", self.z)
         checks.integer("warm_up", self.warm_up, minimum=2)
 
-    def _init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def _init(self, weights: Tensors) -> State:
         """Return mu, sigma^2 and the number of norms they are made of: three zeros."""
         return tuple(tf.zeros((), tf.float64) for _ in range(3))
 
-    def _limit(
-        self,
-        gradients: "Sequence[tf.Tensor]",
-        weights: "Sequence[tf.Tensor]",
-        norm: "tf.Tensor",
-        memory: State,
-    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
+    def _limit(self, gradients: Tensors, weights: Tensors, norm: "tf.Tensor", memory: State) -> Limited:
         mean, variance, taken = memory
         sigma = tf.sqrt(variance)
         score = (norm - mean) / (sigma + _EPSILON)
