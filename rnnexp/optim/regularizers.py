@@ -164,7 +164,7 @@ class Omega(_Weighted):
         self, weights: "Mapping[str, tf.Tensor]", adjoints: Adjoints
     ) -> "Mapping[str, tf.Tensor]":
         """Return the term of W_hh."""
-        path = _recurrent_path(weights)
+        (path,) = (path for path in weights if path.endswith(RECURRENT_KERNEL))
         kernel = tf.convert_to_tensor(weights[path])
         # The squares of a float32 fit into a float64.
         squares = tf.reduce_sum(tf.square(tf.cast(adjoints.states, tf.float64)), axis=2, keepdims=True)
@@ -181,12 +181,6 @@ class Omega(_Weighted):
 
 _LEAST_SQUARE = 1e-20
 """||dL/dh_t||^2 of a sample below this is rounding error."""
-
-
-def _recurrent_path(weights: "Mapping[str, tf.Tensor]") -> str:
-    """Return the path of W_hh."""
-    (path,) = (path for path in weights if path.endswith(RECURRENT_KERNEL))
-    return path
 
 
 CATALOGUE: dict[str, type[Regularizer]] = {

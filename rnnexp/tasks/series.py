@@ -119,10 +119,8 @@ class Series(Task):
             other = np.mean((forecast - y) ** 2, axis=1)
             below, half_width = forecasts.paired_interval(other - losses, self.horizon)
             metrics[f"task/{name}_loss"] = float(other.mean())
-            metrics[f"val/loss_below_{name}"], metrics[f"val/loss_below_{name}_half_width"] = (
-                below,
-                half_width,
-            )
+            metrics[f"val/loss_below_{name}"] = below
+            metrics[f"val/loss_below_{name}_half_width"] = half_width
             sentences.append(_compared(words, float(losses.mean()), float(other.mean()), below, half_width))
         time_steps, by_steps = self._loss_by_visible_steps(predict)
         metrics["val/visible_steps"] = float(_enough(time_steps, by_steps))

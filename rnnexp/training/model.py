@@ -1,8 +1,8 @@
 """The training step: forward and backward pass, regularise, clip, update the weights, record."""
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -220,15 +220,12 @@ class RecordingModel(keras.Model):
         else:
             tf.cond(clipped.skipped, lambda: tf.constant(False), update)
 
-    @contextlib.contextmanager
-    def _recording(self, tape: tf.GradientTape) -> Iterator[Record | None]:
-        """Yield the record in which recurrent layers open taps; None if nothing is recorded."""
+    def _recording(self, tape: tf.GradientTape) -> AbstractContextManager[Record | None]:
+        """Enter the record in which recurrent layers open taps; None if nothing is recorded."""
         vectors = self._regularizer.wants_adjoints
-        if not self._record and not vectors:
-            yield None
-            return
-        with recording(tape, outputs_only=True, vectors=vectors) as record:
-            yield record
+        if self._record or vectors:
+            return recording(tape, outputs_only=True, vectors=vectors)
+        return nullcontext()
 
     def _norm_taps(self, record: Record | None) -> list[tf.Tensor]:
         if record is None or not self._record:

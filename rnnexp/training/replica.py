@@ -191,7 +191,7 @@ class Replica:
         if not self.diverged and self.solved_at is None:
             # After a resume from the checkpoint of the last step this validation may be there already.
             self._validations = [done for done in self._validations if done.step < self.steps_taken]
-            self._validate(None)
+            self._add(self._evaluator.evaluate(None))
         if not self.diverged:
             plan = self.plan
             self._at_lengths = score_at(self.network, plan.evaluate_at, plan.seed, plan.validation_sequences)
@@ -248,9 +248,6 @@ class Replica:
         self._add(score)
         if self.solved_at is not None:
             self.callback.stop()
-
-    def _validate(self, sequences: int | None) -> None:
-        self._add(self._evaluator.evaluate(sequences))
 
     def _add(self, score: Validation) -> None:
         validated = Validated(self.steps_taken, score)

@@ -53,11 +53,8 @@ class CoRnn(CellSpec):
 
     def weights(self, units: int, features: int, kernel: Any, recurrent: Any) -> dict[str, Weight]:
         """Return kernel (F, H), recurrent kernel (H, 2H) and b (H,)."""
-        found = {
-            "kernel": Weight((features, units), kernel),
-            "recurrent_kernel": Weight((units, 2 * units), recurrent),
-        }
-        return found | self._bias(units)
+        found = super().weights(units, features, kernel, recurrent)
+        return found | {"recurrent_kernel": Weight((units, 2 * units), recurrent)}
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return y_t and z_t."""

@@ -50,8 +50,8 @@ class IndRnn(CellSpec):
             drawn = random.generator(recurrent.seed, "weights").uniform(self.low, self.high, shape)
             return (recurrent.gain * drawn).astype(dtype)
 
-        found = {"kernel": Weight((features, units), kernel), "recurrent_kernel": Weight((1, units), draw)}
-        return found | self._bias(units)
+        found = super().weights(units, features, kernel, recurrent)
+        return found | {"recurrent_kernel": Weight((1, units), draw)}
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""

@@ -5,25 +5,21 @@
 with n_k the norm before clipping at training step k. A median of 0 is no threshold.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from rnnexp.optim.clipping.base import State
 from rnnexp.runtime.deferred import tf
-
-if TYPE_CHECKING:
-    from rnnexp.optim.clipping.base import State
 
 WARM_UP = 100
 """Training steps whose norms the median is of; nothing is clipped in them."""
 
 
-def start(parts: int) -> "State":
+def start(parts: int) -> State:
     """Return the state before the first step: the norms of each of the `parts` so far, and their number."""
     return tf.zeros((parts, WARM_UP), tf.float64), tf.zeros((), tf.int64)
 
 
-def thresholds(state: "State") -> "tf.Tensor":
+def thresholds(state: State) -> "tf.Tensor":
     """Return the threshold of every part, float64 (parts,), inf where there is none yet."""
     norms, taken = state
     middle = WARM_UP // 2
@@ -32,7 +28,7 @@ def thresholds(state: "State") -> "tf.Tensor":
     return tf.where(known, medians, tf.constant(np.inf, tf.float64))
 
 
-def extended(state: "State", norms: "tf.Tensor") -> "State":
+def extended(state: State, norms: "tf.Tensor") -> State:
     """Return the state with the norms of another step, (parts,); after the warm-up it stays as it is."""
     before, taken = state
     here = tf.range(WARM_UP, dtype=tf.int64) == taken
