@@ -27,13 +27,6 @@ class Batch(NamedTuple):
     y: np.ndarray
 
 
-class Floor(NamedTuple):
-    """The scores of the best predictor that sees no input: its loss, and its error, a share in [0, 1]."""
-
-    loss: float
-    error: float
-
-
 Predict = Callable[[np.ndarray], np.ndarray]
 """A trained network: x (B, T, F) -> the readout's outputs (B, O), or (B, T, O)."""
 
@@ -167,18 +160,18 @@ def misclassified(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (logits.argmax(axis=-1) != y) | np.isnan(logits.max(axis=-1))
 
 
-def class_floor(counts: np.ndarray) -> Floor:
-    """Return the floor of classes that occur `counts` (O,) times.
+def class_floor(counts: np.ndarray) -> tuple[float, float]:
+    """Return loss and error of the best constant predictor of classes that occur `counts` (O,) times.
 
         loss = -sum_k p_k ln p_k  nats,   error = 1 - max_k p_k,   p = counts / sum(counts)
 
     Cross-entropy is least where the predicted probabilities are the shares p, and is then their entropy.
 
     >>> class_floor(np.array([5, 5, 0]))
-    Floor(loss=0.6931471805599453, error=0.5)
+    (0.6931471805599453, 0.5)
     """
     shares = counts[counts > 0] / counts.sum()
-    return Floor(-math.fsum(shares * np.log(shares)), float(1 - shares.max()))
+    return -math.fsum(shares * np.log(shares)), float(1 - shares.max())
 
 
 def shortest_window(floors: np.ndarray, loss: float) -> float:

@@ -16,7 +16,7 @@ from rnnexp.optim.constraints import Constraint, NoConstraint
 from rnnexp.optim.regularizers import Adjoints, NoRegularizer, Regularizer
 from rnnexp.runtime import checks
 from rnnexp.training.buffer import Buffer
-from rnnexp.training.data import Block, PaddedBlock
+from rnnexp.training.data import Block
 from rnnexp.training.gradients import Differentiated, averaged
 from rnnexp.training.record import Recorded
 
@@ -124,18 +124,16 @@ class RecordingModel(keras.Model):
             step = self.train_step
             if not self.run_eagerly:
                 step = tf.function(step, autograph=False, jit_compile=self.jit_compile)
-            # As a tuple: a `Block` and a tuple of the same tensors would be traced separately.
-            self.train_function: Any = lambda iterator: step(tuple(next(iterator)))
+            self.train_function: Any = lambda iterator: step(next(iterator))
         return self.train_function
 
     # No Python code below branches on a tensor; AutoGraph would take half a second to find that out.
     @tf.autograph.experimental.do_not_convert
-    def train_step(self, data: Block | PaddedBlock) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Block) -> dict[str, tf.Tensor]:
         """Take one step for every batch of a block, in their order.
 
         Args:
-            data: The block, or its x (K, B, T, F), y, filled and, of a `PaddedBlock`, firsts; K and B are
-                static.
+            data: The block; K and B are static.
 
         Returns:
             The loss of the last batch.
