@@ -19,7 +19,7 @@ from rnnexp.sweeps.resources import thread_limits
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from rnnexp.training.data import Block, PaddedBlock
+    from rnnexp.training.data import Block
     from rnnexp.training.model import RecordingModel
 
 T, B = 200, 32
@@ -102,7 +102,7 @@ def _model(h: int, seed: int) -> "RecordingModel":
     return model
 
 
-def _block(seed: int) -> "Block | PaddedBlock":
+def _block(seed: int) -> "Block":
     from rnnexp import tasks
     from rnnexp.training.data import stacked
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import keras, tf
 
 NAMES = (
     "tanh", "relu", "sigmoid", "linear", "softplus", "softsign", "elu", "selu", "celu", "leaky_relu", "relu6",
@@ -63,8 +62,6 @@ def is_elementwise(activation: Callable) -> bool:
 
 def by_name(name: str) -> Activation:
     """Return Keras' activation function of that name, or that of `module:function`."""
-    import keras
-
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(module), function) if function else keras.activations.get(name)
 
@@ -76,8 +73,6 @@ def slope_from_state(activation: Callable) -> Slope | None:
 
         tanh: 1 - h^2      sigmoid: h (1 - h)      relu: [h > 0]      softplus: 1 - exp(-h)      linear: 1
     """
-    import tensorflow as tf
-
     if is_marked(activation):
         return getattr(activation, _MARK)
     if not is_elementwise(activation):
@@ -104,8 +99,6 @@ def slope(activation: Callable, pre_activation: tf.Tensor) -> tf.Tensor:
 
     Exact for elementwise activations only: it is the gradient of sum(phi(a)).
     """
-    import tensorflow as tf
-
     with tf.GradientTape() as tape:
         tape.watch(pre_activation)
         state = activation(pre_activation)
@@ -114,8 +107,6 @@ def slope(activation: Callable, pre_activation: tf.Tensor) -> tf.Tensor:
 
 def numpy_pair(name: str) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
     """Return phi and phi' of that name as functions of float64 arrays, for quadrature and NumPy twins."""
-    import tensorflow as tf
-
     activation = by_name(name)
 
     def phi(a: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnexp.runtime import checks, random
+from rnnexp.runtime.deferred import keras
 
 
 class Initializer(abc.ABC):
@@ -264,8 +265,6 @@ class PerBlock(Initializer):
         if not isinstance(block, Initializer) and block["class_name"] in kinds:
             block = kinds[block["class_name"]].from_config(block["config"])
         elif not isinstance(block, Initializer):
-            import keras
-
             block = keras.saving.deserialize_keras_object(block)
         return cls(**{**config, "block": block})
 

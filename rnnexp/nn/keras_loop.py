@@ -20,18 +20,6 @@ from rnnexp.nn.tapped_step import TappedStep
 from rnnexp.nn.taps import unrecorded
 
 
-class Tapped(NamedTuple):
-    """The result of a tapped loop.
-
-    Attributes:
-        result: Last output, outputs and last states, as `keras.layers.RNN.inner_loop` returns them.
-        step: The step as traced, which knows the names of the states (`TappedStep.names`).
-    """
-
-    result: tuple
-    step: TappedStep
-
-
 class _Sliced(NamedTuple):
     """Sequences, taps and cuts in one structure, so that Keras' loop slices and reverses them alike."""
 
@@ -53,7 +41,7 @@ def tapped_loop(
     mask: tf.Tensor | None,
     training: bool,
     truncate: int | None = None,
-) -> Tapped:
+) -> tuple[tuple, TappedStep]:
     """Run the recurrence of `layer` in Keras' loop, never in a fused kernel, with a tap on its states.
 
     Args:
@@ -66,6 +54,10 @@ def tapped_loop(
         training: Passed to the cell if it takes it.
         truncate: K: no gradient goes from a chunk of K steps, counted from the end, to the one before; None:
             it goes back to the first step.
+
+    Returns:
+        Last output, outputs and last states, as `keras.layers.RNN.inner_loop` returns them, and the step as
+        traced, which knows the names of the states (`TappedStep.names`).
     """
     states = list(initial_state) if keras.tree.is_nested(initial_state) else [initial_state]
     # The state of a stateful layer is a variable, which holds h_T by the time of the backward pass: copy it.
@@ -98,7 +90,7 @@ def tapped_loop(
     initial = [*states, step.initial_flags(states)]
     last, outputs, last_states = keras.layers.RNN.inner_loop(like_layer, sliced, initial, mask)
     step.finish(last_states[-1])
-    return Tapped((last, outputs, last_states[:-1]), step)
+    return (last, outputs, last_states[:-1]), step
 
 
 def _cuts(sequences: tf.Tensor, truncate: int, go_backwards: bool) -> tf.Tensor:

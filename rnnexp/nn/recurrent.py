@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnnexp.nn import activations, conv_elman_cell, padding, step_cell  # noqa: F401  # the cells that a model holds
+from rnnexp.nn import activations, padding, step_cell  # noqa: F401  # the cells that a model holds
 from rnnexp.nn import taps as recording
 from rnnexp.nn.cells import catalogue
 from rnnexp.nn.elman_cell import ElmanCell
@@ -149,7 +149,7 @@ class RNN(keras.layers.RNN):
         mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
         if record is None or untapped:
             nothing = [None] * len(zeros)
-            return tapped_loop(self, nothing, sequences, initial_state, mask, training, self.truncate).result
+            return tapped_loop(self, nothing, sequences, initial_state, mask, training, self.truncate)[0]
         if record.outputs_only:
             wanted = _may_be_output(self.cell, zeros)
             opened = [tap if each else None for tap, each in zip(opened, wanted, strict=True)]

@@ -5,12 +5,10 @@ In the equations w is a weight, g its gradient and k = 1, 2, ... the update; eve
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import keras
+from rnnexp.runtime.deferred import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +23,23 @@ class Optimizer(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class Sgd(Optimizer):
+class _OfKeras(Optimizer):
+    """An optimizer of Keras, of the class `kind`, which takes the fields as its arguments."""
+
+    kind: ClassVar[str]
+
+    def build(self) -> "keras.optimizers.Optimizer":
+        """Return a new optimizer of that class."""
+        # Keras refuses a momentum that is the integer 0, which a configuration may well hold.
+        arguments = {
+            name: value if isinstance(value, bool) else float(value)
+            for name, value in dataclasses.asdict(self).items()
+        }
+        return getattr(keras.optimizers, self.kind)(**arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sgd(_OfKeras):
     """v <- momentum * v - learning_rate * g, then w <- w + v; plain descent where the momentum is 0.
 
     With `nesterov` the weight takes the step after: w <- w + momentum * v - learning_rate * g.
@@ -42,6 +56,8 @@ class Sgd(Optimizer):
     Source: Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html.
     """
 
+    kind = "SGD"
+
     learning_rate: float = 0.01
     momentum: float = 0.0
     nesterov: bool = False
@@ -51,18 +67,9 @@ class Sgd(Optimizer):
         checks.fraction("momentum", self.momentum)
         checks.boolean("nesterov", self.nesterov)
 
-    def build(self) -> "keras.optimizers.Optimizer":
-        """Return a new `keras.optimizers.SGD`."""
-        import keras
-
-        # Keras refuses a momentum that is the integer 0, which a configuration may well hold.
-        return keras.optimizers.SGD(
-            learning_rate=float(self.learning_rate), momentum=float(self.momentum), nesterov=self.nesterov
-        )
-
 
 @dataclasses.dataclass(frozen=True)
-class RmsProp(Optimizer):
+class RmsProp(_OfKeras):
     """s <- rho * s + (1 - rho) * g^2, then w <- w - learning_rate * g / sqrt(s + epsilon).
 
     With momentum: v <- momentum * v + learning_rate * g / sqrt(s + epsilon), then w <- w - v.
@@ -81,6 +88,8 @@ class RmsProp(Optimizer):
     Source: Tieleman and Hinton 2012, https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf.
     """
 
+    kind = "RMSprop"
+
     learning_rate: float = 1e-3
     rho: float = 0.9
     epsilon: float = 1e-7
@@ -92,20 +101,9 @@ class RmsProp(Optimizer):
         checks.positive("epsilon", self.epsilon)
         checks.fraction("momentum", self.momentum)
 
-    def build(self) -> "keras.optimizers.Optimizer":
-        """Return a new `keras.optimizers.RMSprop`."""
-        import keras
-
-        return keras.optimizers.RMSprop(
-            learning_rate=float(self.learning_rate),
-            rho=float(self.rho),
-            epsilon=float(self.epsilon),
-            momentum=float(self.momentum),
-        )
-
 
 @dataclasses.dataclass(frozen=True)
-class Adam(Optimizer):
+class Adam(_OfKeras):
     """w <- w - alpha_k * m / (sqrt(v) + epsilon), with moments m and v of the gradient.
 
     m <- beta_1 * m + (1 - beta_1) * g and v <- beta_2 * v + (1 - beta_2) * g^2 come first; their start at 0
@@ -124,6 +122,8 @@ class Adam(Optimizer):
     Source: Kingma and Ba 2015, https://arxiv.org/abs/1412.6980, the form before section 2.1.
     """
 
+    kind = "Adam"
+
     learning_rate: float = 1e-3
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -134,17 +134,6 @@ class Adam(Optimizer):
         checks.fraction("beta_1", self.beta_1)
         checks.fraction("beta_2", self.beta_2)
         checks.positive("epsilon", self.epsilon)
-
-    def build(self) -> "keras.optimizers.Optimizer":
-        """Return a new `keras.optimizers.Adam`."""
-        import keras
-
-        return keras.optimizers.Adam(
-            learning_rate=float(self.learning_rate),
-            beta_1=float(self.beta_1),
-            beta_2=float(self.beta_2),
-            epsilon=float(self.epsilon),
-        )
 
 
 CATALOGUE: dict[str, type[Optimizer]] = {"sgd": Sgd, "rmsprop": RmsProp, "adam": Adam}

@@ -8,13 +8,11 @@ they treat the adjoints as constants, so that G is not the gradient of a loss. T
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from rnnexp.nn.cells.spec import RECURRENT_KERNEL
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 
 class Adjoints(NamedTuple):
@@ -97,8 +95,6 @@ class L2(_Weighted):
 
     def loss(self, weights: "Mapping[str, tf.Tensor]", x: "tf.Tensor", y: "tf.Tensor") -> "tf.Tensor | None":
         """Return R."""
-        import tensorflow as tf
-
         matrices = [weight for path, weight in weights.items() if path.endswith("kernel")]
         return self.strength * tf.add_n([tf.reduce_sum(tf.square(matrix)) for matrix in matrices])
 
@@ -122,8 +118,6 @@ class Orthogonal(_Weighted):
 
     def loss(self, weights: "Mapping[str, tf.Tensor]", x: "tf.Tensor", y: "tf.Tensor") -> "tf.Tensor | None":
         """Return R."""
-        import tensorflow as tf
-
         blocks = [
             block
             for path, kernel in weights.items()
@@ -135,8 +129,6 @@ class Orthogonal(_Weighted):
 
 def _off_orthogonal(block: "tf.Tensor") -> "tf.Tensor":
     """Return ||W^T W - I||_F^2."""
-    import tensorflow as tf
-
     identity = tf.eye(block.shape[0], dtype=block.dtype)
     return tf.reduce_sum(tf.square(tf.matmul(block, block, transpose_a=True) - identity))
 
@@ -172,9 +164,7 @@ class Omega(_Weighted):
         self, weights: "Mapping[str, tf.Tensor]", adjoints: Adjoints
     ) -> "Mapping[str, tf.Tensor]":
         """Return the term of W_hh."""
-        import tensorflow as tf
-
-        path = _recurrent_path(weights)
+        (path,) = (path for path in weights if path.endswith(RECURRENT_KERNEL))
         kernel = tf.convert_to_tensor(weights[path])
         # The squares of a float32 fit into a float64.
         squares = tf.reduce_sum(tf.square(tf.cast(adjoints.states, tf.float64)), axis=2, keepdims=True)
@@ -191,12 +181,6 @@ class Omega(_Weighted):
 
 _LEAST_SQUARE = 1e-20
 """||dL/dh_t||^2 of a sample below this is rounding error."""
-
-
-def _recurrent_path(weights: "Mapping[str, tf.Tensor]") -> str:
-    """Return the path of W_hh."""
-    (path,) = (path for path in weights if path.endswith(RECURRENT_KERNEL))
-    return path
 
 
 CATALOGUE: dict[str, type[Regularizer]] = {

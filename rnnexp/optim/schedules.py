@@ -9,6 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from rnnexp.runtime import checks
+from rnnexp.runtime.deferred import keras
 
 if TYPE_CHECKING:
     from keras.optimizers.schedules import LearningRateSchedule
@@ -60,8 +61,6 @@ class Staircase(Schedule):
 
     def build(self, learning_rate: float, train_steps: int) -> "LearningRateSchedule":
         """Return `keras.optimizers.schedules.ExponentialDecay` in steps."""
-        import keras
-
         return keras.optimizers.schedules.ExponentialDecay(
             float(learning_rate), self.every, float(self.factor), staircase=True
         )
@@ -87,8 +86,6 @@ class Cosine(Schedule):
 
     def build(self, learning_rate: float, train_steps: int) -> "LearningRateSchedule":
         """Return `keras.optimizers.schedules.CosineDecay`."""
-        import keras
-
         steps = max(train_steps, 1)  # of a run that only looks at the start
         return keras.optimizers.schedules.CosineDecay(float(learning_rate), steps, alpha=float(self.final))
 
@@ -113,8 +110,6 @@ class Warmup(Schedule):
 
     def build(self, learning_rate: float, train_steps: int) -> "LearningRateSchedule":
         """Return `keras.optimizers.schedules.PolynomialDecay` of degree 1, from the first rate on."""
-        import keras
-
         first = learning_rate / self.over
         return keras.optimizers.schedules.PolynomialDecay(first, self.over - 1, float(learning_rate))
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from rnnexp.nn.cells.conv_elman import image_of
 from rnnexp.runtime import checks
 
 
@@ -14,7 +15,7 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
         f_T[p] = sum_c (dh_T[centre, c] / dx_1[p])^2,    x_t = image at every step
 
     Args:
-        cell: A built `rnnexp.nn.conv_elman_cell.ConvElmanCell` with C channels.
+        cell: A built cell of `rnnexp.nn.cells.conv_elman.ConvElman` with C channels.
         image: (F,), of the cell's shape (height, width).
         time_steps: The largest T, at least 1.
 
@@ -25,7 +26,7 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
     count = checks.integer("time_steps", time_steps, minimum=1)
     still = tf.constant(image[None], cell.compute_dtype)
     first, fields = tf.identity(still), []
-    height, across = cell.image
+    height, across = image_of(cell)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(first)
         states, centres = cell.get_initial_state(1), []
@@ -35,7 +36,7 @@ def receptive_fields(cell: Any, image: np.ndarray, time_steps: int) -> np.ndarra
     for channels in centres:
         gradients = [tape.gradient(channel, first) for channel in channels]
         fields.append(np.sum(np.square(gradients), axis=0)[0])
-    return np.array(fields).reshape(count, *cell.image)
+    return np.array(fields).reshape(count, height, across)
 
 
 def width(field: np.ndarray) -> float:

@@ -13,6 +13,8 @@ _LSTM_1997 = {100: 74_000, 500: 209_000, 1000: 853_000}
 """T: training sequences after which an LSTM had learned it (Hochreiter and Schmidhuber 1997, table 7)."""
 
 Marks = tuple[np.ndarray, np.ndarray]
+Windows = tuple[tuple[int, int], tuple[int, int]]
+"""Where the first and the second mark lie: from this step on, up to the one before that."""
 
 
 class Adding(Task):
@@ -76,8 +78,9 @@ class Adding(Task):
         self.published_sequences = next(
             (n for length, n in _LSTM_1997.items() if self.time_steps <= length), None
         )
+        self.tolerance = self._variant.tolerance
         self.floor_loss = self._variant.half_width**2 / 6
-        self.floor_error = (1 - self._variant.tolerance / self._variant.half_width) ** 2
+        self.floor_error = (1 - self.tolerance / self._variant.half_width) ** 2
 
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return `x` (B, T, 2) and `y` (B, 1) of batch `index`."""
@@ -103,44 +106,6 @@ class Adding(Task):
         share = (unseen(first) + unseen(second)) / 2
         return shortest_window(self.floor_loss * share, loss)
 
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return 1 where the prediction (B, 1) is further from `y` (B, 1) than the target allows, else 0."""
-        # This comparison is false for nan, so that nan is an error.
-        right = np.abs(prediction - y)[:, 0] <= self._variant.tolerance
-        return (~right).astype(np.float64)
-
-
-def _halves(rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
-    return rng.integers(0, time_steps // 2, batch_size), rng.integers(time_steps // 2, time_steps, batch_size)
-
-
-def _tenth_and_half(rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
-    return rng.integers(0, time_steps // 10, batch_size), rng.integers(
-        time_steps // 10, time_steps // 2, batch_size
-    )
-
-
-def _first_ten_and_half(rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
-    first = rng.integers(0, 10, batch_size)
-    other = rng.integers(0, time_steps // 2 - 1, batch_size)
-    # `other` counts the unmarked steps, so it skips the marked one.
-    return first, other + (other >= first)
-
-
-def _places_of_halves(time_steps: int) -> Marks:
-    return window(time_steps, 0, time_steps // 2), window(time_steps, time_steps // 2, time_steps)
-
-
-def _places_of_tenth_and_half(time_steps: int) -> Marks:
-    return window(time_steps, 0, time_steps // 10), window(time_steps, time_steps // 10, time_steps // 2)
-
-
-def _places_of_first_ten_and_half(time_steps: int) -> Marks:
-    # The second is uniform over the first T/2 steps without the first mark.
-    first = window(time_steps, 0, 10)
-    others = window(time_steps, 0, time_steps // 2) > 0
-    return first, np.where(others, 1 - first, 0.0) / (time_steps // 2 - 1)
-
 
 @dataclass(frozen=True)
 class _Variant:
@@ -150,9 +115,8 @@ class _Variant:
     tolerance: float
     """Largest absolute error that counts as right: the root where the criterion is on the square."""
     shortest: int
-    marks: Callable[[np.random.Generator, int, int], Marks]
-    places: Callable[[int], Marks]
-    """The probability of every step to be marked first, and second."""
+    windows: Callable[[int], Windows]
+    """Of T. Where they overlap, the second mark is at another step than the first."""
 
     @property
     def coefficients(self) -> tuple[float, float, float]:
@@ -164,27 +128,42 @@ class _Variant:
         """Half the range of the targets."""
         return self.scale * (1 - self.low)
 
+    def marks(self, rng: np.random.Generator, time_steps: int, batch_size: int) -> Marks:
+        """Draw the first and the second marked step of every sequence, (B,) each."""
+        (start, stop), (start_2, stop_2) = self.windows(time_steps)
+        first = rng.integers(start, stop, batch_size)
+        if stop <= start_2:
+            return first, rng.integers(start_2, stop_2, batch_size)
+        other = rng.integers(start_2, stop_2 - 1, batch_size)
+        # `other` counts the unmarked steps, so it skips the marked one.
+        return first, other + (other >= first)
+
+    def places(self, time_steps: int) -> Marks:
+        """Return the probability of every step to be marked first, and second, (T,) each."""
+        (start, stop), (start_2, stop_2) = self.windows(time_steps)
+        first, second = window(time_steps, start, stop), window(time_steps, start_2, stop_2)
+        if stop <= start_2:
+            return first, second
+        # The second is uniform over its window without the first mark.
+        return first, np.where(second > 0, 1 - first, 0.0) / (stop_2 - start_2 - 1)
+
+
+def _halves(time_steps: int) -> Windows:
+    return (0, time_steps // 2), (time_steps // 2, time_steps)
+
+
+def _tenth_and_half(time_steps: int) -> Windows:
+    return (0, time_steps // 10), (time_steps // 10, time_steps // 2)
+
+
+def _first_ten_and_half(time_steps: int) -> Windows:
+    return (0, 10), (0, time_steps // 2)
+
 
 _VARIANTS = {
-    "sum": _Variant(
-        low=0, scale=1, offset=0, tolerance=0.4, shortest=2, marks=_halves, places=_places_of_halves
-    ),
-    "mean": _Variant(
-        low=0,
-        scale=0.5,
-        offset=0,
-        tolerance=0.2,
-        shortest=10,
-        marks=_tenth_and_half,
-        places=_places_of_tenth_and_half,
-    ),
+    "sum": _Variant(low=0, scale=1, offset=0, tolerance=0.4, shortest=2, windows=_halves),
+    "mean": _Variant(low=0, scale=0.5, offset=0, tolerance=0.2, shortest=10, windows=_tenth_and_half),
     "hochreiter": _Variant(
-        low=-1,
-        scale=0.25,
-        offset=0.5,
-        tolerance=0.04,
-        shortest=10,
-        marks=_first_ten_and_half,
-        places=_places_of_first_ten_and_half,
+        low=-1, scale=0.25, offset=0.5, tolerance=0.04, shortest=10, windows=_first_ten_and_half
     ),
 }

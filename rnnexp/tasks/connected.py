@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified
+from rnnexp.tasks.task import Batch, Stream, Task
 
 _CLOSED, _OPEN, _MARKED = -1.0, 0.0, 1.0
 _ATTEMPTS = 4
@@ -60,10 +60,6 @@ class Connected(Task):
         for answer in (0, 1):
             images[y == answer] = _images(rng, int(np.sum(y == answer)), self.side, answer)
         return Batch(np.repeat(images[:, None], self.time_steps, axis=1), y)
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return 1 where the larger of the logits (B, 2) is not that of class `y` (B,), else 0."""
-        return misclassified(prediction, y).astype(np.float64)
 
 
 def reached(is_open: np.ndarray, start: np.ndarray) -> np.ndarray:

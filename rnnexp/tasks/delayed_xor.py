@@ -7,7 +7,7 @@ import numpy as np
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified, shortest_window
+from rnnexp.tasks.task import Batch, Stream, Task, shortest_window
 
 
 class DelayedXor(Task):
@@ -65,10 +65,6 @@ class DelayedXor(Task):
         floors[: self.delay + 1] = (1 - self.delay / self.time_steps) * math.log(2)
         floors[: self.delay // 2 + 1] = self.floor_loss
         return float(np.ceil(shortest_window(floors, loss)))
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the share of the T steps that `prediction` (B, T, 2) has wrong."""
-        return misclassified(prediction, y).mean(axis=1)
 
 
 def _later(bits: np.ndarray, time_steps: int) -> np.ndarray:

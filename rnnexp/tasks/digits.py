@@ -10,7 +10,7 @@ import numpy as np
 from rnnexp.runtime import checks
 from rnnexp.runtime.extras import explained
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, misclassified, shortest_window
+from rnnexp.tasks.task import Batch, Stream, Task, class_floor, held_out_share, shortest_window
 
 IMAGES_PER_DIGIT = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 """Images of 0 to 9 in the data set. Kept here so that the floor is known without reading the images."""
@@ -108,10 +108,6 @@ class Digits(Task):
         floors = np.zeros(self.time_steps + 1)
         floors[: self.pad + 1] = self.floor_loss
         return float(np.ceil(shortest_window(floors, loss)))
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return 1 where the largest of the logits (B, O) is not that of digit `y` (B,), else 0."""
-        return misclassified(prediction, y).astype(np.float64)
 
     @functools.cached_property
     def _split(self) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified, shortest_window
+from rnnexp.tasks.task import Batch, Stream, Task, shortest_window
 
 
 class Latch(Task):
@@ -67,7 +67,3 @@ class Latch(Task):
         floors = np.full(self.time_steps + 1, math.log(2))
         floors[self.time_steps - self.shown + 1 :] = 0
         return float(np.ceil(shortest_window(floors, loss)))
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return 1 where the larger of the logits (B, 2) is not that of class `y` (B,), else 0."""
-        return misclassified(prediction, y).astype(np.float64)

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified, shortest_window
+from rnnexp.tasks.task import Batch, Stream, Task, shortest_window
 
 
 class Parity(Task):
@@ -55,7 +55,3 @@ class Parity(Task):
     def proven_horizon(self, loss: float) -> float:
         """Return T (1 - loss / ln 2), the steps that a predictor must have seen to have this loss."""
         return shortest_window(np.linspace(math.log(2), 0, self.time_steps + 1), loss)
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the share of the T steps that `prediction` (B, T, 2) has wrong."""
-        return misclassified(prediction, y).mean(axis=1)

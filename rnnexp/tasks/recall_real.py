@@ -6,9 +6,6 @@ from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
 from rnnexp.tasks.task import Batch, Stream, Task, shortest_window
 
-_TOLERANCE = 0.1
-"""Largest absolute error that counts as right, a twentieth of the range."""
-
 
 class RecallReal(Task):
     """Recall the number of `lag` steps ago.
@@ -36,13 +33,14 @@ class RecallReal(Task):
 
     loss = "squared_error"
     loss_unit = "squared error"
+    tolerance = 0.1  # a twentieth of the range
     criterion = 0.01
     any_length = True
 
     input_size = 1
     output_size = 1
     floor_loss = 1 / 3
-    floor_error = 1 - _TOLERANCE
+    floor_error = 1 - tolerance
 
     def __init__(self, seq_len: int, lag: int | None = None):
         self.seq_len = self.time_steps = checks.integer("seq_len", seq_len, minimum=1)
@@ -60,8 +58,3 @@ class RecallReal(Task):
         floors = np.zeros(self.time_steps + 1)
         floors[: self.lag + 1] = self.floor_loss
         return float(np.ceil(shortest_window(floors, loss)))
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return 1 where the prediction (B, 1) misses `y` (B, 1) by more than 0.1, else 0."""
-        # This comparison is false for nan, so that nan is an error.
-        return (~(np.abs(prediction - y)[:, 0] <= _TOLERANCE)).astype(np.float64)

@@ -13,9 +13,6 @@ from rnnexp.tasks.csv_column import read_column
 from rnnexp.tasks.named_series import SERIES
 from rnnexp.tasks.task import Batch, Predict, Report, Stream, Task, held_out_share
 
-_TOLERANCE = 0.5
-"""Largest absolute error that counts as right, in standard deviations of the training part."""
-
 _WINDOWS = 500
 """Most windows for measuring how far back a network looks."""
 
@@ -58,6 +55,7 @@ class Series(Task):
 
     loss = "squared_error"
     loss_unit = "squared error"
+    tolerance = 0.5  # standard deviations of the training part
     criterion = None
     baseline = "last value"
 
@@ -103,11 +101,6 @@ class Series(Task):
         """Return the mean square of y less the last input, over the steps ahead of every window, (B,)."""
         return ((batch.y - batch.x[:, -1]).astype(np.float64) ** 2).mean(axis=1)
 
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the share of the values (B, horizon) that `prediction` misses by more than 1/2."""
-        # This comparison is false for nan, so that nan is an error.
-        return (~(np.abs(prediction - y) <= _TOLERANCE)).mean(axis=1)
-
     def report(self, predict: Predict) -> Report:
         """Compare `predict` with forecasts that need no network, and measure how far back it looks.
 
@@ -126,10 +119,8 @@ class Series(Task):
             other = np.mean((forecast - y) ** 2, axis=1)
             below, half_width = forecasts.paired_interval(other - losses, self.horizon)
             metrics[f"task/{name}_loss"] = float(other.mean())
-            metrics[f"val/loss_below_{name}"], metrics[f"val/loss_below_{name}_half_width"] = (
-                below,
-                half_width,
-            )
+            metrics[f"val/loss_below_{name}"] = below
+            metrics[f"val/loss_below_{name}_half_width"] = half_width
             sentences.append(_compared(words, float(losses.mean()), float(other.mean()), below, half_width))
         time_steps, by_steps = self._loss_by_visible_steps(predict)
         metrics["val/visible_steps"] = float(_enough(time_steps, by_steps))
@@ -158,7 +149,7 @@ class Series(Task):
         y = self._z[self._targets()]
         constants = y.mean(axis=0)
         self.floor_loss = float(np.mean((y - constants) ** 2))
-        self.floor_error = float(np.mean(np.abs(y - constants) > _TOLERANCE))
+        self.floor_error = float(np.mean(np.abs(y - constants) > self.tolerance))
 
     def _starts(self, stream: Stream) -> tuple[int, int]:
         """The first and the last place where a window of the stream begins."""

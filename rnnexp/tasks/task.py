@@ -27,13 +27,6 @@ class Batch(NamedTuple):
     y: np.ndarray
 
 
-class Floor(NamedTuple):
-    """The scores of the best predictor that sees no input: its loss, and its error, a share in [0, 1]."""
-
-    loss: float
-    error: float
-
-
 Predict = Callable[[np.ndarray], np.ndarray]
 """A trained network: x (B, T, F) -> the readout's outputs (B, O), or (B, T, O)."""
 
@@ -68,6 +61,7 @@ class Task(abc.ABC):
         floor_loss: Loss of the best constant predictor, in `loss_unit`. Constant means that it never looks at
             the input; where the layout of the targets is fixed in time (copying) it may know the step.
         floor_error: Error of that predictor, a share in [0, 1].
+        tolerance: Largest absolute error of a value that counts as right.
         criterion: The error under which the task counts as solved, or None where there is none.
         criterion_published: Whether a publication judges this form of the task by that criterion.
         published_sequences: After how many training sequences a publication reports success at this length;
@@ -80,6 +74,7 @@ class Task(abc.ABC):
     scores_every_step: ClassVar[bool] = False
     loss: ClassVar[Literal["squared_error", "cross_entropy"]]
     loss_unit: ClassVar[str]
+    tolerance: float = 0.0
     criterion: ClassVar[float | None]
     criterion_published: bool = False
     published_sequences: int | None = None
@@ -101,13 +96,21 @@ class Task(abc.ABC):
     def batch(self, seed: int, stream: Stream, index: int, batch_size: int) -> Batch:
         """Return batch `index` of `stream` under `seed`: the same bytes whatever was drawn before."""
 
-    @abc.abstractmethod
     def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the error of every sequence, (B,), each in [0, 1], from the readout's outputs.
 
-        `prediction` is (B, O), or (B, T, O) where every step is scored. A prediction that is not a number
-        is an error.
+        By default it is the share of its targets that are wrong: of classes, where the largest logit is that
+        of another class; of values, where they are missed by more than `tolerance`.
+
+        Args:
+            prediction: (B, O), or (B, T, O) where every step is scored. What is not a number is wrong.
+            y: The targets, as in a `Batch`.
         """
+        if self.loss == "cross_entropy":
+            wrong = misclassified(prediction, y)
+        else:
+            wrong = ~(np.abs(prediction - y) <= self.tolerance)  # a comparison that is false for nan
+        return wrong.reshape(len(y), -1).mean(axis=1)
 
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the loss that the baseline has on every sequence, (B,), in `loss_unit`.
@@ -157,18 +160,18 @@ def misclassified(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (logits.argmax(axis=-1) != y) | np.isnan(logits.max(axis=-1))
 
 
-def class_floor(counts: np.ndarray) -> Floor:
-    """Return the floor of classes that occur `counts` (O,) times.
+def class_floor(counts: np.ndarray) -> tuple[float, float]:
+    """Return loss and error of the best constant predictor of classes that occur `counts` (O,) times.
 
         loss = -sum_k p_k ln p_k  nats,   error = 1 - max_k p_k,   p = counts / sum(counts)
 
     Cross-entropy is least where the predicted probabilities are the shares p, and is then their entropy.
 
     >>> class_floor(np.array([5, 5, 0]))
-    Floor(loss=0.6931471805599453, error=0.5)
+    (0.6931471805599453, 0.5)
     """
     shares = counts[counts > 0] / counts.sum()
-    return Floor(-math.fsum(shares * np.log(shares)), float(1 - shares.max()))
+    return -math.fsum(shares * np.log(shares)), float(1 - shares.max())
 
 
 def shortest_window(floors: np.ndarray, loss: float) -> float:

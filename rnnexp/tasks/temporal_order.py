@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnexp.runtime import checks
 from rnnexp.runtime.random import generator
-from rnnexp.tasks.task import Batch, Stream, Task, misclassified, one_hot, shortest_window, unseen, window
+from rnnexp.tasks.task import Batch, Stream, Task, one_hot, shortest_window, unseen, window
 
 _STARTS = {2: (10, 50), 3: (10, 33, 66)}
 """Where the window of each signal starts, in hundredths of the length; every window is a tenth of it wide."""
@@ -88,7 +88,3 @@ class TemporalOrder(Task):
         starts = [self.time_steps * start // 100 for start in _STARTS[self.signals]]
         places = [window(self.time_steps, start, start + self.time_steps // 10) for start in starts]
         return shortest_window(math.log(2) * np.sum([unseen(each) for each in places], axis=0), loss)
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return 1 where the largest of the logits (B, O) is not that of class `y` (B,), else 0."""
-        return misclassified(prediction, y).astype(np.float64)

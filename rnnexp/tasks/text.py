@@ -19,7 +19,6 @@ from rnnexp.tasks.task import (
     Task,
     class_floor,
     held_out_share,
-    misclassified,
     one_hot,
 )
 
@@ -102,10 +101,6 @@ class TextTask(Task):
     def baseline_losses(self, batch: Batch) -> np.ndarray:
         """Return the mean of the bigram's -ln p(s_{t+1} | s_t) over every sequence, (B,), nats."""
         return self._bigram.losses(batch.x.argmax(axis=2), batch.y).mean(axis=1)
-
-    def errors(self, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the share of the T symbols that `prediction` (B, T, V) has wrong."""
-        return misclassified(prediction, y).mean(axis=1)
 
     def _cut(self, text: np.ndarray, starts: np.ndarray) -> Batch:
         classes = text[starts[:, None] + np.arange(self.time_steps + 1)]

@@ -1,8 +1,7 @@
 """What happens between training steps: read the record, measure, validate, save a checkpoint, stop."""
 
-import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -10,51 +9,22 @@ import numpy as np
 from rnnexp.training.model import RecordingModel
 from rnnexp.training.record import SKIPPED, History, Recorded
 
+Event = tuple[int, Callable[[int], None]]
+"""The training steps between two calls, 0: none, and what is called, with the number of updates taken.
 
-@dataclasses.dataclass(frozen=True)
-class Intervals:
-    """How many training steps lie between two events of a kind.
-
-    Attributes:
-        record: Between two steps whose profile goes into the record, exactly; at least 1.
-        probe: Between measurements of the network.
-        validation: Between validations.
-        checkpoint: Between checkpoints.
-
-    The last three are rounded up to the next return to Python, `steps_per_execution` steps; 0 means never.
-    """
-
-    record: int
-    probe: int
-    validation: int
-    checkpoint: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Hooks:
-    """Functions that are called between steps.
-
-    Attributes:
-        on_block: Called with the record of consecutive steps.
-        on_probe: Called with the number of updates taken, like the next two.
-        on_validation: Called before `on_probe`.
-        on_checkpoint: Called after `on_probe`, so that a checkpoint contains all results so far.
-    """
-
-    on_block: Callable[[Recorded], None]
-    on_probe: Callable[[int], None]
-    on_validation: Callable[[int], None]
-    on_checkpoint: Callable[[int], None]
+The call comes at the first return to Python from then on; there is one every `steps_per_execution` steps.
+"""
 
 
 class RecordingCallback(keras.callbacks.Callback):
-    """Keeps the record of a run complete, calls the hooks when they are due, and ends training early.
+    """Keeps the record of a run complete, calls what is due, and ends training early.
 
     Args:
         recorded: The model under training.
         execution: Steps between returns to Python.
-        intervals: When the hooks are due.
-        hooks: What is called, until a divergence or until one of them calls `stop`.
+        record_every: Steps between two whose profile goes into the record, exactly; at least 1.
+        on_block: Called with the record of consecutive steps.
+        events: What is called between steps, in this order, until a divergence or until one calls `stop`.
         history: The history of the steps before, for a run that resumes.
     """
 
@@ -62,16 +32,18 @@ class RecordingCallback(keras.callbacks.Callback):
         self,
         recorded: RecordingModel,
         execution: int,
-        intervals: Intervals,
-        hooks: Hooks,
+        record_every: int,
+        on_block: Callable[[Recorded], None],
+        events: Sequence[Event],
         history: History | None = None,
     ):
         super().__init__()
         before = History.empty(recorded.time_steps, recorded.recorded_layers) if history is None else history
         self._recorded = recorded
         self._execution = execution
-        self._intervals = intervals
-        self._hooks = hooks
+        self._record_every = record_every
+        self._on_block = on_block
+        self._events = events
         self._read_until = recorded.steps_taken
         self._step_before = recorded.steps_taken
         self._started = 0.0
@@ -133,22 +105,13 @@ class RecordingCallback(keras.callbacks.Callback):
         if self._diverged_at is not None:
             block = block.where(block.train_steps <= self._diverged_at)
         self._clipped += int(np.count_nonzero(block.series("clipped")))
-        self._kept.append(block.every(self._intervals.record))
-        self._hooks.on_block(block)
+        self._kept.append(block.every(self._record_every))
+        self._on_block(block)
 
     def _due(self, taken: int) -> list[Callable[[int], None]]:
-        """Return the hooks whose interval ended since the last return."""
-        every, hooks = self._intervals, self._hooks
-        pairs = (
-            (every.validation, hooks.on_validation),
-            (every.probe, hooks.on_probe),
-            (every.checkpoint, hooks.on_checkpoint),
-        )
-        return [
-            hook
-            for train_steps, hook in pairs
-            if train_steps > 0 and taken // train_steps > self._step_before // train_steps
-        ]
+        """Return what is to be called since the last return."""
+        before = self._step_before
+        return [hook for every, hook in self._events if every > 0 and taken // every > before // every]
 
 
 def _first_non_finite(block: Recorded) -> int | None:

@@ -1,7 +1,6 @@
 """The batches of a training run, in blocks of several steps: a return to Python costs like a short step."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -9,31 +8,15 @@ import tensorflow as tf
 from rnnexp.tasks import Batch, Lengths, Task
 from rnnexp.tasks.lengths import Padded
 
+Block = tuple[np.ndarray, ...]
+"""Batches for K consecutive training steps, stacked, as NumPy arrays or tensors:
 
-class Block(NamedTuple):
-    """Batches for consecutive training steps, stacked, K of them; NumPy arrays or tensors.
-
-    Attributes:
-        x: (K, B, T, F).
-        y: (K, B, ...).
-        filled: How many of the K are batches; the rest is padding, which is not read.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    filled: np.ndarray
+x (K, B, T, F), y (K, B, ...), and how many of the K are batches; the rest is padding, which is not read.
+Of batches that are padded in front a fourth part follows: the first step, from 0, of each, (K,).
+"""
 
 
-class PaddedBlock(NamedTuple):
-    """A `Block` of batches that are padded in front: `firsts` (K,) are the first steps, from 0, of each."""
-
-    x: np.ndarray
-    y: np.ndarray
-    filled: np.ndarray
-    firsts: np.ndarray
-
-
-def stacked(batches: Sequence[Batch | Padded], length: int, dtype: str) -> Block | PaddedBlock:
+def stacked(batches: Sequence[Batch | Padded], length: int, dtype: str) -> Block:
     """Return the batches, at least one, as a block of K = `length`, with x in `dtype` and y as it is.
 
     All blocks of a run have one shape, so that XLA compiles the training step once.
@@ -45,10 +28,10 @@ def stacked(batches: Sequence[Batch | Padded], length: int, dtype: str) -> Block
         x[place], y[place] = batch[:2]
     filled = np.array(len(batches), np.int32)
     if not isinstance(first, Padded):
-        return Block(x, y, filled)
+        return x, y, filled
     firsts = np.zeros(length, np.int32)
     firsts[: len(batches)] = [batch.first for batch in batches if isinstance(batch, Padded)]
-    return PaddedBlock(x, y, filled, firsts)
+    return x, y, filled, firsts
 
 
 def training_data(
@@ -60,7 +43,7 @@ def training_data(
     has; the last one may hold fewer batches.
 
     Args:
-        task: Whose batches; of several lengths, blocks are `PaddedBlock`s.
+        task: Whose batches; of several lengths, they are padded.
         seed: Of the stream.
         batch_size: B.
         start: The first batch.
@@ -69,7 +52,7 @@ def training_data(
         execution: K, the training steps between returns to Python.
     """
 
-    def block(first: int) -> Block | PaddedBlock:
+    def block(first: int) -> Block:
         indices = range(first, min(first + execution, stop))
         return stacked([task.batch(seed, "train", index, batch_size) for index in indices], execution, dtype)
 
@@ -80,9 +63,7 @@ def training_data(
 
     @tf.autograph.experimental.do_not_convert
     def made(first: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parts = tf.numpy_function(
-            lambda first: tuple(block(int(first))), [first], [part.dtype for part in example]
-        )
+        parts = tf.numpy_function(lambda first: block(int(first)), [first], [part.dtype for part in example])
         return tuple(tf.ensure_shape(*pair) for pair in zip(parts, shapes, strict=True))
 
     # Not `from_generator`, which sets glibc's M_MMAP_THRESHOLD to 128 KiB for the whole process: every buffer

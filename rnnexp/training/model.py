@@ -1,8 +1,8 @@
 """The training step: forward and backward pass, regularise, clip, update the weights, record."""
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ from rnnexp.optim.constraints import Constraint, NoConstraint
 from rnnexp.optim.regularizers import Adjoints, NoRegularizer, Regularizer
 from rnnexp.runtime import checks
 from rnnexp.training.buffer import Buffer
-from rnnexp.training.data import Block, PaddedBlock
+from rnnexp.training.data import Block
 from rnnexp.training.gradients import Differentiated, averaged
 from rnnexp.training.record import Recorded
 
@@ -124,18 +124,16 @@ class RecordingModel(keras.Model):
             step = self.train_step
             if not self.run_eagerly:
                 step = tf.function(step, autograph=False, jit_compile=self.jit_compile)
-            # As a tuple: a `Block` and a tuple of the same tensors would be traced separately.
-            self.train_function: Any = lambda iterator: step(tuple(next(iterator)))
+            self.train_function: Any = lambda iterator: step(next(iterator))
         return self.train_function
 
     # No Python code below branches on a tensor; AutoGraph would take half a second to find that out.
     @tf.autograph.experimental.do_not_convert
-    def train_step(self, data: Block | PaddedBlock) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Block) -> dict[str, tf.Tensor]:
         """Take one step for every batch of a block, in their order.
 
         Args:
-            data: The block, or its x (K, B, T, F), y, filled and, of a `PaddedBlock`, firsts; K and B are
-                static.
+            data: The block; K and B are static.
 
         Returns:
             The loss of the last batch.
@@ -220,15 +218,12 @@ class RecordingModel(keras.Model):
         else:
             tf.cond(clipped.skipped, lambda: tf.constant(False), update)
 
-    @contextlib.contextmanager
-    def _recording(self, tape: tf.GradientTape) -> Iterator[Record | None]:
-        """Yield the record in which recurrent layers open taps; None if nothing is recorded."""
+    def _recording(self, tape: tf.GradientTape) -> AbstractContextManager[Record | None]:
+        """Enter the record in which recurrent layers open taps; None if nothing is recorded."""
         vectors = self._regularizer.wants_adjoints
-        if not self._record and not vectors:
-            yield None
-            return
-        with recording(tape, outputs_only=True, vectors=vectors) as record:
-            yield record
+        if self._record or vectors:
+            return recording(tape, outputs_only=True, vectors=vectors)
+        return nullcontext()
 
     def _norm_taps(self, record: Record | None) -> list[tf.Tensor]:
         if record is None or not self._record:

@@ -9,17 +9,14 @@ run trains on the task alone. Importing this module does not import TensorFlow.
 import abc
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.optim.optimizers import Adam, Optimizer
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
+from rnnexp.runtime.deferred import keras, tf
 from rnnexp.tasks import Task
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
 
 
 class Objective(Protocol):
@@ -188,8 +185,6 @@ class PhaseRun:
     """
 
     def __init__(self, phase: Phase, network: "keras.Model", task: Task, seed: int, batch_size: int):
-        import tensorflow as tf
-
         checks.integer("phase.stop", phase.stop, minimum=1)
         self.steps_taken = 0
         self._phase = phase
@@ -239,8 +234,6 @@ class PhaseRun:
         self._metrics |= {f"phase/{name}_{when}{place}": float(value) for name, value in found.items()}
 
     def _take(self, x: "tf.Tensor") -> None:
-        import tensorflow as tf
-
         weights = self._network.trainable_variables
         with tf.GradientTape() as tape:
             loss = self._phase.objective.loss(x)

@@ -67,7 +67,7 @@ class History:
     """The history of the training steps of a run.
 
     Attributes:
-        kept: The record of every `Intervals.record`-th step.
+        kept: The record of every `Plan.record_every`-th step.
         clipped: Updates that were clipped.
         seconds: Training time, including the compilation of the first step, without the hooks.
         diverged_at: The first training step with a non-finite loss or gradient, or None. `kept` and `clipped`

@@ -15,7 +15,7 @@ from rnnexp.diagnosis.measurement import Measurement
 from rnnexp.diagnosis.verdict import Validation, is_under, solves
 from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.training import checkpoint
-from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
+from rnnexp.training.callback import RecordingCallback
 from rnnexp.training.config import Plan
 from rnnexp.training.construction import measurer_of, model_of, network_of
 from rnnexp.training.evaluation import Evaluator, Score, score_at
@@ -221,16 +221,13 @@ class Replica:
 
     def _callback(self, history: History | None) -> RecordingCallback:
         plan = self.plan
-        intervals = Intervals(
-            plan.record_every, plan.probe_every, plan.validation_every, plan.checkpoint_every
+        events = (
+            (plan.validation_every, self._before_the_end(self._validate_on_the_way)),
+            (plan.probe_every, self._before_the_end(self._measure)),
+            (plan.checkpoint_every, self._before_the_end(self.save)),  # holds the results of the others
         )
-        hooks = Hooks(
-            on_block=self._observer.on_block,
-            on_probe=self._before_the_end(self._measure),
-            on_validation=self._before_the_end(self._validate_on_the_way),
-            on_checkpoint=self._before_the_end(self.save),
-        )
-        return RecordingCallback(self.model, plan.steps_per_execution, intervals, hooks, history)
+        on_block, execution = self._observer.on_block, plan.steps_per_execution
+        return RecordingCallback(self.model, execution, plan.record_every, on_block, events, history)
 
     def _before_the_end(self, hook: Callable[[], None]) -> Callable[[int], None]:
         """Return the hook for all steps but the last, after which `finish` does its work."""

@@ -1,14 +1,30 @@
 import itertools
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
+from rnnexp.training.callback import RecordingCallback
 from rnnexp.training.record import History, Recorded
 
 T = 3
+
+
+class Intervals(NamedTuple):
+    record: int
+    probe: int
+    validation: int
+    checkpoint: int
+
+
+class Hooks(NamedTuple):
+    on_block: Any
+    on_probe: Any
+    on_validation: Any
+    on_checkpoint: Any
+
+
 ALWAYS = Intervals(record=1, probe=1, validation=1, checkpoint=1)
 NEVER = Intervals(record=1, probe=0, validation=0, checkpoint=0)
 
@@ -54,7 +70,12 @@ class Log:
 
 def recording(device, hooks, execution=1, intervals=NEVER, history=None):
     model: Any = device
-    return RecordingCallback(model, execution, intervals, hooks, history)
+    events = (
+        (intervals.validation, hooks.on_validation),
+        (intervals.probe, hooks.on_probe),
+        (intervals.checkpoint, hooks.on_checkpoint),
+    )
+    return RecordingCallback(model, execution, intervals.record, hooks.on_block, events, history)
 
 
 def drive(callback, device, stop, execution=1):

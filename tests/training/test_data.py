@@ -44,11 +44,11 @@ def test_all_blocks_of_a_run_have_one_shape_for_the_graph():
 
 def test_a_block_holds_its_batches_in_order_and_then_zeros():
     batches = [Batch(np.full((2, 3, 1), value), np.full((2, 1), -value)) for value in (1.5, 2.5)]
-    block = stacked(batches, 3, "float32")
-    assert (block.x.dtype, block.y.dtype) == ("float32", "float64")
-    np.testing.assert_array_equal(block.x[:, 0, 0, 0], [1.5, 2.5, 0])
-    np.testing.assert_array_equal(block.y[:, 0, 0], [-1.5, -2.5, 0])
-    assert block.filled == 2
+    x, y, filled = stacked(batches, 3, "float32")
+    assert (x.dtype, y.dtype) == ("float32", "float64")
+    np.testing.assert_array_equal(x[:, 0, 0, 0], [1.5, 2.5, 0])
+    np.testing.assert_array_equal(y[:, 0, 0], [-1.5, -2.5, 0])
+    assert filled == 2
 
 
 def graph_of(data):

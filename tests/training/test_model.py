@@ -197,7 +197,7 @@ def test_a_block_takes_one_step_per_batch_and_skips_padding(jit):
     task = TASKS["last step"]
     model, other = build(task), build(task)
     block = stacked([task.batch(SEED, "train", index, B) for index in range(2)], 4, "float64")
-    block.x[2:] = np.nan
+    block[0][2:] = np.nan
     logs = tf.function(model.train_step, autograph=False, jit_compile=jit)(block)
     take_steps(other, task, 2)
     assert model.steps_taken == 2

@@ -12,7 +12,7 @@ from rnnexp.nn.network import build_network
 from rnnexp.optim import clipping, constraints, optimizers, schedules
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tasks import Adding, Copying
-from rnnexp.training.callback import Hooks, Intervals, RecordingCallback
+from rnnexp.training.callback import RecordingCallback
 from rnnexp.training.data import training_data
 from rnnexp.training.model import RecordingModel
 from rnnexp.training.record import History
@@ -89,11 +89,7 @@ def recording(model, blocks, before=None):
     def note(block):
         blocks.extend(block.train_steps)
 
-    def nothing(step):
-        pass
-
-    hooks = Hooks(note, nothing, nothing, nothing)
-    return RecordingCallback(model, EXECUTION, Intervals(1, 0, 0, 0), hooks, before)
+    return RecordingCallback(model, EXECUTION, 1, note, [], before)
 
 
 def what_is_left(model, callback, blocks):

@@ -2,16 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, affine, where_finite
+from rnnexp.nn.cells.spec import CellSpec, affine
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,21 +45,14 @@ class AntisymmetricRnn(CellSpec):
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""
         (before,) = states
-        return [before + self.eps * cell.activation(self._pre_activation(cell, x, before))]
-
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t."""
-        pre_activations = self._pre_activation(cell, x, before)
-        slopes = activations.slope(cell.activation, pre_activations)
-        return Units(where_finite(slopes, pre_activations), pre_activations)
+        return [before + self.eps * cell.activation(self.pre_activation(cell, x, before))]
 
     def recurrent_matrix(self, cell: Any) -> np.ndarray:
         """Return M, (H, H)."""
         kernel = cell.recurrent_kernel.numpy()
         return kernel - kernel.T - self.gamma * np.eye(len(kernel), dtype=kernel.dtype)
 
-    def _pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
-        from keras import ops
-
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+        """Return a_t."""
         kernel = cell.recurrent_kernel - ops.transpose(cell.recurrent_kernel)
         return affine(cell, x) + ops.matmul(before, kernel) - self.gamma * before

@@ -2,17 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, Weight, affine, where_finite
+from rnnexp.nn.cells.spec import CellSpec, Weight, affine
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +53,8 @@ class CoRnn(CellSpec):
 
     def weights(self, units: int, features: int, kernel: Any, recurrent: Any) -> dict[str, Weight]:
         """Return kernel (F, H), recurrent kernel (H, 2H) and b (H,)."""
-        found = {
-            "kernel": Weight((features, units), kernel),
-            "recurrent_kernel": Weight((units, 2 * units), recurrent),
-        }
-        return found | self._bias(units)
+        found = super().weights(units, features, kernel, recurrent)
+        return found | {"recurrent_kernel": Weight((units, 2 * units), recurrent)}
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return y_t and z_t."""
@@ -69,13 +63,9 @@ class CoRnn(CellSpec):
         z = z + self.dt * (force - self.gamma * y - self.eps * z)
         return [y + self.dt * z, z]
 
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t."""
-        import tensorflow as tf
-
-        pre_activations = _pre_activation(cell, x, *tf.split(before, 2, axis=-1))
-        slopes = activations.slope(cell.activation, pre_activations)
-        return Units(where_finite(slopes, pre_activations), pre_activations)
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+        """Return a_t."""
+        return _pre_activation(cell, x, *tf.split(before, 2, axis=-1))
 
     def recurrent_matrix(self, cell: Any) -> np.ndarray:
         """Return W_y, (H, H)."""
@@ -83,7 +73,5 @@ class CoRnn(CellSpec):
 
 
 def _pre_activation(cell: Any, x: "tf.Tensor", y: "tf.Tensor", z: "tf.Tensor") -> "tf.Tensor":
-    from keras import ops
-
     of_positions, of_velocities = ops.split(ops.convert_to_tensor(cell.recurrent_kernel), 2, axis=1)
     return affine(cell, x) + ops.matmul(y, of_positions) + ops.matmul(z, of_velocities)

@@ -1,15 +1,12 @@
 """The Elman cell."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Factored, Units, where_finite
+from rnnexp.nn.cells.spec import CellSpec, Factored, Units, affine, where_finite
 from rnnexp.nn.initializers import Initializer
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+from rnnexp.runtime.deferred import keras, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +36,8 @@ class Elman(CellSpec):
         )
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b."""
-        import tensorflow as tf
-        from keras import ops
-
-        projected = ops.matmul(x, cell.kernel)
-        if cell.bias is not None:
-            projected = projected + cell.bias
+        """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b, from one product."""
+        projected = affine(cell, x)
         pre_activations = projected + tf.matmul(before, tf.convert_to_tensor(cell.recurrent_kernel))
         slopes = activations.slope(cell.activation, pre_activations)
         input_variance = tf.reduce_mean(tf.square(projected))

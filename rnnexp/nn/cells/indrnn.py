@@ -2,17 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, Weight, affine, where_finite
+from rnnexp.nn.cells.spec import CellSpec, Weight, affine
 from rnnexp.runtime import checks, random
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,22 +50,16 @@ class IndRnn(CellSpec):
             drawn = random.generator(recurrent.seed, "weights").uniform(self.low, self.high, shape)
             return (recurrent.gain * drawn).astype(dtype)
 
-        found = {"kernel": Weight((features, units), kernel), "recurrent_kernel": Weight((1, units), draw)}
-        return found | self._bias(units)
+        found = super().weights(units, features, kernel, recurrent)
+        return found | {"recurrent_kernel": Weight((1, units), draw)}
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""
-        return [cell.activation(affine(cell, x) + cell.recurrent_kernel * states[0])]
+        return [cell.activation(self.pre_activation(cell, x, states[0]))]
 
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t, and the mean square of W_xh^T x_t + b."""
-        import tensorflow as tf
-
-        projected = affine(cell, x)
-        pre_activations = projected + cell.recurrent_kernel * before
-        slopes = activations.slope(cell.activation, pre_activations)
-        input_variance = tf.reduce_mean(tf.square(projected))
-        return Units(where_finite(slopes, pre_activations), pre_activations, input_variance)
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+        """Return a_t."""
+        return affine(cell, x) + cell.recurrent_kernel * before
 
     def recurrent_matrix(self, cell: Any) -> np.ndarray:
         """Return diag(u), (H, H)."""

@@ -2,15 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rnnexp.nn import activations
-from rnnexp.nn.cells.spec import CellSpec, Units, affine, where_finite
+from rnnexp.nn.cells.spec import CellSpec, affine
 from rnnexp.runtime import checks
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,16 +41,8 @@ class Leaky(CellSpec):
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""
         (before,) = states
-        return [(1 - self.rate) * before + self.rate * cell.activation(_pre_activation(cell, x, before))]
+        return [(1 - self.rate) * before + self.rate * cell.activation(self.pre_activation(cell, x, before))]
 
-    def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
-        """Return phi'(a_t) and a_t."""
-        pre_activations = _pre_activation(cell, x, before)
-        slopes = activations.slope(cell.activation, pre_activations)
-        return Units(where_finite(slopes, pre_activations), pre_activations)
-
-
-def _pre_activation(cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
-    from keras import ops
-
-    return affine(cell, x) + ops.matmul(before, cell.recurrent_kernel)
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor":
+        """Return a_t."""
+        return affine(cell, x) + ops.matmul(before, cell.recurrent_kernel)

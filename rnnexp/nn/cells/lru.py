@@ -3,16 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnexp.nn.cells.spec import CellSpec, Weight, affine
 from rnnexp.runtime import checks, random
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +82,6 @@ class Lru(CellSpec):
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""
-        from keras import ops
-
         inputs = affine(cell, x)
         if self.normalize:
             scale = ops.exp(cell.gamma)

@@ -2,12 +2,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnexp.nn.cells.spec import CellSpec, affine
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +30,4 @@ class LtRnn(CellSpec):
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""
-        from keras import ops
-
         return [affine(cell, x) + ops.matmul(states[0], cell.recurrent_kernel)]

@@ -2,15 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnexp.nn import activations
 from rnnexp.nn.cells.spec import CellSpec, Units, Weight, affine, where_finite
 from rnnexp.nn.gate_biases import GateBiases
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import ops, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,15 +52,11 @@ class MinGru(CellSpec):
 
     def step(self, cell: Any, x: "tf.Tensor", states: "Sequence[tf.Tensor]") -> "list[tf.Tensor]":
         """Return h_t."""
-        from keras import ops
-
         gate, candidate = ops.split(affine(cell, x), 2, axis=-1)
         kept = ops.sigmoid(-gate)  # 1 - z, exact where z is next to 1
         return [kept * states[0] + ops.sigmoid(gate) * cell.activation(candidate)]
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
         """Return the slopes of the gate: a gate with sigma' < 0.01 is as good as open or shut for good."""
-        import tensorflow as tf
-
         gate, _ = tf.split(affine(cell, x), 2, axis=-1)
         return Units(where_finite(activations.slope(activations.by_name("sigmoid"), gate), gate))

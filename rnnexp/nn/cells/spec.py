@@ -5,14 +5,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
+from rnnexp.nn import activations
 from rnnexp.nn.gate_biases import GateBiases
 from rnnexp.nn.initializers import Initializer, PerBlock
 from rnnexp.runtime import checks
+from rnnexp.runtime.deferred import keras, ops, tf
 
 if TYPE_CHECKING:
-    import keras
     import numpy as np
-    import tensorflow as tf
 
 
 RECURRENT_KERNEL = "/recurrent_kernel"
@@ -25,7 +25,7 @@ class Units(NamedTuple):
     Attributes:
         slopes: phi'(a_t) or, for gates, sigma'(a_t), of the M units whose saturation is counted, (T, B, M).
         pre_activations: a_t, (T, B, H), if every unit has one; else None.
-        input_variance: mean (W_xh^T x_t + b)^2 over steps, samples and units, for mean-field theory; or None.
+        input_variance: mean (W_xh^T x_t + b)^2 over steps, samples and units, for laws of theory; or None.
     """
 
     slopes: Any
@@ -128,7 +128,6 @@ class CellSpec(abc.ABC):
             recurrent: Initialiser of every block (H, H) of the recurrent kernel.
             dtype: `"float32"` or `"float64"`.
         """
-        from rnnexp.nn import activations
         from rnnexp.nn.step_cell import StepCell
 
         return StepCell(
@@ -169,15 +168,32 @@ class CellSpec(abc.ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has neither a step nor a build of its own")
 
+    def pre_activation(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> "tf.Tensor | None":
+        """Return a_t, (..., H), if the cell applies phi to one of every unit; else None.
+
+        Args:
+            cell: The Keras cell.
+            x: x_t, (..., F).
+            before: S_{t-1}, all states side by side, (..., N).
+        """
+        return None
+
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units | None:
         """Return slopes and pre-activations, inside a graph; None if saturation has no meaning for the cell.
+
+        By default these are phi'(a_t) and a_t of `pre_activation`.
 
         Args:
             cell: The Keras cell.
             x: The inputs, (T, B, F).
             before: S_{t-1} of every step t, all states side by side, (T, B, N).
         """
-        return None
+        pre_activations = self.pre_activation(cell, x, before)
+        if pre_activations is None:
+            return None
+        slopes = activations.slope(cell.activation, pre_activations)
+        input_variance = tf.reduce_mean(tf.square(affine(cell, x))) if self.laws else None
+        return Units(where_finite(slopes, pre_activations), pre_activations, input_variance)
 
     def factored(self, cell: Any, units: Units | None) -> Factored | None:
         """Return the derivatives in closed form, for the present weights of `cell`; None if there is none."""
@@ -208,8 +224,6 @@ class CellSpec(abc.ABC):
 
 def affine(cell: Any, x: "tf.Tensor") -> "tf.Tensor":
     """Return W_xh^T x + b of inputs (..., F)."""
-    from keras import ops
-
     projected = ops.matmul(x, cell.kernel)
     return projected if cell.bias is None else projected + cell.bias
 
@@ -251,10 +265,6 @@ class GatedCell(CellSpec):
         self, units: int, activation: str, kernel: Initializer, recurrent: Initializer, dtype: str
     ) -> "keras.layers.Layer":
         """Return a new cell of that class."""
-        import keras
-
-        from rnnexp.nn import activations
-
         return getattr(keras.layers, self.target.removeprefix("keras.layers."))(
             units,
             activations.by_name(activation),
@@ -267,10 +277,6 @@ class GatedCell(CellSpec):
 
     def units(self, cell: Any, x: "tf.Tensor", before: "tf.Tensor") -> Units:
         """Return sigma' of every unit of every gate: below 0.01 the gate stays open or shut."""
-        import tensorflow as tf
-
-        from rnnexp.nn import activations
-
         h = before[..., : cell.units]
         pre_activations = tf.matmul(x, cell.kernel) + tf.matmul(h, cell.recurrent_kernel)
         if cell.bias is not None:
@@ -287,6 +293,4 @@ def where_finite(slopes: "tf.Tensor", pre_activations: "tf.Tensor") -> "tf.Tenso
     Some activations return a finite slope at nan, but a unit without a finite state is neither saturated nor
     dead.
     """
-    import tensorflow as tf
-
     return tf.where(tf.math.is_finite(pre_activations), slopes, float("nan"))

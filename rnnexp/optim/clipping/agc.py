@@ -1,16 +1,12 @@
 """AGC: the gradient of each unit is kept small beside the weights of that unit."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnexp.optim.clipping.base import SkippingClip, State
+from rnnexp.optim.clipping.base import Limited, SkippingClip, State, Tensors
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,22 +35,12 @@ class Agc(SkippingClip):
         checks.positive("factor", self.factor)
         checks.positive("epsilon", self.epsilon)
 
-    def _limit(
-        self,
-        gradients: "Sequence[tf.Tensor]",
-        weights: "Sequence[tf.Tensor]",
-        norm: "tf.Tensor",
-        memory: State,
-    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
-        import tensorflow as tf
-
+    def _limit(self, gradients: Tensors, weights: Tensors, norm: "tf.Tensor", memory: State) -> Limited:
         pairs = [self._shrink_units(*pair) for pair in zip(gradients, weights, strict=True)]
         return [kept for kept, _ in pairs], tf.reduce_any(tf.stack([changed for _, changed in pairs])), ()
 
     def _shrink_units(self, gradient: "tf.Tensor", weight: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
         """Return the gradient of one weight, clipped, and whether that changed it."""
-        import tensorflow as tf
-
         largest, ratio = _factored_unit_norms(gradient)
         scale, of_weight = _factored_unit_norms(tf.convert_to_tensor(weight))
         limit = self.factor * tf.maximum(scale * of_weight, self.epsilon)
@@ -66,8 +52,6 @@ class Agc(SkippingClip):
 
 def _factored_unit_norms(tensor: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
     """Return (m, ||x / m||), m = max |x|, of every unit, whose product is the norm; no square overflows."""
-    import tensorflow as tf
-
     axes = list(range(max(tensor.shape.rank - 1, 1))) if tensor.shape.rank else None
     largest = tf.reduce_max(tf.abs(tensor), axis=axes, keepdims=True)
     usable = tf.math.is_finite(largest) & (largest >= np.finfo(tensor.dtype.as_numpy_dtype).tiny)

@@ -2,15 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnexp.optim.clipping.base import SkippingClip, State, shrink
+from rnnexp.optim.clipping.base import Limited, SkippingClip, State, Tensors, shrink
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 _DROPPED = 16
 """Binary digits of a float32 that a level leaves out; sign, exponent and 7 digits are kept."""
@@ -56,21 +53,11 @@ class AutoClip(SkippingClip):
         threshold = float(np.percentile(np.repeat(levels, counts[places]), self.percentile))
         return {**super().metrics(state), "grad/clip_threshold": threshold}
 
-    def _init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def _init(self, weights: Tensors) -> State:
         """Return the counts of the levels, all zero."""
-        import tensorflow as tf
-
         return (tf.zeros(_SHAPE, tf.int64),)
 
-    def _limit(
-        self,
-        gradients: "Sequence[tf.Tensor]",
-        weights: "Sequence[tf.Tensor]",
-        norm: "tf.Tensor",
-        memory: State,
-    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
-        import tensorflow as tf
-
+    def _limit(self, gradients: Tensors, weights: Tensors, norm: "tf.Tensor", memory: State) -> Limited:
         (counts,) = memory
         place = _place(norm)
         at = tf.stack([place // _SHAPE[1], place % _SHAPE[1]])
@@ -80,8 +67,6 @@ class AutoClip(SkippingClip):
 
     def _threshold(self, counts: "tf.Tensor") -> "tf.Tensor":
         """Return the percentile, float64, of at least one level."""
-        import tensorflow as tf
-
         last = tf.reduce_sum(counts) - 1
         rank = tf.cast(last, tf.float64) * (self.percentile / 100)
         below = tf.cast(tf.floor(rank), tf.int64)
@@ -94,8 +79,6 @@ def _place(norm: "tf.Tensor") -> "tf.Tensor":
 
     The integers grow with the numbers.
     """
-    import tensorflow as tf
-
     bits = tf.bitcast(tf.cast(tf.clip_by_value(norm, _LEAST, _MOST), tf.float32), tf.int32)
     place = tf.bitwise.right_shift(bits, _DROPPED) + 1
     return tf.where(norm < _LEAST, tf.zeros_like(place), place)
@@ -103,8 +86,6 @@ def _place(norm: "tf.Tensor") -> "tf.Tensor":
 
 def _level_of_rank(counts: "tf.Tensor", rank: "tf.Tensor") -> "tf.Tensor":
     """Return the level of the norm that has `rank` norms before it, float64."""
-    import tensorflow as tf
-
     row, before = _first_above(tf.reduce_sum(counts, axis=1), rank)
     column, _ = _first_above(tf.gather(counts, row), rank - before)
     bits = tf.bitwise.left_shift(row * _SHAPE[1] + column, _DROPPED)
@@ -113,8 +94,6 @@ def _level_of_rank(counts: "tf.Tensor", rank: "tf.Tensor") -> "tf.Tensor":
 
 def _first_above(counts: "tf.Tensor", rank: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
     """Return the place, int32, at which the sum of the counts exceeds `rank`, and the sum before it."""
-    import tensorflow as tf
-
     sums = tf.cumsum(counts)
     passed = sums <= rank
     return tf.reduce_sum(tf.cast(passed, tf.int32)), tf.reduce_max(

@@ -5,17 +5,21 @@ At training step k: clipped, state_{k+1} = update(gradients, weights, state_k), 
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnexp.runtime import checks
+from rnnexp.runtime.deferred import tf
 
-if TYPE_CHECKING:
-    import tensorflow as tf
+Tensors = Sequence["tf.Tensor"]
 
 State = tuple["tf.Tensor", ...]
 """Of a clip: tensors whose shapes and dtypes stay what they are; `()` of one without a state."""
+
+
+Limited = tuple[list["tf.Tensor"], "tf.Tensor", State]
+"""Clipped gradients, whether any was changed, and what is remembered next."""
 
 
 class Clipped(NamedTuple):
@@ -54,14 +58,12 @@ class Clip(abc.ABC):
     Both methods run eagerly and inside `tf.function`, with XLA or without. A checkpoint holds the state.
     """
 
-    def init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def init(self, weights: Tensors) -> State:
         """Return the state before the first step; by default there is none."""
         return ()
 
     @abc.abstractmethod
-    def update(
-        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
-    ) -> tuple[Clipped, State]:
+    def update(self, gradients: Tensors, weights: Tensors, state: State) -> tuple[Clipped, State]:
         """Return the clipped gradients and the next state.
 
         Args:
@@ -81,13 +83,11 @@ class Clip(abc.ABC):
 class StatelessClip(Clip):
     """A clip that sees nothing but the gradients of the step."""
 
-    def update(
-        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
-    ) -> tuple[Clipped, State]:
+    def update(self, gradients: Tensors, weights: Tensors, state: State) -> tuple[Clipped, State]:
         """Return the clipped gradients, and no state."""
         return self(gradients), ()
 
-    def __call__(self, gradients: "Sequence[tf.Tensor]") -> Clipped:
+    def __call__(self, gradients: Tensors) -> Clipped:
         """Return the clipped gradients, their global norms before and after, and whether they changed.
 
         Raises:
@@ -97,7 +97,7 @@ class StatelessClip(Clip):
         return measured(norm, *self._clip(gradients))
 
     @abc.abstractmethod
-    def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
+    def _clip(self, gradients: Tensors) -> "tuple[list[tf.Tensor], tf.Tensor]":
         """Return the clipped gradients and whether any was changed."""
 
 
@@ -108,22 +108,16 @@ class SkippingClip(Clip):
     stay as they are. It is counted, in the last tensor of the state.
     """
 
-    def init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def init(self, weights: Tensors) -> State:
         """Return what the clip remembers before the first step, and the number of skipped updates, 0."""
-        import tensorflow as tf
-
         return (*self._init(weights), tf.zeros((), tf.float64))
 
-    def update(
-        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
-    ) -> tuple[Clipped, State]:
+    def update(self, gradients: Tensors, weights: Tensors, state: State) -> tuple[Clipped, State]:
         """Return the clipped gradients and the next state.
 
         Raises:
             ArgumentError: There are no gradients.
         """
-        import tensorflow as tf
-
         *memory, skipped = state
         norm = global_norm(gradients)
         finite = tf.math.is_finite(norm)
@@ -138,19 +132,13 @@ class SkippingClip(Clip):
         """Return the number of updates that were skipped."""
         return {"grad/skipped": float(state[-1])}
 
-    def _init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def _init(self, weights: Tensors) -> State:
         """Return what is remembered before the first step; by default nothing."""
         return ()
 
     @abc.abstractmethod
-    def _limit(
-        self,
-        gradients: "Sequence[tf.Tensor]",
-        weights: "Sequence[tf.Tensor]",
-        norm: "tf.Tensor",
-        memory: State,
-    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
-        """Return the clipped gradients, whether any was changed, and what is remembered next.
+    def _limit(self, gradients: Tensors, weights: Tensors, norm: "tf.Tensor", memory: State) -> Limited:
+        """Return what is left of the gradients.
 
         `norm` is the global norm, float64; 0 where it is not finite, when nothing of this is used.
         """
@@ -158,13 +146,11 @@ class SkippingClip(Clip):
 
 def measured(norm: "tf.Tensor", kept: "list[tf.Tensor]", clipped: "tf.Tensor") -> Clipped:
     """Return what a clip returns: the norm before, the gradients it keeps, and whether it changed any."""
-    import tensorflow as tf
-
     # XLA may sum the same numbers in another order the second time; equal gradients have equal norms.
     return Clipped(kept, norm, tf.where(clipped, global_norm(kept), norm), clipped)
 
 
-def global_norm(gradients: "Sequence[tf.Tensor]") -> "tf.Tensor":
+def global_norm(gradients: Tensors) -> "tf.Tensor":
     """Return ||g||_2 = m * sqrt(sum_i (g_i / m)^2), m = max_i |g_i|, over the entries of all `gradients`.
 
     With m factored out no square overflows or underflows: the norm is right wherever the dtype can hold it,
@@ -178,10 +164,8 @@ def global_norm(gradients: "Sequence[tf.Tensor]") -> "tf.Tensor":
     return largest * ratio
 
 
-def _factored_norm(gradients: "Sequence[tf.Tensor]") -> "tuple[tf.Tensor, tf.Tensor]":
+def _factored_norm(gradients: Tensors) -> "tuple[tf.Tensor, tf.Tensor]":
     """Return (m, ||g / m||_2), whose product is the norm; m is 1 where the largest entry cannot divide."""
-    import tensorflow as tf
-
     if len(gradients) == 0:
         raise checks.ArgumentError("gradients", "at least one tensor", gradients)
     largest = tf.reduce_max(tf.stack([tf.reduce_max(tf.abs(gradient)) for gradient in gradients]))
@@ -192,12 +176,8 @@ def _factored_norm(gradients: "Sequence[tf.Tensor]") -> "tuple[tf.Tensor, tf.Ten
     return scale, tf.sqrt(squares)
 
 
-def shrink(
-    gradients: "Sequence[tf.Tensor]", threshold: "float | tf.Tensor"
-) -> "tuple[list[tf.Tensor], tf.Tensor]":
+def shrink(gradients: Tensors, threshold: "float | tf.Tensor") -> "tuple[list[tf.Tensor], tf.Tensor]":
     """Return the gradients with their joint norm brought down to `threshold`, and whether it was above."""
-    import tensorflow as tf
-
     largest, ratio = _factored_norm(gradients)
     limit = as_tensor(threshold, largest.dtype)
     exceeds = (largest * ratio > limit) & tf.math.is_finite(ratio)
@@ -209,7 +189,5 @@ def shrink(
 
 def as_tensor(threshold: "float | tf.Tensor", dtype: "tf.DType") -> "tf.Tensor":
     """Return a threshold in the dtype of the gradients."""
-    import tensorflow as tf
-
     # By way of float64: 1e300 becomes inf in float32, which nothing exceeds, where `tf.constant` would warn.
     return tf.cast(tf.convert_to_tensor(threshold, tf.float64), dtype)

@@ -2,15 +2,21 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnexp.nn.cells.spec import RECURRENT_KERNEL
-from rnnexp.optim.clipping.base import Clip, Clipped, State, check_fixed, global_norm, measured, shrink
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.optim.clipping.base import (
+    Clip,
+    Clipped,
+    State,
+    Tensors,
+    check_fixed,
+    global_norm,
+    measured,
+    shrink,
+)
+from rnnexp.runtime.deferred import tf
 
 _LARGEST = 1e10
 """The norm beyond which the gradient is rounding."""
@@ -41,22 +47,16 @@ class Pascanu(Clip):
     def __post_init__(self) -> None:
         check_fixed(self.threshold)
 
-    def init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def init(self, weights: Tensors) -> State:
         """Return the number of gradients that were replaced, 0."""
-        import tensorflow as tf
-
         return (tf.zeros((), tf.float64),)
 
-    def update(
-        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
-    ) -> tuple[Clipped, State]:
+    def update(self, gradients: Tensors, weights: Tensors, state: State) -> tuple[Clipped, State]:
         """Return the clipped gradients, or what stands in for them, and the next state.
 
         Raises:
             ArgumentError: There are no gradients.
         """
-        import tensorflow as tf
-
         (replaced,) = state
         norm = global_norm(gradients)
         lost = tf.logical_not(norm <= _LARGEST)  # of nan too
@@ -74,7 +74,5 @@ class Pascanu(Clip):
 
 def _instead(weight: "tf.Tensor") -> "tf.Tensor":
     """Return what stands in for the gradient of a weight."""
-    import tensorflow as tf
-
     value = tf.convert_to_tensor(weight)
     return _DECAY * value if weight.path.endswith(RECURRENT_KERNEL) else tf.zeros_like(value)

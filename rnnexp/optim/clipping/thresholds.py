@@ -18,7 +18,7 @@ In each of these cases `norm_before` is inf or nan.
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from rnnexp.optim.clipping.base import (
     Clipped,
     State,
     StatelessClip,
+    Tensors,
     as_tensor,
     check_fixed,
     global_norm,
@@ -35,18 +36,14 @@ from rnnexp.optim.clipping.base import (
     shrink,
 )
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 
 @dataclasses.dataclass(frozen=True)
 class NoClip(StatelessClip):
     """g <- g: nothing is clipped, the norms are still measured."""
 
-    def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
-        import tensorflow as tf
-
+    def _clip(self, gradients: Tensors) -> "tuple[list[tf.Tensor], tf.Tensor]":
         return list(gradients), tf.constant(False)
 
 
@@ -69,9 +66,7 @@ class Value(StatelessClip):
     def __post_init__(self) -> None:
         check_fixed(self.threshold)
 
-    def _clip(self, gradients: "Sequence[tf.Tensor]") -> "tuple[list[tf.Tensor], tf.Tensor]":
-        import tensorflow as tf
-
+    def _clip(self, gradients: Tensors) -> "tuple[list[tf.Tensor], tf.Tensor]":
         limit = as_tensor(self.threshold, gradients[0].dtype)
         # A comparison with nan is false on every device, whereas minimum and maximum treat nan as they like.
         exceeds = [tf.abs(gradient) > limit for gradient in gradients]
@@ -94,20 +89,16 @@ class _NormClip(Clip):
                 expected = f"auto or {error.expected}"
                 raise checks.ArgumentError("threshold", expected, self.threshold) from None
 
-    def init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def init(self, weights: Tensors) -> State:
         """Return the state of the threshold `auto`; a number has none."""
         return own_median.start(len(self._parts(weights))) if self.threshold == "auto" else ()
 
-    def update(
-        self, gradients: "Sequence[tf.Tensor]", weights: "Sequence[tf.Tensor]", state: State
-    ) -> tuple[Clipped, State]:
+    def update(self, gradients: Tensors, weights: Tensors, state: State) -> tuple[Clipped, State]:
         """Return the clipped gradients and the next state.
 
         Raises:
             ArgumentError: There are no gradients.
         """
-        import tensorflow as tf
-
         norm, parts = global_norm(gradients), self._parts(gradients)
         thresholds: Sequence[float | tf.Tensor] = [self.threshold] * len(parts)
         if self.threshold == "auto":
@@ -124,7 +115,7 @@ class _NormClip(Clip):
         return {"grad/clip_threshold": float(np.median(state[0]))}
 
     @abc.abstractmethod
-    def _parts(self, tensors: "Sequence[tf.Tensor]") -> "list[Sequence[tf.Tensor]]":
+    def _parts(self, tensors: Tensors) -> list[Tensors]:
         """Return the tensors in the groups whose norms are limited."""
 
 
@@ -142,7 +133,7 @@ class Norm(_NormClip):
         ArgumentError: `threshold` is outside its domain.
     """
 
-    def _parts(self, tensors: "Sequence[tf.Tensor]") -> "list[Sequence[tf.Tensor]]":
+    def _parts(self, tensors: Tensors) -> list[Tensors]:
         return [[tensor] for tensor in tensors]
 
 
@@ -162,11 +153,9 @@ class GlobalNorm(_NormClip):
     Source: Pascanu, Mikolov and Bengio 2013, https://arxiv.org/abs/1211.5063, algorithm 1.
     """
 
-    def _parts(self, tensors: "Sequence[tf.Tensor]") -> "list[Sequence[tf.Tensor]]":
+    def _parts(self, tensors: Tensors) -> list[Tensors]:
         return [tensors]
 
 
 def _any(flags: "list[tf.Tensor]") -> "tf.Tensor":
-    import tensorflow as tf
-
     return tf.reduce_any(tf.stack(flags))

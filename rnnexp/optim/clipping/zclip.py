@@ -1,16 +1,12 @@
 """ZClip: a gradient whose norm stands out from those before it is brought down to what they say."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnexp.optim.clipping.base import SkippingClip, State, shrink
+from rnnexp.optim.clipping.base import Limited, SkippingClip, State, Tensors, shrink
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 _EPSILON = 1e-6
 
@@ -46,21 +42,11 @@ class ZClip(SkippingClip):
         checks.positive("z", self.z)
         checks.integer("warm_up", self.warm_up, minimum=2)
 
-    def _init(self, weights: "Sequence[tf.Tensor]") -> State:
+    def _init(self, weights: Tensors) -> State:
         """Return mu, sigma^2 and the number of norms they are made of: three zeros."""
-        import tensorflow as tf
-
         return tuple(tf.zeros((), tf.float64) for _ in range(3))
 
-    def _limit(
-        self,
-        gradients: "Sequence[tf.Tensor]",
-        weights: "Sequence[tf.Tensor]",
-        norm: "tf.Tensor",
-        memory: State,
-    ) -> "tuple[list[tf.Tensor], tf.Tensor, State]":
-        import tensorflow as tf
-
+    def _limit(self, gradients: Tensors, weights: Tensors, norm: "tf.Tensor", memory: State) -> Limited:
         mean, variance, taken = memory
         sigma = tf.sqrt(variance)
         score = (norm - mean) / (sigma + _EPSILON)
@@ -74,8 +60,6 @@ class ZClip(SkippingClip):
         self, mean: "tf.Tensor", variance: "tf.Tensor", taken: "tf.Tensor", norm: "tf.Tensor"
     ) -> "tuple[tf.Tensor, tf.Tensor]":
         """Return mean and variance with another norm: those of all in the warm-up, moving averages later."""
-        import tensorflow as tf
-
         share = tf.where(taken < self.warm_up, 1 / (taken + 1), tf.constant(1 - self.decay, tf.float64))
         later = mean + share * (norm - mean)
         # Of all norms alike, the deviation counts from the old mean and from the new one (Welford).

@@ -8,15 +8,12 @@ or, where a set has coordinates, w = f(a), and the optimizer trains a by dL/da =
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnexp.nn.cells.spec import RECURRENT_KERNEL, CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.runtime.checks import ArgumentError
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+from rnnexp.runtime.deferred import keras, tf
 
 
 class Bound:
@@ -111,8 +108,6 @@ def recurrent_kernels(weights: "Mapping[str, Any]") -> "dict[str, Any]":
 
 def blocks_of(kernel: "tf.Tensor") -> "tf.Tensor":
     """Return the blocks of a kernel (H, nH), float64 (n, H, H)."""
-    import tensorflow as tf
-
     units, columns = kernel.shape
     parts = tf.split(tf.cast(kernel, tf.float64), columns // units, axis=1)
     return tf.stack(parts)
@@ -120,6 +115,4 @@ def blocks_of(kernel: "tf.Tensor") -> "tf.Tensor":
 
 def side_by_side(blocks: "tf.Tensor", dtype: str) -> "tf.Tensor":
     """Return the kernel (H, nH) of blocks (n, H, H)."""
-    import tensorflow as tf
-
     return tf.cast(tf.concat(tf.unstack(blocks), axis=1), dtype)

@@ -2,15 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from rnnexp.nn.cells.spec import RECURRENT_KERNEL, CellSpec
 from rnnexp.nn.initializers import Initializer
 from rnnexp.optim.constraints.base import Constraint
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from rnnexp.runtime.deferred import tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +39,6 @@ class MaxNorm(Constraint):
 
     def project(self, weights: "Mapping[str, tf.Tensor]", time_steps: int) -> "Mapping[str, tf.Tensor]":
         """Return the recurrent weights within the limit."""
-        import tensorflow as tf
-
         limit = float(self.growth) ** (1 / time_steps)
         return {
             path: tf.clip_by_value(tf.convert_to_tensor(weight), -limit, limit)

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +16,7 @@ from rnnexp.optim.constraints.base import (
     side_by_side,
 )
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+from rnnexp.runtime.deferred import keras, tf
 
 _SQUARINGS, _ORDER = 8, 8
 """exp(X) = p(X / 2^8)^(2^8), p the Taylor polynomial of order 8: to 1e-8 for ||X||_2 up to 64."""
@@ -82,8 +78,6 @@ class _Exponential(Bound):
 
     def update(self, gradients: "Sequence[tf.Tensor]", optimizer: "keras.optimizers.Optimizer") -> None:
         """Take one update of the optimizer on A and the other weights, and set W_hh."""
-        import tensorflow as tf
-
         pulled = list(gradients)
         for place, turned in self._turned.items():
             pulled[place] = turned.pulled(gradients[place])
@@ -102,9 +96,6 @@ class _Turned:
     """
 
     def __init__(self, kernel: "keras.Variable", rate: float):
-        import keras
-        import tensorflow as tf
-
         self._kernel, self._rate = kernel, rate
         start = blocks_of(tf.convert_to_tensor(kernel))
         self._origin = tf.Variable(start, trainable=False)
@@ -113,8 +104,6 @@ class _Turned:
 
     def restart(self) -> None:
         """Begin at the nearest orthogonal matrix, with A = 0."""
-        import tensorflow as tf
-
         left, _, right = np.linalg.svd(blocks_of(tf.convert_to_tensor(self._kernel)).numpy())
         self._origin.assign(left @ right)
         self.skew.assign(np.zeros(self.skew.shape))
@@ -122,8 +111,6 @@ class _Turned:
 
     def pulled(self, gradient: "tf.Tensor") -> "tf.Tensor":
         """Return the gradient by A from that by W_hh."""
-        import tensorflow as tf
-
         skew = tf.convert_to_tensor(self.skew)
         with tf.GradientTape() as tape:
             tape.watch(skew)
@@ -132,16 +119,12 @@ class _Turned:
 
     def move(self, before: "tf.Tensor") -> None:
         """Take a part of the way that the optimizer moved A from `before`, and set W_hh."""
-        import tensorflow as tf
-
         after = before + self._rate * (tf.convert_to_tensor(self.skew) - before)
         self.skew.assign(after)
         self._kernel.assign(self._of(after))
 
     def _of(self, skew: "tf.Tensor") -> "tf.Tensor":
         """Return W_hh (H, nH) from A (n, H, H)."""
-        import tensorflow as tf
-
         half = tf.cast(skew, tf.float64)
         turned = _exponential(half - tf.linalg.matrix_transpose(half))
         return side_by_side(tf.matmul(self._origin, turned), self._kernel.dtype)
@@ -149,8 +132,6 @@ class _Turned:
 
 def _exponential(matrices: "tf.Tensor") -> "tf.Tensor":
     """Return exp of matrices (n, H, H), float64, by products alone, which are differentiated as such."""
-    import tensorflow as tf
-
     small = matrices / 2**_SQUARINGS
     identity = tf.eye(matrices.shape[-1], dtype=matrices.dtype)
     result = identity

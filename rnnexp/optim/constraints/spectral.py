@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import Initializer
@@ -15,10 +14,7 @@ from rnnexp.optim.constraints.base import (
     side_by_side,
 )
 from rnnexp.runtime import checks
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+from rnnexp.runtime.deferred import keras, tf
 
 _SQUARINGS = 12
 
@@ -67,8 +63,6 @@ class Spectral(Constraint):
         return {path: self._limited(kernel) for path, kernel in recurrent_kernels(weights).items()}
 
     def _limited(self, kernel: "tf.Tensor") -> "tf.Tensor":
-        import tensorflow as tf
-
         blocks = blocks_of(tf.convert_to_tensor(kernel))
         if self.of == "norm":
             size = tf.sqrt(_radius(tf.matmul(blocks, blocks, transpose_a=True)))
@@ -83,8 +77,6 @@ def _radius(matrices: "tf.Tensor") -> "tf.Tensor":
 
     The norm is taken out before every product, so that nothing overflows.
     """
-    import tensorflow as tf
-
     logarithm = tf.zeros((matrices.shape[0], 1, 1), matrices.dtype)
     power = matrices
     for doubled in range(_SQUARINGS + 1):

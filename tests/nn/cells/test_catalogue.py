@@ -17,7 +17,6 @@ from rnnexp.nn.cells.indrnn import IndRnn
 from rnnexp.nn.cells.lru import Lru
 from rnnexp.nn.cells.lstm import Lstm
 from rnnexp.nn.cells.mingru import MinGru
-from rnnexp.nn.conv_elman_cell import ConvElmanCell
 from rnnexp.nn.elman_cell import ElmanCell
 from rnnexp.nn.initializers import CATALOGUE, GlorotUniform, Orthogonal
 from rnnexp.nn.step_cell import StepCell
@@ -29,7 +28,6 @@ KINDS: dict[str, Any] = {
     "elman": ElmanCell,
     "lstm": keras.layers.LSTMCell,
     "gru": keras.layers.GRUCell,
-    "conv_elman": ConvElmanCell,
 }
 """The Keras cells of those that have one of their own."""
 each = pytest.mark.parametrize("name", catalogue.CATALOGUE)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
-from rnnexp.nn.cells.conv_elman import ConvElman
-from rnnexp.nn.conv_elman_cell import ConvElmanCell, image_shape
+from rnnexp.nn.cells.conv_elman import ConvElman, image_of, image_shape
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.runtime.checks import ArgumentError
 
@@ -23,7 +22,7 @@ def built(pixels, channels, size=3, seed=0):
 def by_scipy(cell, x, h, channels):
     """One step of one image by SciPy's correlation, channel by channel."""
     kernel, recurrent, bias = (weight.numpy() for weight in cell.weights)
-    image, size = cell.image, cell.size
+    image, size = image_of(cell), cell.spec.size
     taps = recurrent.reshape(channels, size, size, channels)
     states = h.reshape(*image, channels)
     out = np.empty((*image, channels))
@@ -49,9 +48,9 @@ def test_a_step_is_that_of_scipys_correlation(pixels, channels, size):
 def test_the_recurrent_matrix_is_the_convolution(pixels, channels, size):
     cell = built(pixels, channels, size)
     h = np.random.default_rng(4).normal(size=(3, pixels * channels))
-    with_state, without = (cell.pre_activation(np.zeros((3, pixels)), state).numpy() for state in (h, 0 * h))
-    matrix = ConvElman(size=size).recurrent_matrix(cell)
-    np.testing.assert_allclose(h @ matrix, with_state - without, rtol=0, atol=1e-12)
+    spec, x = ConvElman(size=size), np.zeros((3, pixels))
+    with_state, without = (spec.pre_activation(cell, x, state).numpy() for state in (h, 0 * h))
+    np.testing.assert_allclose(h @ spec.recurrent_matrix(cell), with_state - without, rtol=0, atol=1e-12)
 
 
 def test_a_pixel_sees_one_ring_more_at_every_step():
@@ -87,9 +86,8 @@ def test_an_image_is_nearly_square(pixels, shape):
 def test_bad_sizes_are_named():
     with pytest.raises(ArgumentError, match="^size: expected an odd integer, received 2$"):
         ConvElman(size=2)
-    with pytest.raises(ArgumentError, match="^size: expected an odd integer, received 4$"):
-        ConvElmanCell(4, size=4)
     with pytest.raises(ArgumentError, match="^units: expected a multiple of 9, the pixels of the task, rec"):
         ConvElman().check_size(10, 9)
-    with pytest.raises(ArgumentError, match="^units: expected a multiple of 9, the pixels, received 10$"):
-        ConvElmanCell(10).build((None, 9))
+    cell = ConvElman().build(10, "tanh", GlorotUniform(seed=1), Orthogonal(seed=2), "float64")
+    with pytest.raises(ArgumentError, match="^units: expected a multiple of 9, the pixels of the task, rec"):
+        cell.build((None, 9))
