@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 
 from rnnexp.analysis.columns import Value, shown
-from rnnexp.report.html import colour_scale, words
+from rnnexp.plotting import colour_scale
+from rnnexp.report.html import words
 from rnnexp.report.html.axes import Axes, pick, values_of
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from rnnexp.report.html import colour_scale
+from rnnexp.plotting import colour_scale
 from rnnexp.report.html.axes import Axes
 from rnnexp.report.html.phase_diagram import diagrams, quantities
 

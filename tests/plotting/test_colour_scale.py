@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rnnexp.report.html import colour_scale
+from rnnexp.plotting import colour_scale
 
 SCALES = [colour_scale.amount(0, 1), colour_scale.shortfall(0, 1), colour_scale.balance(1.0)]
 
