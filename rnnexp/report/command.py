@@ -182,7 +182,7 @@ def _table(report: Report) -> Table:
 def _numbers(row: pd.Series) -> list[str]:
     return [
         f"{row['solved']}/{row['n']}",
-        words.percents(row["success_low"], row["success_high"]),
+        words.interval(words.percent, row["success_low"], row["success_high"]),
         words.median_steps(*(row[f"median_steps{end}"] for end in ("", "_low", "_high"))),
         str(row["learning"]),
         str(row["at_chance"] + row["worse_than_chance"]),

@@ -67,7 +67,7 @@ def _best(groups: pd.DataFrame) -> str:
         return ""
     order = groups.sort_values(["success_rate", "n", "median_steps"], ascending=[False, False, True])
     best = order.iloc[0]
-    share = words.percents(best["success_low"], best["success_high"])
+    share = words.interval(words.percent, best["success_low"], best["success_high"])
     text = f"{best['label']}: {best['solved']} of {words.count(int(best['n']), 'run')} solved the task"
     text += f", 95 % interval {share}"
     if math.isfinite(best["median_steps"]):

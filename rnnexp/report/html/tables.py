@@ -53,7 +53,7 @@ def list_runs(runs: pd.DataFrame, keys: Sequence[str]) -> Listing:
 
 
 def _group_row(row: pd.Series, keys: Sequence[str], counted: Sequence[str]) -> list[Entry]:
-    interval = words.percents(row["success_low"], row["success_high"]) or words.MISSING
+    interval = words.interval(words.percent, row["success_low"], row["success_high"]) or words.MISSING
     return [
         *(_key(row[key]) for key in keys),
         _count(row["n"]),

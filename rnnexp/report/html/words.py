@@ -88,17 +88,15 @@ def count(number: int, noun: str, many: str | None = None) -> str:
 
 
 def interval(form: Callable[[float], str], low: float, high: float) -> str:
-    """Return an interval, empty where there is none."""
-    return f"[{form(low)}, {form(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    """Return an interval, empty where there is none; of shares with one sign for both ends.
 
-
-def percents(low: float, high: float) -> str:
-    """Return an interval of shares, empty where there is none.
-
-    >>> percents(0.0, 0.5615)
-    '[0, 56] %'
+    >>> interval(percent, 0.0, 0.5615), interval(loss, 0.25, 0.5)
+    ('[0, 56] %', '[0.25, 0.5]')
     """
-    return interval(percent, low, high).replace(" %", "") + " %" if math.isfinite(low + high) else ""
+    if not math.isfinite(low + high):
+        return ""
+    between = f"[{form(low)}, {form(high)}]"
+    return f"{between.replace(' %', '')} %" if form is percent else between
 
 
 def estimate(form: Callable[[float], str], value: float, low: float, high: float) -> str:
@@ -107,9 +105,8 @@ def estimate(form: Callable[[float], str], value: float, low: float, high: float
     >>> estimate(percent, 0.36, 0.35, 0.38), estimate(loss, 0.5, float("nan"), float("nan"))
     ('36 [35, 38] %', '0.5')
     """
-    if form is percent and math.isfinite(low + high):
-        return f"{percent(value).removesuffix(' %')} {percents(low, high)}"
-    return f"{form(value)} {interval(form, low, high)}".strip()
+    between = interval(form, low, high)
+    return f"{form(value).removesuffix(' %')} {between}" if between else form(value)
 
 
 def listed(items: Sequence[str]) -> str:

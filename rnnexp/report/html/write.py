@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from rnnexp.analysis import group_runs, save_table, varying
+from rnnexp.analysis import save_table
 from rnnexp.analysis.files import collect_files
-from rnnexp.report.html.axes import choose_axes, in_order
+from rnnexp.report.html.axes import arranged
 from rnnexp.report.html.curves import Curves, group_curves, read_arrays
 from rnnexp.report.html.page import MOST_CHARTS, Content, render
 from rnnexp.report.html.panels import length_charts, loss_charts, profile_charts
@@ -85,9 +85,7 @@ def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
 
 
 def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataFrame]:
-    keys, groups = varying(runs), group_runs(runs)
-    axes = choose_axes(groups, keys)
-    groups = in_order(groups, axes).reset_index(drop=True)
+    groups, keys, axes = arranged(runs)
     with tempfile.TemporaryDirectory() as folder:
         curves = _curves(runs, groups[:MOST_CHARTS], address, Path(folder))
         overrides = _overrides(runs, address, Path(folder))

@@ -39,7 +39,7 @@ def test_a_count_has_the_plural_of_its_noun():
 @pytest.mark.parametrize("ends", [(math.nan, 1.0), (0.0, math.nan), (-math.inf, math.inf), (0.0, math.inf)])
 def test_an_interval_that_misses_an_end_is_none(ends):
     assert words.interval(words.loss, *ends) == ""
-    assert words.percents(*ends) == ""
+    assert words.interval(words.percent, *ends) == ""
     assert words.estimate(words.loss, 0.5, *ends) == "0.5"
     assert words.estimate(words.percent, 0.5, *ends) == "50 %"
 
