@@ -3,28 +3,18 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
-import pandas as pd
 import yaml
 
 from rnnexp.analysis import load_runs
 from rnnexp.analysis.files import collect_files
 from rnnexp.analysis.runs import store_address
 from rnnexp.plotting import run_figures as figures
-from rnnexp.plotting.arrays import FILE, Arrays, read_arrays
-from rnnexp.plotting.run_figures import FORMATS, Drawn, draw_figures, draw_run
+from rnnexp.plotting.arrays import FILE, read_arrays
+from rnnexp.plotting.run_figures import FORMATS, Drawn, Recorded, draw_figures, read_run
 from rnnexp.runtime.checks import ArgumentError, choice
-from rnnexp.runtime.json_file import StateFile
 
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
-
-
-class Redrawn(NamedTuple):
-    """The folder of the figures of a run, and the result of drawing them."""
-
-    folder: Path
-    drawn: Drawn
 
 
 def is_run(selection: str) -> bool:
@@ -32,8 +22,8 @@ def is_run(selection: str) -> bool:
     return Path(selection).is_dir() or _MLFLOW_ID.fullmatch(selection) is not None
 
 
-def redraw(selection: str, where: str | None, out: Path | None, form: str | None) -> Redrawn:
-    """Draw the figures of a run.
+def redraw(selection: str, where: str | None, out: Path | None, form: str | None) -> Drawn:
+    """Draw the figures of a run, at least one.
 
     Args:
         selection: The run's folder, or the id of its run in MLflow.
@@ -44,69 +34,47 @@ def redraw(selection: str, where: str | None, out: Path | None, form: str | None
 
     Raises:
         ArgumentError: There is no such run, or its arrays are damaged or those of no figure.
+        OSError: A figure cannot be written.
     """
-    if Path(selection).is_dir():
-        found = _of_folder(Path(selection), out, form)
-    else:
-        found = _of_mlflow(selection, where, out, form)
-    if not found.drawn.paths:
-        lacking = ", ".join(dict.fromkeys(found.drawn.lacking.values()))
+    run, folder = _found(selection, where)
+    usual = Path("figures") / run.name if folder is None else folder / "figures"
+    if form is None:
+        form = FORMATS[0] if folder is None else _format(folder)
+    drawn = draw_figures(run, usual if out is None else out, form)
+    if not drawn.paths:
+        lacking = ", ".join(dict.fromkeys(drawn.lacking.values()))
         expected = f"the arrays that figures are drawn from ({lacking}), which older runs do not have"
         raise ArgumentError(FILE, expected, selection)
-    return found
+    return drawn
 
 
-def draw_one(selection: str, where: str | None, name: str, path: Path) -> Path:
+def draw_one(selection: str, where: str | None, figure: str, path: Path) -> Path:
     """Draw one figure of a run, named as for `redraw`, to `path`, and return that.
 
     Raises:
         ArgumentError: There is no such run or figure, or the file cannot be written.
     """
     try:
-        if Path(selection).is_dir():
-            return _one_of_folder(Path(selection), name, path)
-        runs = load_runs(where, None, f"attributes.run_id = '{selection}'")
-        folder = runs["run_folder"][0]
-        if isinstance(folder, str) and (Path(folder) / FILE).is_file():
-            return _one_of_folder(Path(folder), name, path)
-        with tempfile.TemporaryDirectory() as downloads:
-            arrays = _downloaded(runs, selection, where, Path(downloads))
-            figures.draw_one(name, arrays, path, str(runs["run_name"][0]))
+        figures.draw_one(_found(selection, where)[0], figure, path)
     except OSError as error:
         expected = f"a file that can be written ({error.strerror})"
         raise ArgumentError("--out", expected, str(path)) from error
     return path
 
 
-def _one_of_folder(folder: Path, name: str, path: Path) -> Path:
-    title = str(StateFile(folder / "run.json").read().get("name", folder.name))
-    task = folder / "task.npz"
-    of_task = read_arrays(task) if task.is_file() else None
-    figures.draw_one(name, read_arrays(folder / FILE), path, title, of_task)
-    return path
-
-
-def _downloaded(runs: pd.DataFrame, run: str, where: str | None, into: Path) -> Arrays:
-    files = collect_files(runs, FILE, store_address(where), into)
-    if run not in files:
-        raise ArgumentError(FILE, "an artifact of that name with the run", run)
-    return read_arrays(files[run])
-
-
-def _of_folder(folder: Path, out: Path | None, form: str | None) -> Redrawn:
-    into = folder / "figures" if out is None else out
-    return Redrawn(into, draw_run(folder, into, _format(folder) if form is None else form))
-
-
-def _of_mlflow(run: str, where: str | None, out: Path | None, form: str | None) -> Redrawn:
-    runs = load_runs(where, None, f"attributes.run_id = '{run}'")
-    folder, name = runs["run_folder"][0], str(runs["run_name"][0])
+def _found(selection: str, where: str | None) -> tuple[Recorded, Path | None]:
+    """Return a run and its folder; None where that is not on this machine."""
+    if Path(selection).is_dir():
+        return read_run(Path(selection)), Path(selection)
+    runs = load_runs(where, None, f"attributes.run_id = '{selection}'")
+    folder = runs["run_folder"][0]
     if isinstance(folder, str) and (Path(folder) / FILE).is_file():
-        return _of_folder(Path(folder), out, form)
-    into = Path("figures") / name if out is None else out
+        return read_run(Path(folder)), Path(folder)
     with tempfile.TemporaryDirectory() as downloads:
-        arrays = _downloaded(runs, run, where, Path(downloads))
-        return Redrawn(into, draw_figures(arrays, name, into, form or FORMATS[0]))
+        files = collect_files(runs, FILE, store_address(where), Path(downloads))
+        if selection not in files:
+            raise ArgumentError(FILE, "an artifact of that name with the run", selection)
+        return Recorded(read_arrays(files[selection]), str(runs["run_name"][0])), None
 
 
 def _format(folder: Path) -> str:
