@@ -3,14 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
-from rnnexp.report.terminal import numbers
+from rnnexp.plotting import style
 
 MISSING = "–"
-
-
-def minus(text: str) -> str:
-    """Return `text` with a minus sign as long as the plus sign."""
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def rate(value: float) -> str:
@@ -19,7 +14,7 @@ def rate(value: float) -> str:
     >>> rate(-0.0767), rate(float("nan"))
     ('−0.0767', '–')
     """
-    return minus(numbers.rate(value)) if math.isfinite(value) else MISSING
+    return style.rate(value) if math.isfinite(value) else MISSING
 
 
 def decades(value: float) -> str:
@@ -28,7 +23,7 @@ def decades(value: float) -> str:
     >>> decades(-7.27)
     '−7.27'
     """
-    return minus(numbers.ratio(value)) if math.isfinite(value) else MISSING
+    return style.number(value, "z.2f") if math.isfinite(value) else MISSING
 
 
 def loss(value: float) -> str:
@@ -37,7 +32,7 @@ def loss(value: float) -> str:
     >>> loss(1 / 6), loss(1234567.0), loss(1e-7)
     ('0.167', '1.23e+06', '1e−07')
     """
-    return minus(f"{value:.3g}") if math.isfinite(value) else MISSING
+    return style.number(value, ".3g") if math.isfinite(value) else MISSING
 
 
 def percent(value: float) -> str:
@@ -76,7 +71,7 @@ def median_steps(value: float, low: float, high: float) -> str:
     return f"{text} [{steps(low)}, {steps(high)}]" if math.isfinite(high) else f"{text} [{steps(low)}, ∞)"
 
 
-def count(number: int, noun: str, many: str | None = None) -> str:
+def count(number: int, noun: str) -> str:
     """Return a number with its noun.
 
     >>> count(1, "run"), count(3, "seed"), count(0, "group")
@@ -84,7 +79,7 @@ def count(number: int, noun: str, many: str | None = None) -> str:
     """
     if number == 0:
         return f"no {noun}"
-    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def interval(form: Callable[[float], str], low: float, high: float) -> str:

@@ -32,7 +32,7 @@ def test_percentages_round_to_half_a_percent_or_two_digits(thousandths):
 
 
 def test_a_count_has_the_plural_of_its_noun():
-    assert [words.count(n, "loss", "losses") for n in (0, 1, 2)] == ["no loss", "1 loss", "2 losses"]
+    assert [words.count(n, "run") for n in (0, 1, 2)] == ["no run", "1 run", "2 runs"]
     assert words.count(12345, "run") == "12,345 runs"
 
 
