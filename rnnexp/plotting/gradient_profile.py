@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ def gradient_profile(
         for number, profile in enumerate(above, start=2):
             colour = _UPPER[(number - 2) % len(_UPPER)]
             style.curve_by_lag(axes, profile, f"layer {number} {when}", colour, colour, "s")
-        measured = _legend(axes, "lower left", 0.0, "training")
+        measured = style.legend_above(axes, 1, "training")
         lines = [_draw_fit(axes, start if end is None else end, rate, rate_low, rate_high)]
         lags = np.arange(max(len(start), 0 if end is None else len(end)))
         lines += [_draw_theory(axes, lags, predicted_rate, "mean field", style.GREEN, "--")]
@@ -109,7 +109,7 @@ def gradient_profile(
         lines += [_draw_theory(axes, lags, rate_bound, "upper bound", style.PURPLE, "-.")]
         axes.set_ylim(y_range([start, *([] if end is None else [end]), *above], lines))
         _label(axes, lags)
-        _legend(axes, "lower right", 1.0, f"{layer}rate (nats per step)", besides=measured)
+        _legend_of_lines(axes, f"{layer}rate (nats per step)", measured)
 
 
 def ratio_by_lag(name: str, log10_norm: np.ndarray) -> np.ndarray:
@@ -161,30 +161,14 @@ def _draw_theory(
     return heights
 
 
-def _legend(
-    axes: Axes,
-    corner: Literal["lower left", "lower right"],
-    x: float,
-    heading: str,
-    besides: Legend | None = None,
-) -> Legend | None:
-    """Draw a legend above the frame for the lines that are not in `besides`; None if there are none."""
-    named = 0 if besides is None else len(besides.get_texts())
+def _legend_of_lines(axes: Axes, heading: str, measured: Legend) -> None:
+    """Draw a second legend above the frame, for the lines that are not in that of the measured curves."""
+    named = len(measured.get_texts())
     handles, labels = axes.get_legend_handles_labels()
-    if len(handles) == named:
-        return None
-    legend = axes.legend(
-        handles[named:],
-        labels[named:],
-        title=heading,
-        loc=corner,
-        bbox_to_anchor=(x, 1.0),
-        alignment="left",
-        borderpad=0.2,
-    )
-    if besides is not None:
-        axes.add_artist(besides).set_clip_on(False)  # the layout reserves space only if it is not clipped
-    return legend
+    if len(handles) > named:
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
+        style.legend_above(axes, 1, heading, handles=handles[named:], labels=labels[named:], **place)
+        axes.add_artist(measured).set_clip_on(False)  # the layout reserves space only if it is not clipped
 
 
 def _label(axes: Axes, lags: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnexp.runtime.checks import ArgumentError
@@ -121,17 +122,10 @@ def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike)
     canvas.print_png(path, pil_kwargs={"compress_level": 1})
 
 
-def legend_above(axes: Axes, columns: int, heading: str = "", **spacing: float) -> None:
-    """Put the legend above the frame of `axes`, where it covers no data."""
-    axes.legend(
-        title=heading,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        alignment="left",
-        ncols=columns,
-        borderpad=0.2,
-        **spacing,
-    )
+def legend_above(axes: Axes, columns: int, heading: str = "", **changes: Any) -> Legend:
+    """Put the legend above the frame of `axes`, where it covers no data, and return it."""
+    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "alignment": "left", "borderpad": 0.2}
+    return axes.legend(title=heading, ncols=columns, **(place | changes))
 
 
 def mark_edge(axes: Axes, x: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
