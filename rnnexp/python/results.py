@@ -15,7 +15,7 @@ from rnnexp.analysis.folder_reader import read_folder
 from rnnexp.analysis.runs import table_of
 from rnnexp.diagnosis.recommendations import merged
 from rnnexp.plotting.arrays import Arrays, read_arrays
-from rnnexp.report import run_figures, sweep_figure
+from rnnexp.report import figures, sweep_figure
 from rnnexp.report.html import words
 from rnnexp.runs.run_folder import RunFolder
 
@@ -127,9 +127,9 @@ class Run:
             ArgumentError: There is no such figure, or the file cannot be written.
         """
         if path is not None:
-            run_figures.draw_one(str(self.folder), None, figure, Path(path))
+            figures.draw_one(str(self.folder), None, figure, Path(path))
         with tempfile.TemporaryDirectory() as folder:
-            drawn = run_figures.draw_one(str(self.folder), None, figure, Path(folder) / "figure.png")
+            drawn = figures.draw_one(str(self.folder), None, figure, Path(folder) / "figure.png")
             return Picture(drawn.read_bytes())
 
     def __repr__(self) -> str:

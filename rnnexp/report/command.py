@@ -16,7 +16,7 @@ from rnnexp.analysis import load_runs
 from rnnexp.analysis.columns import known_sweeps, shown
 from rnnexp.analysis.runs import store_address
 from rnnexp.plotting.run_figures import FORMATS
-from rnnexp.report import run_figures
+from rnnexp.report import figures
 from rnnexp.report.html import words
 from rnnexp.report.html.write import Report, write_report
 from rnnexp.runtime.checks import ArgumentError
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace) -> None:
-    if options.selection is not None and not options.all and run_figures.is_run(options.selection):
+    if options.selection is not None and not options.all and figures.is_run(options.selection):
         _draw_again(options)
         return
     if options.format is not None:
@@ -91,7 +91,7 @@ def _report(options: argparse.Namespace) -> None:
 
 def _draw_again(options: argparse.Namespace) -> None:
     try:
-        drawn = run_figures.redraw(options.selection, options.where, options.out, options.format)
+        drawn = figures.redraw(options.selection, options.where, options.out, options.format)
     except OSError as error:
         expected = f"a folder that can be written ({error.strerror})"
         raise ArgumentError("--out", expected, str(error.filename)) from error

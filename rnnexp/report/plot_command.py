@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rnnexp.analysis import load_runs
 from rnnexp.plotting.run_figures import FORMATS, OF_LENGTHS, catalogue
-from rnnexp.report import run_figures, sweep_figure
+from rnnexp.report import figures, sweep_figure
 from rnnexp.report.html.phase_diagram import NAMES
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
@@ -54,9 +54,9 @@ def _draw(options: argparse.Namespace) -> Path:
     where = options.where
     folder = Path(name or "")
     sweep = StateFile(folder / "sweep.json").read() if name and folder.is_dir() else {}
-    if name and not sweep and run_figures.is_run(name):
+    if name and not sweep and figures.is_run(name):
         figure = figure or "gradient_profile"
-        return run_figures.draw_one(name, where, figure, _path(options.out, figure))
+        return figures.draw_one(name, where, figure, _path(options.out, figure))
     figure = figure or "success"
     path = _path(options.out, figure)
     if sweep:

@@ -9,7 +9,7 @@ import yaml
 from rnnexp.analysis import load_runs
 from rnnexp.analysis.files import collect_files
 from rnnexp.analysis.runs import store_address
-from rnnexp.plotting import run_figures as figures
+from rnnexp.plotting import run_figures
 from rnnexp.plotting.arrays import FILE, read_arrays
 from rnnexp.plotting.run_figures import FORMATS, Drawn, Recorded, draw_figures, read_run
 from rnnexp.runtime.checks import ArgumentError, choice
@@ -55,7 +55,7 @@ def draw_one(selection: str, where: str | None, figure: str, path: Path) -> Path
         ArgumentError: There is no such run or figure, or the file cannot be written.
     """
     try:
-        figures.draw_one(_found(selection, where)[0], figure, path)
+        run_figures.draw_one(_found(selection, where)[0], figure, path)
     except OSError as error:
         expected = f"a file that can be written ({error.strerror})"
         raise ArgumentError("--out", expected, str(path)) from error
