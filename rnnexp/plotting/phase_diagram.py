@@ -65,7 +65,6 @@ def draw(
     legend: Legend,
     keys: tuple[str, str],
     path: str | os.PathLike,
-    title: str = "",
 ) -> None:
     """Draw the diagrams beside each other, three in a row, with one bar of colours, to `path`.
 
@@ -75,14 +74,13 @@ def draw(
         legend: What its colours mean.
         keys: Names of x and y, "" where nothing varies.
         path: .png, .pdf or .svg.
-        title: Above all of it.
     """
     across = min(_ACROSS, len(panels))
     down = -(-len(panels) // across)
     most = max(len(panel.rows) for panel in panels)
     width = across * (_LEFT + len(panels[0].columns) * _CELL[0]) + _RIGHT
     height = down * (_ABOVE + most * _CELL[1] + _BELOW) + _ABOVE
-    with style.paper_figure(path, (max(width, 3.6), height), title) as figure:
+    with style.paper_figure(path, (max(width, 3.6), height)) as figure:
         places = figure.subplots(down, across, squeeze=False).ravel()
         for axes, panel in zip(places, panels, strict=False):
             _draw_panel(axes, panel, quantity, keys)

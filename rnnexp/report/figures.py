@@ -1,17 +1,21 @@
-"""Draws the figures of one run again, from its folder or by the id of its run in MLflow."""
+"""Draws the figures of a run again, from its folder or by its id, and the phase diagram of a sweep."""
 
+import os
 import re
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from rnnexp.analysis import load_runs
 from rnnexp.analysis.files import collect_files
 from rnnexp.analysis.runs import store_address
-from rnnexp.plotting import run_figures
+from rnnexp.plotting import phase_diagram, run_figures
 from rnnexp.plotting.arrays import FILE, read_arrays
 from rnnexp.plotting.run_figures import FORMATS, Drawn, Recorded, draw_figures, read_run
+from rnnexp.report.html.axes import arranged
+from rnnexp.report.html.phase_diagram import NAMES, diagrams, quantities
 from rnnexp.runtime.checks import ArgumentError, choice
 
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
@@ -90,3 +94,23 @@ def _format(folder: Path) -> str:
     given = figures.get("format", FORMATS[0]) if isinstance(figures, dict) else FORMATS[0]
     chosen = choice("figures.format", given, (*FORMATS, "none"))
     return FORMATS[0] if chosen == "none" else chosen
+
+
+def draw_sweep(runs: pd.DataFrame, name: str, path: str | os.PathLike) -> Path:
+    """Draw the phase diagram of a sweep as the report shows it, for a paper, to `path`, and return that.
+
+    Args:
+        runs: From `load_runs`.
+        name: Of the quantity, one of `NAMES`.
+        path: .png, .pdf or .svg.
+
+    Raises:
+        ArgumentError: The runs have no such figure.
+    """
+    groups, _, axes = arranged(runs)
+    known = {quantity.name: quantity for quantity in quantities(groups)}
+    if choice("figure", name, NAMES) not in known:
+        raise ArgumentError("figure", f"one that these runs have: {', '.join(known)}", name)
+    panels = diagrams(groups, axes, [known[name]])
+    phase_diagram.draw(panels, name, known[name].legend, (axes.x or "", axes.y or ""), path)
+    return Path(path)

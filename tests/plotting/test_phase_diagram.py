@@ -28,11 +28,11 @@ KEYS = ("seq_len", "activation")
 
 def test_every_cell_has_its_colour_number_and_interval(tmp_path):
     path = tmp_path / "figure.svg"
-    draw([PANEL], "success", LEGEND, KEYS, path, "a sweep")
+    draw([PANEL], "success", LEGEND, KEYS, path)
     text = path.read_text()
     words = re.findall(r"<text[^>]*>([^<]+)</text>", text)
     assert {"2 of 2", "[34, 100] %", "0 of 2", "[0, 66] %", "1", "10", "20", "tanh", "relu"} <= set(words)
-    assert {"clip none", "seq_len", "activation", "runs solved", "0 %", "100 %", "a sweep"} <= set(words)
+    assert {"clip none", "seq_len", "activation", "runs solved", "0 %", "100 %"} <= set(words)
     fills = re.findall(r"fill: (#[0-9a-f]{6}); stroke: #ffffff", text)
     assert sorted(fills) == ["#0b5a94", "#4a93c9", "#eef3f8"]  # and none where nothing was run
     assert text.count("<pattern") == 1
