@@ -55,9 +55,9 @@ def values_of(groups: pd.DataFrame, key: str | None) -> list[Value]:
     return [""] if key is None else sorted_values(groups[key])
 
 
-def pick(groups: pd.DataFrame, key: str | None, value: Value) -> pd.DataFrame:
-    """Return the groups whose `key` has that value; all where there is no key."""
-    return groups if key is None else groups[groups[key].map(shown) == shown(value)]
+def pick(groups: pd.DataFrame, key: str, value: Value) -> pd.DataFrame:
+    """Return the groups whose `key` has that value."""
+    return groups[groups[key].map(shown) == shown(value)]
 
 
 def _widest(groups: pd.DataFrame, keys: Sequence[str]) -> str | None:

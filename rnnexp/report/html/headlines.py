@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -24,15 +23,8 @@ _OUTCOMES = {
 }
 
 
-class Headline(NamedTuple):
-    """A finding and what it is about."""
-
-    topic: str
-    text: str
-
-
-def headlines(groups: pd.DataFrame, axes: Axes) -> list[Headline]:
-    """Return the findings, the most important first; without what the groups cannot tell.
+def headlines(groups: pd.DataFrame, axes: Axes) -> dict[str, str]:
+    """Return the findings by what they are about, the most important first; without what groups cannot tell.
 
     Args:
         groups: From `analysis.group_runs`.
@@ -49,7 +41,7 @@ def headlines(groups: pd.DataFrame, axes: Axes) -> list[Headline]:
         ("Clipping", _clipping(groups)),
         ("Caution", _caution(groups)),
     ]
-    return [Headline(topic, text) for topic, text in found if text]
+    return {topic: text for topic, text in found if text}
 
 
 def _outcome(groups: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from rnnexp.analysis.columns import shown
 from rnnexp.plotting.colour_scale import AMOUNT, BALANCE, Scale, ink
 from rnnexp.plotting.phase_diagram import Cell, Legend, Panel
 from rnnexp.report.html import words
-from rnnexp.report.html.axes import Axes, pick, values_of
+from rnnexp.report.html.axes import Axes, values_of
 
 NAMES = ("success", "rate", "ratio", "loss", "clip")
 """The names of all quantities."""
@@ -87,35 +87,30 @@ def diagrams(groups: pd.DataFrame, axes: Axes, shown_quantities: Sequence[Quanti
     """
     full = _with_relative_loss(groups)
     titles = [", ".join(f"{key} {shown(row[key])}" for key in axes.panels) for _, row in full.iterrows()]
-    columns = values_of(groups, axes.x)
-    return [
-        Panel(
-            title=str(title),
-            columns=[shown(value) if axes.x else "" for value in columns],
-            rows=[
-                (shown(y) if axes.y else "", [_cell(pick(row, axes.x, x), shown_quantities) for x in columns])
-                for y in values_of(groups, axes.y)
-                for row in [pick(part, axes.y, y)]
-                if len(row)
-            ],
-        )
-        for title, part in full.groupby(pd.Series(titles, full.index, dtype=str), sort=False)
-    ]
+    columns = [shown(x) for x in values_of(groups, axes.x)]
+    panels = []
+    for title, part in full.groupby(pd.Series(titles, full.index, dtype=str), sort=False):
+        cells = {_place(row, axes): _cell(row, shown_quantities) for _, row in part.iterrows()}
+        rows = [shown(y) for y in values_of(part, axes.y)]
+        panels.append(Panel(str(title), columns, [(y, [cells.get((y, x)) for x in columns]) for y in rows]))
+    return panels
+
+
+def _place(row: pd.Series, axes: Axes) -> tuple[str, str]:
+    """Return the values of y and x, "" where there is no such key."""
+    return "" if axes.y is None else shown(row[axes.y]), "" if axes.x is None else shown(row[axes.x])
 
 
 def _with_relative_loss(groups: pd.DataFrame) -> pd.DataFrame:
     return groups.assign(relative_loss=groups["loss"] / groups["floor_loss"])
 
 
-def _cell(part: pd.DataFrame, shown_quantities: Sequence[Quantity]) -> Cell | None:
-    if not len(part):
-        return None
-    row = part.iloc[0]
+def _cell(row: pd.Series, shown_quantities: Sequence[Quantity]) -> Cell:
     ends = [(row[name], name) for name in ("diverged", "failed", "killed", "running")]
     known = [each for each in shown_quantities if math.isfinite(row[each.column])]
     backgrounds = {each.name: each.scale(row[each.column]) for each in known}
     return Cell(
-        group=int(part.index[0]),
+        group=int(str(row.name)),
         label=row["label"],
         texts={each.name: each.texts(row) for each in shown_quantities},
         colours={name: (background, ink(background)) for name, background in backgrounds.items()},

@@ -36,4 +36,3 @@ def test_values_come_in_order_and_pick_their_groups():
     assert values_of(FULL, "activation") == ["tanh", "relu"]
     assert values_of(FULL, None) == [""]
     assert set(pick(FULL, "seq_len", 50)["seq_len"]) == {50}
-    assert len(pick(FULL, None, "")) == len(FULL)
