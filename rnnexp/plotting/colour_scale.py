@@ -33,7 +33,8 @@ class Scale:
         """Return the colour of a value."""
         place = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         places, colours = np.linspace(0, 1, len(self.stops)), np.array([to_rgb(stop) for stop in self.stops])
-        return to_hex([np.interp(place, places, channel) for channel in colours.T])
+        red, green, blue = (float(np.interp(place, places, channel)) for channel in colours.T)
+        return to_hex((red, green, blue))
 
 
 def ink(background: str) -> str:

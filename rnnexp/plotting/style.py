@@ -124,8 +124,8 @@ def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike)
 
 def legend_above(axes: Axes, columns: int, heading: str = "", **changes: Any) -> Legend:
     """Put the legend above the frame of `axes`, where it covers no data, and return it."""
-    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "alignment": "left", "borderpad": 0.2}
-    return axes.legend(title=heading, ncols=columns, **(place | changes))
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "alignment": "left"}
+    return axes.legend(title=heading, ncols=columns, borderpad=0.2, **(place | changes))
 
 
 def mark_edge(axes: Axes, x: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:

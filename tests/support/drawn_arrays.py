@@ -30,14 +30,15 @@ def draw_loss(path, steps, values, floor=np.nan, title="", **changes):
 
 def draw_spectrum(path, start, end=None, sigma_max=np.nan, title=""):
     """Draw the eigenvalues before training, and after it unless they are None."""
-    arrays = Arrays(start_eigenvalues=start, start_sigma_max=sigma_max, end_step=0, gated=False)
+    arrays = Arrays({"start_eigenvalues": start, "start_sigma_max": sigma_max})
+    arrays |= {"end_step": np.array(0), "gated": np.array(False)}
     if end is not None:
-        arrays |= {"end_eigenvalues": end, "end_sigma_max": sigma_max, "end_step": 5}
+        arrays |= {"end_eigenvalues": end, "end_sigma_max": sigma_max, "end_step": np.array(5)}
     spectrum(arrays, path, title)
 
 
 def draw_spectrum_history(path, steps, radius, sigma, nonnormality, title=""):
     named = {"spectrum_steps": steps, "spectral_radius": radius}
-    named |= {"singular_values": sigma, "nonnormality": nonnormality}
-    arrays = Arrays({name: np.asarray(values) for name, values in named.items()}, gated=False)
+    named |= {"singular_values": sigma, "nonnormality": nonnormality, "gated": False}
+    arrays = Arrays({name: np.asarray(values) for name, values in named.items()})
     spectrum_history(arrays, path, title)
