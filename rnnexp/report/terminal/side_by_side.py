@@ -88,8 +88,12 @@ def print_side_by_side(ending: SideBySide, console: Console | None = None) -> No
 
 def _table(ending: SideBySide) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("seed", "gradient", "learning", "loss", "error", "rate", "95 % interval"):
-        table.add_column(name, justify="right" if name in ("seed", "loss", "error", "rate") else "left")
+    table.add_column("seed", justify="right")
+    for name in ("gradient", "learning"):
+        table.add_column(name)
+    for name in ("loss", "error", "rate"):
+        table.add_column(name, justify="right")
+    table.add_column("95 % interval")
     for line in ending.lines:
         table.add_row(*_row(line.seed, line.found))
     found = [line.found for line in ending.lines if line.found.floor_loss is not None]
