@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from rnnexp.analysis.columns import shown, sorted_values, varying
+from rnnexp.analysis.columns import in_order, shown, sorted_values, varying
 from rnnexp.analysis.intervals import student_mean, wilson
 from rnnexp.analysis.survival import median_steps
 
@@ -81,7 +81,7 @@ def group_runs(runs: pd.DataFrame) -> pd.DataFrame:
         }
         for name, members in kept.groupby("group_hash", sort=False)
     ]
-    return _in_order(pd.DataFrame(rows), runs, keys)
+    return in_order(pd.DataFrame(rows), keys, runs)
 
 
 def latest(runs: pd.DataFrame) -> pd.DataFrame:
@@ -157,10 +157,3 @@ def _numbers(runs: pd.DataFrame, column: str) -> pd.Series:
     if column not in runs.columns:
         return pd.Series(float("nan"), index=runs.index)
     return pd.to_numeric(runs[column])
-
-
-def _in_order(groups: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    places = {key: [shown(value) for value in sorted_values(runs[key])] for key in keys}
-    ranks = pd.DataFrame({key: groups[key].map(lambda v, k=key: places[k].index(shown(v))) for key in keys})
-    order = ranks.sort_values([*keys]).index if keys else groups.index
-    return groups.loc[order].reset_index(drop=True)

@@ -1,6 +1,7 @@
 """Reads runs from an MLflow store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from rnnexp.analysis.run_record import RunRecord, is_run, is_solved
@@ -29,7 +30,7 @@ def read_store(uri: str, sweep: str | None, filter: str | None) -> list[RunRecor
     """
     _check(uri)
     client = connect(uri)
-    experiments = [experiment.experiment_id for experiment in _experiments(client)]
+    experiments = [experiment.experiment_id for experiment in _pages(client.search_experiments)]
     if sweep is None and filter is None:
         sweep = next(iter(_sweeps(client, experiments, 1)), None)
     found = [run for run in _search(client, experiments, _clauses(sweep, filter)) if is_run(run.data.tags)]
@@ -56,10 +57,11 @@ def _clauses(sweep: str | None, filter: str | None) -> str:
     return " and ".join([*clauses, *([filter] if filter else [])])
 
 
-def _experiments(client: Any) -> Iterator[Any]:
+def _pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """Yield all that a search of MLflow's finds, which comes a page at a time."""
     token = None
     while True:
-        page = client.search_experiments(page_token=token)
+        page = search(page_token=token)
         yield from page
         token = page.token
         if not token:
@@ -70,19 +72,14 @@ def _search(client: Any, experiments: Sequence[str], filter: str, page_size: int
     """Yield the runs that match, the newest first."""
     from mlflow.exceptions import MlflowException
 
-    token = None
-    while True:
-        try:
-            page = client.search_runs(
-                experiments, filter, max_results=page_size, order_by=["start_time DESC"], page_token=token
-            )
-        except MlflowException as error:
-            expected = f"an MLflow filter ({str(error).partition(chr(10))[0]})"
-            raise ArgumentError("filter", expected, filter) from error
-        yield from page
-        token = page.token
-        if not token:
-            return
+    order = ["start_time DESC"]
+    try:
+        yield from _pages(
+            partial(client.search_runs, experiments, filter, max_results=page_size, order_by=order)
+        )
+    except MlflowException as error:
+        expected = f"an MLflow filter ({str(error).partition(chr(10))[0]})"
+        raise ArgumentError("filter", expected, filter) from error
 
 
 def _sweeps(client: Any, experiments: Sequence[str], most: int) -> list[str]:

@@ -1,26 +1,20 @@
 """The gradient at every time step of a model's recurrent layers, one panel a state."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from rnnexp.plotting import style
 from rnnexp.runtime.checks import ArgumentError
 
-_NATS_TO_DECADES = 1 / np.log(10)
 _COLUMNS = 2
 _WIDTH, _HEIGHT = 4.2, 2.3
 _BAND = (10, 90)
-_SMALLEST_RANGE = 1.0
-_EDGE_MARKS = 25
 
 
 class Panel(NamedTuple):
@@ -62,7 +56,7 @@ def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None
         raise ArgumentError("panels", "at least one", list(panels))
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    with _figure(path, (_WIDTH * columns + 0.4, _HEIGHT * rows + 0.5)) as figure:
+    with style.paper_figure(path, (_WIDTH * columns + 0.4, _HEIGHT * rows + 0.5)) as figure:
         figure.supylabel(r"$\log_{10}\;\|\partial\ell/\partial h_t\|$", fontsize=10)
         for number, panel in enumerate(panels, start=1):
             axes = figure.add_subplot(rows, columns, number)
@@ -73,22 +67,10 @@ def gradient_flow(panels: Sequence[Panel], path: str | os.PathLike | None = None
     return figure
 
 
-@contextlib.contextmanager
-def _figure(path: str | os.PathLike | None, size: tuple[float, float]) -> Iterator[style.ShownFigure]:
-    if path is not None:
-        with style.paper_figure(path, size) as figure:
-            yield figure
-        return
-    with matplotlib.rc_context(style.STYLE):
-        figure = style.ShownFigure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-
-
 def _draw(axes: Axes, panel: Panel) -> None:
-    log_norms = style.array("log_norms", panel.log_norms, 2) * _NATS_TO_DECADES
-    rms = style.array("log_norm", panel.log_norm, 1) * _NATS_TO_DECADES
-    fitted = style.array("fitted", panel.fitted, 1) * _NATS_TO_DECADES
+    log_norms = style.array("log_norms", panel.log_norms, 2) * style.NATS_TO_DECADES
+    rms = style.array("log_norm", panel.log_norm, 1) * style.NATS_TO_DECADES
+    fitted = style.array("fitted", panel.fitted, 1) * style.NATS_TO_DECADES
     time_steps = np.arange(1, len(log_norms) + 1)
     if len(rms) != len(time_steps) or len(fitted) != len(time_steps):
         raise ArgumentError("panels", f"{len(time_steps)} steps in every array of a panel", panel.label)
@@ -105,8 +87,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
         marker="o" if len(time_steps) < 3 else "",
     )
     axes.plot(time_steps, fitted, color=style.BLACK, linewidth=1.0, linestyle="--", label="fit")
-    _mark(axes, time_steps[np.isneginf(rms)], 0.03, "v", "zero")
-    _mark(axes, time_steps[np.isposinf(rms)], 0.97, "^", "not finite")
+    style.mark_edge(axes, time_steps[np.isneginf(rms)], 0.03, "v", "zero", style.VERMILLION)
+    style.mark_edge(axes, time_steps[np.isposinf(rms)], 0.97, "^", "not finite", style.VERMILLION)
     _frame(axes, panel, np.concatenate([low, high, shown]))
 
 
@@ -120,25 +102,12 @@ def _band(log_norms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return result[0], result[1]
 
 
-def _mark(axes: Axes, time_steps: np.ndarray, height: float, marker: str, label: str) -> None:
-    if time_steps.size:
-        shown = time_steps[:: max(1, time_steps.size // _EDGE_MARKS)]
-        heights = np.full(shown.size, height)
-        where = axes.get_xaxis_transform()
-        axes.plot(shown, heights, marker, color=style.VERMILLION, transform=where, label=label)
-
-
 def _frame(axes: Axes, panel: Panel, values: np.ndarray) -> None:
     way = "  (last input first)" if panel.go_backwards else ""
     axes.set_title(f"{panel.label}{way}\n{panel.summary}", loc="left", fontsize=9, parse_math=False)
-    axes.margins(x=0.02)
-    axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+    style.curve_axes(axes)
     style.whole_numbers(axes.xaxis)
-    values = values[np.isfinite(values)]
-    if values.size:
-        low, high = values.min(), values.max()
-        missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2 + 0.05 * (high - low)
-        axes.set_ylim(low - missing, high + missing)
+    axes.set_ylim(style.decade_range(values, margin=0.05))
 
 
 def _legend(figure: Figure) -> None:

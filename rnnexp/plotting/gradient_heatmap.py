@@ -17,25 +17,10 @@ from rnnexp.plotting.arrays import Arrays
 # 400 cells have two pixels each at 200 dpi, so that a single marked cell is visible.
 _CELLS = 400
 _PERCENTILES = (0.5, 99.5)
-_SMALLEST_RANGE = 1.0
 _ZERO, _NON_FINITE = style.LIGHT_GREY, style.VERMILLION
 
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
-    """Draw the gradient of a run at every recorded training step (see `gradient_heatmap`)."""
-    shortest, longest = arrays.get("trained_lengths", (0, 0))
-    log10_norm = arrays["log_norms"] / np.log(10)
-    gradient_heatmap(path, arrays["steps"], log10_norm, title=title, by_lag=shortest < longest)
-
-
-def gradient_heatmap(
-    path: str | os.PathLike,
-    train_steps: np.ndarray,
-    log10_norm: np.ndarray,
-    *,
-    title: str = "",
-    by_lag: bool = False,
-) -> None:
     """Draw log10 ||dl/dh_t|| over training step (x) and time step t (y, h_1 at the bottom).
 
     More than 400 training steps or time steps are pooled: a cell shows the median of its block, over training
@@ -43,25 +28,30 @@ def gradient_heatmap(
     whole cell; exact zeros (log10 = -inf) mark it if they are half of the block or more. The colour scale
     leaves out half a percent of the finite cells at either end, and spans at least one decade.
 
+    Where sequences differ in length the axis is the lag T - t, and nan is no step, which is left blank and
+    does not count in the median of a block.
+
     Args:
+        arrays: `steps` (N,), strictly increasing, and `log_norms`, ln rms_b ||dl_b/dh_t||, (N, T), t = 1..T:
+            -inf is an exact zero, nan and +inf are non-finite; `trained_lengths` of the shortest and the
+            longest sequence, if they can differ.
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        train_steps: Training-step numbers (N,), strictly increasing.
-        log10_norm: log10 rms_b ||dl_b/dh_t|| (N, T), t = 1..T; -inf is an exact zero, nan and +inf are
-            non-finite.
         title: Text over the figure.
-        by_lag: Whether sequences differ in length: the axis is then the lag T - t, and nan is no step, which
-            is left blank and does not count in the median of a block.
 
     Raises:
         ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
     """
-    log10_norm = style.array("log10_norm", log10_norm, 2)
-    train_steps = style.training_steps("steps", train_steps, len(log10_norm))
+    shortest, longest = arrays.get("trained_lengths", (0, 0))
+    by_lag = bool(shortest < longest)
+    log10_norm = style.array("log_norms", arrays["log_norms"], 2) / np.log(10)
+    train_steps = style.training_steps("steps", arrays["steps"], len(log10_norm))
     cells = pooled(pooled(log10_norm, by_lag).T, by_lag).T
     with style.paper_figure(path, (4.8, 3.4), title, "Gradient at every time step, over training") as figure:
         axes = figure.add_subplot()
         x, y = cell_edges(train_steps), cell_edges(np.arange(1, log10_norm.shape[1] + 1))
-        mesh = _draw_levels(axes, x, y, cells)
+        low, high = colour_range(cells)
+        levels = np.ma.masked_invalid(cells.T)
+        mesh = axes.pcolormesh(x, y, levels, vmin=low, vmax=high, rasterized=True)
         _draw_marks(axes, x, y, np.where(np.isnan(cells), 0.0, cells) if by_lag else cells)
         _label(figure, axes, mesh, cells)
         last = log10_norm.shape[1]
@@ -103,9 +93,7 @@ def cell_edges(positions: np.ndarray) -> np.ndarray:
 def colour_range(cells: np.ndarray) -> tuple[float, float]:
     """Return the lowest and highest coloured value: robust percentiles, at least a decade apart."""
     finite = cells[np.isfinite(cells)]
-    low, high = np.percentile(finite, _PERCENTILES) if finite.size else (0.0, 0.0)
-    missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2
-    return float(low - missing), float(high + missing)
+    return style.decade_range(np.percentile(finite, _PERCENTILES) if finite.size else finite)
 
 
 def time_ticks(time_steps: int) -> list[int]:
@@ -126,12 +114,6 @@ def _without_infinity(block: np.ndarray) -> np.ndarray:
     block = block.astype(np.float64)
     block[np.isposinf(block)] = np.nan
     return block
-
-
-def _draw_levels(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> QuadMesh:
-    low, high = colour_range(cells)
-    levels = np.ma.masked_invalid(cells.T)
-    return axes.pcolormesh(x, y, levels, vmin=low, vmax=high, rasterized=True)
 
 
 def _draw_marks(axes: Axes, x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> None:

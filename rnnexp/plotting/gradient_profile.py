@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,8 +11,6 @@ from matplotlib.legend import Legend
 from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays
 
-_NATS_TO_DECADES = 1 / np.log(10)
-_SMALLEST_RANGE = 1.0
 # Share of the measured range by which the lines may widen the y axis on either side.
 _LINE_SHARE = 0.25
 _LINE_OF_LEGEND = 0.17  # inches
@@ -97,13 +95,13 @@ def gradient_profile(
     height = 3.9 + _LINE_OF_LEGEND * max(0, len(above) - 1)
     with style.paper_figure(path, (4.8, height), title, heading) as figure:
         axes = figure.add_subplot()
-        _draw_measured(axes, start, f"{layer}before", style.START, "white")
+        style.curve_by_lag(axes, start, f"{layer}before", style.START, "white")
         if end is not None:
-            _draw_measured(axes, end, f"{layer}after", style.END, style.END)
+            style.curve_by_lag(axes, end, f"{layer}after", style.END, style.END)
         for number, profile in enumerate(above, start=2):
             colour = _UPPER[(number - 2) % len(_UPPER)]
-            _draw_measured(axes, profile, f"layer {number} {when}", colour, colour, "s")
-        measured = _legend(axes, "lower left", 0.0, "training")
+            style.curve_by_lag(axes, profile, f"layer {number} {when}", colour, colour, "s")
+        measured = style.legend_above(axes, 1, "training")
         lines = [_draw_fit(axes, start if end is None else end, rate, rate_low, rate_high)]
         lags = np.arange(max(len(start), 0 if end is None else len(end)))
         lines += [_draw_theory(axes, lags, predicted_rate, "mean field", style.GREEN, "--")]
@@ -111,7 +109,7 @@ def gradient_profile(
         lines += [_draw_theory(axes, lags, rate_bound, "upper bound", style.PURPLE, "-.")]
         axes.set_ylim(y_range([start, *([] if end is None else [end]), *above], lines))
         _label(axes, lags)
-        _legend(axes, "lower right", 1.0, f"{layer}rate (nats per step)", besides=measured)
+        _legend_of_lines(axes, f"{layer}rate (nats per step)", measured)
 
 
 def ratio_by_lag(name: str, log10_norm: np.ndarray) -> np.ndarray:
@@ -127,31 +125,12 @@ def ratio_by_lag(name: str, log10_norm: np.ndarray) -> np.ndarray:
 
 def y_range(measured: list[np.ndarray], lines: list[np.ndarray]) -> tuple[float, float]:
     """Return the limits of y: the measured values, a margin, and a bounded share for the lines."""
-    values = np.concatenate([*measured, [0.0]])
-    values = values[np.isfinite(values)]
-    low, high = values.min(), values.max()
-    missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2
-    low, high = low - missing, high + missing
+    low, high = style.decade_range(np.concatenate([*measured, [0.0]]))
     share = _LINE_SHARE * (high - low)
     reach = np.concatenate([*lines, [low, high]])
     low, high = max(low - share, min(low, reach.min())), min(high + share, max(high, reach.max()))
     margin = 0.05 * (high - low)
     return low - margin, high + margin
-
-
-def _draw_measured(
-    axes: Axes, ratio: np.ndarray, label: str, colour: str, fill: str, marker: str = "o"
-) -> None:
-    lags, finite = np.arange(len(ratio)), np.isfinite(ratio)
-    every = max(1, len(ratio) // style.MARKERS)
-    undrawn = "zero" if np.isneginf(ratio).all() else "not finite"
-    name = label if finite.any() else f"{label}: {undrawn}"
-    look: dict[str, Any] = {"color": colour, "markerfacecolor": fill, "linewidth": 1.2}
-    axes.plot(lags, np.where(finite, ratio, np.nan), f"{marker}-", label=name, markevery=every, **look)
-    if finite.any():
-        zero = np.isneginf(ratio)
-        style.mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)
-        style.mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{label}: not finite", colour)
 
 
 def _draw_fit(
@@ -161,10 +140,10 @@ def _draw_fit(
     if not style.is_number(rate) or not finite.any():
         return np.zeros(0)
     x, y = lags - lags[finite].mean(), ratio[finite].mean()
-    line = reach = y + x * rate * _NATS_TO_DECADES
+    line = reach = y + x * rate * style.NATS_TO_DECADES
     label = f"fit {style.rate(rate)}"
     if style.is_number(rate_low) and style.is_number(rate_high):
-        edges = [y + x * slope * _NATS_TO_DECADES for slope in (rate_low, rate_high)]
+        edges = [y + x * slope * style.NATS_TO_DECADES for slope in (rate_low, rate_high)]
         axes.fill_between(lags, *edges, color=style.BLACK, alpha=0.15, linewidth=0)
         label += f" [{style.rate(rate_low)}, {style.rate(rate_high)}]"
         reach = np.concatenate(edges)
@@ -177,41 +156,24 @@ def _draw_theory(
 ) -> np.ndarray:
     if not style.is_number(rate):
         return np.zeros(0)
-    heights = lags * rate * _NATS_TO_DECADES
+    heights = lags * rate * style.NATS_TO_DECADES
     axes.plot(lags, heights, color=colour, linestyle=dashes, label=f"{name} {style.rate(rate)}")
     return heights
 
 
-def _legend(
-    axes: Axes,
-    corner: Literal["lower left", "lower right"],
-    x: float,
-    heading: str,
-    besides: Legend | None = None,
-) -> Legend | None:
-    """Draw a legend above the frame for the lines that are not in `besides`; None if there are none."""
-    named = 0 if besides is None else len(besides.get_texts())
+def _legend_of_lines(axes: Axes, heading: str, measured: Legend) -> None:
+    """Draw a second legend above the frame, for the lines that are not in that of the measured curves."""
+    named = len(measured.get_texts())
     handles, labels = axes.get_legend_handles_labels()
-    if len(handles) == named:
-        return None
-    legend = axes.legend(
-        handles[named:],
-        labels[named:],
-        title=heading,
-        loc=corner,
-        bbox_to_anchor=(x, 1.0),
-        alignment="left",
-        borderpad=0.2,
-    )
-    if besides is not None:
-        axes.add_artist(besides).set_clip_on(False)  # the layout reserves space only if it is not clipped
-    return legend
+    if len(handles) > named:
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
+        style.legend_above(axes, 1, heading, handles=handles[named:], labels=labels[named:], **place)
+        axes.add_artist(measured).set_clip_on(False)  # the layout reserves space only if it is not clipped
 
 
 def _label(axes: Axes, lags: np.ndarray) -> None:
     axes.set_xlabel("lag $T - t$ (steps back from the last)")
     axes.set_ylabel(r"$\|\partial\ell/\partial h_t\| \;/\; \|\partial\ell/\partial h_T\|$")
     style.power_axis(axes)
-    axes.margins(x=0.02)
-    axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+    style.curve_axes(axes)
     style.whole_numbers(axes.xaxis)

@@ -10,8 +10,6 @@ from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays
 from rnnexp.probes import LagContributions
 
-_NATS_TO_DECADES = 1 / np.log(10)
-_SMALLEST_RANGE = 1.0
 _HALF = 0.5
 
 
@@ -66,7 +64,7 @@ def lag_contributions(
     with style.paper_figure(path, (5.2, 5.1), title, heading) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
         for look in looks:
-            _draw_sizes(above, look)
+            style.curve_by_lag(above, _decades(look), look.name, look.colour, look.fill)
             _draw_part(below, look)
         _draw_prediction(above, looks[0], predicted_rate)
         _label(above, below, looks)
@@ -80,28 +78,15 @@ def _look(name: str, log_norm: np.ndarray, colour: str, fill: str) -> _Look:
 
 def _decades(look: _Look) -> np.ndarray:
     """Return log10 of the norms by lag, without the zero that follows from h_0 = 0."""
-    decades = look.contributions.log_norm * _NATS_TO_DECADES
+    decades = look.contributions.log_norm * style.NATS_TO_DECADES
     return decades[:-1] if len(decades) > 1 and np.isneginf(decades[-1]) else decades
-
-
-def _draw_sizes(axes: Axes, look: _Look) -> None:
-    decades = _decades(look)
-    lags, finite, zero = np.arange(len(decades)), np.isfinite(decades), np.isneginf(decades)
-    undrawn = "zero" if zero.all() else "not finite"
-    name = look.name if finite.any() else f"{look.name}: {undrawn}"
-    marks: dict[str, Any] = {"color": look.colour, "markerfacecolor": look.fill, "linewidth": 1.2}
-    shown = np.where(finite, decades, np.nan)
-    axes.plot(lags, shown, "o-", label=name, markevery=max(1, len(lags) // style.MARKERS), **marks)
-    if finite.any():
-        style.mark_edge(axes, lags[zero], 0.02, "v", f"{look.name}: zero", look.colour)
-        style.mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{look.name}: not finite", look.colour)
 
 
 def _draw_prediction(axes: Axes, look: _Look, rate: float | None) -> None:
     decades = _decades(look)
     if not style.is_number(rate) or not np.isfinite(decades[0]):
         return
-    line = decades[0] + np.arange(len(decades)) * rate * _NATS_TO_DECADES
+    line = decades[0] + np.arange(len(decades)) * rate * style.NATS_TO_DECADES
     label = f"mean field {style.rate(rate)} nats per step"
     axes.plot(line, color=style.GREEN, linestyle="--", label=label)
 
@@ -120,7 +105,7 @@ def _draw_part(axes: Axes, look: _Look) -> None:
 
 
 def _label(above: Axes, below: Axes, looks: list[_Look]) -> None:
-    above.set_ylim(_y_range(np.concatenate([_decades(look) for look in looks])))
+    above.set_ylim(style.decade_range(np.concatenate([_decades(look) for look in looks]), margin=0.06))
     above.set_ylabel(r"norm of lag $k$'s part of $dL/dW_{hh}$")
     style.power_axis(above)
     below.axhline(_HALF, color=style.GREY, linewidth=0.8, zorder=0)
@@ -129,17 +114,7 @@ def _label(above: Axes, below: Axes, looks: list[_Look]) -> None:
     below.set_ylabel("share within lag $k$")
     below.set_xlabel("lag $k = T - t$ (steps back from the last)")
     for axes in (above, below):
-        axes.margins(x=0.02)
-        axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+        style.curve_axes(axes)
         if axes.get_legend_handles_labels()[0]:
             style.legend_above(axes, columns=2, heading="training" if axes is above else "")
     style.whole_numbers(below.xaxis)
-
-
-def _y_range(decades: np.ndarray) -> tuple[float, float]:
-    """Return limits that hold every finite value, at least a decade apart."""
-    finite = decades[np.isfinite(decades)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    missing = max(0.0, _SMALLEST_RANGE - (high - low)) / 2
-    margin = 0.06 * (high - low)
-    return low - missing - margin, high + missing + margin

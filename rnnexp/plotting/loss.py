@@ -19,73 +19,35 @@ _SMALLEST_LOG_RATIO = 10**0.5
 
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
-    """Draw the loss of a run and the norm of its gradient (see `loss_curve`)."""
-    diverged_at = int(arrays["diverged_at"])
-    loss_curve(
-        path,
-        arrays["steps"],
-        arrays["loss"],
-        float(arrays["floor_loss"]),
-        validation=(arrays["validation_steps"], arrays["validation_loss"]),
-        unit=str(arrays["loss_unit"]),
-        diverged_at=None if diverged_at < 0 else diverged_at,
-        gradient_norms=(arrays["global_norm"], arrays["clipped_norm"]),
-        clip_threshold=float(arrays["clip_threshold"]),
-        title=title,
-    )
-
-
-def loss_curve(
-    path: str | os.PathLike,
-    train_steps: np.ndarray,
-    loss: np.ndarray,
-    floor: float | None = None,
-    *,
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
-    unit: str = "",
-    diverged_at: int | None = None,
-    gradient_norms: tuple[np.ndarray, np.ndarray] | None = None,
-    clip_threshold: float | None = None,
-    title: str = "",
-) -> None:
-    """Draw the training loss, its running median, the validation loss and the floor.
+    """Draw the training loss, its running median, the validation loss and the floor; below the gradient norm.
 
     The median's window is a fiftieth of the run. For long runs the lowest and highest value of each of 1000
-    blocks are drawn, which preserves the curve's outline. Non-finite values are left out, and the step of the
-    first one is marked. The y axis is logarithmic if all values are positive and span half a decade.
+    blocks are drawn, which preserves the curve's outline. Non-finite values are left out, and the step of
+    divergence is marked. The loss's axis is logarithmic if all values are positive and span half a decade.
 
     Args:
+        arrays: `steps`, strictly increasing, `loss`, and the global norm of the gradient before and after
+            clipping, `global_norm` and `clipped_norm`, (N,) each; `validation_steps` and `validation_loss`
+            (M,); `floor_loss`, the loss of the best constant predictor, and `clip_threshold`, nan where there
+            is none; `diverged_at`, -1 where it did not; `loss_unit`.
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        train_steps: Training-step numbers (N,), strictly increasing.
-        loss: Training loss (N,).
-        floor: Loss of the best constant predictor. None or nan: not drawn.
-        validation: Step numbers (M,) and losses (M,), or None.
-        unit: What one unit of the loss is.
-        diverged_at: Step of divergence; None: the first step whose loss is not finite.
-        gradient_norms: Global norm of the gradient before and after clipping, (N,) each, for a lower panel.
-        clip_threshold: The norm at which gradients are clipped. None or nan: not drawn.
         title: Text over the figure.
 
     Raises:
         ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
     """
-    loss = style.array("loss", loss, 1).astype(np.float64)
-    train_steps = style.training_steps("steps", train_steps, len(loss))
-    panels = 1 if gradient_norms is None else 2
-    heading = "Loss over training" if panels == 1 else "Loss and gradient norm over training"
-    with style.paper_figure(path, (4.8, 3.2 if panels == 1 else 4.8), title, heading) as figure:
-        rows = figure.subplots(panels, 1, sharex=True, squeeze=False, height_ratios=[1.5, 1][:panels])[:, 0]
-        _draw_loss(rows[0], train_steps, loss, validation, floor)
-        _mark_divergence(rows, first_non_finite(train_steps, loss) if diverged_at is None else diverged_at)
-        rows[0].set_ylabel(f"loss ({unit})" if unit else "loss")
-        style.legend_above(rows[0], columns=2)
-        if gradient_norms is not None:
-            _draw_norms(rows[1], train_steps, gradient_norms, clip_threshold)
-        style.training_axis(rows[-1])
-        reached = (
-            train_steps if validation is None else np.concatenate([train_steps, np.asarray(validation[0])])
-        )
-        _show_steps(rows[-1], reached)
+    diverged_at = int(arrays["diverged_at"])
+    loss = style.array("loss", arrays["loss"], 1).astype(np.float64)
+    train_steps = style.training_steps("steps", arrays["steps"], len(loss))
+    with style.paper_figure(path, (4.8, 4.8), title, "Loss and gradient norm over training") as figure:
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.5, 1])
+        _draw_loss(above, train_steps, loss, arrays)
+        _mark_divergence(above, below, diverged_at)
+        above.set_ylabel(f"loss ({arrays['loss_unit']})")
+        style.legend_above(above, columns=2)
+        _draw_norms(below, train_steps, arrays)
+        style.training_axis(below)
+        _show_steps(below, np.concatenate([train_steps, arrays["validation_steps"]]))
 
 
 def _show_steps(axes: Axes, train_steps: np.ndarray) -> None:
@@ -111,50 +73,36 @@ def running_median(train_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndar
     return train_steps[centres], np.array(medians)
 
 
-def first_non_finite(train_steps: np.ndarray, values: np.ndarray) -> int | None:
-    """Return the step of the first value that is nan or infinite, or None."""
-    bad = ~np.isfinite(values)
-    return int(train_steps[bad.argmax()]) if bad.any() else None
-
-
 def _finite(train_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kept = np.isfinite(values)
     return train_steps[kept], values[kept]
 
 
-def _draw_loss(
-    axes: Axes,
-    train_steps: np.ndarray,
-    loss: np.ndarray,
-    validation: tuple[np.ndarray, np.ndarray] | None,
-    floor: float | None,
-) -> None:
-    drawn = [_draw_training(axes, *_finite(train_steps, loss))]
-    if validation is not None:
-        drawn.append(_draw_validation(axes, *validation))
+def _draw_loss(axes: Axes, train_steps: np.ndarray, loss: np.ndarray, arrays: Arrays) -> None:
+    _draw_training(axes, *_finite(train_steps, loss))
+    validation = _draw_validation(axes, arrays["validation_steps"], arrays["validation_loss"])
+    floor = float(arrays["floor_loss"])
     if style.is_number(floor):
         label = f"best constant guess {style.number(floor)}"
         axes.axhline(floor, color=style.BLACK, linestyle="--", linewidth=1.0, label=label)
-        drawn.append(np.array([floor]))
-    _scale(axes, np.concatenate(drawn))
+    drawn = np.concatenate([loss, validation, [floor]])
+    _scale(axes, drawn[np.isfinite(drawn)])
 
 
-def _draw_training(axes: Axes, train_steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
+def _draw_training(axes: Axes, train_steps: np.ndarray, loss: np.ndarray) -> None:
     if loss.size:
         marker = "o" if loss.size == 1 else None  # a line of one point is invisible
         axes.plot(
             *outline(train_steps, loss), marker=marker, color=style.SKY, linewidth=0.7, label="training"
         )
         axes.plot(*running_median(train_steps, loss), color=style.BLUE, label="running median")
-    return loss
 
 
 def _draw_validation(axes: Axes, train_steps: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    loss = np.asarray(loss, np.float64)
-    if np.shape(train_steps) != loss.shape:
-        shapes = f"shapes {np.shape(train_steps)} and {loss.shape}"
-        raise ArgumentError("validation", "as many losses as steps", shapes)
-    train_steps, loss = _finite(np.asarray(train_steps), loss)
+    if train_steps.shape != loss.shape:
+        shapes = f"shapes {train_steps.shape} and {loss.shape}"
+        raise ArgumentError("validation_loss", "as many losses as steps", shapes)
+    train_steps, loss = _finite(train_steps, loss)
     if loss.size:
         edge: dict[str, Any] = {"markeredgecolor": style.BLACK, "markeredgewidth": 0.5}
         axes.plot(train_steps, loss, "D", color=style.ORANGE, label="validation", **edge)
@@ -169,23 +117,20 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
     axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
 
 
-def _mark_divergence(rows: np.ndarray, step: int | None) -> None:
-    if step is None:
-        return
-    for axes in rows:
-        label = f"diverged at step {step:,}" if axes is rows[0] else None
-        axes.axvline(step, color=style.VERMILLION, linestyle=":", linewidth=1.5, label=label)
+def _mark_divergence(above: Axes, below: Axes, step: int) -> None:
+    if step >= 0:
+        for axes, label in ((above, f"diverged at step {step:,}"), (below, None)):
+            axes.axvline(step, color=style.VERMILLION, linestyle=":", linewidth=1.5, label=label)
 
 
-def _draw_norms(
-    axes: Axes, train_steps: np.ndarray, norms: tuple[np.ndarray, np.ndarray], threshold: float | None
-) -> None:
-    before, after = (_norm(values, train_steps.shape) for values in norms)
+def _draw_norms(axes: Axes, train_steps: np.ndarray, arrays: Arrays) -> None:
+    before, after = (_norm(name, arrays, train_steps) for name in ("global_norm", "clipped_norm"))
     if np.array_equal(before, after, equal_nan=True):
         _draw_norm(axes, train_steps, before, style.BLUE, "never clipped")
     else:
         _draw_norm(axes, train_steps, before, style.SKY, "before clipping")
         _draw_norm(axes, train_steps, after, style.BLUE, "after clipping")
+    threshold = float(arrays["clip_threshold"])
     if style.is_number(threshold):
         label = f"threshold {style.number(threshold)}"
         axes.axhline(threshold, color=style.BLACK, linestyle="--", linewidth=1.0, label=label)
@@ -194,11 +139,9 @@ def _draw_norms(
     style.legend_above(axes, columns=3)
 
 
-def _norm(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _norm(name: str, arrays: Arrays, train_steps: np.ndarray) -> np.ndarray:
     """Return the values with nan in place of those that a logarithmic axis cannot show."""
-    values = np.asarray(values, np.float64)
-    if values.shape != shape:
-        raise ArgumentError("gradient_norms", f"two arrays of shape {shape}", f"shape {values.shape}")
+    values = style.beside_steps(name, arrays[name], train_steps)
     return np.where(values > 0, values, np.nan)
 
 

@@ -1,8 +1,8 @@
-"""A phase diagram: a coloured tile for every group of a sweep, over the keys that vary."""
+"""A phase diagram: a coloured cell for every group of a sweep, over the keys that vary."""
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,33 +13,44 @@ from matplotlib.patches import Rectangle
 
 from rnnexp.plotting import style
 
-_TILE = (1.15, 0.62)  # inches
+_CELL = (1.15, 0.62)  # inches
 _LEFT, _RIGHT, _ABOVE, _BELOW = 1.1, 0.3, 0.45, 0.75
 _ACROSS = 3  # diagrams beside each other
+_NO_VALUE = ("#ffffff", style.GREY)
 
 
 @dataclasses.dataclass(frozen=True)
-class Tile:
-    """A group: its number, what stands under it, background and ink `#rrggbb`, whether a run diverged."""
+class Cell:
+    """A group in the diagram.
 
-    number: str
-    below: str
-    background: str
-    ink: str
-    hatched: bool = False
+    Attributes:
+        group: Its number in the table over groups.
+        label: What it is.
+        texts: Quantity -> the number and the text under it.
+        colours: Quantity -> colours `#rrggbb` of background and text; without those that it has no value of.
+        notes: How many runs diverged or failed.
+        diverged: Whether a run of it diverged.
+    """
+
+    group: int
+    label: str
+    texts: Mapping[str, tuple[str, str]]
+    colours: Mapping[str, tuple[str, str]]
+    notes: str = ""
+    diverged: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
-class Diagram:
-    """`rows` of (value of y, tiles over x from left to right; None where nothing was run)."""
+class Panel:
+    """One diagram: `rows` of (value of y, cells over x; None where nothing was run)."""
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Tile | None]]]
+    rows: Sequence[tuple[str, Sequence[Cell | None]]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Key:
+class Legend:
     """What the colour means: its title, colours from low to high, and the words at the two ends."""
 
     title: str
@@ -49,60 +60,64 @@ class Key:
 
 
 def draw(
-    diagrams: Sequence[Diagram], key: Key, keys: tuple[str, str], path: str | os.PathLike, title: str = ""
+    panels: Sequence[Panel],
+    quantity: str,
+    legend: Legend,
+    keys: tuple[str, str],
+    path: str | os.PathLike,
 ) -> None:
     """Draw the diagrams beside each other, three in a row, with one bar of colours, to `path`.
 
     Args:
-        diagrams: At least one; all have the same columns.
-        key: What the colour means.
+        panels: At least one; all have the same columns.
+        quantity: The one whose texts and colours are drawn.
+        legend: What its colours mean.
         keys: Names of x and y, "" where nothing varies.
         path: .png, .pdf or .svg.
-        title: Above all of it.
     """
-    across = min(_ACROSS, len(diagrams))
-    down = -(-len(diagrams) // across)
-    most = max(len(diagram.rows) for diagram in diagrams)
-    width = across * (_LEFT + len(diagrams[0].columns) * _TILE[0]) + _RIGHT
-    height = down * (_ABOVE + most * _TILE[1] + _BELOW) + _ABOVE
-    with style.paper_figure(path, (max(width, 3.6), height), title) as figure:
+    across = min(_ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    most = max(len(panel.rows) for panel in panels)
+    width = across * (_LEFT + len(panels[0].columns) * _CELL[0]) + _RIGHT
+    height = down * (_ABOVE + most * _CELL[1] + _BELOW) + _ABOVE
+    with style.paper_figure(path, (max(width, 3.6), height)) as figure:
         places = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, diagram in zip(places, diagrams, strict=False):
-            _diagram(axes, diagram, keys)
-        for axes in places[len(diagrams) :]:
+        for axes, panel in zip(places, panels, strict=False):
+            _draw_panel(axes, panel, quantity, keys)
+        for axes in places[len(panels) :]:
             axes.set_axis_off()
-        _bar(figure, list(places), key)
+        _draw_bar(figure, list(places), legend)
 
 
-def _diagram(axes: Axes, diagram: Diagram, keys: tuple[str, str]) -> None:
-    axes.set(xlim=(0, len(diagram.columns)), ylim=(len(diagram.rows), 0), xlabel=keys[0], ylabel=keys[1])
-    axes.set_title(diagram.title)
-    axes.set_xticks([place + 0.5 for place in range(len(diagram.columns))], diagram.columns)
-    axes.set_yticks([place + 0.5 for place in range(len(diagram.rows))], [name for name, _ in diagram.rows])
+def _draw_panel(axes: Axes, panel: Panel, quantity: str, keys: tuple[str, str]) -> None:
+    axes.set(xlim=(0, len(panel.columns)), ylim=(len(panel.rows), 0), xlabel=keys[0], ylabel=keys[1])
+    axes.set_title(panel.title)
+    axes.set_xticks([place + 0.5 for place in range(len(panel.columns))], panel.columns)
+    axes.set_yticks([place + 0.5 for place in range(len(panel.rows))], [name for name, _ in panel.rows])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for down, (_, tiles) in enumerate(diagram.rows):
-        for across, tile in enumerate(tiles):
-            if tile is not None:
-                _tile(axes, across, down, tile)
+    for down, (_, cells) in enumerate(panel.rows):
+        for across, cell in enumerate(cells):
+            if cell is not None:
+                _draw_cell(axes, across, down, cell, quantity)
 
 
-def _tile(axes: Axes, across: int, down: int, tile: Tile) -> None:
-    area = Rectangle((across, down), 1, 1, facecolor=tile.background, edgecolor="white", linewidth=1.5)
+def _draw_cell(axes: Axes, across: int, down: int, cell: Cell, quantity: str) -> None:
+    background, ink = cell.colours.get(quantity, _NO_VALUE)
+    number, below = cell.texts[quantity]
+    area = Rectangle((across, down), 1, 1, facecolor=background, edgecolor="white", linewidth=1.5)
     axes.add_patch(area)
-    if tile.hatched:
-        look: dict[str, Any] = {"edgecolor": tile.ink, "linewidth": 0, "hatch": "////", "alpha": 0.3}
+    if cell.diverged:
+        look: dict[str, Any] = {"edgecolor": ink, "linewidth": 0, "hatch": "////", "alpha": 0.3}
         axes.add_patch(Rectangle((across, down), 1, 1, fill=False, **look))
-    looks: dict[str, Any] = {"color": tile.ink, "ha": "center", "va": "center"}
-    axes.text(across + 0.5, down + (0.4 if tile.below else 0.5), tile.number, **looks)
-    axes.text(across + 0.5, down + 0.72, tile.below, fontsize=7.5, **looks)
+    looks: dict[str, Any] = {"color": ink, "ha": "center", "va": "center"}
+    axes.text(across + 0.5, down + (0.4 if below else 0.5), number, **looks)
+    axes.text(across + 0.5, down + 0.72, below, fontsize=7.5, **looks)
 
 
-def _bar(figure: Figure, places: Sequence[Axes], key: Key) -> None:
-    colours = LinearSegmentedColormap.from_list("key", list(key.colours))
-    bar = figure.colorbar(
-        ScalarMappable(cmap=colours), ax=list(places), location="bottom", aspect=40, shrink=0.7
-    )
-    bar.set_ticks([0, 1], labels=[key.low, key.high])
-    bar.set_label(key.title)
+def _draw_bar(figure: Figure, places: Sequence[Axes], legend: Legend) -> None:
+    colours = ScalarMappable(cmap=LinearSegmentedColormap.from_list("legend", list(legend.colours)))
+    bar = figure.colorbar(colours, ax=list(places), location="bottom", aspect=40, shrink=0.7)
+    bar.set_ticks([0, 1], labels=[legend.low, legend.high])
+    bar.set_label(legend.title)
     bar.outline.set_visible(False)

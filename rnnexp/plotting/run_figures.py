@@ -1,34 +1,21 @@
 """Draws the figures of a run from the files in its folder alone."""
 
 import importlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from rnnexp.plotting.arrays import FILE, Arrays, MissingArray, read_arrays
-from rnnexp.plotting.forecast import draw as draw_forecast
-from rnnexp.plotting.gradient_heatmap import draw as draw_gradient_heatmap
-from rnnexp.plotting.lengths import draw as draw_lengths
-from rnnexp.plotting.loss import draw as draw_loss
-from rnnexp.plotting.spectrum_history import draw as draw_spectrum_history
 from rnnexp.probes.catalogue import PROBES
 from rnnexp.runtime.checks import ArgumentError, choice
 from rnnexp.runtime.json_file import StateFile
 
-Draw = Callable[[Arrays, Path, str], None]
-"""Draws arrays to a path under a title."""
-
-OF_TRAINING: Mapping[str, Draw] = {
-    "loss": draw_loss,
-    "gradient_heatmap": draw_gradient_heatmap,
-    "spectrum_history": draw_spectrum_history,
-}
+OF_TRAINING = ("loss", "gradient_heatmap", "spectrum_history")
 """The figures over training, which a run without training steps does not have."""
 
-OF_LENGTHS: Mapping[str, Draw] = {"lengths": draw_lengths}
+OF_LENGTHS = ("lengths",)
 """The figures of a run that was scored at other lengths."""
 
-OF_TASKS: Mapping[str, Draw] = {"forecast": draw_forecast}
+OF_TASKS = ("forecast",)
 """The figures of tasks, drawn from `task.npz`, whose array `figure` is the name of the one to draw."""
 
 _OF_ALL_LAYERS = ("gradient_profile", "loss", "lengths")
@@ -38,16 +25,38 @@ FORMATS = ("png", "svg", "pdf")
 """The formats in which figures are written; each is the suffix of its files."""
 
 
-def catalogue() -> dict[str, Draw]:
-    """Return the drawing function of every figure by its name: figures over training, and of the probes.
+def catalogue() -> list[str]:
+    """Return the names of the figures that a trained run has: those over training, and those of probes.
 
-    The figure of a probe has the probe's name; the function `draw` of the module of that name here draws it.
+    A figure is drawn by the function `draw` of the module of its name here; that of a probe has its name.
     """
-    of_probes = [probe.name for probe in PROBES if probe.has_figure]
-    return {
-        **OF_TRAINING,
-        **{name: importlib.import_module(f"rnnexp.plotting.{name}").draw for name in of_probes},
-    }
+    return [*OF_TRAINING, *(probe.name for probe in PROBES if probe.has_figure)]
+
+
+class Recorded(NamedTuple):
+    """What the figures of a run are drawn from: its arrays, its name, and those of `task.npz` if any."""
+
+    arrays: Arrays
+    name: str
+    of_task: Arrays | None = None
+
+    def figures(self) -> dict[str, Arrays]:
+        """Return the figures that it may have, with the arrays that each is drawn from."""
+        found = dict.fromkeys([*catalogue(), *OF_LENGTHS], self.arrays)
+        task = "" if self.of_task is None else str(self.of_task.get("figure", ""))
+        return found | {task: self.of_task} if self.of_task is not None and task in OF_TASKS else found
+
+    def draw(self, figure: str, path: Path) -> None:
+        """Draw one of its figures under its name.
+
+        Raises:
+            MissingArray: It has not all arrays of the figure.
+            OSError: The file cannot be written.
+        """
+        arrays = self.figures()[figure]
+        of_one_layer = arrays.upper_layers and figure not in _OF_ALL_LAYERS
+        draw = importlib.import_module(f"rnnexp.plotting.{figure}").draw
+        draw(arrays, path, f"{self.name}, layer 1" if of_one_layer else self.name)
 
 
 class Drawn(NamedTuple):
@@ -63,77 +72,57 @@ class Drawn(NamedTuple):
     lacking: dict[str, str]
 
 
-def draw_run(folder: Path, into: Path | None = None, form: str = "png") -> Drawn:
-    """Draw all figures of the run in `folder`, each from the arrays in it.
-
-    Args:
-        folder: Of the run: `gradient_flow.npz`, and `run.json` with its name.
-        into: A folder for the figures, made if necessary; None: `figures` in the folder of the run.
-        form: One of `FORMATS`.
+def read_run(folder: Path) -> Recorded:
+    """Return what the figures of the run in `folder` are drawn from.
 
     Raises:
         ArgumentError: The arrays are not there or damaged.
+    """
+    arrays, task = read_arrays(folder / FILE), folder / "task.npz"
+    name = str(StateFile(folder / "run.json").read().get("name", folder.name))
+    return Recorded(arrays, name, read_arrays(task) if task.is_file() else None)
+
+
+def draw_figures(run: Recorded, into: Path, form: str = "png") -> Drawn:
+    """Draw all figures of a run.
+
+    Args:
+        run: From `read_run`.
+        into: A folder for the figures, made if necessary.
+        form: One of `FORMATS`.
+
+    Raises:
         OSError: A figure cannot be written.
     """
-    title = str(StateFile(folder / "run.json").read().get("name", folder.name))
-    into = folder / "figures" if into is None else into
-    drawn = draw_figures(read_arrays(folder / FILE), title, into, form)
-    return drawn._replace(paths=[*drawn.paths, *_of_task(folder / "task.npz", title, into, form)])
-
-
-def draw_figures(arrays: Arrays, title: str, into: Path, form: str = "png") -> Drawn:
-    """Draw all figures of a run's arrays under `title` (see `draw_run`)."""
     into.mkdir(parents=True, exist_ok=True)
     drawn = Drawn([], {})
-    of_lengths = OF_LENGTHS if "lengths" in arrays else {}
-    for name, draw in {**catalogue(), **of_lengths}.items():
-        path = into / f"{name}.{form}"
+    for figure in run.figures():
+        if figure in OF_TRAINING and not run.arrays.trained:
+            continue
+        if figure in OF_LENGTHS and "lengths" not in run.arrays:
+            continue
+        path = into / f"{figure}.{form}"
         try:
-            if arrays.trained or name not in OF_TRAINING:
-                draw(arrays, path, _with_layer(title, name, arrays))
-                drawn.paths.append(path)
+            run.draw(figure, path)
+            drawn.paths.append(path)
         except MissingArray as error:
-            drawn.lacking[name] = error.array
+            drawn.lacking[figure] = error.array
     return drawn
 
 
-def draw_one(name: str, arrays: Arrays, path: Path, title: str, of_task: Arrays | None = None) -> None:
-    """Draw one figure of a run to `path`, whose suffix is its format.
-
-    Args:
-        name: Of the figure: one of `catalogue()` or `OF_LENGTHS`, or that of the task.
-        arrays: Of the run.
-        path: The file; its folder is made.
-        title: Above the figure.
-        of_task: Of `task.npz`, where the run has it.
+def draw_one(run: Recorded, figure: str, path: Path) -> None:
+    """Draw one figure of a run to `path`, whose suffix is its format and whose folder is made.
 
     Raises:
         ArgumentError: There is no such figure, or the run has not what it is drawn from.
         OSError: It cannot be written.
     """
-    task = "" if of_task is None else str(of_task.get("figure", ""))
-    drawn_from = of_task if name == task and of_task is not None else arrays
-    known = {**catalogue(), **OF_LENGTHS, **({task: OF_TASKS[task]} if task in OF_TASKS else {})}
-    draw = known[choice("figure", name, tuple(known))]
-    if name in OF_TRAINING and not arrays.trained:
-        raise ArgumentError("figure", "one that a run without training steps has", name)
+    choice("figure", figure, tuple(run.figures()))
+    if figure in OF_TRAINING and not run.arrays.trained:
+        raise ArgumentError("figure", "one that a run without training steps has", figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        draw(drawn_from, path, _with_layer(title, name, drawn_from))
+        run.draw(figure, path)
     except MissingArray as error:
         expected = f"one that the run has the arrays of (it has no {error.array})"
-        raise ArgumentError("figure", expected, name) from None
-
-
-def _with_layer(title: str, name: str, arrays: Arrays) -> str:
-    return f"{title}, layer 1" if arrays.upper_layers and name not in _OF_ALL_LAYERS else title
-
-
-def _of_task(file: Path, title: str, into: Path, form: str) -> list[Path]:
-    """Draw the figure of the task, if it has one."""
-    name = str(read_arrays(file).get("figure", "")) if file.is_file() else ""
-    if name not in OF_TASKS:
-        return []
-    path = into / f"{name}.{form}"
-    OF_TASKS[name](read_arrays(file), path, title)
-    return [path]
+        raise ArgumentError("figure", expected, figure) from None

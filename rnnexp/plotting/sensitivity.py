@@ -8,8 +8,6 @@ from matplotlib.axes import Axes
 from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays
 
-_NATS_TO_DECADES = 1 / np.log(10)
-
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
     """Draw how far back a network looks, before training and after it, from the arrays of its run.
@@ -38,13 +36,12 @@ def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
         axes.set_ylabel(r"$\|dy_T/dx_{T-k}\|$")
         style.power_axis(axes)
         style.whole_numbers(axes.xaxis)
-        axes.margins(x=0.02)
-        axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+        style.curve_axes(axes)
         style.legend_above(axes, columns=1, heading="training")
 
 
 def _draw_look(axes: Axes, name: str, log_norm: np.ndarray, lag_95: float, colour: str) -> None:
-    decades = np.where(np.isfinite(log_norm), log_norm * _NATS_TO_DECADES, np.nan)
+    decades = np.where(np.isfinite(log_norm), log_norm * style.NATS_TO_DECADES, np.nan)
     marker = "o" if len(decades) == 1 else ""
     within = f": 95 % within {style.count(lag_95)} steps" if style.is_number(lag_95) else ""
     axes.plot(decades, color=colour, linewidth=1.2, marker=marker, label=f"{name}{within}")

@@ -10,7 +10,6 @@ from matplotlib.ticker import MaxNLocator
 from rnnexp.plotting import style
 from rnnexp.plotting.arrays import Arrays, MissingArray
 from rnnexp.plotting.spectrum import kernel_title
-from rnnexp.runtime.checks import ArgumentError
 
 _BANDS = ((r"$\sigma_i$, 25-75 %", 25, 75, 0.5), (r"$\sigma_i$, 5-95 %", 5, 95, 0.3))
 _FEW = 12
@@ -20,31 +19,6 @@ _LARGEST_RATIO = 30.0
 
 
 def draw(arrays: Arrays, path: str | os.PathLike, title: str = "") -> None:
-    """Draw the sizes of a run's recurrent kernel over training (see `spectrum_history`).
-
-    Raises:
-        MissingArray: Its cell has no recurrent kernel.
-    """
-    if arrays["spectrum_steps"].size == 0:
-        raise MissingArray("singular_values")
-    spectrum_history(
-        path,
-        arrays["spectrum_steps"],
-        arrays["spectral_radius"],
-        arrays["singular_values"],
-        arrays["nonnormality"],
-        title=kernel_title(arrays, title),
-    )
-
-
-def spectrum_history(
-    path: str | os.PathLike,
-    train_steps: np.ndarray,
-    spectral_radius: np.ndarray,
-    singular_values: np.ndarray,
-    nonnormality: np.ndarray,
-    title: str = "",
-) -> None:
     """Draw spectral radius, singular values and non-normality of W_hh against the training step.
 
     Above: sigma_max, the spectral radius, quantiles of the singular values, and the line 1, at which a linear
@@ -52,20 +26,24 @@ def spectrum_history(
     Triangles at the upper edge are measurements of weights that are not finite.
 
     Args:
+        arrays: `spectrum_steps`, the training steps of the measurements, strictly increasing,
+            `spectral_radius`, max |lambda|, and `nonnormality`, from 0 to 1, (N,) each; `singular_values`
+            (N, H), the largest first; `gated`, whether W_hh is a block of a larger kernel.
         path: The file; its suffix decides the format (.png, .pdf, .svg).
-        train_steps: Training steps of the measurements, (N,), strictly increasing.
-        spectral_radius: max |lambda|, (N,).
-        singular_values: (N, H), the largest first.
-        nonnormality: From 0 to 1, (N,).
         title: Text over the figure.
 
     Raises:
         ArgumentError: Shapes do not match, an array is empty, or steps do not increase.
+        MissingArray: The cell has no recurrent kernel.
     """
-    sigma = style.array("singular_values", singular_values, 2)
-    train_steps = style.training_steps("steps", train_steps, len(sigma))
-    radius = _curve("spectral_radius", spectral_radius, train_steps)
-    nonnormality = _curve("nonnormality", nonnormality, train_steps)
+    if arrays["spectrum_steps"].size == 0:
+        raise MissingArray("singular_values")
+    title = kernel_title(arrays, title)
+    sigma = style.array("singular_values", arrays["singular_values"], 2)
+    train_steps = style.training_steps("spectrum_steps", arrays["spectrum_steps"], len(sigma))
+    radius, nonnormality = (
+        style.beside_steps(name, arrays[name], train_steps) for name in ("spectral_radius", "nonnormality")
+    )
     with style.paper_figure(path, (4.8, 4.8), title, "Size of the recurrent kernel over training") as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.8, 1])
         look: dict[str, Any] = {"marker": "o" if len(train_steps) <= _FEW else ""}
@@ -74,29 +52,15 @@ def spectrum_history(
         _draw_bands(above, train_steps, sigma)
         above.axhline(1.0, color=style.BLACK, linestyle="--", linewidth=1.0, label="1")
         below.plot(train_steps, nonnormality, color=style.PURPLE, **look)
-        _mark_lost(above, train_steps[~np.isfinite(sigma).all(axis=1)])
+        lost = train_steps[~np.isfinite(sigma).all(axis=1)]
+        style.mark_edge(above, lost, 0.96, "^", "not finite", style.VERMILLION)
         _label(above, below, sigma)
-
-
-def _curve(name: str, values: np.ndarray, train_steps: np.ndarray) -> np.ndarray:
-    curve = style.array(name, values, 1)
-    if curve.shape != train_steps.shape:
-        raise ArgumentError(name, f"an array of shape {train_steps.shape}", f"shape {curve.shape}")
-    return curve
 
 
 def _draw_bands(axes: Axes, train_steps: np.ndarray, sigma: np.ndarray) -> None:
     for name, low, high, alpha in _BANDS:
         edges = np.percentile(sigma, [low, high], axis=1)
         axes.fill_between(train_steps, *edges, color=style.SKY, alpha=alpha, linewidth=0, label=name)
-
-
-def _mark_lost(axes: Axes, train_steps: np.ndarray) -> None:
-    """Mark measurements of weights that are not finite at the upper edge."""
-    if train_steps.size:
-        shown = train_steps[:: max(1, train_steps.size // _FEW)]
-        mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}
-        axes.plot(shown, np.full(shown.size, 0.96), "^", label="not finite", **mark)
 
 
 def _label(above: Axes, below: Axes, sigma: np.ndarray) -> None:
@@ -111,19 +75,6 @@ def _label(above: Axes, below: Axes, sigma: np.ndarray) -> None:
     below.set_yticks([0, 0.5, 1])
     below.set_ylabel("non-normality")
     for axes in (above, below):
-        axes.margins(x=0.02)
-        axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
-    _legend(above)
+        style.curve_axes(axes)
+    style.legend_above(above, columns=3, handlelength=1.3, handletextpad=0.5, columnspacing=1.0)
     style.training_axis(below)
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=3,
-        borderpad=0.2,
-        handlelength=1.3,
-        handletextpad=0.5,
-        columnspacing=1.0,
-    )

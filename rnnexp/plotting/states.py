@@ -141,8 +141,7 @@ def _draw(axes: Axes, row: _Row, look: _Look) -> None:
             axes.plot(time_steps, curve, linestyle=dashes, label=name, **look_of_lines)
     else:
         _draw_quantiles(axes, time_steps, values[0], look_of_lines)
-    axes.margins(x=0.02)
-    axes.grid(axis="y", color=style.LIGHT_GREY, linewidth=0.5)
+    style.curve_axes(axes)
 
 
 def _draw_quantiles(axes: Axes, time_steps: np.ndarray, quantiles: np.ndarray, look: dict[str, Any]) -> None:
@@ -152,10 +151,7 @@ def _draw_quantiles(axes: Axes, time_steps: np.ndarray, quantiles: np.ndarray, l
             edges = quantiles[:, low], quantiles[:, high]
             axes.fill_between(time_steps, *edges, color=look["color"], alpha=alpha, linewidth=0, label=name)
     lost = time_steps[np.isnan(quantiles).any(axis=1)]
-    if lost.size:
-        shown = lost[:: max(1, lost.size // style.MARKERS)]
-        mark: dict[str, Any] = {"color": style.VERMILLION, "transform": axes.get_xaxis_transform()}
-        axes.plot(shown, np.full(shown.size, 0.96), "^", label="not finite", **mark)
+    style.mark_edge(axes, lost, 0.96, "^", "not finite", style.VERMILLION)
 
 
 def _scale(axes: Axes, row: _Row) -> None:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnexp.runtime.checks import ArgumentError
@@ -24,6 +25,8 @@ ORANGE, SKY, GREEN, BLUE = "#E69F00", "#56B4E9", "#009E73", "#0072B2"
 VERMILLION, PURPLE = "#D55E00", "#CC79A7"
 
 START, END = ORANGE, BLUE
+
+NATS_TO_DECADES = 1 / math.log(10)
 
 DPI = 200
 _SCREEN_DPI = 100
@@ -85,14 +88,13 @@ class ShownFigure(Figure):
 
 @contextlib.contextmanager
 def paper_figure(
-    path: str | os.PathLike, size: tuple[float, float], title: str = "", heading: str = ""
+    path: str | os.PathLike | None, size: tuple[float, float], title: str = "", heading: str = ""
 ) -> Iterator[ShownFigure]:
-    """Yield an empty figure of `size` (width, height) in inches, and write it to `path` afterwards.
+    """Yield an empty figure of `size` (width, height) in inches, and write it to `path`, if any, afterwards.
 
     `heading` says what is drawn; `title`, on the line below it, names the run. Neither pyplot nor a window
     system is used, and matplotlib's settings are restored.
     """
-    suffix = Path(path).suffix.lower()
     with matplotlib.rc_context(STYLE):
         figure = ShownFigure(figsize=size, layout="constrained", dpi=DPI)
         canvas = FigureCanvasAgg(figure)
@@ -100,6 +102,9 @@ def paper_figure(
             text = "\n".join(filter(None, [heading, title]))
             figure.suptitle(text, parse_math=False, wrap=True, x=0.01, ha="left")
         yield figure
+        if path is None:
+            return
+        suffix = Path(path).suffix.lower()
         if suffix == ".png":
             _write_png(figure, canvas, path)
         else:
@@ -117,17 +122,10 @@ def _write_png(figure: Figure, canvas: FigureCanvasAgg, path: str | os.PathLike)
     canvas.print_png(path, pil_kwargs={"compress_level": 1})
 
 
-def legend_above(axes: Axes, columns: int, heading: str = "", **spacing: float) -> None:
-    """Put the legend above the frame of `axes`, where it covers no data."""
-    axes.legend(
-        title=heading,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        alignment="left",
-        ncols=columns,
-        borderpad=0.2,
-        **spacing,
-    )
+def legend_above(axes: Axes, columns: int, heading: str = "", **changes: Any) -> Legend:
+    """Put the legend above the frame of `axes`, where it covers no data, and return it."""
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "alignment": "left"}
+    return axes.legend(title=heading, ncols=columns, borderpad=0.2, **(place | changes))
 
 
 def mark_edge(axes: Axes, x: np.ndarray, height: float, marker: str, label: str, colour: str) -> None:
@@ -136,6 +134,38 @@ def mark_edge(axes: Axes, x: np.ndarray, height: float, marker: str, label: str,
         shown = x[:: max(1, x.size // MARKERS)]
         heights = np.full(shown.size, height)
         axes.plot(shown, heights, marker, color=colour, transform=axes.get_xaxis_transform(), label=label)
+
+
+def curve_by_lag(
+    axes: Axes, decades: np.ndarray, label: str, colour: str, fill: str, marker: str = "o"
+) -> None:
+    """Draw logarithms to base 10 by lag; zeros and what is not finite are triangles at the edges of y."""
+    lags, finite, zero = np.arange(len(decades)), np.isfinite(decades), np.isneginf(decades)
+    look: dict[str, Any] = {"color": colour, "markerfacecolor": fill, "linewidth": 1.2}
+    name = label if finite.any() else f"{label}: {'zero' if zero.all() else 'not finite'}"
+    every = max(1, len(lags) // MARKERS)
+    axes.plot(lags, np.where(finite, decades, np.nan), f"{marker}-", label=name, markevery=every, **look)
+    if finite.any():
+        mark_edge(axes, lags[zero], 0.02, "v", f"{label}: zero", colour)
+        mark_edge(axes, lags[~finite & ~zero], 0.98, "^", f"{label}: not finite", colour)
+
+
+def curve_axes(axes: Axes) -> None:
+    """Leave a little room beside the curves, and draw horizontal grid lines."""
+    axes.margins(x=0.02)
+    axes.grid(axis="y", color=LIGHT_GREY, linewidth=0.5)
+
+
+def decade_range(values: np.ndarray, margin: float = 0.0) -> tuple[float, float]:
+    """Return limits of logarithms to base 10 that hold every finite value and are a decade apart or more.
+
+    >>> decade_range(np.array([-3.0, 1.0, np.nan]), margin=0.05), decade_range(np.array([np.inf]))
+    ((-3.2, 1.2), (-0.5, 0.5))
+    """
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    room = max(0.0, 1.0 - (high - low)) / 2 + margin * (high - low)
+    return low - room, high + room
 
 
 def whole_numbers(axis: Axis) -> None:
@@ -249,3 +279,11 @@ def training_steps(name: str, value: object, length: int) -> np.ndarray:
     if len(train_steps) != length or np.any(np.diff(train_steps) <= 0):
         raise ArgumentError(name, f"{length} strictly increasing step numbers", f"shape {train_steps.shape}")
     return train_steps
+
+
+def beside_steps(name: str, value: object, train_steps: np.ndarray) -> np.ndarray:
+    """Return `value` as an array of one number for each of the steps, else raise `ArgumentError`."""
+    curve = array(name, value, 1)
+    if curve.shape != train_steps.shape:
+        raise ArgumentError(name, f"an array of shape {train_steps.shape}", f"shape {curve.shape}")
+    return curve

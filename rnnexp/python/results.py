@@ -15,7 +15,7 @@ from rnnexp.analysis.folder_reader import read_folder
 from rnnexp.analysis.runs import table_of
 from rnnexp.diagnosis.recommendations import merged
 from rnnexp.plotting.arrays import Arrays, read_arrays
-from rnnexp.report import run_figures, sweep_figure
+from rnnexp.report import figures
 from rnnexp.report.html import words
 from rnnexp.runs.run_folder import RunFolder
 
@@ -127,9 +127,9 @@ class Run:
             ArgumentError: There is no such figure, or the file cannot be written.
         """
         if path is not None:
-            run_figures.draw_one(str(self.folder), None, figure, Path(path))
+            figures.draw_one(str(self.folder), None, figure, Path(path))
         with tempfile.TemporaryDirectory() as folder:
-            drawn = run_figures.draw_one(str(self.folder), None, figure, Path(folder) / "figure.png")
+            drawn = figures.draw_one(str(self.folder), None, figure, Path(folder) / "figure.png")
             return Picture(drawn.read_bytes())
 
     def __repr__(self) -> str:
@@ -212,9 +212,9 @@ class Runs(Sequence[Run]):
             ArgumentError: There is no such figure.
         """
         if path is not None:
-            sweep_figure.draw(self.table, figure, path)
+            figures.draw_sweep(self.table, figure, path)
         with tempfile.TemporaryDirectory() as folder:
-            return Picture(sweep_figure.draw(self.table, figure, Path(folder) / "figure.png").read_bytes())
+            return Picture(figures.draw_sweep(self.table, figure, Path(folder) / "figure.png").read_bytes())
 
     def __repr__(self) -> str:
         lines = [f"{len(self)} runs", *(f"  {run!r}" for run in self), *(f"  {line}" for line in self.failed)]

@@ -16,7 +16,7 @@ from rnnexp.analysis import load_runs
 from rnnexp.analysis.columns import known_sweeps, shown
 from rnnexp.analysis.runs import store_address
 from rnnexp.plotting.run_figures import FORMATS
-from rnnexp.report import run_figures
+from rnnexp.report import figures
 from rnnexp.report.html import words
 from rnnexp.report.html.write import Report, write_report
 from rnnexp.runtime.checks import ArgumentError
@@ -25,7 +25,6 @@ from rnnexp.tracking.parent_run import keep_with_parent
 
 _FILTER = re.compile(r"[=<>]|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
 _PIPE = 120  # characters a line, where nobody says how wide the reader is
-_MEASURED = ("rate", "loss", "error")
 _UNSAFE = re.compile(r"[^\w.-]")
 
 
@@ -82,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace) -> None:
-    if options.selection is not None and not options.all and run_figures.is_run(options.selection):
+    if options.selection is not None and not options.all and figures.is_run(options.selection):
         _draw_again(options)
         return
     if options.format is not None:
@@ -92,14 +91,14 @@ def _report(options: argparse.Namespace) -> None:
 
 def _draw_again(options: argparse.Namespace) -> None:
     try:
-        found = run_figures.redraw(options.selection, options.where, options.out, options.format)
+        drawn = figures.redraw(options.selection, options.where, options.out, options.format)
     except OSError as error:
         expected = f"a folder that can be written ({error.strerror})"
         raise ArgumentError("--out", expected, str(error.filename)) from error
-    names = ", ".join(path.name for path in found.drawn.paths)
-    print(f"figures  {found.folder.resolve()}: {names}")
-    if found.drawn.lacking:
-        lacking = ", ".join(f"{figure} (no {name})" for figure, name in found.drawn.lacking.items())
+    names = ", ".join(path.name for path in drawn.paths)
+    print(f"figures  {drawn.paths[0].parent.resolve()}: {names}")
+    if drawn.lacking:
+        lacking = ", ".join(f"{figure} (no {name})" for figure, name in drawn.lacking.items())
         print(f"not drawn, as the run does not have the arrays: {lacking}")
 
 
@@ -170,24 +169,27 @@ def _default_page(runs: pd.DataFrame) -> Path:
 
 def _table(report: Report) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    rows = [_numbers(row) for _, row in report.groups.iterrows()]
     for key in report.keys:
         table.add_column(key, no_wrap=True)
-    for name in ("solved", "95 %", "median steps", "learning", "chance", "diverged", "failed", *_MEASURED):
+    for name in rows[0]:
         table.add_column(name, justify="right", no_wrap=True)
-    for _, row in report.groups.iterrows():
-        table.add_row(*(shown(row[key]) for key in report.keys), *_numbers(row))
+    for (_, group), row in zip(report.groups.iterrows(), rows, strict=True):
+        table.add_row(*(shown(group[key]) for key in report.keys), *row.values())
     return table
 
 
-def _numbers(row: pd.Series) -> list[str]:
-    return [
-        f"{row['solved']}/{row['n']}",
-        words.percents(row["success_low"], row["success_high"]),
-        words.median_steps(*(row[f"median_steps{end}"] for end in ("", "_low", "_high"))),
-        str(row["learning"]),
-        str(row["at_chance"] + row["worse_than_chance"]),
-        *(str(row[name]) for name in ("diverged", "failed")),
-        words.rate(row["rate"]),
-        words.loss(row["loss"]),
-        words.percent(row["error"]),
-    ]
+def _numbers(row: pd.Series) -> dict[str, str]:
+    """Return the numbers of a group under the headings of their columns."""
+    return {
+        "solved": f"{row['solved']}/{row['n']}",
+        "95 %": words.interval(words.percent, row["success_low"], row["success_high"]),
+        "median steps": words.median_steps(*(row[f"median_steps{end}"] for end in ("", "_low", "_high"))),
+        "learning": str(row["learning"]),
+        "chance": str(row["at_chance"] + row["worse_than_chance"]),
+        "diverged": str(row["diverged"]),
+        "failed": str(row["failed"]),
+        "rate": words.rate(row["rate"]),
+        "loss": words.loss(row["loss"]),
+        "error": words.percent(row["error"]),
+    }

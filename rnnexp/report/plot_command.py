@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rnnexp.analysis import load_runs
 from rnnexp.plotting.run_figures import FORMATS, OF_LENGTHS, catalogue
-from rnnexp.report import run_figures, sweep_figure
+from rnnexp.report import figures
 from rnnexp.report.html.phase_diagram import NAMES
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
@@ -54,16 +54,16 @@ def _draw(options: argparse.Namespace) -> Path:
     where = options.where
     folder = Path(name or "")
     sweep = StateFile(folder / "sweep.json").read() if name and folder.is_dir() else {}
-    if name and not sweep and run_figures.is_run(name):
+    if name and not sweep and figures.is_run(name):
         figure = figure or "gradient_profile"
-        return run_figures.draw_one(name, where, figure, _path(options.out, figure))
+        return figures.draw_one(name, where, figure, _path(options.out, figure))
     figure = figure or "success"
     path = _path(options.out, figure)
     if sweep:
         name = folder.resolve().name
         where = where or (sweep["store"] if sweep["store"] != "none" else folder.resolve().parents[1])
     try:
-        return sweep_figure.draw(load_runs(where, name), figure, path)
+        return figures.draw_sweep(load_runs(where, name), figure, path)
     except OSError as error:
         raise ArgumentError("--out", f"a file that can be written ({error.strerror})", str(path)) from error
 

@@ -41,10 +41,10 @@ def draw_figures(folder: RunFolder, tracker: Tracker, signals: Interruption, for
 def _draw(folder: Path, form: str) -> list[Path] | None:
     """Return the files of the figures; None if drawing failed, for a reason in the log."""
     # Imported here, since it imports matplotlib: a run that is refused does not wait for it.
-    from rnnexp.plotting.run_figures import draw_run
+    from rnnexp.plotting.run_figures import draw_figures, read_run
 
     try:
-        return draw_run(folder, form=form).paths
+        return draw_figures(read_run(folder), folder / "figures", form).paths
     except Exception as error:
         _logger.error("figures could not be drawn (%s: %s)", type(error).__name__, error)
         _logger.info("where it failed:", exc_info=True)

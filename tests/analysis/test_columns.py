@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from rnnexp.analysis import varying
-from rnnexp.analysis.columns import is_numeric, shown, sorted_values
+from rnnexp.analysis.columns import in_order, is_numeric, shown, sorted_values
 
 
 def runs(**columns):
@@ -63,3 +63,13 @@ def test_truth_values_and_missing_ones_are_no_axis():
     assert is_numeric(pd.Series([1, 2]))
     assert not is_numeric(pd.Series([True, False]))
     assert not is_numeric(pd.Series([1.0, None]))
+
+
+def test_rows_come_by_the_slowest_key_first():
+    rows = [(clip, length) for length in (100, 20) for clip in ("none", "norm")]
+    table = pd.DataFrame(rows, columns=["clip", "seq_len"], index=[3, 5, 7, 9])
+    expected = [["none", 20], ["none", 100], ["norm", 20], ["norm", 100]]
+    assert in_order(table, ["clip", "seq_len"], table).to_numpy().tolist() == expected
+    swapped = in_order(table, ["clip"], table[::-1])
+    assert swapped["clip"].tolist() == ["norm", "norm", "none", "none"]
+    assert in_order(table, [], table).to_numpy().tolist() == [list(row) for row in rows]

@@ -2,10 +2,13 @@ import statistics
 
 import numpy as np
 import pytest
+from drawn_arrays import draw_heatmap
 
-from rnnexp.plotting import gradient_heatmap
 from rnnexp.plotting.gradient_heatmap import cell_edges, colour_range, pooled, time_ticks
 from rnnexp.runtime.checks import ArgumentError
+
+MIXED = (20, 30)
+"""Lengths that make the heat map show lags."""
 
 
 def legend_words(figure):
@@ -74,7 +77,7 @@ def test_time_ticks_hold_both_ends_and_stay_apart(steps):
 
 
 def test_h_1_is_at_the_bottom(draw):
-    figure = draw(gradient_heatmap, np.arange(3), np.zeros((3, 9)))
+    figure = draw(draw_heatmap, np.arange(3), np.zeros((3, 9)))
     low, high = figure.axes[0].get_ylim()
     assert low < 1 < 9 < high
     mesh = figure.axes[0].collections[0]
@@ -83,27 +86,27 @@ def test_h_1_is_at_the_bottom(draw):
 
 def test_values_are_where_their_step_and_time_are(draw):
     values = np.arange(12.0).reshape(3, 4)
-    mesh = draw(gradient_heatmap, [10, 20, 30], values).axes[0].collections[0]
-    np.testing.assert_array_equal(mesh.get_array(), values.T)
+    mesh = draw(draw_heatmap, [10, 20, 30], values).axes[0].collections[0]
+    np.testing.assert_allclose(mesh.get_array(), values.T, rtol=1e-15)
 
 
 def test_marks_have_a_legend_only_when_present(draw):
     values = np.zeros((5, 5))
-    assert legend_words(draw(gradient_heatmap, np.arange(5), values)) == []
+    assert legend_words(draw(draw_heatmap, np.arange(5), values)) == []
     values[0, 0] = -np.inf
-    assert legend_words(draw(gradient_heatmap, np.arange(5), values)) == ["exactly zero"]
+    assert legend_words(draw(draw_heatmap, np.arange(5), values)) == ["exactly zero"]
     values[1, 1] = np.nan
-    assert legend_words(draw(gradient_heatmap, np.arange(5), values)) == ["exactly zero", "not finite"]
+    assert legend_words(draw(draw_heatmap, np.arange(5), values)) == ["exactly zero", "not finite"]
 
 
 def test_without_a_finite_value_there_is_no_colour_bar(draw):
-    assert len(draw(gradient_heatmap, [1, 2], np.zeros((2, 3))).axes) == 2
-    assert len(draw(gradient_heatmap, [1, 2], np.full((2, 3), np.nan)).axes) == 1
+    assert len(draw(draw_heatmap, [1, 2], np.zeros((2, 3))).axes) == 2
+    assert len(draw(draw_heatmap, [1, 2], np.full((2, 3), np.nan)).axes) == 1
 
 
 def test_a_long_run_is_drawn(draw):
     values = np.random.default_rng(0).normal(size=(100_000, 20)).astype(np.float32)
-    mesh = draw(gradient_heatmap, np.arange(100_000), values).axes[0].collections[0]
+    mesh = draw(draw_heatmap, np.arange(100_000), values).axes[0].collections[0]
     assert mesh.get_array().shape == (20, 400)
 
 
@@ -111,7 +114,7 @@ def test_sequences_of_several_lengths_are_shown_by_lag(draw):
     """What is no step is blank, marks nothing and does not count in a block."""
     values = np.zeros((800, 30))
     values[::2, :10], values[0, 29] = np.nan, -np.inf
-    figure = draw(gradient_heatmap, np.arange(800), values, by_lag=True)
+    figure = draw(draw_heatmap, np.arange(800), values, lengths=MIXED)
     axes = figure.axes[0]
     cells = axes.collections[0].get_array()
     assert cells.shape == (30, 400)
@@ -122,15 +125,15 @@ def test_sequences_of_several_lengths_are_shown_by_lag(draw):
     assert (lags[0], lags[29]) == (30, 1)
     assert legend_words(figure) == ["exactly zero"]
     values[1::2, :10] = np.nan
-    blank = draw(gradient_heatmap, np.arange(800), values, by_lag=True).axes[0].collections[0].get_array()
+    blank = draw(draw_heatmap, np.arange(800), values, lengths=MIXED).axes[0].collections[0].get_array()
     assert np.ma.getmaskarray(blank)[:10].all()
-    assert legend_words(draw(gradient_heatmap, np.arange(800), np.full((800, 3), np.inf), by_lag=True)) == [
+    assert legend_words(draw(draw_heatmap, np.arange(800), np.full((800, 3), np.inf), lengths=MIXED)) == [
         "not finite"
     ]
 
 
 def test_shapes_must_match(tmp_path):
     with pytest.raises(ArgumentError, match="steps: expected 3 strictly increasing step numbers"):
-        gradient_heatmap(tmp_path / "figure.png", np.arange(2), np.zeros((3, 4)))
-    with pytest.raises(ArgumentError, match="log10_norm: expected a non-empty array of 2 axes"):
-        gradient_heatmap(tmp_path / "figure.png", np.arange(2), np.zeros(2))
+        draw_heatmap(tmp_path / "figure.png", np.arange(2), np.zeros((3, 4)))
+    with pytest.raises(ArgumentError, match="log_norms: expected a non-empty array of 2 axes"):
+        draw_heatmap(tmp_path / "figure.png", np.arange(2), np.zeros(2))

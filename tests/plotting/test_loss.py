@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from drawn_arrays import draw_loss
 
-from rnnexp.plotting import loss_curve
-from rnnexp.plotting.loss import first_non_finite, outline, running_median
+from rnnexp.plotting.loss import outline, running_median
 from rnnexp.runtime.checks import ArgumentError
 
 STEPS = np.arange(100) * 10
@@ -42,22 +42,13 @@ def test_the_running_median_is_that_of_a_fiftieth_of_the_run(count):
     assert at[0] == 0 and at[-1] == count - 1 and len(at) <= 400
 
 
-def test_the_first_non_finite_step():
-    assert first_non_finite(np.array([5, 6, 7]), np.array([1.0, np.inf, np.nan])) == 6
-    assert first_non_finite(np.array([5, 6, 7]), np.ones(3)) is None
-
-
 def test_non_finite_losses_are_omitted_and_divergence_marked(draw, line):
     loss = np.where(STEPS < 600, 0.2, np.nan)
-    axes = draw(loss_curve, STEPS, loss, 1 / 6).axes[0]
-    assert line(axes, "training")[0].max() == 590
-    assert line(axes, "diverged")[0] == [600, 600]
-    assert "diverged at step 600" in words(axes)
-
-
-def test_a_given_step_of_divergence_wins(draw, line):
-    axes = draw(loss_curve, STEPS, np.ones(100), diverged_at=123).axes[0]
-    assert line(axes, "diverged")[0] == [123, 123]
+    above, below = draw(draw_loss, STEPS, loss, 1 / 6, diverged_at=600).axes
+    assert line(above, "training")[0].max() == 590
+    assert line(above, "diverged")[0] == [600, 600]
+    assert "diverged at step 600" in words(above)
+    assert [600, 600] in [list(each.get_xdata()) for each in below.get_lines()]
 
 
 @pytest.mark.parametrize(
@@ -66,31 +57,30 @@ def test_a_given_step_of_divergence_wins(draw, line):
         (np.geomspace(1, 0.01, 100), 1.0, "log"),
         (np.linspace(1.0, 1.2, 100), 1.1, "linear"),
         (np.geomspace(1, 0.01, 100), 0.0, "linear"),
-        (np.geomspace(1, 0.01, 100) - 0.01, None, "linear"),
+        (np.geomspace(1, 0.01, 100) - 0.01, np.nan, "linear"),
     ],
 )
 def test_log_scale_needs_positive_values_and_half_a_decade(draw, loss, floor, scale):
-    assert draw(loss_curve, STEPS, loss, floor).axes[0].get_yscale() == scale
+    assert draw(draw_loss, STEPS, loss, floor).axes[0].get_yscale() == scale
 
 
 def test_floor_unit_and_validation_are_named(draw, line):
-    validation = (np.array([100, 500]), np.array([0.5, np.inf]))
-    figure = draw(loss_curve, STEPS, np.ones(100), 1 / 6, validation=validation, unit="nats")
+    validation = {"validation_steps": np.array([100, 500]), "validation_loss": np.array([0.5, np.inf])}
+    figure = draw(draw_loss, STEPS, np.ones(100), 1 / 6, **validation)
     axes = figure.axes[0]
     assert axes.get_ylabel() == "loss (nats)"
     assert words(axes) == ["training", "running median", "validation", "best constant guess 0.1667"]
     np.testing.assert_array_equal(line(axes, "validation"), [[100], [0.5]])
 
 
-@pytest.mark.parametrize("floor", [None, np.nan])
-def test_a_floor_that_is_not_known_is_not_drawn(draw, floor):
-    assert words(draw(loss_curve, STEPS, np.ones(100), floor).axes[0]) == ["training", "running median"]
+def test_a_floor_that_is_not_known_is_not_drawn(draw):
+    assert words(draw(draw_loss, STEPS, np.ones(100)).axes[0]) == ["training", "running median"]
 
 
 def test_the_lower_panel_shows_norms_and_threshold(draw, line):
     before = np.linspace(0, 5, 100)
     after = np.minimum(before, 1)
-    figure = draw(loss_curve, STEPS, np.ones(100), gradient_norms=(before, after), clip_threshold=1.0)
+    figure = draw(draw_loss, STEPS, np.ones(100), global_norm=before, clipped_norm=after, clip_threshold=1.0)
     axes = figure.axes[1]
     assert words(axes) == ["before clipping", "after clipping", "threshold 1"]
     # A zero has no logarithm.
@@ -101,15 +91,15 @@ def test_the_lower_panel_shows_norms_and_threshold(draw, line):
 
 def test_norms_that_clipping_left_alone_are_drawn_once(draw):
     norms = np.append(np.ones(99), np.nan)
-    axes = draw(loss_curve, STEPS, np.ones(100), gradient_norms=(norms, norms)).axes[1]
+    axes = draw(draw_loss, STEPS, np.ones(100), global_norm=norms, clipped_norm=norms).axes[1]
     assert words(axes) == ["never clipped"]
 
 
 def test_arguments_are_checked(tmp_path):
     path = tmp_path / "figure.png"
-    with pytest.raises(ArgumentError, match="validation: expected as many losses as steps, received"):
-        loss_curve(path, STEPS, np.ones(100), validation=(np.arange(2), np.ones(3)))
-    with pytest.raises(ArgumentError, match=r"gradient_norms: expected two arrays of shape \(100,\)"):
-        loss_curve(path, STEPS, np.ones(100), gradient_norms=(np.ones(100), np.ones(99)))
+    with pytest.raises(ArgumentError, match="validation_loss: expected as many losses as steps, received"):
+        draw_loss(path, STEPS, np.ones(100), validation_steps=np.arange(2), validation_loss=np.ones(3))
+    with pytest.raises(ArgumentError, match=r"clipped_norm: expected an array of shape \(100,\)"):
+        draw_loss(path, STEPS, np.ones(100), clipped_norm=np.ones(99))
     with pytest.raises(ArgumentError, match="steps: expected 99 strictly increasing step numbers"):
-        loss_curve(path, STEPS, np.ones(99))
+        draw_loss(path, STEPS, np.ones(99))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from rnnexp.plotting.run_figures import FORMATS, catalogue, draw_run
+from rnnexp.plotting.run_figures import FORMATS, catalogue, draw_figures, read_run
 from rnnexp.runtime.checks import ArgumentError
 
 T, H, N = 9, 4, 20
@@ -56,6 +56,10 @@ def arrays(**changes):
         **look("end", 2.0),
         **changes,
     }
+
+
+def draw_run(folder, into=None, form="png"):
+    return draw_figures(read_run(folder), into or folder / "figures", form)
 
 
 @pytest.fixture
@@ -130,7 +134,7 @@ def test_an_older_run_has_the_figures_that_its_arrays_allow(folder):
         "gradient_profile": "end_rate",
         "states": "start_saturated",
     }
-    assert {path.stem for path in paths} == catalogue().keys() - lacking.keys()
+    assert {path.stem for path in paths} == {*catalogue()} - lacking.keys()
     assert sorted(path.stem for path in (run / "figures").iterdir()) == sorted(path.stem for path in paths)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
+from drawn_arrays import draw_heatmap, draw_loss, draw_spectrum, draw_spectrum_history
 from matplotlib.image import imread
 
 from rnnexp import plotting
@@ -32,9 +33,9 @@ def states_of(steps, growth=1.0):
 
 
 FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
-    "heatmap": (plotting.gradient_heatmap, (STEPS, heatmap_values()), {}),
-    "heatmap_without_a_number": (plotting.gradient_heatmap, (STEPS, np.full((30, 5), np.inf)), {}),
-    "heatmap_of_one_step": (plotting.gradient_heatmap, ([7], np.zeros((1, 1))), {}),
+    "heatmap": (draw_heatmap, (STEPS, heatmap_values()), {}),
+    "heatmap_without_a_number": (draw_heatmap, (STEPS, np.full((30, 5), np.inf)), {}),
+    "heatmap_of_one_step": (draw_heatmap, ([7], np.zeros((1, 1))), {}),
     "profile": (
         plotting.gradient_profile,
         (np.where(np.arange(300) < 99, -np.inf, 0.0), np.where(np.arange(300) < 9, np.inf, 0.0)),
@@ -49,17 +50,20 @@ FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
     "profile_of_nothing": (plotting.gradient_profile, (NAN, np.full(30, -np.inf)), {"rate": np.nan}),
     "profile_of_one_step": (plotting.gradient_profile, ([-3.0],), {}),
     "loss": (
-        plotting.loss_curve,
+        draw_loss,
         (STEPS, np.where(STEPS < 20_000, 0.1 + 1 / (1 + STEPS), np.nan), 1 / 6),
         {
-            "validation": (STEPS[::5], np.full(6, 0.2)),
-            "unit": "squared error",
-            "gradient_norms": (np.arange(30.0), np.minimum(np.arange(30.0), 1)),
+            "validation_steps": STEPS[::5],
+            "validation_loss": np.full(6, 0.2),
+            "loss_unit": "squared error",
+            "global_norm": np.arange(30.0),
+            "clipped_norm": np.minimum(np.arange(30.0), 1),
             "clip_threshold": 1.0,
+            "diverged_at": 20_000,
         },
     ),
-    "loss_without_a_number": (plotting.loss_curve, (STEPS, NAN, 0.1), {"gradient_norms": (NAN, NAN)}),
-    "loss_of_one_step": (plotting.loss_curve, ([1], [0.2]), {}),
+    "loss_without_a_number": (draw_loss, (STEPS, NAN, 0.1), {"global_norm": NAN, "clipped_norm": NAN}),
+    "loss_of_one_step": (draw_loss, ([1], [0.2]), {}),
     "states_that_explode": (plotting.hidden_states, (states_of(30, 2.0), states_of(30, np.nan)), {}),
     "states_of_a_gated_cell": (plotting.hidden_states, (vars(measure_states(np.ones((9, 2, 3)))),), {}),
     "lags": (
@@ -72,13 +76,13 @@ FIGURES: dict[str, tuple[Callable[..., None], tuple, dict[str, Any]]] = {
     ),
     "lags_of_nothing": (plotting.lag_contributions, (NAN,), {}),
     "spectra": (
-        plotting.spectrum_history,
+        draw_spectrum_history,
         (STEPS, STEPS / 1e4, np.linspace([3.0, 1, 0.1], [123.0, 9, 0.1], 30), STEPS / 3e4),
         {},
     ),
-    "spectra_without_a_number": (plotting.spectrum_history, (STEPS, NAN, NAN[:, np.newaxis], NAN), {}),
-    "spectrum": (plotting.spectrum, (np.exp(1j * STEPS), 1.2345 * np.exp(1j * STEPS), 1000.0), {}),
-    "spectrum_without_a_number": (plotting.spectrum, (NAN + 0j, NAN + 0j, np.nan), {}),
+    "spectra_without_a_number": (draw_spectrum_history, (STEPS, NAN, NAN[:, np.newaxis], NAN), {}),
+    "spectrum": (draw_spectrum, (np.exp(1j * STEPS), 1.2345 * np.exp(1j * STEPS), 1000.0), {}),
+    "spectrum_without_a_number": (draw_spectrum, (NAN + 0j, NAN + 0j, np.nan), {}),
 }
 
 
@@ -145,7 +149,7 @@ def test_text_of_a_vector_file_stays_text(tmp_path):
 def test_neither_pyplot_nor_tensorflow_is_imported(tmp_path):
     program = (
         "import sys; from rnnexp import plotting;"
-        f"plotting.spectrum({str(tmp_path / 'figure.png')!r}, [1, 1j]);"
+        f"plotting.gradient_profile({str(tmp_path / 'figure.png')!r}, [-2.0, -1.0]);"
         "print(sorted({'matplotlib.pyplot', 'tensorflow', 'keras', 'mlflow', 'pandas'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", program]

@@ -15,7 +15,7 @@ from rnnexp.nn.cells.elman import Elman
 from rnnexp.nn.cells.spec import CellSpec
 from rnnexp.nn.initializers import GlorotUniform, Orthogonal
 from rnnexp.nn.network import RECURRENT, build_network
-from rnnexp.plotting.run_figures import draw_run
+from rnnexp.plotting.run_figures import draw_figures, read_run
 from rnnexp.probes.rollout import Rollout
 from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.runs import artifacts
@@ -124,7 +124,7 @@ def test_its_run_has_arrays_and_the_figures_of_what_is_known(tmp_path):
     artifacts.save_arrays(path, plan, result)
     with np.load(path) as stored:
         assert stored["end_log_norm_m"].shape == (T - 1,) and "end_eigenvalues" not in stored.files
-    names = {path.stem for path in draw_run(tmp_path).paths}
+    names = {path.stem for path in draw_figures(read_run(tmp_path), tmp_path / "figures").paths}
     assert names >= {"loss", "gradient_heatmap", "states", "gradient_profile"}
     assert not names & {"spectrum", "spectrum_history", "lags"}
 

@@ -15,7 +15,7 @@ from rnnexp.optim import clipping
 from rnnexp.optim.clipping import GlobalNorm, NoClip
 from rnnexp.optim.optimizers import Sgd
 from rnnexp.plotting.arrays import read_arrays
-from rnnexp.plotting.run_figures import catalogue, draw_run
+from rnnexp.plotting.run_figures import catalogue, draw_figures, read_run
 from rnnexp.probes.spectrum import SpectrumHistory
 from rnnexp.runs import artifacts
 from rnnexp.tasks import Adding
@@ -155,7 +155,7 @@ def drawn(tmp_path):
 
     def draw(found, plan=PLAN):
         artifacts.save_arrays(tmp_path / "gradient_flow.npz", plan, found)
-        return draw_run(tmp_path)
+        return draw_figures(read_run(tmp_path), tmp_path / "figures")
 
     return draw
 

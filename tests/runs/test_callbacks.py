@@ -124,7 +124,7 @@ def test_the_records_agree_with_the_arrays(whole):
 
 
 def test_a_run_leaves_figures_model_and_log_and_no_checkpoint(whole):
-    assert {path.stem for path in (whole.folder / "figures").glob("*.png")} == catalogue().keys()
+    assert {path.stem for path in (whole.folder / "figures").glob("*.png")} == {*catalogue()}
     network = keras.models.load_model(whole.folder / "model.keras")
     assert network.get_layer("recurrent").cell.units == 8
     assert not (whole.folder / "checkpoint.npz").exists()
@@ -245,5 +245,5 @@ def test_without_training_the_start_is_measured(capsys):
     assert left.status == "FINISHED"
     assert {step for _, step in left.points} == {0}
     drawn = {path.stem for path in (left.folder / "figures").glob("*.png")}
-    assert drawn == catalogue().keys() - OF_TRAINING.keys()
+    assert drawn == {*catalogue()} - {*OF_TRAINING}
     assert "train/loss" not in {key for key, _ in left.points}

@@ -84,7 +84,7 @@ def test_the_summary_says_what_was_found(trained, tmp_path):
 def test_figures_arrays_theory_words_and_model_are_kept(trained, tmp_path):
     found = concluded(trained, tmp_path)
     path = found.folder.path
-    assert {path.stem for path in found.folder.figures.glob("*.png")} == catalogue().keys()
+    assert {path.stem for path in found.folder.figures.glob("*.png")} == {*catalogue()}
     with np.load(found.folder.arrays) as arrays:
         np.testing.assert_array_equal(arrays["loss"], found.result.history.kept.series("loss"))
     assert len((path / "theory.csv").read_text().splitlines()) > 1

@@ -13,7 +13,7 @@ from rnnexp.nn.initializers import GlorotUniform
 from rnnexp.nn.network import build_network
 from rnnexp.optim.clipping import NoClip
 from rnnexp.plotting.arrays import read_arrays
-from rnnexp.plotting.run_figures import draw_figures
+from rnnexp.plotting.run_figures import Recorded, draw_figures
 from rnnexp.runs import artifacts, metrics
 from rnnexp.runtime.signals import Interruption
 from rnnexp.tasks import Lengths, Parity, TemporalOrder
@@ -117,10 +117,10 @@ def test_its_figures_are_drawn_from_the_folder(trained, tmp_path):
     artifacts.save_arrays(tmp_path / "gradient_flow.npz", PLAN, trained[0])
     arrays = read_arrays(tmp_path / "gradient_flow.npz")
     assert arrays["trained_lengths"].tolist() == [10, 14]
-    drawn = draw_figures(arrays, "title", tmp_path, "png")
+    drawn = draw_figures(Recorded(arrays, "title"), tmp_path)
     assert {"lengths.png", "gradient_heatmap.png"} <= {path.name for path in drawn.paths}
     del arrays["lengths"]
-    names = {path.name for path in draw_figures(arrays, "title", tmp_path / "usual", "png").paths}
+    names = {path.name for path in draw_figures(Recorded(arrays, "title"), tmp_path / "usual").paths}
     assert "lengths.png" not in names
 
 

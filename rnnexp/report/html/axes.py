@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from rnnexp.analysis.columns import Value, is_numeric, shown, sorted_values
+from rnnexp.analysis import group_runs, varying
+from rnnexp.analysis.columns import Value, in_order, is_numeric, shown, sorted_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,25 +43,21 @@ def choose_axes(groups: pd.DataFrame, keys: Sequence[str]) -> Axes:
     return Axes(x, y, tuple(key for key in rest if key != y))
 
 
+def arranged(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str], Axes]:
+    """Return the groups of runs in the order of their diagram, the keys that vary, and its axes."""
+    keys, groups = varying(runs), group_runs(runs)
+    axes = choose_axes(groups, keys)
+    return in_order(groups, axes.order, groups), keys, axes
+
+
 def values_of(groups: pd.DataFrame, key: str | None) -> list[Value]:
     """Return the values of a key in their order; one empty text where there is no key."""
     return [""] if key is None else sorted_values(groups[key])
 
 
-def pick(groups: pd.DataFrame, key: str | None, value: Value) -> pd.DataFrame:
-    """Return the groups whose `key` has that value; all where there is no key."""
-    return groups if key is None else groups[groups[key].map(shown) == shown(value)]
-
-
-def in_order(groups: pd.DataFrame, axes: Axes) -> pd.DataFrame:
-    """Return the groups in the order in which the diagram is read."""
-    ranks = {
-        key: groups[key].map(shown).map([shown(value) for value in values_of(groups, key)].index)
-        for key in axes.order
-    }
-    return (
-        groups.loc[pd.DataFrame(ranks, index=groups.index).sort_values(axes.order).index] if ranks else groups
-    )
+def pick(groups: pd.DataFrame, key: str, value: Value) -> pd.DataFrame:
+    """Return the groups whose `key` has that value."""
+    return groups[groups[key].map(shown) == shown(value)]
 
 
 def _widest(groups: pd.DataFrame, keys: Sequence[str]) -> str | None:

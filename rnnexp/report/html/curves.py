@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from rnnexp.plotting import arrays as run_arrays
+from rnnexp.plotting import style
 from rnnexp.plotting.gradient_profile import ratio_by_lag
 
 _POINTS = 100
 _CLIP_BINS = 50
-_LN10 = math.log(10)
 _MEMBERS = (
     *("steps", "loss", "clipped", "start_log_norm", "end_log_norm"),
     *("validation_steps", "validation_loss"),
@@ -129,17 +129,13 @@ def over_seeds(curves: Sequence[np.ndarray], x: np.ndarray | None = None) -> Ban
     values = np.stack(curves)
     values = np.where(np.isfinite(values), values, np.nan)
     x = np.arange(values.shape[1]) if x is None else x
-    if not np.isfinite(values).any():
-        nothing = np.full(len(x), np.nan)
-        return Band(x, nothing, nothing, nothing)
     frame = pd.DataFrame(values)
-    return Band(
-        x, *(statistic.to_numpy(np.float64) for statistic in (frame.median(), frame.min(), frame.max()))
-    )
+    middle, low, high = (found.to_numpy(np.float64) for found in (frame.median(), frame.min(), frame.max()))
+    return Band(x, middle, low, high)
 
 
 def _profiles(arrays: Sequence[Arrays], name: str) -> list[np.ndarray]:
-    return [ratio_by_lag(name, run[name] / _LN10) for run in arrays]
+    return [ratio_by_lag(name, run[name] * style.NATS_TO_DECADES) for run in arrays]
 
 
 def _blocks(train_steps: np.ndarray, values: np.ndarray, edges: np.ndarray) -> np.ndarray:

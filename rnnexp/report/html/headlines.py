@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -24,15 +23,8 @@ _OUTCOMES = {
 }
 
 
-class Headline(NamedTuple):
-    """A finding and what it is about."""
-
-    topic: str
-    text: str
-
-
-def headlines(groups: pd.DataFrame, axes: Axes) -> list[Headline]:
-    """Return the findings, the most important first; without what the groups cannot tell.
+def headlines(groups: pd.DataFrame, axes: Axes) -> dict[str, str]:
+    """Return the findings by what they are about, the most important first; without what groups cannot tell.
 
     Args:
         groups: From `analysis.group_runs`.
@@ -49,7 +41,7 @@ def headlines(groups: pd.DataFrame, axes: Axes) -> list[Headline]:
         ("Clipping", _clipping(groups)),
         ("Caution", _caution(groups)),
     ]
-    return [Headline(topic, text) for topic, text in found if text]
+    return {topic: text for topic, text in found if text}
 
 
 def _outcome(groups: pd.DataFrame) -> str:
@@ -67,7 +59,7 @@ def _best(groups: pd.DataFrame) -> str:
         return ""
     order = groups.sort_values(["success_rate", "n", "median_steps"], ascending=[False, False, True])
     best = order.iloc[0]
-    share = words.percents(best["success_low"], best["success_high"])
+    share = words.interval(words.percent, best["success_low"], best["success_high"])
     text = f"{best['label']}: {best['solved']} of {words.count(int(best['n']), 'run')} solved the task"
     text += f", 95 % interval {share}"
     if math.isfinite(best["median_steps"]):

@@ -1,8 +1,7 @@
 """The report as one self-contained HTML file."""
 
-import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jinja2
 import pandas as pd
@@ -11,8 +10,9 @@ from plotly.offline import get_plotlyjs
 from rnnexp.analysis.columns import is_config, known_sweeps, shown
 from rnnexp.report.html import words
 from rnnexp.report.html.axes import Axes
+from rnnexp.report.html.curves import Curves
 from rnnexp.report.html.headlines import headlines
-from rnnexp.report.html.panels import Chart
+from rnnexp.report.html.panels import Chart, length_charts, loss_charts, profile_charts
 from rnnexp.report.html.phase_diagram import diagrams, quantities
 from rnnexp.report.html.provenance import Recipe
 from rnnexp.report.html.tables import list_groups, list_runs
@@ -25,61 +25,54 @@ MOST_CHARTS = 120
 _NAMED_FIRST = ("task", "cell", "init", "optimizer", "units", "batch_size", "steps")
 
 
-@dataclasses.dataclass(frozen=True)
-class Content:
-    """What the page shows.
+def render(
+    runs: pd.DataFrame,
+    groups: pd.DataFrame,
+    keys: Sequence[str],
+    axes: Axes,
+    curves: Mapping[int, Curves],
+    made: Recipe,
+    open_command: str | None,
+) -> str:
+    """Return the page.
 
-    Attributes:
+    Args:
         runs: From `load_runs`.
-        groups: From `analysis.group_runs`, in the order of the page; the index numbers them.
-        keys: From `analysis.varying`.
-        axes: Where the keys go.
-        profiles: Charts of the gradient.
-        losses: Charts of the loss.
-        lengths: Charts of the error at other lengths.
-        recipe: How the runs were made.
+        groups: From `axes.arranged`, like `keys` and `axes`; the index numbers them.
+        keys: As above.
+        axes: As above.
+        curves: Number of a group -> its curves.
+        made: How the runs were made.
         open_command: The command under which the links to MLflow work, or None where they work as they are.
     """
-
-    runs: pd.DataFrame
-    groups: pd.DataFrame
-    keys: Sequence[str]
-    axes: Axes
-    profiles: Sequence[Chart]
-    losses: Sequence[Chart]
-    lengths: Sequence[Chart]
-    recipe: Recipe
-    open_command: str | None
-
-
-def render(content: Content) -> str:
-    """Return the page."""
-    offered = quantities(content.groups)
+    offered = quantities(groups)
+    profiles, losses = profile_charts(groups, axes, curves), loss_charts(groups, curves)
+    lengths = length_charts(groups, curves)
     return (
         _environment()
         .get_template("page.html")
         .render(
-            title=_title(content),
-            subtitle=_subtitle(content),
-            question=_question(content),
-            settings=_settings(content.runs, content.keys),
-            headlines=headlines(content.groups, content.axes),
-            axes=content.axes,
+            title=_title(runs, keys, axes),
+            subtitle=_subtitle(runs, len(groups)),
+            question=_question(keys),
+            settings=_settings(runs, keys),
+            headlines=headlines(groups, axes),
+            axes=axes,
             quantities=offered,
-            first=_first(content.groups, [quantity.name for quantity in offered]),
-            panels=diagrams(content.groups, content.axes, offered),
-            profiles=content.profiles,
-            losses=content.losses,
-            lengths=content.lengths,
-            columns=_columns(content),
-            figures=_figures([*content.profiles, *content.losses, *content.lengths]),
+            first=_first(groups, [quantity.name for quantity in offered]),
+            panels=diagrams(groups, axes, offered),
+            profiles=profiles,
+            losses=losses,
+            lengths=lengths,
+            columns=_columns(groups, axes),
+            figures=_figures([*profiles, *losses, *lengths]),
             plotly=get_plotlyjs(),
-            group_table=list_groups(content.groups, content.keys),
-            left_out=len(content.profiles) == MOST_CHARTS < len(content.groups),
-            run_count=words.count(len(content.runs), "run"),
-            run_table=list_runs(content.runs, content.keys),
-            recipe=content.recipe,
-            open_command=content.open_command,
+            group_table=list_groups(groups, keys),
+            left_out=len(profiles) == MOST_CHARTS < len(groups),
+            run_count=words.count(len(runs), "run"),
+            run_table=list_runs(runs, keys),
+            recipe=made,
+            open_command=open_command,
         )
     )
 
@@ -100,19 +93,18 @@ def _figures(charts: Sequence[Chart]) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _title(content: Content) -> str:
-    tasks = words.listed([str(task) for task in content.runs["task"].unique()])
-    keys = " × ".join(content.axes.order[::-1]) if content.keys else content.runs["run_name"].iloc[0]
-    return f"{keys}, task {tasks}"
+def _title(runs: pd.DataFrame, keys: Sequence[str], axes: Axes) -> str:
+    tasks = words.listed([str(task) for task in runs["task"].unique()])
+    name = " × ".join(axes.order[::-1]) if keys else runs["run_name"].iloc[0]
+    return f"{name}, task {tasks}"
 
 
-def _subtitle(content: Content) -> str:
-    runs, start = content.runs, content.runs["start"].min()
+def _subtitle(runs: pd.DataFrame, groups: int) -> str:
     sweeps = known_sweeps(runs)
-    named = f"sweep {sweeps[0]}" if len(sweeps) == 1 else ""
+    named = [f"sweep {sweeps[0]}"] if len(sweeps) == 1 else []
     together = f"{numbers.duration(float(runs['seconds'].sum()))} of computing"
-    counts = [words.count(len(runs), "run"), words.count(len(content.groups), "group"), _seeds(runs)]
-    return ", ".join([*counts, f"{start:%-d %B %Y}", together, *([named] if named else [])])
+    counts = [words.count(len(runs), "run"), words.count(groups, "group"), _seeds(runs)]
+    return ", ".join([*counts, f"{runs['start'].min():%-d %B %Y}", together, *named])
 
 
 def _seeds(runs: pd.DataFrame) -> str:
@@ -127,13 +119,9 @@ def _seeds(runs: pd.DataFrame) -> str:
     )
 
 
-def _question(content: Content) -> str:
+def _question(keys: Sequence[str]) -> str:
     ask = "How far back does the gradient reach, and does the network learn"
-    return (
-        f"{ask}, as {words.listed(list(content.keys))} {'vary' if len(content.keys) > 1 else 'varies'}?"
-        if content.keys
-        else f"{ask}?"
-    )
+    return f"{ask}, as {words.listed(keys)} {'vary' if len(keys) > 1 else 'varies'}?" if keys else f"{ask}?"
 
 
 def _settings(runs: pd.DataFrame, keys: Sequence[str]) -> list[tuple[str, str]]:
@@ -147,10 +135,8 @@ def _settings(runs: pd.DataFrame, keys: Sequence[str]) -> list[tuple[str, str]]:
         and not key.endswith("._target_")
         and runs[key].map(shown).nunique() == 1
     ]
-    ranked = sorted(
-        fixed, key=lambda key: _NAMED_FIRST.index(key) if key in _NAMED_FIRST else len(_NAMED_FIRST)
-    )
-    return [(key, shown(runs[key].iloc[0])) for key in ranked]
+    first = [key for key in _NAMED_FIRST if key in fixed]
+    return [(key, shown(runs[key].iloc[0])) for key in dict.fromkeys([*first, *fixed])]
 
 
 def _first(groups: pd.DataFrame, offered: Sequence[str]) -> str:
@@ -158,7 +144,7 @@ def _first(groups: pd.DataFrame, offered: Sequence[str]) -> str:
     return "loss" if not groups["solved"].any() and "loss" in offered else "success"
 
 
-def _columns(content: Content) -> int:
+def _columns(groups: pd.DataFrame, axes: Axes) -> int:
     """Return how many charts stand side by side: one row of the diagram, or two."""
-    values = content.groups[content.axes.x].nunique() if content.axes.x else 1
+    values = groups[axes.x].nunique() if axes.x else 1
     return {1: 4, 2: 4, 3: 3, 4: 4}.get(values, 5)

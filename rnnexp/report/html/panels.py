@@ -14,12 +14,12 @@ import pandas as pd
 
 from rnnexp.analysis.columns import shown
 from rnnexp.analysis.groups import LEARNING
+from rnnexp.plotting import style
 from rnnexp.report.html import words
 from rnnexp.report.html.axes import Axes
 from rnnexp.report.html.curves import Band, Curves, Generalization
 from rnnexp.report.html.ranges import Range, loss_range, profile_range
 
-_DECADES = 1 / math.log(10)
 _MARGIN = 0.04  # of the axes of an error against the length
 _DIGITS = 4  # significant digits: a pixel is 1/200 of a chart, and charts can be magnified
 
@@ -111,9 +111,10 @@ def _last_step(curves: Curves) -> float:
 
 def _profile(index: int, row: pd.Series, curves: Curves, y: Range) -> Chart:
     last = float(curves.end.x[-1])
+    far = last * style.NATS_TO_DECADES
     theory = [("theory", row["predicted_rate"]), ("bound", row["rate_bound"])]
     data = [
-        *(_line(name, last, 0.0, last * rate * _DECADES) for name, rate in theory if math.isfinite(rate)),
+        *(_line(name, last, 0.0, far * rate) for name, rate in theory if math.isfinite(rate)),
         _curve("start", curves.start),
         _curve("end", curves.end),
     ]
@@ -133,11 +134,10 @@ def _loss(index: int, row: pd.Series, curves: Curves, last: float, y: Range) -> 
 
 
 def _figure(kind: str, last: float, y: Range, data: list[Trace]) -> dict[str, Any]:
-    low, high = (math.log10(y.low), math.log10(y.high)) if y.log else (y.low, y.high)
     return {
         "kind": kind,
         "x": [0.0, last],
-        "y": {"range": _numbers([low, high]), "type": "log" if y.log else "linear"},
+        "y": {"range": _numbers([y.low, y.high]), "type": "log" if y.log else "linear"},
         "data": [trace for trace in data if trace["y"]],
     }
 

@@ -18,7 +18,7 @@ _USUAL = 0.98  # share of a training curve that the axis must show; short peaks 
 
 
 class Range(NamedTuple):
-    """The ends of an axis, and whether it is logarithmic."""
+    """The ends of an axis, and whether they are logarithms to base 10."""
 
     low: float
     high: float
@@ -26,19 +26,17 @@ class Range(NamedTuple):
 
     def inside(self, value: float) -> float:
         """Return the nearest value inside the axis, at least half a margin from its ends."""
-        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
-        edge = _MARGIN / 2 * (high - low)
-        ends = [math.exp(end) if self.log else end for end in (low + edge, high - edge)]
-        return min(max(value, ends[0]), ends[1])
+        edge = _MARGIN / 2 * (self.high - self.low)
+        ends = np.array([self.low + edge, self.high - edge])
+        return float(np.clip(value, *(10**ends if self.log else ends)))
 
 
 def with_margin(low: float, high: float, *, positive: bool = False) -> Range:
     """Return a range around two values; logarithmic for `positive` values that span half a decade."""
-    if positive and low > 0 and high / low >= _NARROW:
-        factor = (high / low) ** _MARGIN
-        return Range(low / factor, high * factor, log=True)
+    log = positive and low > 0 and high / low >= _NARROW
+    low, high = (math.log10(low), math.log10(high)) if log else (low, high)
     margin = _MARGIN * (high - low) or 0.5
-    return Range(low - margin, high + margin)
+    return Range(low - margin, high + margin, log)
 
 
 def profile_range(curves: Sequence[Curves]) -> Range:

@@ -1,6 +1,5 @@
 """The tables of a page, over groups and over runs."""
 
-import dataclasses
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -14,11 +13,6 @@ from rnnexp.report.html import words
 
 _COUNTED = ("learning", "at_chance", "worse_than_chance", "diverged", "failed", "killed", "running")
 _ALWAYS = ("learning", "at_chance", "diverged")
-_OF_GROUPS = (
-    *("out of steps", "growth rate (nats per step)", "mean field", "decades", "loss", "floor", "error"),
-    *("clipped", "median steps to criterion"),
-)
-_OF_RUNS = ("seed", "status", "learning", "gradient", "rate", "loss", "error", "seconds", "files")
 
 
 class Entry(NamedTuple):
@@ -29,61 +23,57 @@ class Entry(NamedTuple):
     link: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Listing:
-    """A table that can be sorted."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Entry]]
+Row = dict[str, Entry]
+"""A row of a table: the heading of a column -> its cell. All rows of a table have the same headings."""
 
 
-def list_groups(groups: pd.DataFrame, keys: Sequence[str]) -> Listing:
+def list_groups(groups: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     """Return a row for each group; columns of failures only if there are any."""
     counted = [name for name in _COUNTED if name in _ALWAYS or groups[name].any()]
-    said = [name.replace("_", " ") for name in counted]
-    return Listing(
-        [*keys, "n", "solved", "95 % interval", *said, *_OF_GROUPS],
-        [_group_row(row, keys, counted) for _, row in groups.iterrows()],
-    )
+    return [_group_row(row, keys, counted) for _, row in groups.iterrows()]
 
 
-def list_runs(runs: pd.DataFrame, keys: Sequence[str]) -> Listing:
+def list_runs(runs: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     """Return a row for each run, with links to its page in MLflow and to its folder."""
-    return Listing(["run", *keys, *_OF_RUNS], [_run_row(row, keys) for _, row in runs.iterrows()])
+    return [_run_row(row, keys) for _, row in runs.iterrows()]
 
 
-def _group_row(row: pd.Series, keys: Sequence[str], counted: Sequence[str]) -> list[Entry]:
-    interval = words.percents(row["success_low"], row["success_high"]) or words.MISSING
-    return [
-        *(_key(row[key]) for key in keys),
-        _count(row["n"]),
-        _count(row["solved"]),
-        Entry(interval, _sortable(row["success_low"])),
-        *(_count(row[name]) for name in counted),
-        _count(row["budget_exhausted"]),
-        _estimate(words.rate, row, "rate"),
-        _number(words.rate, row["predicted_rate"]),
-        _number(words.decades, row["log10_ratio"]),
-        _estimate(words.loss, row, "loss"),
-        _number(words.loss, row["floor_loss"]),
-        _estimate(words.percent, row, "error"),
-        _number(words.percent, row["clip_fraction"]),
-        _median_steps(row),
-    ]
+def _group_row(row: pd.Series, keys: Sequence[str], counted: Sequence[str]) -> Row:
+    share = words.interval(words.percent, row["success_low"], row["success_high"]) or words.MISSING
+    return {
+        **{key: _key(row[key]) for key in keys},
+        "n": _count(row["n"]),
+        "solved": _count(row["solved"]),
+        "95 % interval": Entry(share, _sortable(row["success_low"])),
+        **{name.replace("_", " "): _count(row[name]) for name in counted},
+        "out of steps": _count(row["budget_exhausted"]),
+        "growth rate (nats per step)": _estimate(words.rate, row, "rate"),
+        "mean field": _number(words.rate, row["predicted_rate"]),
+        "decades": _number(words.decades, row["log10_ratio"]),
+        "loss": _estimate(words.loss, row, "loss"),
+        "floor": _number(words.loss, row["floor_loss"]),
+        "error": _estimate(words.percent, row, "error"),
+        "clipped": _number(words.percent, row["clip_fraction"]),
+        "median steps to criterion": _median_steps(row),
+    }
 
 
-def _run_row(row: pd.Series, keys: Sequence[str]) -> list[Entry]:
+def _run_row(row: pd.Series, keys: Sequence[str]) -> Row:
     link = row["link"] if isinstance(row["link"], str) else ""
     folder = row["run_folder"] if isinstance(row["run_folder"], str) else ""
-    measured = [("grad/rate", words.rate), ("val/loss", words.loss), ("val/error", words.percent)]
-    return [
-        Entry(row["run_name"], row["run_name"], link),
-        *(_key(row[key]) for key in [*keys, "seed"]),
-        *(_word(row[key]) for key in ("status", "verdict.learning", "verdict.gradient")),
-        *(_number(form, row.get(key, math.nan)) for key, form in measured),
-        _number(lambda value: f"{value:.1f}", row["seconds"]),
-        Entry("folder" if folder else words.MISSING, folder, f"file://{quote(folder)}" if folder else ""),
-    ]
+    address = f"file://{quote(folder)}" if folder else ""
+    return {
+        "run": Entry(row["run_name"], row["run_name"], link),
+        **{key: _key(row[key]) for key in [*keys, "seed"]},
+        "status": _word(row["status"]),
+        "learning": _word(row["verdict.learning"]),
+        "gradient": _word(row["verdict.gradient"]),
+        "rate": _number(words.rate, row.get("grad/rate", math.nan)),
+        "loss": _number(words.loss, row.get("val/loss", math.nan)),
+        "error": _number(words.percent, row.get("val/error", math.nan)),
+        "seconds": _number(lambda value: f"{value:.1f}", row["seconds"]),
+        "files": Entry("folder" if folder else words.MISSING, folder, address),
+    }
 
 
 def _key(value: object) -> Entry:

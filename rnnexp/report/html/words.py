@@ -3,14 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
-from rnnexp.report.terminal import numbers
+from rnnexp.plotting import style
 
 MISSING = "–"
-
-
-def minus(text: str) -> str:
-    """Return `text` with a minus sign as long as the plus sign."""
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def rate(value: float) -> str:
@@ -19,7 +14,7 @@ def rate(value: float) -> str:
     >>> rate(-0.0767), rate(float("nan"))
     ('−0.0767', '–')
     """
-    return minus(numbers.rate(value)) if math.isfinite(value) else MISSING
+    return style.rate(value) if math.isfinite(value) else MISSING
 
 
 def decades(value: float) -> str:
@@ -28,7 +23,7 @@ def decades(value: float) -> str:
     >>> decades(-7.27)
     '−7.27'
     """
-    return minus(numbers.ratio(value)) if math.isfinite(value) else MISSING
+    return style.number(value, "z.2f") if math.isfinite(value) else MISSING
 
 
 def loss(value: float) -> str:
@@ -37,7 +32,7 @@ def loss(value: float) -> str:
     >>> loss(1 / 6), loss(1234567.0), loss(1e-7)
     ('0.167', '1.23e+06', '1e−07')
     """
-    return minus(f"{value:.3g}") if math.isfinite(value) else MISSING
+    return style.number(value, ".3g") if math.isfinite(value) else MISSING
 
 
 def percent(value: float) -> str:
@@ -76,7 +71,7 @@ def median_steps(value: float, low: float, high: float) -> str:
     return f"{text} [{steps(low)}, {steps(high)}]" if math.isfinite(high) else f"{text} [{steps(low)}, ∞)"
 
 
-def count(number: int, noun: str, many: str | None = None) -> str:
+def count(number: int, noun: str) -> str:
     """Return a number with its noun.
 
     >>> count(1, "run"), count(3, "seed"), count(0, "group")
@@ -84,21 +79,19 @@ def count(number: int, noun: str, many: str | None = None) -> str:
     """
     if number == 0:
         return f"no {noun}"
-    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def interval(form: Callable[[float], str], low: float, high: float) -> str:
-    """Return an interval, empty where there is none."""
-    return f"[{form(low)}, {form(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    """Return an interval, empty where there is none; of shares with one sign for both ends.
 
-
-def percents(low: float, high: float) -> str:
-    """Return an interval of shares, empty where there is none.
-
-    >>> percents(0.0, 0.5615)
-    '[0, 56] %'
+    >>> interval(percent, 0.0, 0.5615), interval(loss, 0.25, 0.5)
+    ('[0, 56] %', '[0.25, 0.5]')
     """
-    return interval(percent, low, high).replace(" %", "") + " %" if math.isfinite(low + high) else ""
+    if not math.isfinite(low + high):
+        return ""
+    between = f"[{form(low)}, {form(high)}]"
+    return f"{between.replace(' %', '')} %" if form is percent else between
 
 
 def estimate(form: Callable[[float], str], value: float, low: float, high: float) -> str:
@@ -107,9 +100,8 @@ def estimate(form: Callable[[float], str], value: float, low: float, high: float
     >>> estimate(percent, 0.36, 0.35, 0.38), estimate(loss, 0.5, float("nan"), float("nan"))
     ('36 [35, 38] %', '0.5')
     """
-    if form is percent and math.isfinite(low + high):
-        return f"{percent(value).removesuffix(' %')} {percents(low, high)}"
-    return f"{form(value)} {interval(form, low, high)}".strip()
+    between = interval(form, low, high)
+    return f"{form(value).removesuffix(' %')} {between}" if between else form(value)
 
 
 def listed(items: Sequence[str]) -> str:

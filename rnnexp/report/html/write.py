@@ -11,12 +11,11 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from rnnexp.analysis import group_runs, save_table, varying
+from rnnexp.analysis import save_table
 from rnnexp.analysis.files import collect_files
-from rnnexp.report.html.axes import choose_axes, in_order
+from rnnexp.report.html.axes import arranged
 from rnnexp.report.html.curves import Curves, group_curves, read_arrays
-from rnnexp.report.html.page import MOST_CHARTS, Content, render
-from rnnexp.report.html.panels import length_charts, loss_charts, profile_charts
+from rnnexp.report.html.page import MOST_CHARTS, render
 from rnnexp.report.html.provenance import recipe
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking.address import is_server
@@ -54,17 +53,21 @@ def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> 
     """
     if page.name in _TABLES:
         raise ArgumentError("page", f"another name than {', '.join(_TABLES)}", page.name)
-    content, groups = _content(runs, address)
+    groups, keys, axes = arranged(runs)
+    with tempfile.TemporaryDirectory() as downloads:
+        curves = _curves(runs, groups[:MOST_CHARTS], address, Path(downloads))
+        made = recipe(runs, keys, _overrides(runs, address, Path(downloads)))
+    text = render(runs, groups, keys, axes, curves, made, _open_command(address))
     page.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".report-", dir=page.parent) as folder:
         draft = Path(folder) / page.name
-        draft.write_text(render(content), encoding="utf-8")
+        draft.write_text(text, encoding="utf-8")
         drafts = [
             save_table(table, draft.with_name(name))
             for name, table in zip(_TABLES, (runs, runs, groups, groups), strict=True)
         ]
         _, *tables = _put_in_place([draft, *drafts], page.parent)
-    return Report(page, tables, groups, list(content.keys))
+    return Report(page, tables, groups, keys)
 
 
 def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
@@ -84,34 +87,11 @@ def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
     return places
 
 
-def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataFrame]:
-    keys, groups = varying(runs), group_runs(runs)
-    axes = choose_axes(groups, keys)
-    groups = in_order(groups, axes).reset_index(drop=True)
-    with tempfile.TemporaryDirectory() as folder:
-        curves = _curves(runs, groups[:MOST_CHARTS], address, Path(folder))
-        overrides = _overrides(runs, address, Path(folder))
-    content = Content(
-        runs=runs,
-        groups=groups,
-        keys=keys,
-        axes=axes,
-        profiles=profile_charts(groups, axes, curves),
-        losses=loss_charts(groups, curves),
-        lengths=length_charts(groups, curves),
-        recipe=recipe(runs, keys, overrides),
-        open_command=_open_command(address),
-    )
-    return content, groups
-
-
 def _curves(runs: pd.DataFrame, groups: pd.DataFrame, address: str | None, into: Path) -> dict[int, Curves]:
     """Return the curves of all groups that have arrays, by the number of the group."""
     shown = runs[runs["group_hash"].isin(groups["group_hash"])].drop_duplicates("config_hash", keep="last")
     files = collect_files(shown, "gradient_flow.npz", address, into)
-    there = shown[shown["run_id"].isin(files)].reindex(
-        columns=[*shown.columns.union(["diverged_at"], sort=False)]
-    )
+    there = shown[shown["run_id"].isin(files)].reindex(columns=["run_id", "group_hash", "diverged_at"])
     found: dict[int, Curves] = {}
     for index, name in enumerate(groups["group_hash"]):
         members = there[there["group_hash"] == name]

@@ -17,7 +17,6 @@ class Medians:
     def __init__(self, progress: Progress):
         self.shown_in = progress
         self._latest: dict[int, tuple[int, float, float]] = {}
-        self._changed = False
 
     def of(self, place: int) -> Progress:
         """Return the progress for replica number `place`."""
@@ -26,14 +25,12 @@ class Medians:
     def take(self, place: int, step: int, loss: float, gradient_norm: float) -> None:
         """Store the latest values of replica number `place`, without showing them."""
         self._latest[place] = (step, loss, gradient_norm)
-        self._changed = True
 
     def show(self) -> None:
         """Show the latest values, if there are new ones; called after all replicas have stored theirs."""
-        if not self._changed:
+        latest, self._latest = list(self._latest.values()), {}
+        if not latest:
             return
-        self._changed = False
-        latest = list(self._latest.values())
         # Diverged replicas are left out, unless all have diverged.
         latest = [values for values in latest if all(map(math.isfinite, values))] or latest
         step = max(values[0] for values in latest)

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from rnnexp.report.html.axes import Axes, choose_axes, in_order, pick, values_of
+from rnnexp.report.html.axes import Axes, choose_axes, pick, values_of
 
 FULL = pd.DataFrame(
     [
@@ -36,17 +36,3 @@ def test_values_come_in_order_and_pick_their_groups():
     assert values_of(FULL, "activation") == ["tanh", "relu"]
     assert values_of(FULL, None) == [""]
     assert set(pick(FULL, "seq_len", 50)["seq_len"]) == {50}
-    assert len(pick(FULL, None, "")) == len(FULL)
-
-
-def test_groups_come_in_the_order_in_which_the_diagram_is_read():
-    axes = Axes("seq_len", "activation", ("clip", "units"))
-    ordered = in_order(FULL, axes)[["clip", "units", "activation", "seq_len"]]
-    assert ordered[:4].to_numpy().tolist() == [
-        ["none", 8, "tanh", 20],
-        ["none", 8, "tanh", 50],
-        ["none", 8, "tanh", 100],
-        ["none", 8, "relu", 20],
-    ]
-    assert sorted(ordered.index) == list(FULL.index)
-    assert in_order(FULL, Axes(None, None, ())) is FULL

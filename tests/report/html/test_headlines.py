@@ -9,7 +9,7 @@ AXES = Axes("seq_len", "activation", ())
 
 
 def said(groups, axes=AXES):
-    return dict(headlines(groups, axes))
+    return headlines(groups, axes)
 
 
 @pytest.fixture

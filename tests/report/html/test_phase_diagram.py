@@ -1,8 +1,11 @@
+import math
+
+import pandas as pd
 import pytest
 
-from rnnexp.report.html import colour_scale
+from rnnexp.plotting.colour_scale import AMOUNT, BALANCE, Scale
 from rnnexp.report.html.axes import Axes
-from rnnexp.report.html.phase_diagram import diagrams, quantities
+from rnnexp.report.html.phase_diagram import diagrams, quantities, reach
 
 AXES = Axes("seq_len", "activation", ("clip",))
 
@@ -66,10 +69,10 @@ def test_a_cell_says_and_shows_each_quantity(groups):
     assert solved.texts["success"] == ("3 of 3", "[10, 90] %")
     assert solved.texts["loss"] == ("50 %", "0.25")
     assert solved.texts["rate"] == ("−0.1000", "")
-    assert solved.colours["success"][0] == colour_scale.amount(0, 1)(1.0)
-    assert mixed.colours["success"][0] == colour_scale.amount(0, 1)(1 / 3)
-    assert mixed.colours["loss"][0] == colour_scale.shortfall(0, 1)(1.0)
-    assert diverged.colours["rate"][0] == colour_scale.balance(0.4)(0.4)
+    assert solved.colours["success"][0] == Scale(0, 1, AMOUNT)(1.0)
+    assert mixed.colours["success"][0] == Scale(0, 1, AMOUNT)(1 / 3)
+    assert mixed.colours["loss"][0] == Scale(0, 1, AMOUNT[::-1])(1.0)
+    assert diverged.colours["rate"][0] == Scale(-0.4, 0.4, BALANCE)(0.4)
     assert (solved.notes, solved.diverged) == ("", False)
     assert (diverged.notes, diverged.diverged) == ("2 diverged, 1 failed", True)
     assert "loss" not in diverged.colours
@@ -88,7 +91,7 @@ def test_only_what_some_group_has_is_offered(groups, table):
 
 
 def test_a_legend_names_the_ends(groups):
-    legends = {quantity.name: quantity.legend[1:] for quantity in quantities(groups)}
+    legends = {each.name: (each.legend.low, each.legend.high) for each in quantities(groups)}
     assert legends == {"success": ("0 %", "100 %"), "rate": ("−0.4000", "0.4000"), "loss": ("0 %", "100 %")}
 
 
@@ -97,3 +100,8 @@ def test_one_key_is_one_row_and_no_key_one_cell(groups):
     assert [(name, len(row)) for name, row in panel.rows] == [("", 2)]
     (panel,) = diagrams(groups[:1], Axes(None, None, ()), quantities(groups))
     assert [(name, len(row)) for name, row in panel.rows] == [("", 1)]
+
+
+def test_the_reach_is_the_largest_finite_size():
+    assert reach(pd.Series([-3.0, 2.0, math.inf, math.nan])) == 3.0
+    assert reach(pd.Series([], dtype=float)) == reach(pd.Series([0.0])) == 1.0

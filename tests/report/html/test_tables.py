@@ -27,9 +27,8 @@ RUN = {
 
 def cells(listing, row=0):
     """Column -> entry of one row; every row has a cell for every column."""
-    assert {len(entries) for entries in listing.rows} == {len(listing.columns)}
-    assert len(set(listing.columns)) == len(listing.columns)
-    return dict(zip(listing.columns, listing.rows[row], strict=True))
+    assert {tuple(entries) for entries in listing} == {tuple(listing[0])}
+    return listing[row]
 
 
 @pytest.fixture
@@ -59,17 +58,17 @@ def test_what_is_missing_is_shown_and_sorted_as_such(groups):
 
 @pytest.mark.parametrize("name", ["failed", "killed", "running"])
 def test_a_kind_of_failure_has_a_column_only_where_there_is_one(groups, name):
-    listed = [column for column in list_groups(groups, []).columns if column in COUNTS]
+    listed = [column for column in list_groups(groups, [])[0] if column in COUNTS]
     assert listed == COUNTS[:3]
     groups.loc[1, name] = 2
     listing = list_groups(groups, [])
-    assert [column for column in listing.columns if column in COUNTS] == [*COUNTS[:3], name]
+    assert [column for column in listing[0] if column in COUNTS] == [*COUNTS[:3], name]
     assert [cells(listing, row)[name].value for row in (0, 1)] == [0, 2]
 
 
 def test_every_group_and_run_has_a_row_in_the_given_order(groups, runs):
-    assert [row[0].value for row in list_groups(groups, ["seq_len"]).rows] == [10, 200]
-    assert [row[0].text for row in list_runs(runs, []).rows] == runs["run_name"].tolist()
+    assert [row["seq_len"].value for row in list_groups(groups, ["seq_len"])] == [10, 200]
+    assert [row["run"].text for row in list_runs(runs, [])] == runs["run_name"].tolist()
 
 
 def test_a_run_is_shown_by_words_and_leads_to_its_page():

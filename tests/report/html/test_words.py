@@ -32,14 +32,14 @@ def test_percentages_round_to_half_a_percent_or_two_digits(thousandths):
 
 
 def test_a_count_has_the_plural_of_its_noun():
-    assert [words.count(n, "loss", "losses") for n in (0, 1, 2)] == ["no loss", "1 loss", "2 losses"]
+    assert [words.count(n, "run") for n in (0, 1, 2)] == ["no run", "1 run", "2 runs"]
     assert words.count(12345, "run") == "12,345 runs"
 
 
 @pytest.mark.parametrize("ends", [(math.nan, 1.0), (0.0, math.nan), (-math.inf, math.inf), (0.0, math.inf)])
 def test_an_interval_that_misses_an_end_is_none(ends):
     assert words.interval(words.loss, *ends) == ""
-    assert words.percents(*ends) == ""
+    assert words.interval(words.percent, *ends) == ""
     assert words.estimate(words.loss, 0.5, *ends) == "0.5"
     assert words.estimate(words.percent, 0.5, *ends) == "50 %"
 

@@ -1,11 +1,9 @@
-import math
-
 import numpy as np
 import pytest
 
-from rnnexp.report.html import colour_scale
+from rnnexp.plotting import colour_scale
 
-SCALES = [colour_scale.amount(0, 1), colour_scale.shortfall(0, 1), colour_scale.balance(1.0)]
+SCALES = [colour_scale.Scale(0, 1, colour_scale.AMOUNT), colour_scale.Scale(-2.0, 2.0, colour_scale.BALANCE)]
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -39,8 +37,3 @@ def test_a_scale_without_width_has_one_colour():
 def test_contrast_is_that_of_the_guidelines(first, second, expected):
     assert colour_scale.contrast(first, second) == pytest.approx(expected, abs=0.005)
     assert colour_scale.contrast(second, first) == colour_scale.contrast(first, second)
-
-
-def test_the_reach_is_the_largest_finite_size():
-    assert colour_scale.reach([-3.0, 2.0, math.inf, math.nan]) == 3.0
-    assert colour_scale.reach([]) == colour_scale.reach([0.0]) == 1.0
