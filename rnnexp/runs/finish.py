@@ -163,9 +163,7 @@ def _summary(
         seconds=seconds,
         steps_per_second=result.steps_taken / result.history.seconds if result.history.seconds else math.nan,
         figures=figures,
-        run=tracker.where,
-        open_command=tracker.open_command,
-        page=tracker.page,
+        place=tracker.place,
         status="finished",
     )
 

@@ -179,7 +179,7 @@ def _open(
 
 
 def _announce(job: Job, folder: RunFolder, tracker: Tracker, known: Earlier) -> None:
-    _logger.info("%s, configuration %s, stored in %s", job.name, job.config_hash, tracker.where)
+    _logger.info("%s, configuration %s, stored in %s", job.name, job.config_hash, tracker.place.where)
     if known.has_checkpoint:
         _logger.warning("going on with %s", folder.path)
     elif known.folder is not None:
@@ -218,9 +218,7 @@ def _show(
         parent.name,
         sorted([*lines, *known], key=lambda line: line.seed),
         time.perf_counter() - started,
-        parent.where,
-        parent.open_command,
-        parent.page,
+        parent.place,
     )
     if show:
         terminal.print_side_by_side(found)

@@ -29,9 +29,8 @@ from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import NOT_SENT, Outcome
 from rnnexp.sweeps.resources import cores, thread_limits
-from rnnexp.tracking.destination import sent
-from rnnexp.tracking.sync import load_model, sync
-from rnnexp.tracking.upload import awaits_upload
+from rnnexp.tracking.sync import sync
+from rnnexp.tracking.upload import awaits_upload, sent
 
 CALL = "RNNEXP_SWEEP_CALL"
 """The environment variable that holds the id of the sweep's call, for jobs on other machines."""
@@ -169,7 +168,7 @@ def late(job: Job, run: RunFolder) -> str:
     if not awaits_upload(run.path):
         return ""
     try:
-        sync(run.path, load_model, job.tracking.uri)
+        sync(run.path, job.tracking.uri)
         run.update(run_id=sent(run.path)["run_id"])
     except Exception as error:  # MLflow's errors vary; the run has finished, and the next call tries again
         return f"{NOT_SENT} ({one_line(error)})"

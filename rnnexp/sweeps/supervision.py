@@ -66,9 +66,7 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
             seconds=time.monotonic() - started,
             workers=request.workers,
             folder=folder,
-            run=parent.where,
-            open_command=parent.open_command,
-            page=parent.page,
+            place=parent.place,
             broken=broken,
         )
         print_ending(ending, console)

@@ -18,6 +18,7 @@ from rnnexp.runs.run_folder import file_name, name_in
 from rnnexp.runtime.config_keys import values_of
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
+from rnnexp.tracking.links import NOWHERE, Place
 
 MOST_ROWS = 40
 """Up to so many jobs have a row each."""
@@ -37,9 +38,7 @@ class Ending:
         seconds: Time of this call.
         workers: Jobs at the same time; None where a cluster says that.
         folder: Of the sweep.
-        run: Its run in MLflow, None without MLflow.
-        open_command: The command that opens it.
-        page: The address that then lists the verdicts.
+        place: Where its run in MLflow is; nowhere without MLflow.
         broken: Why the launcher ended before its jobs, "" if it did not.
     """
 
@@ -49,9 +48,7 @@ class Ending:
     seconds: float
     workers: int | None
     folder: SweepFolder
-    run: str | None = None
-    open_command: str | None = None
-    page: str | None = None
+    place: Place = NOWHERE
     broken: str = ""
 
     def counts(self) -> dict[str, int]:
@@ -149,10 +146,7 @@ def _places(ending: Ending) -> Iterator[tuple[str, str]]:
     counts = ending.counts()
     left = counts["failed"] + counts["killed"] + counts["waiting"]
     yield "folder", as_typed(ending.folder.path)
-    places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
-    for label, text in places.items():
-        if text is not None:
-            yield label, text
+    yield from ending.place.labelled().items()
     if left:
         jobs = "the job that is" if left == 1 else f"the {left} jobs that are"
         yield "again", f"the same command does {jobs} not finished, and no other"

@@ -13,7 +13,7 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.client import connect, quietly
-from rnnexp.tracking.tracker import STATUSES, Status
+from rnnexp.tracking.records import STATUSES, Status
 
 
 class FoundRun(NamedTuple):

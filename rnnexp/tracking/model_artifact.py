@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rnnexp.runtime import provenance
 from rnnexp.tracking import packed_source
 
@@ -52,6 +50,7 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any) -> str:
 
 def _schema(tensor: Any) -> Any:
     """Return MLflow's words for a symbolic tensor of a Keras model."""
+    import numpy as np
     from mlflow.types import Schema, TensorSpec
 
     shape = [-1 if size is None else size for size in tensor.shape]
@@ -81,6 +80,16 @@ def remove_models(client: Any, experiment_id: str, run_id: str) -> None:
     query = f"source_run_id = '{run_id}'"
     for logged in client.search_logged_models([experiment_id], filter_string=query):
         client.delete_logged_model(logged.model_id)
+
+
+def load_model(path: Path) -> Any:
+    """Return the Keras model of a file, with the layers of this package known."""
+    import keras
+
+    import rnnexp
+
+    rnnexp.RNN  # noqa: B018  (makes the layers known to Keras)
+    return keras.models.load_model(path)
 
 
 def look_up_packages() -> None:

@@ -15,7 +15,7 @@ from rnnexp.runs import build
 from rnnexp.runs.finish import finish
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption, interruption
-from rnnexp.tracking import FileTracker
+from rnnexp.tracking import Tracker
 from rnnexp.training.replica import Observer, Result
 from rnnexp.training.trainer import Member, Trainer
 
@@ -53,7 +53,7 @@ def concluded(trained, tmp_path, **changes):
     job, network, found = trained
     result = dataclasses.replace(found, **changes)
     folder = RunFolder.create(tmp_path, job.name)
-    tracker = FileTracker(folder.path, job.name)
+    tracker = Tracker(folder.path, job.name)
     summary = finish(job, folder, tracker, network, result, Interruption(), time.perf_counter())
     tracker.end("FINISHED")
     return Concluded(network, result, summary, folder)

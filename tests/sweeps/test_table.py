@@ -7,6 +7,7 @@ from rich.console import Console
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
 from rnnexp.sweeps.table import MOST_ROWS, Ending, print_ending
+from rnnexp.tracking import Place
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_job_that_the_user_stopped_is_no_fault(folder):
 
 
 def test_a_sweep_without_fault_asks_for_nothing(folder):
-    _, lines = printed(folder, MIXED[:3], run="m.db, run a (b)", open_command="mlflow ui")
+    _, lines = printed(folder, MIXED[:3], place=Place("m.db, run a (b)", "mlflow ui"))
     assert not any(line.startswith(("again", "failed", "killed", "not begun")) for line in lines)
     assert lines[-2:] == ["stored in   m.db, run a (b)", "open with   mlflow ui"]
 

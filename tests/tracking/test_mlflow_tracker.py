@@ -55,9 +55,9 @@ def test_two_runs_of_one_process_do_not_mix(open_run, tracking_uri):
 
 def test_where_it_lies_and_how_to_open_it(open_run, tracking_uri, tmp_path):
     tracker = open_run("a")
-    assert tracker.where == f"{tmp_path}/mlflow.db, run a ({tracker.run_id})"
-    assert tracker.open_command == f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"
-    assert tracker.page.startswith("http://127.0.0.1:5000/#/experiments/")
+    assert tracker.place.where == f"{tmp_path}/mlflow.db, run a ({tracker.run_id})"
+    assert tracker.place.open_command == f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"
+    assert tracker.place.page.startswith("http://127.0.0.1:5000/#/experiments/")
 
 
 def test_an_unknown_run_cannot_be_reopened(open_run):
@@ -81,6 +81,6 @@ def test_a_server_is_shown_by_the_page_of_the_run(open_run):
     experiment = tracker._info.experiment_id
     tracker._uri = "https://ann:secret@host/mlflow"
     page = f"https://host/mlflow/#/experiments/{experiment}/runs"
-    assert tracker.where == f"{page}/{tracker.run_id}?workflowType=machine_learning"
-    assert tracker.page == f"{page}?workflowType=machine_learning&viewStateShareKey=verdicts"
-    assert tracker.open_command is None
+    assert tracker.place.where == f"{page}/{tracker.run_id}?workflowType=machine_learning"
+    assert tracker.place.page == f"{page}?workflowType=machine_learning&viewStateShareKey=verdicts"
+    assert tracker.place.open_command is None

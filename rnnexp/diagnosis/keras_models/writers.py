@@ -113,7 +113,6 @@ class MlflowWriter:
             self._tracker = MlflowTracker(run.uri, "", "", run_id=run.run_id)
         self._tracker.metrics(Point(_key(name), value, step) for name, value in flow.metrics().items())
         self._tracker.tags({f"verdict/{_key(name)}": verdict for name, verdict in flow.verdicts().items()})
-        self._tracker.flush()
 
     def close(self) -> None:
         """End a run again if it had ended before; every measurement was sent when it was made."""

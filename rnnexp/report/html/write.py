@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from rnnexp.report.html.page import MOST_CHARTS, Content, render
 from rnnexp.report.html.panels import length_charts, loss_charts, profile_charts
 from rnnexp.report.html.provenance import recipe
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import is_server
+from rnnexp.tracking.links import open_command
 
 _TABLES = ("runs.csv", "runs.parquet", "groups.csv", "groups.parquet")
 
@@ -100,7 +99,7 @@ def _content(runs: pd.DataFrame, address: str | None) -> tuple[Content, pd.DataF
         losses=loss_charts(groups, curves),
         lengths=length_charts(groups, curves),
         recipe=recipe(runs, keys, overrides),
-        open_command=_open_command(address),
+        open_command=None if address is None else open_command(address),
     )
     return content, groups
 
@@ -125,9 +124,3 @@ def _overrides(runs: pd.DataFrame, address: str | None, into: Path) -> list[str]
     """Return the overrides of the first run, or nothing if they are not known."""
     files = collect_files(runs[:1], "overrides.yaml", address, into)
     return [text for path in files.values() for text in yaml.safe_load(path.read_text(encoding="utf-8"))]
-
-
-def _open_command(address: str | None) -> str | None:
-    if address is None or is_server(address):
-        return None
-    return f"mlflow ui --backend-store-uri {shlex.quote(address)}"

@@ -15,6 +15,7 @@ from rnnexp.report.terminal import numbers
 from rnnexp.report.terminal.colours import coloured
 from rnnexp.report.terminal.labels import as_typed, labelled, print_place
 from rnnexp.report.terminal.summary import Summary
+from rnnexp.tracking.links import NOWHERE, Place
 
 _WIDEST = 100
 
@@ -39,17 +40,13 @@ class SideBySide:
         title: Their configuration in one line.
         lines: One for each, in the order of seeds.
         seconds: Duration of all.
-        run: Where they are stored; None if there are only their folders.
-        open_command: The command that opens the store.
-        page: The address that then lists the verdicts.
+        place: Where they are stored; nowhere if there are only their folders.
     """
 
     title: str
     lines: Sequence[Line]
     seconds: float
-    run: str | None = None
-    open_command: str | None = None
-    page: str | None = None
+    place: Place = NOWHERE
 
     def verdicts(self) -> Mapping[str | None, int]:
         """Return how many have each verdict on learning."""
@@ -125,5 +122,4 @@ def _shown(form: Callable[[float], str], value: float | None) -> str:
 def _places(ending: SideBySide) -> Iterator[tuple[str, str]]:
     yield "time", f"{numbers.duration(ending.seconds)} for all"
     yield from ((f"seed {line.seed}", as_typed(line.folder)) for line in ending.lines)
-    places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
-    yield from ((label, place) for label, place in places.items() if place is not None)
+    yield from ending.place.labelled().items()

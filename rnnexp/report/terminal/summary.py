@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 
 from rnnexp.diagnosis.comparison import Comparison
+from rnnexp.tracking.links import NOWHERE, Place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +44,7 @@ class Summary:
         seconds: Duration of the run.
         steps_per_second: Training speed.
         figures: The folder of the figures.
-        run: Where the run is stored.
-        open_command: The command that opens it.
-        page: The address that then lists the verdicts.
+        place: Where the run is stored.
     """
 
     configuration: str
@@ -78,6 +77,4 @@ class Summary:
     seconds: float | None = None
     steps_per_second: float | None = None
     figures: str | os.PathLike | None = None
-    run: str | None = None
-    open_command: str | None = None
-    page: str | None = None
+    place: Place = NOWHERE

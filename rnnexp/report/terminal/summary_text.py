@@ -87,6 +87,6 @@ def _places(summary: Summary) -> Iterator[tuple[str, str]]:
     speed = summary.steps_per_second
     pace = f", {numbers.speed(speed)} steps/s" if is_measured(speed) else ""
     yield "time", shown(numbers.duration, summary.seconds) + pace
-    places = {"figures": summary.figures, "stored in": summary.run}
-    places |= {"open with": summary.open_command, "verdicts": summary.page}
-    yield from ((label, os.fspath(place)) for label, place in places.items() if place is not None)
+    if summary.figures is not None:
+        yield "figures", os.fspath(summary.figures)
+    yield from summary.place.labelled().items()

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rnnexp.report.terminal import Line, SideBySide, Summary, print_side_by_side
+from rnnexp.tracking import Place
 
 DAY = Path("outputs/2026-01-31")
 SOLVED = Summary(
@@ -41,8 +42,7 @@ ENDING = SideBySide(
         Line(5, DAY / f"12-00-00-000003_{'x' * 90}-s5", EARLIER),
     ],
     seconds=27.4,
-    run="mlflow.db, run a",
-    open_command="mlflow ui",
+    place=Place("mlflow.db, run a", "mlflow ui"),
 )
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rnnexp.diagnosis import laws
 from rnnexp.diagnosis.comparison import Comparison
 from rnnexp.report.terminal import Summary, print_summary
+from rnnexp.tracking import Place
 
 ROOT = Path(__file__).parents[3]
 FOLDER = "/data/rnn-lab/outputs/2026-03-04/11-22-33-123456-" + "x" * 80
@@ -35,8 +36,7 @@ VANISHING = Summary(
     seconds=72.3,
     steps_per_second=812.4,
     figures=FOLDER,
-    run="/data/rnn-lab/mlflow.db",
-    open_command=f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db",
+    place=Place("/data/rnn-lab/mlflow.db", f"mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlflow.db"),
 )
 RATE = (-0.14251, -0.149, -0.1361)
 EXPONENT = (-0.1401, -0.1501, -0.1301)
@@ -174,7 +174,9 @@ def test_a_cell_without_theory_has_no_lines_of_it():
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize(("summary", "most"), [(VANISHING, 20), (COMPARED, 25)])
 def test_it_is_compact_and_fits(width, summary, most):
-    short = dataclasses.replace(summary, figures="figures", open_command="mlflow ui")
+    short = dataclasses.replace(
+        summary, figures="figures", place=Place("/data/rnn-lab/mlflow.db", "mlflow ui")
+    )
     lines = shown(short, width).splitlines()
     assert len(lines) <= most
     assert max(len(line.rstrip()) for line in lines) <= width
@@ -193,7 +195,7 @@ def test_the_verdict_in_words_is_wrapped_and_whole():
 def test_paths_and_commands_are_never_broken():
     lines = [line.rstrip() for line in shown(VANISHING).splitlines()]
     assert f"figures     {FOLDER}" in lines
-    assert f"open with   {VANISHING.open_command}" in lines
+    assert f"open with   {VANISHING.place.open_command}" in lines
 
 
 def test_brackets_of_the_configuration_are_not_markup():
