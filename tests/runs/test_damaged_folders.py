@@ -109,9 +109,7 @@ def test_a_run_with_mlflow(tmp_path, tracking_uri, name):
 def test_a_model_that_is_cut_short_is_named(tmp_path, tracking_uri):
     folder = interrupted([f"tracking.uri={tracking_uri}"], tmp_path)
     update(folder, status=None)
-    with pytest.raises(
-        ArgumentError, match=r"model.keras: expected a whole Keras model, .*\(ValueError\)"
-    ):
+    with pytest.raises(ArgumentError, match=r"model.keras: expected a whole Keras model, .*\(ValueError\)"):
         sync.sync(folder)
     Path(folder, "model.keras").unlink()
     assert sync.sync(folder)
