@@ -4,6 +4,8 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from rnnexp.runtime.secrets import clean
 
@@ -58,6 +60,20 @@ class Output(io.TextIOBase):
     def fileno(self) -> int:
         """Return its file descriptor."""
         return self._number
+
+
+@contextlib.contextmanager
+def errors_in(file: BinaryIO) -> Iterator[None]:
+    """Send the standard error to a file, also that of compiled code and of processes started meanwhile."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def protect() -> None:

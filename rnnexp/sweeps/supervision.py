@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shlex
-import signal
 import sys
 import threading
 import time
@@ -17,9 +16,10 @@ from rnnexp.report.terminal.labels import as_typed, print_place
 from rnnexp.runs.resume import runs_below
 from rnnexp.runs.run_context import belongs_to
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.output import errors_in
 from rnnexp.runtime.places import COMMAND, data_folder
 from rnnexp.runtime.secrets import as_handed_over, clean
-from rnnexp.runtime.signals import stopping
+from rnnexp.runtime.signals import handled
 from rnnexp.sweeps.folder import SweepFolder, newest, signature
 from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.job import CALL
@@ -96,12 +96,8 @@ def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
         if len(received) == 2:
             raise KeyboardInterrupt
 
-    found = {number: signal.signal(number, receive) for number in stopping()}
-    try:
+    with handled(receive):
         yield received
-    finally:
-        for number, handler in found.items():
-            signal.signal(number, handler)
 
 
 def _folder(request: Request) -> SweepFolder:
@@ -198,7 +194,7 @@ def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], s
     log, code, typed = folder.path / "launcher.txt", None, sys.argv
     sys.argv = [typed[0], *_command(request, folder)]
     try:
-        with _errors_in(log), _watched(folder, shown):
+        with log.open("wb") as file, errors_in(file), _watched(folder, shown):
             code = _exit_code(main)
             while folder.at_work and not folder.stopping:  # a cluster's jobs go on if its launcher fails
                 time.sleep(_POLL)
@@ -218,21 +214,6 @@ def _exit_code(main: Callable[[], object]) -> object:
     except SystemExit as end:
         return end.code
     return None
-
-
-@contextlib.contextmanager
-def _errors_in(path: Path) -> Iterator[None]:
-    """Send the standard error to a file, also that of compiled code and of processes started meanwhile."""
-    sys.stderr.flush()
-    before = os.dup(2)
-    with path.open("wb") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(before, 2)
-        os.close(before)
 
 
 @contextlib.contextmanager
