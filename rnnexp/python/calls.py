@@ -23,7 +23,7 @@ from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.places import command_line
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.folder import SweepFolder, newest
 from rnnexp.sweeps.request import Request
 from rnnexp.tracking.upload import UNSENT
 
@@ -99,8 +99,7 @@ def _request(line: list[str]) -> Request:
 def _folder(request: Request) -> SweepFolder | None:
     if request.folder is not None:
         return SweepFolder(Path(request.folder))
-    store = request.first.tracking.store
-    return newest(request.first.output_dir, signature(request.asked, store))
+    return newest(request.first.output_dir, request.signature)
 
 
 def _found(folder: SweepFolder) -> Runs:

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,6 @@ from rnnexp.runs.resume import runs_below, runs_of
 from rnnexp.runs.run_folder import RunFolder, can_be_written
 from rnnexp.runtime import lock
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import UNSCIENTIFIC, key_of
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.secrets import clean_all
 from rnnexp.sweeps.outcome import Outcome
@@ -170,17 +168,6 @@ class SweepFolder:
 
     def _job(self, number: int) -> Path:
         return self._jobs / f"{number:04d}.json"
-
-
-def signature(overrides: Sequence[str], store: str) -> str:
-    """Return the hash that all calls of one sweep share: of the store and the overrides of scientific keys.
-
-    >>> signature(["seed=0,1", "launcher=joblib"], "none") == signature(["seed=0,1"], "none")
-    True
-    """
-    keys = {override: key_of(override).partition(".")[0] for override in overrides}
-    kept = sorted(override for override, key in keys.items() if key.partition("/")[0] not in UNSCIENTIFIC)
-    return hashlib.sha256(json.dumps([kept, store]).encode()).hexdigest()[:12]
 
 
 def newest(root: Path, signature: str) -> SweepFolder | None:

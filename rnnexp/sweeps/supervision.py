@@ -20,7 +20,7 @@ from rnnexp.runtime.output import errors_in
 from rnnexp.runtime.places import COMMAND, data_folder
 from rnnexp.runtime.secrets import as_handed_over, clean
 from rnnexp.runtime.signals import handled
-from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.folder import SweepFolder, newest
 from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.job import CALL
 from rnnexp.sweeps.outcome import Outcome
@@ -59,24 +59,14 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
             broken = _launch(request, folder, main, shown)
         outcomes = _all(request, folder)
         folder.save_table(outcomes)
-        ending = Ending(
-            title=f"{request.name}, {folder.id}",
-            outcomes=outcomes,
-            swept=request.swept,
-            seconds=time.monotonic() - started,
-            workers=request.workers,
-            folder=folder,
-            place=parent.place,
-            broken=broken,
-        )
+        ending = Ending(request, folder, outcomes, time.monotonic() - started, parent.place, broken)
         print_ending(ending, console)
-        _end(parent, request, ending)
+        _end(parent, ending)
         if not signals:
             _report(request, folder, console)
     if signals:
         return 128 + signals[0]
-    counts = ending.counts()
-    if counts["failed"] + counts["killed"] + counts["waiting"] > 0:
+    if ending.unfinished:
         return 1
     return UNSENT if any(outcome.unsent for outcome in outcomes) else 0
 
@@ -108,7 +98,7 @@ def _folder(request: Request) -> SweepFolder:
         return SweepFolder(Path(request.folder))
     found = None
     if request.first.resume is not False:
-        found = newest(root, signature(request.asked, request.first.tracking.store))
+        found = newest(root, request.signature)
     return SweepFolder.create(root) if found is None else found
 
 
@@ -121,13 +111,12 @@ def _say_finished(request: Request, folder: SweepFolder, console: Console) -> No
 
 
 def _state(request: Request) -> dict[str, object]:
-    store = request.first.tracking.store
     return {
-        "signature": signature(request.asked, store),
+        "signature": request.signature,
         "name": request.name,
         "overrides": list(request.typed),
         "jobs": len(request.jobs),
-        "store": store,
+        "store": request.first.tracking.store,
         "cwd": str(Path.cwd()),
         "launcher": request.launcher,
         "workers": request.workers,
@@ -153,17 +142,16 @@ def _parent(request: Request, folder: SweepFolder) -> tracking.ParentRun:
     return parent
 
 
-def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
+def _end(parent: tracking.ParentRun, ending: Ending) -> None:
     counts = ending.counts()
     found = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
     parent.describe(
-        f"{_command_line(request)}\n\n{found}",
+        f"{_command_line(ending.request)}\n\n{found}",
         {f"sweep.{name}": count for name, count in counts.items()},
     )
-    bad = counts["failed"] + counts["killed"] + counts["waiting"]
     runs = [Path(outcome.run_folder) for outcome in ending.outcomes if outcome.run_folder is not None]
     parent.below = [run for run in runs if belongs_to(run, ending.folder.id)]
-    parent.end("FAILED" if bad else "FINISHED", [ending.folder.save_table(ending.outcomes)])
+    parent.end("FAILED" if ending.unfinished else "FINISHED", [ending.folder.save_table(ending.outcomes)])
 
 
 def _report(request: Request, folder: SweepFolder, console: Console) -> None:

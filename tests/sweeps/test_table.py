@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rnnexp.runs import build
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import Request
 from rnnexp.sweeps.table import MOST_ROWS, Ending, print_ending
 from rnnexp.tracking import Place
 
@@ -24,9 +26,10 @@ def outcome(number, status, learning=None, gradient=None, **values):
 
 def printed(folder, outcomes, **values):
     file = io.StringIO()
-    ending = Ending(
-        "mine, id", outcomes, ("activation", "seed"), seconds=72.0, workers=2, folder=folder, **values
-    )
+    jobs = tuple(("tracking=none", *outcome.overrides) for outcome in outcomes)
+    first = build.compose_job(("tracking=none", "name=mine"))
+    request = Request(True, (), jobs, first, "joblib", workers=2)
+    ending = Ending(request, folder, outcomes, seconds=72.0, **values)
     print_ending(ending, Console(file=file, width=80))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= 80
