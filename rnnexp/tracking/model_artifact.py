@@ -92,13 +92,6 @@ def load_model(path: Path) -> Any:
     return keras.models.load_model(path)
 
 
-def look_up_packages() -> None:
-    """Let MLflow find out which package each module belongs to: once a process, before its first model."""
-    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
-
-    warn_dependency_requirement_mismatches(_requirements())
-
-
 def _requirements() -> list[str]:
     installed = provenance.versions()
     return [f"{name}=={installed[name]}" for name in _REQUIRED if name in installed]

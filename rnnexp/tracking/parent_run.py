@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,12 +13,13 @@ from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking.client import connect, quietly
 from rnnexp.tracking.links import NOWHERE
 from rnnexp.tracking.mlflow_tracker import MlflowTracker, open_run
-from rnnexp.tracking.patience import within
 from rnnexp.tracking.records import Status
 from rnnexp.tracking.upload import put_below
 
 _REPORT = "report"
 _LONGEST = 300  # characters of what MLflow says
+_POLL = 0.05  # seconds between two looks at whether somebody wants the command to stop
+_HURRY = 2.0  # seconds that are left to it then
 _logger = logging.getLogger(__name__)
 
 
@@ -115,6 +118,38 @@ class ParentRun:
         tracker.end(status)
         for folder in self.below:
             put_below(folder, tracker.run_id, uri)
+
+
+def within(
+    seconds: float, work: Callable[[], object], told_to_stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Do `work`, and wait for it.
+
+    Args:
+        seconds: The longest wait; the thread is left behind then, and may come to its end later.
+        work: What is done.
+        told_to_stop: Whether somebody wants the command to stop, which leaves two seconds.
+
+    Raises:
+        TimeoutError: It takes longer.
+        Exception: What `work` raises.
+    """
+    failed: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            work()
+        except Exception as error:
+            failed.append(error)
+
+    thread, began = threading.Thread(target=attempt, daemon=True), time.monotonic()
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL)
+        if time.monotonic() - began > (min(seconds, _HURRY) if told_to_stop() else seconds):
+            raise TimeoutError(f"no answer in {seconds:g} s")
+    if failed:
+        raise failed[0]
 
 
 def keep_with_parent(parents: Collection[object], files: Sequence[Path], uri: str | None) -> str | None:

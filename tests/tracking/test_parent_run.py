@@ -14,8 +14,7 @@ from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking import MlflowTracker, ParentRun, Tracker, ensure_store, parent_run
 from rnnexp.tracking.client import connect
 from rnnexp.tracking.links import NOWHERE
-from rnnexp.tracking.parent_run import keep_with_parent
-from rnnexp.tracking.patience import within
+from rnnexp.tracking.parent_run import keep_with_parent, within
 from rnnexp.tracking.upload import update
 
 TAGS = {"sweep_id": "7"}
