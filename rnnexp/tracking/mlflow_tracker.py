@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 from rnnexp.runtime.secrets import clean, without_login
 from rnnexp.tracking.address import is_server, sqlite_path
 from rnnexp.tracking.client import connect, quietly
-from rnnexp.tracking.find_runs import is_known, run_with_tags
+from rnnexp.tracking.find_runs import run_with_tags
 from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
 from rnnexp.tracking.links import Place, open_command, pages_of, run_page, verdicts_page
 from rnnexp.tracking.model_artifact import log_model, remove_models
 from rnnexp.tracking.records import Point, Record, Status, taken
 from rnnexp.tracking.store import ensure_store
+from rnnexp.tracking.store_check import is_known
 
 _PARAMS_PER_CALL = 100
 _POINTS_PER_CALL = 1000

@@ -8,7 +8,8 @@ import pytest
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking import MlflowTracker, ensure_store, run_with_tags
 from rnnexp.tracking.client import connect
-from rnnexp.tracking.find_runs import find_run, is_known
+from rnnexp.tracking.find_runs import find_run
+from rnnexp.tracking.store_check import is_known
 
 
 @pytest.fixture
