@@ -4,11 +4,10 @@ Importing it imports neither MLflow nor TensorFlow.
 """
 
 from rnnexp.tracking.address import resolve
-from rnnexp.tracking.find_runs import run_with_tags
 from rnnexp.tracking.flatten import flatten
 from rnnexp.tracking.links import Place
 from rnnexp.tracking.mirror import Mirror
-from rnnexp.tracking.mlflow_tracker import MlflowTracker
+from rnnexp.tracking.mlflow_tracker import MlflowTracker, run_with_tags
 from rnnexp.tracking.parent_run import ParentRun
 from rnnexp.tracking.records import Point, Status, points
 from rnnexp.tracking.store import ensure_store

@@ -4,8 +4,10 @@ import shlex
 
 import pytest
 
-from rnnexp.tracking import MlflowTracker, Point, ensure_store
+from rnnexp.runtime.checks import ArgumentError
+from rnnexp.tracking import MlflowTracker, Point, ensure_store, run_with_tags
 from rnnexp.tracking.client import connect
+from rnnexp.tracking.mlflow_tracker import find_run
 
 
 @pytest.fixture
@@ -84,3 +86,39 @@ def test_a_server_is_shown_by_the_page_of_the_run(open_run):
     assert tracker.place.where == f"{page}/{tracker.run_id}?workflowType=machine_learning"
     assert tracker.place.page == f"{page}?workflowType=machine_learning&viewStateShareKey=verdicts"
     assert tracker.place.open_command is None
+
+
+@pytest.fixture
+def mlflow(tracking_uri):
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    return mlflow
+
+
+def test_the_active_run_is_found_with_its_store(mlflow, tracking_uri):
+    with mlflow.start_run() as run:
+        assert find_run() == (tracking_uri, run.info.run_id, None)
+
+
+def test_what_is_given_wins(mlflow, tracking_uri):
+    other = connect(tracking_uri).create_run("0").info.run_id
+    connect(tracking_uri).set_terminated(other, "KILLED")
+    mlflow.set_tracking_uri("sqlite:///elsewhere.db")
+    assert find_run(other, tracking_uri) == (tracking_uri, other, "KILLED")
+
+
+def test_without_any_run_one_is_asked_for(mlflow):
+    with pytest.raises(ArgumentError, match=r"^run_id: expected the id of an MLflow run, or an active run"):
+        find_run()
+
+
+@pytest.mark.parametrize("folder", ["/runs/a", "/runs/it's", '/runs/"a"'])
+def test_a_run_is_found_by_all_of_its_tags(tracking_uri, folder):
+    experiment = ensure_store(tracking_uri, "study")
+    tags = {"run_folder": folder, "sweep_id": "s"}
+    run = MlflowTracker(tracking_uri, experiment, "a", tags=tags)
+    MlflowTracker(tracking_uri, experiment, "b", tags={"run_folder": folder, "sweep_id": "other"})
+    assert run_with_tags(tracking_uri, experiment, tags) == run.run_id
+    assert run_with_tags(tracking_uri, experiment, {"run_folder": "/runs/b"}) is None
+    assert run_with_tags(tracking_uri, ensure_store(tracking_uri, "other"), tags) is None

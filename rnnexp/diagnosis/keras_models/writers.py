@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from rnnexp.diagnosis.keras_models.result import GradientFlow
 from rnnexp.tracking import MlflowTracker, Point, Status
-from rnnexp.tracking.find_runs import find_run
+from rnnexp.tracking.mlflow_tracker import find_run
 
 
 class Writer(Protocol):
