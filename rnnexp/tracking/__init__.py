@@ -7,7 +7,7 @@ from rnnexp.tracking.address import resolve
 from rnnexp.tracking.flatten import flatten
 from rnnexp.tracking.links import Place
 from rnnexp.tracking.mirror import Mirror
-from rnnexp.tracking.mlflow_tracker import MlflowTracker, run_with_tags
+from rnnexp.tracking.mlflow_tracker import MlflowTracker
 from rnnexp.tracking.parent_run import ParentRun
 from rnnexp.tracking.records import Point, Status, points
 from rnnexp.tracking.store import ensure_store
@@ -29,5 +29,4 @@ __all__ = [
     "flatten",
     "points",
     "resolve",
-    "run_with_tags",
 ]

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.secrets import clean, without_login
@@ -150,25 +150,20 @@ def open_run(
     experiment_id = ensure_store(uri, experiment)
     run_id = next((run_id for run_id in known if run_id is not None and is_known(uri, run_id)), None)
     if run_id is None and tags:
-        run_id = run_with_tags(uri, experiment_id, tags)
+        run_id = _with_tags(uri, experiment_id, tags)
     return MlflowTracker(uri, experiment_id, name, run_id=run_id, tags=tags)
 
 
-class FoundRun(NamedTuple):
-    """Where a run is, its id, and how it ended (None while it goes on)."""
-
-    uri: str
-    run_id: str
-    ended: Status | None
-
-
-def find_run(run_id: str | None = None, uri: str | None = None) -> FoundRun:
-    """Return the run that is meant: `run_id`, else the one that `mlflow.start_run` opened in this thread.
+def open_meant(run_id: str | None = None, uri: str | None = None) -> tuple[MlflowTracker, Status | None]:
+    """Open the run that is meant: `run_id`, else the one that `mlflow.start_run` opened in this thread.
 
     Args:
         run_id: Id of a run, or None.
         uri: The store, or None for the one that MLflow is set to (`mlflow.set_tracking_uri`, else
             MLFLOW_TRACKING_URI, else MLflow's default).
+
+    Returns:
+        The run, and how it had ended; None where it goes on.
 
     Raises:
         ArgumentError: `run_id` is None and no run is active.
@@ -183,16 +178,12 @@ def find_run(run_id: str | None = None, uri: str | None = None) -> FoundRun:
             run_id = None if active is None else active.info.run_id
     if run_id is None:
         raise ArgumentError("run_id", "the id of an MLflow run, or an active run", None)
-    info = connect(uri).get_run(run_id).info
-    return FoundRun(uri, run_id, info.status if info.status in STATUSES else None)
+    status = connect(uri).get_run(run_id).info.status
+    return MlflowTracker(uri, "", "", run_id=run_id), status if status in STATUSES else None
 
 
-def run_with_tags(uri: str, experiment_id: str, tags: Mapping[str, str]) -> str | None:
-    """Return the id of the newest run of an experiment that has all these tags, None where none has.
-
-    Raises:
-        MlflowException: The store does not answer.
-    """
+def _with_tags(uri: str, experiment_id: str, tags: Mapping[str, str]) -> str | None:
+    """Return the id of the newest run of an experiment that has all these tags, None where none has."""
     query = " and ".join(f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
     found = connect(uri).search_runs([experiment_id], query, max_results=1)
     return found[0].info.run_id if found else None

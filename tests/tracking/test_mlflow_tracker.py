@@ -5,9 +5,10 @@ import shlex
 import pytest
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking import MlflowTracker, Point, ensure_store, run_with_tags
+from rnnexp.tracking import MlflowTracker, Point, ensure_store
 from rnnexp.tracking.client import connect
-from rnnexp.tracking.mlflow_tracker import find_run
+from rnnexp.tracking.mlflow_tracker import open_meant
+from rnnexp.tracking.mlflow_tracker import open_run as opened
 
 
 @pytest.fixture
@@ -98,19 +99,23 @@ def mlflow(tracking_uri):
 
 def test_the_active_run_is_found_with_its_store(mlflow, tracking_uri):
     with mlflow.start_run() as run:
-        assert find_run() == (tracking_uri, run.info.run_id, None)
+        tracker, ended = open_meant()
+        assert (tracker.run_id, ended) == (run.info.run_id, None)
+        tracker.tags({"seen": "yes"})
+    assert connect(tracking_uri).get_run(run.info.run_id).data.tags["seen"] == "yes"
 
 
 def test_what_is_given_wins(mlflow, tracking_uri):
     other = connect(tracking_uri).create_run("0").info.run_id
     connect(tracking_uri).set_terminated(other, "KILLED")
     mlflow.set_tracking_uri("sqlite:///elsewhere.db")
-    assert find_run(other, tracking_uri) == (tracking_uri, other, "KILLED")
+    tracker, ended = open_meant(other, tracking_uri)
+    assert (tracker.run_id, ended) == (other, "KILLED")
 
 
 def test_without_any_run_one_is_asked_for(mlflow):
     with pytest.raises(ArgumentError, match=r"^run_id: expected the id of an MLflow run, or an active run"):
-        find_run()
+        open_meant()
 
 
 @pytest.mark.parametrize("folder", ["/runs/a", "/runs/it's", '/runs/"a"'])
@@ -118,7 +123,8 @@ def test_a_run_is_found_by_all_of_its_tags(tracking_uri, folder):
     experiment = ensure_store(tracking_uri, "study")
     tags = {"run_folder": folder, "sweep_id": "s"}
     run = MlflowTracker(tracking_uri, experiment, "a", tags=tags)
-    MlflowTracker(tracking_uri, experiment, "b", tags={"run_folder": folder, "sweep_id": "other"})
-    assert run_with_tags(tracking_uri, experiment, tags) == run.run_id
-    assert run_with_tags(tracking_uri, experiment, {"run_folder": "/runs/b"}) is None
-    assert run_with_tags(tracking_uri, ensure_store(tracking_uri, "other"), tags) is None
+    other = MlflowTracker(tracking_uri, experiment, "b", tags={"run_folder": folder, "sweep_id": "other"})
+    assert opened(tracking_uri, "study", "c", tags=tags).run_id == run.run_id
+    fresh = [opened(tracking_uri, "study", "c", tags={"run_folder": "/runs/b"})]
+    fresh += [opened(tracking_uri, "another", "c", tags=tags)]
+    assert not {each.run_id for each in fresh} & {run.run_id, other.run_id}
