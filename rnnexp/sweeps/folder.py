@@ -122,7 +122,7 @@ class SweepFolder:
     def record(self, outcome: Outcome) -> None:
         """Write what is known of a job."""
         self._jobs.mkdir(exist_ok=True)
-        StateFile(self._job(outcome.number)).write(outcome.as_dict())
+        StateFile(self._job(outcome.number)).write(outcome._asdict())
 
     def outcomes(self) -> dict[int, Outcome]:
         """Return what is known of every job that has begun, by its number."""
@@ -150,7 +150,7 @@ class SweepFolder:
     def save_table(self, outcomes: Sequence[Outcome]) -> Path:
         """Write all outcomes into one file, in the order of the jobs; return its path."""
         path = self.path / _TABLE
-        text = json.dumps(clean_all([outcome.as_dict() for outcome in outcomes]), indent=1) + "\n"
+        text = json.dumps(clean_all([outcome._asdict() for outcome in outcomes]), indent=1) + "\n"
         path.write_text(text, encoding="utf-8")
         return path
 

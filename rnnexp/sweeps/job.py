@@ -109,7 +109,7 @@ def do_job(folder: SweepFolder, number: int, overrides: Sequence[str], make: Cal
         outcome = Outcome(number, tuple(overrides), tries=1 if before is None else before.tries + 1)
         if outcome.tries > _TRIES:
             note = f"its process was killed {_TRIES} times"
-            folder.record(dataclasses.replace(outcome, status="KILLED", note=note))
+            folder.record(outcome._replace(status="KILLED", note=note))
         else:
             _RunningJob(folder, outcome).run(make)
 
@@ -157,7 +157,7 @@ class _RunningJob:
         self._note_down(run_folder=str(run.path.absolute()), **values)
 
     def _note_down(self, **values: Any) -> None:
-        self._outcome = dataclasses.replace(self._outcome, **values)
+        self._outcome = self._outcome._replace(**values)
         if self._run is not None:
             self._outcome = self._outcome.of(self._run.state())
         self._folder.record(self._outcome)
@@ -214,4 +214,4 @@ def close_records(
             run_context.end(job, run, status, note)
         except Exception as error:  # records that cannot be closed must not end the other jobs
             note = f"{note}; its records are not closed: {one_line(error)}"
-    folder.record(dataclasses.replace(outcome, status=status, note=note))
+    folder.record(outcome._replace(status=status, note=note))
