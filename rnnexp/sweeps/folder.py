@@ -14,6 +14,7 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.secrets import clean_all
 from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import Request
 
 _STATE = "sweep.json"
 _TABLE = "jobs.json"
@@ -168,6 +169,13 @@ class SweepFolder:
 
     def _job(self, number: int) -> Path:
         return self._jobs / f"{number:04d}.json"
+
+
+def earlier(request: Request) -> SweepFolder | None:
+    """Return the folder that a sweep names, else that of its newest call; None where there is none."""
+    if request.folder is not None:
+        return SweepFolder(Path(request.folder))
+    return newest(request.first.output_dir, request.signature)
 
 
 def newest(root: Path, signature: str) -> SweepFolder | None:

@@ -20,7 +20,7 @@ from rnnexp.runtime.output import errors_in
 from rnnexp.runtime.places import COMMAND, data_folder
 from rnnexp.runtime.secrets import as_handed_over, clean
 from rnnexp.runtime.signals import handled
-from rnnexp.sweeps.folder import SweepFolder, newest
+from rnnexp.sweeps.folder import SweepFolder, earlier
 from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.job import CALL
 from rnnexp.sweeps.outcome import Outcome
@@ -92,14 +92,11 @@ def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
 
 def _folder(request: Request) -> SweepFolder:
     """Return the folder of the same sweep if it was called before, else a new one."""
-    root = request.first.output_dir
     if request.folder is not None:
         Path(request.folder).mkdir(parents=True, exist_ok=True)
-        return SweepFolder(Path(request.folder))
-    found = None
-    if request.first.resume is not False:
-        found = newest(root, request.signature)
-    return SweepFolder.create(root) if found is None else found
+    elif request.first.resume is False:
+        return SweepFolder.create(request.first.output_dir)
+    return earlier(request) or SweepFolder.create(request.first.output_dir)
 
 
 def _say_finished(request: Request, folder: SweepFolder, console: Console) -> None:
