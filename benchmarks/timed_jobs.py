@@ -52,8 +52,8 @@ def alone() -> None:
 
 def watch_tracking(watch: Stopwatch, tracking: Any) -> None:
     """Time the store and the tracker of MLflow."""
-    watch.watch(tracking, RECORDS, "ensure_store", "run_with_tags")
-    methods = ("__init__", "params", "tags", "metrics", "flush", "artifact", "text", "end")
+    watch.watch(tracking, RECORDS, "ensure_store")
+    methods = ("__init__", "params", "tags", "records", "artifact", "end")
     watch.watch(tracking.MlflowTracker, RECORDS, *methods)
     watch.watch(tracking.MlflowTracker, MODEL, "model")
 

@@ -1,10 +1,11 @@
 """The command line of `run.py`: checked first, then executed as a run, a sweep or a preview."""
 
+import contextlib
 import dataclasses
 import itertools
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 import hydra
@@ -67,23 +68,18 @@ def _configured_address(job: Job) -> str | None:
 def _preview(request: Request) -> None:
     from rnnexp.sweeps.preview import preview
 
-    try:
+    with _one_sentence():
         preview(request, lambda overrides: compose_job(overrides, request.menu))
-    except ArgumentError as error:
-        refuse(error)
 
 
 def _supervise(request: Request, main: Callable[[], object]) -> NoReturn:
     from rnnexp.sweeps.supervision import supervise
 
-    try:
-        sys.exit(supervise(request, main))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    except ArgumentError as error:
-        refuse(error)
-    except OSError as error:
-        _end_by(error)
+    with _one_sentence():
+        try:
+            sys.exit(supervise(request, main))
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
 
 
 def check(arguments: Sequence[str]) -> Request | None:
@@ -95,13 +91,11 @@ def check(arguments: Sequence[str]) -> Request | None:
     Returns:
         The requested run or sweep; None if Hydra only shows something.
     """
-    try:
+    with _one_sentence():
         asked = read_arguments(arguments)
         if asked.shown is None:
             return request_of(asked)
         _check_shown(asked)
-    except ArgumentError as error:
-        refuse(error)
     return None
 
 
@@ -234,45 +228,38 @@ def run(config: DictConfig) -> None:
     if settings.mode is RunMode.MULTIRUN:
         run_in_sweep(config, settings)
         return
-    try:
+    with _one_sentence():
         jobs = make_jobs(config, settings.runtime.choices, settings.overrides.task, Menu.of(settings))
         check_job(jobs[0])
         folders: list[RunFolder] = []
         unsent = [] if jobs[0].config["dry_run"] else run_jobs(jobs, opened=folders.append)
         if jobs[0].config["treat"]:
             report(folders)
-    except Killed as killed:
+        if unsent:
+            sys.exit(UNSENT)
+
+
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """End with one sentence and an exit code, where it is no line of code that fails inside."""
+    try:
+        yield
+    except Killed as killed:  # the run has said it
         sys.exit(killed.exit_code)
     except ArgumentError as error:
-        refuse(error)
-    except OSError as error:
-        _end_by(error)
+        said, code = str(error), 2
+    except OSError as error:  # a full disk, say
+        place = f" ({error.filename})" if error.filename else ""
+        remedy = "mend that; then a sweep goes on by the same command, a run with resume=true"
+        said, code = f"{error.strerror or error}{place}: {remedy}", 1
     except Exception as error:
-        if not _of_memory(error):
+        # What an array of NumPy's, or a tensor, raises: by name, as TensorFlow is not imported here.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
-        said = " ".join(str(error).split())[:_LONGEST_ERROR]
+        text = " ".join(str(error).split())[:_LONGEST_ERROR]
         remedy = "a smaller batch_size, seq_len or units, or segment, needs less (docs/speed.md)"
-        print(f"{PROGRAM}: out of memory ({said}): {remedy}", file=sys.stderr)
-        sys.exit(1)
-    if unsent:
-        sys.exit(UNSENT)
-
-
-def _end_by(error: OSError) -> NoReturn:
-    """End with one sentence and code 1, where the machine failed and no line of code: a full disk, say."""
-    place = f" ({error.filename})" if error.filename else ""
-    remedy = "mend that; then a sweep goes on by the same command, a run with resume=true"
-    print(f"{PROGRAM}: {error.strerror or error}{place}: {remedy}", file=sys.stderr)
-    sys.exit(1)
-
-
-def _of_memory(error: Exception) -> bool:
-    """Whether an array of NumPy's, or a tensor, did not fit into the memory."""
-    # By name, as the command line does not import TensorFlow.
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-
-
-def refuse(error: ArgumentError) -> NoReturn:
-    """End with the one sentence and code 2."""
-    print(f"{PROGRAM}: {error}", file=sys.stderr)
-    sys.exit(2)
+        said, code = f"out of memory ({text}): {remedy}", 1
+    else:
+        return
+    print(f"{PROGRAM}: {said}", file=sys.stderr)
+    sys.exit(code)

@@ -399,7 +399,7 @@ def test_a_sweep_of_ones_own_is_supervised_in_full(monkeypatch, own):
     with pytest.raises(SystemExit):
         cli.start([f"--config-dir={own}", "experiment=many"], pytest.fail)
     (request,) = seen
-    assert request.asked == (f"--config-dir={own}", "experiment=many")
+    assert (*request.menu.flags, *request.typed) == (f"--config-dir={own}", "experiment=many")
     assert request.jobs == (("seed=0", "experiment=many"), ("seed=1", "experiment=many"))
 
 

@@ -14,11 +14,12 @@ from rnnexp import cli, tasks, tracking
 from rnnexp.nn import initializers
 from rnnexp.nn.cells import catalogue
 from rnnexp.optim import clipping, constraints, optimizers, regularizers, schedules
-from rnnexp.runs import build, schema
+from rnnexp.runs import build
 from rnnexp.runs.identity import identity
 from rnnexp.runs.training_options import LENGTH_FIELDS
 from rnnexp.runtime import provenance
 from rnnexp.runtime.config_keys import COLLECTIONS, CONSTRUCTED, GROUPS
+from rnnexp.runtime.scalars import SCALARS
 from rnnexp.training import phases
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -124,7 +125,7 @@ def test_every_scalar_has_a_default_and_is_checked():
     }
     of_ray = yaml.safe_load((CONF / "launcher" / "ray.yaml").read_text())["launcher"]
     keys |= {f"launcher.{key}" for key in of_ray}
-    assert keys == schema.SCALARS.keys()
+    assert keys == SCALARS.keys()
 
 
 def test_the_groups_are_the_folders_and_each_has_a_default():

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from rnnexp.runtime.config_keys import GROUPS, SCALARS, UNSCIENTIFIC
+from rnnexp.runtime.config_keys import GROUPS, UNSCIENTIFIC
+from rnnexp.runtime.scalars import SCALARS
 
 Value = str | float | int | bool | None
 

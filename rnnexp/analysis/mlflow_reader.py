@@ -7,9 +7,9 @@ from typing import Any
 from rnnexp.analysis.run_record import RunRecord, is_run, is_solved
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.secrets import without_login
-from rnnexp.tracking.address import is_server, sqlite_path
+from rnnexp.tracking.address import sqlite_path
 from rnnexp.tracking.client import connect
-from rnnexp.tracking.links import LOCAL_PAGES, run_page
+from rnnexp.tracking.links import pages_of, run_page
 from rnnexp.tracking.store_check import check_store
 
 _PAGE = 1000
@@ -96,7 +96,6 @@ def _sweeps(client: Any, experiments: Sequence[str], most: int) -> list[str]:
 
 def _record(client: Any, uri: str, run: Any) -> RunRecord:
     info, data = run.info, run.data
-    pages = without_login(uri) if is_server(uri) else LOCAL_PAGES
     history = client.get_metric_history(info.run_id, "val/error") if is_solved(data.tags) else []
     return RunRecord(
         run_id=info.run_id,
@@ -108,6 +107,6 @@ def _record(client: Any, uri: str, run: Any) -> RunRecord:
         tags=data.tags,
         metrics=data.metrics,
         artifacts=info.artifact_uri,
-        link=run_page(pages, info.experiment_id, info.run_id),
+        link=run_page(pages_of(uri), info.experiment_id, info.run_id),
         errors=tuple(sorted((metric.step, metric.value) for metric in history)),
     )

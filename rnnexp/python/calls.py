@@ -23,7 +23,7 @@ from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.places import command_line
 from rnnexp.runtime.signals import Killed
-from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.folder import SweepFolder, earlier
 from rnnexp.sweeps.request import Request
 from rnnexp.tracking.upload import UNSENT
 
@@ -83,7 +83,7 @@ def sweep(*overrides: str, **keys: Any) -> Runs:
     code = watched([*command_line(), *line])
     if code in (128 + signal.SIGINT, -signal.SIGINT):
         raise KeyboardInterrupt("the sweep was stopped; the same call goes on with it")
-    folder = _folder(request)
+    folder = earlier(request)
     if code not in (0, 1, UNSENT) or folder is None:
         raise RuntimeError(f"the sweep ended with code {code}")
     return _found(folder)
@@ -94,13 +94,6 @@ def _request(line: list[str]) -> Request:
     if request.first.config["dry_run"]:
         raise ArgumentError("dry_run", _ADVICE, True)
     return request
-
-
-def _folder(request: Request) -> SweepFolder | None:
-    if request.folder is not None:
-        return SweepFolder(Path(request.folder))
-    store = request.first.tracking.store
-    return newest(request.first.output_dir, signature(request.asked, store))
 
 
 def _found(folder: SweepFolder) -> Runs:

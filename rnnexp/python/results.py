@@ -7,7 +7,7 @@ import functools
 import html
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,11 +126,7 @@ class Run:
         Raises:
             ArgumentError: There is no such figure, or the file cannot be written.
         """
-        if path is not None:
-            figures.draw_one(str(self.folder), None, figure, Path(path))
-        with tempfile.TemporaryDirectory() as folder:
-            drawn = figures.draw_one(str(self.folder), None, figure, Path(folder) / "figure.png")
-            return Picture(drawn.read_bytes())
+        return _drawn(lambda file: figures.draw_one(str(self.folder), None, figure, file), path)
 
     def __repr__(self) -> str:
         found = self.verdict
@@ -211,10 +207,7 @@ class Runs(Sequence[Run]):
         Raises:
             ArgumentError: There is no such figure.
         """
-        if path is not None:
-            figures.draw_sweep(self.table, figure, path)
-        with tempfile.TemporaryDirectory() as folder:
-            return Picture(figures.draw_sweep(self.table, figure, Path(folder) / "figure.png").read_bytes())
+        return _drawn(lambda file: figures.draw_sweep(self.table, figure, file), path)
 
     def __repr__(self) -> str:
         lines = [f"{len(self)} runs", *(f"  {run!r}" for run in self), *(f"  {line}" for line in self.failed)]
@@ -226,6 +219,14 @@ class Runs(Sequence[Run]):
         failed = "".join(f"<p>{html.escape(line)}</p>" for line in self.failed)
         picture = self.plot().html if len(self) else ""
         return f"{picture}<details><summary>{len(self)} runs</summary><table>{rows}</table></details>{failed}"
+
+
+def _drawn(draw: Callable[[Path], Path], path: str | Path | None) -> Picture:
+    """Return what `draw` draws into a file, and draw it into the file `path` too if there is one."""
+    if path is not None:
+        draw(Path(path))
+    with tempfile.TemporaryDirectory() as folder:
+        return Picture(draw(Path(folder) / "figure.png").read_bytes())
 
 
 def _verdicts(found: dict[str, str]) -> str:

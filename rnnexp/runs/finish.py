@@ -11,7 +11,7 @@ from rnnexp.diagnosis.evidence import Evidence, Recommendation
 from rnnexp.diagnosis.recommendations import merged, recommend
 from rnnexp.diagnosis.words import describe
 from rnnexp.report.terminal import Summary
-from rnnexp.runs import artifacts, metrics, run_context, task_report
+from rnnexp.runs import artifacts, metrics, task_report
 from rnnexp.runs.evidence import gather
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.job import Job
@@ -73,7 +73,7 @@ def finish(
         notes=(*_notes(job.plan, result, verdicts), *sentences),
         words=words,
         remedies=tuple(_command(job, each) for each in advised),
-        places={"figures": figures, **run_context.places(tracker)},
+        places={"figures": figures, **tracker.place.labelled()},
     )
 
 

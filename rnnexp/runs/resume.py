@@ -12,7 +12,7 @@ from rnnexp.runs.job import Job
 from rnnexp.runs.run_context import check_store
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.secrets import without_login
-from rnnexp.tracking.find_runs import is_known
+from rnnexp.tracking.store_check import is_known
 
 Next = Literal["skip", "busy", "resume", "run"]
 _INTERRUPTED = ("RUNNING", "KILLED")

@@ -179,7 +179,7 @@ def _open(
 
 
 def _announce(job: Job, folder: RunFolder, tracker: Tracker, known: Earlier) -> None:
-    _logger.info("%s, configuration %s, stored in %s", job.name, job.config_hash, tracker.where)
+    _logger.info("%s, configuration %s, stored in %s", job.name, job.config_hash, tracker.place.where)
     if known.has_checkpoint:
         _logger.warning("going on with %s", folder.path)
     elif known.folder is not None:
@@ -210,7 +210,7 @@ def _show(runs: "list[Summary]", parent: ParentRun, first: Job, started: float, 
         parent.name,
         sorted(runs, key=lambda run: run.seed),
         time.perf_counter() - started,
-        run_context.places(parent),
+        parent.place.labelled(),
     )
     if show:
         terminal.print_side_by_side(found)

@@ -21,9 +21,8 @@ from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.places import COMMAND
 from rnnexp.runtime.secrets import clean
 from rnnexp.runtime.signals import Interruption, Killed
-from rnnexp.tracking import ParentRun, Tracker
-from rnnexp.tracking.file_tracker import TAGS
-from rnnexp.tracking.sync import load_model
+from rnnexp.tracking import Tracker
+from rnnexp.tracking.records import TAGS
 from rnnexp.tracking.upload import PARENT
 
 if TYPE_CHECKING:
@@ -218,11 +217,11 @@ def _expected_seconds(plan: "Plan") -> float:
 
 
 def _open_tracker(job: "Job", folder: RunFolder, told_to_stop: Callable[[], bool] = lambda: False) -> Tracker:
-    settings = job.tracking
-    if settings.uri is None:
-        return tracking.FileTracker(folder.path, job.name)
-    destination = tracking.Destination(folder.path, settings.uri, settings.experiment, job.name)
-    return tracking.MirroredTracker(destination, load_model, told_to_stop, settings.patience)
+    settings, mirror = job.tracking, None
+    if settings.uri is not None:
+        upload = tracking.Upload(folder.path, settings.uri, settings.experiment, job.name)
+        mirror = tracking.Mirror(upload, told_to_stop, settings.patience)
+    return tracking.Tracker(folder.path, job.name, mirror)
 
 
 def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None:
@@ -245,12 +244,6 @@ def _close(folder: RunFolder, tracker: Tracker, status: tracking.Status) -> None
         folder.remove_checkpoint()
     if not tracker.complete:
         _logger.warning("%s", unsent(folder))
-
-
-def places(record: Tracker | ParentRun) -> dict[str, str]:
-    """Return where records are, by the labels under which it is printed."""
-    found = {"stored in": record.where, "open with": record.open_command, "verdicts": record.page}
-    return {label: place for label, place in found.items() if place is not None}
 
 
 def unsent(folder: RunFolder) -> str:

@@ -5,62 +5,13 @@ from collections.abc import Sequence
 
 _LONG_NUMBER = re.compile(r"-?(?=[\d.]{17})\d+\.\d+(e[+-]?\d+)?")  # of 16 digits or more
 
-SCALARS = (
-    "activation",
-    "seq_len",
-    "units",
-    "layers",
-    "batch_size",
-    "steps",
-    "stop",
-    "seed",
-    "replicas",
-    "dtype",
-    "device",
-    "jit",
-    "shards",
-    "truncate",
-    "segment",
-    "steps_per_execution",
-    "record.every",
-    "probe.every",
-    "probe.batch_size",
-    "probe.bootstrap",
-    "validation.every",
-    "validation.sequences",
-    "verdict.decades",
-    "checkpoint.every",
-    "figures.format",
-    "tracking.kind",
-    "tracking.every",
-    "tracking.model",
-    "tracking.diff",
-    "tracking.patience",
-    "tracking.uri",
-    "tracking.experiment",
-    "launcher.workers",
-    "launcher.address",
-    "launcher.gpus",
-    "report",
-    "plugins",
-    "resume",
-    "dry_run",
-    "treat",
-    "name",
-    "output_dir",
-)
-"""The keys that hold one value, in the order in which a table shows them."""
-
-GROUPS = (
-    *("task", "cell", "init", "clip", "optimizer", "schedule", "constraint", "regularizer", "phase"),
-    *("tracking", "launcher", "experiment"),
-)
-"""The groups of the configuration: keys whose values are choices, each a file."""
-
 CONSTRUCTED = (
     *("task", "cell", "init", "clip", "optimizer", "schedule", "constraint", "regularizer", "phase"),
 )
 """The groups whose fields are checked by the constructor that they name."""
+
+GROUPS = (*CONSTRUCTED, "tracking", "launcher", "experiment")
+"""The groups of the configuration: keys whose values are choices, each a file."""
 
 COLLECTIONS = ("probes",)
 """Keys that hold any number of constructed objects, each under its own name."""

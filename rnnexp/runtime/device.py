@@ -3,11 +3,10 @@
 import contextlib
 import ctypes
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 
-from rnnexp.runtime import collector
+from rnnexp.runtime import collector, output
 from rnnexp.runtime.checks import ArgumentError
 
 
@@ -72,18 +71,11 @@ def _native_stderr_held_back() -> Iterator[None]:
 
     TensorFlow's libraries write before any log level can be set.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
         try:
-            yield
+            with output.errors_in(held):
+                yield
         except Exception:
-            os.dup2(kept, 2)
             held.seek(0)
             os.write(2, held.read())
             raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)

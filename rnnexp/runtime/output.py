@@ -4,12 +4,25 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from rnnexp.runtime.secrets import clean
 
 
-class Output(io.TextIOBase):
-    """Text to a file descriptor; what cannot be written is lost.
+class _Descriptor(io.FileIO):
+    """A file descriptor; what it does not take is lost."""
+
+    def write(self, content: Any, /) -> int:
+        rest = memoryview(content)
+        with contextlib.suppress(OSError):
+            while rest:
+                rest = rest[os.write(self.fileno(), rest) :]
+        return len(content)
+
+
+class Output(io.TextIOWrapper):
+    """Text to a file descriptor, at once; what cannot be written is lost.
 
     The reader has gone (`| head -1`), the terminal was closed, the disk is full: the work goes on. Where the
     terminal lacks a character it is replaced, and passwords are taken out.
@@ -20,44 +33,27 @@ class Output(io.TextIOBase):
     """
 
     def __init__(self, number: int = 1, encoding: str | None = None):
-        super().__init__()
-        self._number = number
-        self._encoding = encoding or "utf-8"
+        raw: Any = _Descriptor(number, "w", closefd=False)
+        super().__init__(raw, encoding or "utf-8", "replace", write_through=True)
 
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the terminal."""
-        return self._encoding
-
-    @property
-    def errors(self) -> str:  # type: ignore[override]
-        """What becomes of a character that the encoding lacks."""
-        return "replace"
-
-    @property
-    def buffer(self) -> io.RawIOBase:
-        """The same descriptor, for bytes."""
-        return open(self._number, "wb", buffering=0, closefd=False)
-
-    def write(self, text: str) -> int:
+    def write(self, text: str, /) -> int:
         """Write what can be written."""
-        rest = memoryview(clean(text).encode(self._encoding, "replace"))
-        with contextlib.suppress(OSError):
-            while rest:
-                rest = rest[os.write(self._number, rest) :]
+        super().write(clean(text))
         return len(text)
 
-    def writable(self) -> bool:
-        """Return that it takes text."""
-        return True
 
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        return os.isatty(self._number)
-
-    def fileno(self) -> int:
-        """Return its file descriptor."""
-        return self._number
+@contextlib.contextmanager
+def errors_in(file: BinaryIO) -> Iterator[None]:
+    """Send the standard error to a file, also that of compiled code and of processes started meanwhile."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def protect() -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 
@@ -87,25 +87,28 @@ class Interruption:
         raise Killed(number)
 
 
-def stopping() -> list[signal.Signals]:
-    """Return the signals that ask a command to stop; SIGHUP, a closed terminal, unless nohup ignores it."""
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+@contextlib.contextmanager
+def handled(receive: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `receive` handle the signals that ask a command to stop, and the former handlers those afterwards.
+
+    These are SIGINT, SIGTERM and SIGHUP, a closed terminal, unless nohup ignores it. Python allows only the
+    main thread to handle signals; in another thread this does nothing.
+    """
+    found = {}
+    if threading.current_thread() is threading.main_thread():
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+        found = {number: signal.signal(number, receive) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in found.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def interruption() -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM inside; afterwards the former handlers are restored.
-
-    Python allows only the main thread to handle signals; in another thread this does nothing.
-    """
+    """Turn signals inside into `Killed` (see `Interruption`)."""
     catcher = Interruption()
-    main = threading.current_thread() is threading.main_thread()
-    numbers = stopping() if main else []
-    found = [signal.signal(number, catcher.receive) for number in numbers]
-    try:
-        with catcher.told():
-            yield catcher
-    finally:
-        for number, handler in zip(numbers, found, strict=True):
-            signal.signal(number, handler)
+    with handled(catcher.receive), catcher.told():
+        yield catcher

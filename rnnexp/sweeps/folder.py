@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,10 @@ from rnnexp.runs.resume import runs_below, runs_of
 from rnnexp.runs.run_folder import RunFolder, can_be_written
 from rnnexp.runtime import lock
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.config_keys import UNSCIENTIFIC, key_of
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.secrets import clean_all
 from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import Request
 
 _STATE = "sweep.json"
 _TABLE = "jobs.json"
@@ -124,7 +123,7 @@ class SweepFolder:
     def record(self, outcome: Outcome) -> None:
         """Write what is known of a job."""
         self._jobs.mkdir(exist_ok=True)
-        StateFile(self._job(outcome.number)).write(outcome.as_dict())
+        StateFile(self._job(outcome.number)).write(outcome._asdict())
 
     def outcomes(self) -> dict[int, Outcome]:
         """Return what is known of every job that has begun, by its number."""
@@ -152,7 +151,7 @@ class SweepFolder:
     def save_table(self, outcomes: Sequence[Outcome]) -> Path:
         """Write all outcomes into one file, in the order of the jobs; return its path."""
         path = self.path / _TABLE
-        text = json.dumps(clean_all([outcome.as_dict() for outcome in outcomes]), indent=1) + "\n"
+        text = json.dumps(clean_all([outcome._asdict() for outcome in outcomes]), indent=1) + "\n"
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -172,15 +171,11 @@ class SweepFolder:
         return self._jobs / f"{number:04d}.json"
 
 
-def signature(overrides: Sequence[str], store: str) -> str:
-    """Return the hash that all calls of one sweep share: of the store and the overrides of scientific keys.
-
-    >>> signature(["seed=0,1", "launcher=joblib"], "none") == signature(["seed=0,1"], "none")
-    True
-    """
-    keys = {override: key_of(override).partition(".")[0] for override in overrides}
-    kept = sorted(override for override, key in keys.items() if key.partition("/")[0] not in UNSCIENTIFIC)
-    return hashlib.sha256(json.dumps([kept, store]).encode()).hexdigest()[:12]
+def earlier(request: Request) -> SweepFolder | None:
+    """Return the folder that a sweep names, else that of its newest call; None where there is none."""
+    if request.folder is not None:
+        return SweepFolder(Path(request.folder))
+    return newest(request.first.output_dir, request.signature)
 
 
 def newest(root: Path, signature: str) -> SweepFolder | None:

@@ -28,9 +28,8 @@ from rnnexp.runtime.signals import Killed, interruption
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import NOT_SENT, Outcome
 from rnnexp.sweeps.resources import cores, thread_limits
-from rnnexp.tracking.destination import sent
-from rnnexp.tracking.sync import load_model, sync
-from rnnexp.tracking.upload import awaits_upload
+from rnnexp.tracking.sync import sync
+from rnnexp.tracking.upload import awaits_upload, sent
 
 CALL = "RNNEXP_SWEEP_CALL"
 """The environment variable that holds the id of the sweep's call, for jobs on other machines."""
@@ -109,7 +108,7 @@ def do_job(folder: SweepFolder, number: int, overrides: Sequence[str], make: Cal
         outcome = Outcome(number, tuple(overrides), tries=1 if before is None else before.tries + 1)
         if outcome.tries > _TRIES:
             note = f"its process was killed {_TRIES} times"
-            folder.record(dataclasses.replace(outcome, status="KILLED", note=note))
+            folder.record(outcome._replace(status="KILLED", note=note))
         else:
             _RunningJob(folder, outcome).run(make)
 
@@ -157,7 +156,7 @@ class _RunningJob:
         self._note_down(run_folder=str(run.path.absolute()), **values)
 
     def _note_down(self, **values: Any) -> None:
-        self._outcome = dataclasses.replace(self._outcome, **values)
+        self._outcome = self._outcome._replace(**values)
         if self._run is not None:
             self._outcome = self._outcome.of(self._run.state())
         self._folder.record(self._outcome)
@@ -168,7 +167,7 @@ def late(job: Job, run: RunFolder) -> str:
     if not awaits_upload(run.path):
         return ""
     try:
-        sync(run.path, load_model, job.tracking.uri)
+        sync(run.path, job.tracking.uri)
         run.update(run_id=sent(run.path)["run_id"])
     except Exception as error:  # MLflow's errors vary; the run has finished, and the next call tries again
         return f"{NOT_SENT} ({one_line(error)})"
@@ -214,4 +213,4 @@ def close_records(
             run_context.end(job, run, status, note)
         except Exception as error:  # records that cannot be closed must not end the other jobs
             note = f"{note}; its records are not closed: {one_line(error)}"
-    folder.record(dataclasses.replace(outcome, status=status, note=note))
+    folder.record(outcome._replace(status=status, note=note))

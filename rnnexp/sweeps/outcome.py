@@ -1,8 +1,7 @@
 """The outcome of one job of a sweep."""
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rnnexp.runtime.checks import one_line
 
@@ -11,7 +10,6 @@ Status = Literal["WAITING", "RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"
 ENDED = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
 """The states after which nothing more happens to a job."""
 
-
 NOT_SENT = "its records are not in MLflow yet; the same command sends them"
 """What is noted of a job that finished and whose records MLflow did not take."""
 
@@ -19,8 +17,7 @@ BAD = ("FAILED", "KILLED")
 """The states from which the same command tries again."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A job of a sweep and how far it has come.
 
     Attributes:
@@ -78,29 +75,24 @@ class Outcome:
     def without_process(self, stopped: bool) -> "Outcome":
         """Return the outcome after its process has disappeared: killed if it was running, else waiting."""
         if self.status != "RUNNING":
-            return dataclasses.replace(self, status="WAITING")
+            return self._replace(status="WAITING")
         note = "ended by force" if stopped else "its process is gone; the same command goes on with it"
-        return dataclasses.replace(self, status="KILLED", note=note)
+        return self._replace(status="KILLED", note=note)
 
     def failed(self, error: Exception) -> "Outcome":
         """Return the outcome of a job that raised `error`."""
-        return dataclasses.replace(self, status="FAILED", note=one_line(error))
+        return self._replace(status="FAILED", note=one_line(error))
 
     def of(self, state: Mapping[str, Any]) -> "Outcome":
         """Return the outcome with id and verdicts from the state of the run's folder (`run.json`)."""
         verdicts = state.get("verdicts", {})
-        return dataclasses.replace(
-            self,
+        return self._replace(
             run_id=state.get("run_id"),
             gradient=verdicts.get("verdict.gradient"),
             learning=verdicts.get("verdict.learning"),
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields under their names, fit for JSON."""
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Outcome":
-        """Return the outcome that `as_dict` turned into `values`."""
+        """Return the outcome whose fields, by their names, went through JSON."""
         return cls(**dict(values, overrides=tuple(values["overrides"])))

@@ -1,10 +1,10 @@
 """What a command line would do, and how long that would take: `dry_run=true`."""
 
-import dataclasses
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.rule import Rule
@@ -27,38 +27,13 @@ _WORDS: Mapping[Next, str] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Foreseen:
-    """What a job would do: its number, its overrides, the next action (run, resume, skip), the seconds."""
+class Foreseen(NamedTuple):
+    """What a job would do: its overrides, the next action, its seconds, and whether runs told them."""
 
-    number: int
     overrides: Sequence[str]
     next: Next
     seconds: float
-
-
-class Pace:
-    """How this machine compares with the rule of `rnnexp.runs.heuristics`.
-
-    Args:
-        timed: Of runs that finished in one go: seconds by the rule, seconds taken.
-    """
-
-    def __init__(self, timed: Sequence[tuple[float, float]]):
-        self._timed = timed
-
-    def seconds(self, cost: float) -> float:
-        """Return `cost`, seconds by the rule, times the median ratio of runs within a factor of 3 of it."""
-        ratios = [taken / rule for rule, taken in self._timed if self._similar(rule, cost)]
-        return cost * statistics.median(ratios) if ratios else cost
-
-    def knows(self, cost: float) -> bool:
-        """Return whether runs of similar cost were timed."""
-        return any(self._similar(rule, cost) for rule, _ in self._timed)
-
-    @staticmethod
-    def _similar(rule: float, cost: float) -> bool:
-        return cost / _SIMILAR <= rule <= cost * _SIMILAR
+    timed: bool
 
 
 def preview(
@@ -71,22 +46,21 @@ def preview(
         compose: Makes the job of a command line.
         console: Where to write; the standard output by default.
     """
-    root = request.first.output_dir
-    runs = runs_below(root)
-    pace = Pace(timed([RunFolder(Path(path)) for paths in runs.values() for path in paths]))
-    costs = request.costs()
-    jobs = [compose(overrides) for overrides in request.jobs]
-    parts = zip(request.jobs, _next(jobs, runs, request.sweeping), costs, strict=True)
-    foreseen = [
-        Foreseen(number, overrides, step, pace.seconds(cost))
-        for number, (overrides, step, cost) in enumerate(parts)
-    ]
-    known = sum(pace.knows(cost) for cost in costs)
-    _print(request, foreseen, known, Console() if console is None else console)
+    runs = runs_below(request.first.output_dir)
+    known = timed([RunFolder(Path(path)) for paths in runs.values() for path in paths])
+    steps = _next([compose(overrides) for overrides in request.jobs], runs, request.sweeping)
+    foreseen = []
+    for overrides, step, cost in zip(request.jobs, steps, request.costs(), strict=True):
+        slower = pace(known, cost)
+        foreseen.append(Foreseen(overrides, step, cost * (slower or 1.0), slower is not None))
+    _print(request, foreseen, Console() if console is None else console)
 
 
 def timed(folders: Sequence[RunFolder]) -> list[tuple[float, float]]:
-    """Return cost and seconds of the runs that finished in one go, alone, and did not diverge."""
+    """Return cost and seconds of the runs that finished in one go, alone, and did not diverge.
+
+    The cost is the seconds by the rule of `rnnexp.runs.heuristics`.
+    """
     states = [folder.state() for folder in folders]
     return [
         (state["cost"], state["seconds"])
@@ -100,30 +74,32 @@ def timed(folders: Sequence[RunFolder]) -> list[tuple[float, float]]:
     ]
 
 
+def pace(timed: Sequence[tuple[float, float]], cost: float) -> float | None:
+    """Return the median ratio of seconds to cost of runs within a factor of 3 of `cost`; None without any."""
+    ratios = [taken / rule for rule, taken in timed if cost / _SIMILAR <= rule <= cost * _SIMILAR]
+    return statistics.median(ratios) if ratios else None
+
+
 def _next(jobs: Sequence[Job], runs: Mapping[str, Sequence[str]], sweeping: bool) -> list[Next]:
     if not sweeping:
         return [found.next for found in earlier_of(jobs, runs)]
     return [earlier_in_sweep(job, runs_of(job.hashes, runs)).next for job in jobs]
 
 
-def _print(request: Request, foreseen: Sequence[Foreseen], known: int, console: Console) -> None:
+def _print(request: Request, foreseen: Sequence[Foreseen], console: Console) -> None:
     console.print(Rule(Text(f"{request.name}, not begun"), align="left", style="dim"))
     console.print(_table(foreseen, request.swept))
     console.print()
     counts = Counter(job.next for job in foreseen)
     parts = [f"{counts[step]} to {words}" for step, words in _WORDS.items() if counts[step]]
-    seconds = _together(
-        [job.seconds for job in foreseen if job.next in ("run", "resume")], request.workers or 1
-    )
+    costs = [job.seconds for job in foreseen if job.next in ("run", "resume")]
+    # All together, but at least the longest job.
+    seconds = max(sum(costs) / (request.workers or 1), *costs, 0.0)
+    known = sum(job.timed for job in foreseen)
     source = f"similar runs timed for {known} of {len(foreseen)} jobs" if known else "by rule"
     workers = numbers.workers(request.workers)
     console.print(f"jobs   {len(foreseen)}: {', '.join(parts)}", highlight=False)
     console.print(f"time   about {numbers.duration(seconds)} on {workers} ({source})", highlight=False)
-
-
-def _together(seconds: Sequence[float], workers: int) -> float:
-    """Return the seconds of all jobs: their sum over the number of workers, but at least the longest job."""
-    return max(sum(seconds) / workers, *seconds, 0.0)
 
 
 def _table(foreseen: Sequence[Foreseen], swept: Sequence[str]) -> Table:
@@ -131,9 +107,9 @@ def _table(foreseen: Sequence[Foreseen], swept: Sequence[str]) -> Table:
     table.add_column("#", justify="right")
     for name in (*swept, "would", "about"):
         table.add_column(name, overflow="fold", justify="right" if name == "about" else "left")
-    for job in foreseen:
+    for number, job in enumerate(foreseen):
         values = values_of(job.overrides)
         time = numbers.duration(job.seconds) if job.next in ("run", "resume") else ""
         cells = [*(values.get(key, "") for key in swept), _WORDS[job.next], time]
-        table.add_row(str(job.number), *map(Text, cells))
+        table.add_row(str(number), *map(Text, cells))
     return table

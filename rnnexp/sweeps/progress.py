@@ -73,10 +73,20 @@ class Count:
         self.total = len(self._costs)
         self.outcomes: Mapping[int, Outcome] = {}
 
+    def update(self, outcomes: Mapping[int, Outcome]) -> list[Outcome]:
+        """Take the jobs as they are now, and return those that have ended since the last time."""
+        before, self.outcomes = self._ended, outcomes
+        fresh = self._ended - before
+        return [outcome for number, outcome in outcomes.items() if number in fresh]
+
     @property
     def done(self) -> int:
-        """Jobs that have ended."""
-        return sum(outcome.ended for outcome in self.outcomes.values())
+        """How many jobs have ended."""
+        return len(self._ended)
+
+    @property
+    def _ended(self) -> set[int]:
+        return {number for number, outcome in self.outcomes.items() if outcome.ended}
 
     def left(self) -> float | None:
         """Return the seconds that remain; None before a job has finished in this call."""
@@ -84,7 +94,8 @@ class Count:
         cost = sum(self._costs[outcome.number] for outcome in timed if outcome.number < self.total)
         if cost <= 0:
             return None
-        ahead = sum(c for n, c in enumerate(self._costs) if n not in self.outcomes or self._at_work(n))
+        ended = self._ended
+        ahead = sum(cost for number, cost in enumerate(self._costs) if number not in ended)
         return ahead * sum(outcome.seconds or 0.0 for outcome in timed) / cost / self._workers
 
     def state(self) -> str:
@@ -98,9 +109,6 @@ class Count:
         elif self.done < self.total and running == 0:
             parts.append("starting")
         return "  ".join(parts)
-
-    def _at_work(self, number: int) -> bool:
-        return not self.outcomes[number].ended
 
 
 class _Live(RichProgress):
@@ -118,15 +126,12 @@ class _Live(RichProgress):
 class _Bar:
     def __init__(self, bar: _Live, count: Count, grid: Grid):
         self._bar, self._count, self._grid = bar, count, grid
-        self._shown: set[int] = set()
         self._task = bar.add_task("", total=count.total, state=count.state())
 
     def update(self, outcomes: Mapping[int, Outcome]) -> None:
-        self._count.outcomes = outcomes
-        for number, outcome in outcomes.items():
-            if outcome.bad and number not in self._shown:
-                self._shown.add(number)
-                self._bar.console.print(_line(outcome), soft_wrap=True, highlight=False, markup=False)
+        for outcome in self._count.update(outcomes):
+            if outcome.bad:
+                _print(self._bar.console, _line(outcome))
         self._bar.grid = self._grid.drawn(outcomes, self._bar.console)
         self._bar.update(self._task, completed=self._count.done, state=self._count.state())
 
@@ -134,27 +139,24 @@ class _Bar:
 class _Lines:
     def __init__(self, console: Console, count: Count, clock: Callable[[], float]):
         self._console, self._count, self._clock = console, count, clock
-        self._shown: set[int] = set()
         self._last = clock()
 
     def update(self, outcomes: Mapping[int, Outcome]) -> None:
-        self._count.outcomes = outcomes
-        ended = [outcome for outcome in outcomes.values() if outcome.ended]
-        fresh = [outcome for outcome in ended if outcome.number not in self._shown]
-        for outcome in fresh:
-            self._shown.add(outcome.number)
+        fresh = self._count.update(outcomes)
+        for done, outcome in enumerate(fresh, self._count.done - len(fresh) + 1):
             if outcome.status != "SKIPPED":
-                self._print(f"{self._place(len(self._shown))}  {_line(outcome)}")
+                self._say(done, f"  {_line(outcome)}")
         if not fresh and self._clock() - self._last >= _SILENCE:
-            self._print(self._place(len(self._shown)))
+            self._say(self._count.done, "")
 
-    def _place(self, done: int) -> str:
-        total = str(self._count.total)
-        return f"{done:>{len(total)}}/{total} jobs  {self._count.state()}"
-
-    def _print(self, text: str) -> None:
+    def _say(self, done: int, what: str) -> None:
         self._last = self._clock()
-        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+        total = str(self._count.total)
+        _print(self._console, f"{done:>{len(total)}}/{total} jobs  {self._count.state()}{what}")
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _line(outcome: Outcome) -> str:

@@ -1,12 +1,14 @@
 """What a command line asks for: one run or a sweep."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Sequence
 
 from rnnexp.runs import heuristics
 from rnnexp.runs.job import Job
 from rnnexp.runs.menu import MENU, Menu
-from rnnexp.runtime.config_keys import key_of
+from rnnexp.runtime.config_keys import UNSCIENTIFIC, key_of
 
 _COUNTED = ("seq_len", "units", "batch_size", "steps", "layers")
 """The keys of what a run's time follows from, in the order of `rnnexp.runs.heuristics.expected_seconds`."""
@@ -43,9 +45,9 @@ class Request:
         return tuple(key_of(column[0]) for column in columns if len(set(column)) > 1)
 
     @property
-    def asked(self) -> tuple[str, ...]:
-        """The arguments that identify a sweep: the overrides, and where they are composed from."""
-        return (*self.menu.flags, *self.typed)
+    def signature(self) -> str:
+        """The hash that all calls of one sweep share (see `signature`)."""
+        return signature([*self.menu.flags, *self.typed], self.first.tracking.store)
 
     @property
     def name(self) -> str:
@@ -67,3 +69,14 @@ class Request:
             if key in values and value.isdecimal():
                 values[key] = int(value)
         return list(values.values())
+
+
+def signature(overrides: Sequence[str], store: str) -> str:
+    """Return the hash that all calls of one sweep share: of the store and the overrides of scientific keys.
+
+    >>> signature(["seed=0,1", "launcher=joblib"], "none") == signature(["seed=0,1"], "none")
+    True
+    """
+    keys = {override: key_of(override).partition(".")[0] for override in overrides}
+    kept = sorted(override for override, key in keys.items() if key.partition("/")[0] not in UNSCIENTIFIC)
+    return hashlib.sha256(json.dumps([kept, store]).encode()).hexdigest()[:12]

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shlex
-import signal
 import sys
 import threading
 import time
@@ -17,10 +16,11 @@ from rnnexp.report.terminal.labels import as_typed, print_place
 from rnnexp.runs.resume import runs_below
 from rnnexp.runs.run_context import belongs_to
 from rnnexp.runtime.device import gpu_count
+from rnnexp.runtime.output import errors_in
 from rnnexp.runtime.places import COMMAND, data_folder
 from rnnexp.runtime.secrets import as_handed_over, clean
-from rnnexp.runtime.signals import stopping
-from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.runtime.signals import handled
+from rnnexp.sweeps.folder import SweepFolder, earlier
 from rnnexp.sweeps.grid import Grid
 from rnnexp.sweeps.job import CALL
 from rnnexp.sweeps.outcome import Outcome
@@ -59,26 +59,14 @@ def supervise(request: Request, main: Callable[[], object]) -> int:
             broken = _launch(request, folder, main, shown)
         outcomes = _all(request, folder)
         folder.save_table(outcomes)
-        ending = Ending(
-            title=f"{request.name}, {folder.id}",
-            outcomes=outcomes,
-            swept=request.swept,
-            seconds=time.monotonic() - started,
-            workers=request.workers,
-            folder=folder,
-            run=parent.where,
-            open_command=parent.open_command,
-            page=parent.page,
-            broken=broken,
-        )
+        ending = Ending(request, folder, outcomes, time.monotonic() - started, parent.place, broken)
         print_ending(ending, console)
-        _end(parent, request, ending)
+        _end(parent, ending)
         if not signals:
             _report(request, folder, console)
     if signals:
         return 128 + signals[0]
-    counts = ending.counts()
-    if counts["failed"] + counts["killed"] + counts["waiting"] > 0:
+    if ending.unfinished:
         return 1
     return UNSENT if any(outcome.unsent for outcome in outcomes) else 0
 
@@ -98,24 +86,17 @@ def _stopping(folder: SweepFolder) -> Iterator[list[int]]:
         if len(received) == 2:
             raise KeyboardInterrupt
 
-    found = {number: signal.signal(number, receive) for number in stopping()}
-    try:
+    with handled(receive):
         yield received
-    finally:
-        for number, handler in found.items():
-            signal.signal(number, handler)
 
 
 def _folder(request: Request) -> SweepFolder:
     """Return the folder of the same sweep if it was called before, else a new one."""
-    root = request.first.output_dir
     if request.folder is not None:
         Path(request.folder).mkdir(parents=True, exist_ok=True)
-        return SweepFolder(Path(request.folder))
-    found = None
-    if request.first.resume is not False:
-        found = newest(root, signature(request.asked, request.first.tracking.store))
-    return SweepFolder.create(root) if found is None else found
+    elif request.first.resume is False:
+        return SweepFolder.create(request.first.output_dir)
+    return earlier(request) or SweepFolder.create(request.first.output_dir)
 
 
 def _say_finished(request: Request, folder: SweepFolder, console: Console) -> None:
@@ -127,13 +108,12 @@ def _say_finished(request: Request, folder: SweepFolder, console: Console) -> No
 
 
 def _state(request: Request) -> dict[str, object]:
-    store = request.first.tracking.store
     return {
-        "signature": signature(request.asked, store),
+        "signature": request.signature,
         "name": request.name,
         "overrides": list(request.typed),
         "jobs": len(request.jobs),
-        "store": store,
+        "store": request.first.tracking.store,
         "cwd": str(Path.cwd()),
         "launcher": request.launcher,
         "workers": request.workers,
@@ -159,17 +139,16 @@ def _parent(request: Request, folder: SweepFolder) -> tracking.ParentRun:
     return parent
 
 
-def _end(parent: tracking.ParentRun, request: Request, ending: Ending) -> None:
+def _end(parent: tracking.ParentRun, ending: Ending) -> None:
     counts = ending.counts()
     found = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
     parent.describe(
-        f"{_command_line(request)}\n\n{found}",
+        f"{_command_line(ending.request)}\n\n{found}",
         {f"sweep.{name}": count for name, count in counts.items()},
     )
-    bad = counts["failed"] + counts["killed"] + counts["waiting"]
     runs = [Path(outcome.run_folder) for outcome in ending.outcomes if outcome.run_folder is not None]
     parent.below = [run for run in runs if belongs_to(run, ending.folder.id)]
-    parent.end("FAILED" if bad else "FINISHED", [ending.folder.save_table(ending.outcomes)])
+    parent.end("FAILED" if ending.unfinished else "FINISHED", [ending.folder.save_table(ending.outcomes)])
 
 
 def _report(request: Request, folder: SweepFolder, console: Console) -> None:
@@ -200,7 +179,7 @@ def _launch(request: Request, folder: SweepFolder, main: Callable[[], object], s
     log, code, typed = folder.path / "launcher.txt", None, sys.argv
     sys.argv = [typed[0], *_command(request, folder)]
     try:
-        with _errors_in(log), _watched(folder, shown):
+        with log.open("wb") as file, errors_in(file), _watched(folder, shown):
             code = _exit_code(main)
             while folder.at_work and not folder.stopping:  # a cluster's jobs go on if its launcher fails
                 time.sleep(_POLL)
@@ -220,21 +199,6 @@ def _exit_code(main: Callable[[], object]) -> object:
     except SystemExit as end:
         return end.code
     return None
-
-
-@contextlib.contextmanager
-def _errors_in(path: Path) -> Iterator[None]:
-    """Send the standard error to a file, also that of compiled code and of processes started meanwhile."""
-    sys.stderr.flush()
-    before = os.dup(2)
-    with path.open("wb") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(before, 2)
-        os.close(before)
 
 
 @contextlib.contextmanager

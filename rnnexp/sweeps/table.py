@@ -18,6 +18,8 @@ from rnnexp.runs.run_folder import file_name, name_in
 from rnnexp.runtime.config_keys import values_of
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import Request
+from rnnexp.tracking.links import NOWHERE, Place
 
 MOST_ROWS = 40
 """Up to so many jobs have a row each."""
@@ -31,27 +33,19 @@ class Ending:
     """A sweep that has ended.
 
     Attributes:
-        title: Its name and id.
-        outcomes: Of all jobs, WAITING for those that were not begun.
-        swept: The keys that differ between jobs.
-        seconds: Time of this call.
-        workers: Jobs at the same time; None where a cluster says that.
+        request: What was asked for.
         folder: Of the sweep.
-        run: Its run in MLflow, None without MLflow.
-        open_command: The command that opens it.
-        page: The address that then lists the verdicts.
+        outcomes: Of all jobs, WAITING for those that were not begun.
+        seconds: Time of this call.
+        place: Where its run in MLflow is; nowhere without MLflow.
         broken: Why the launcher ended before its jobs, "" if it did not.
     """
 
-    title: str
-    outcomes: Sequence[Outcome]
-    swept: Sequence[str]
-    seconds: float
-    workers: int | None
+    request: Request
     folder: SweepFolder
-    run: str | None = None
-    open_command: str | None = None
-    page: str | None = None
+    outcomes: Sequence[Outcome]
+    seconds: float
+    place: Place = NOWHERE
     broken: str = ""
 
     def counts(self) -> dict[str, int]:
@@ -61,14 +55,21 @@ class Ending:
         names = (*_VERDICTS, "failed", "killed", "waiting")
         return {name: found[name] for name in names} | {"skipped": skipped}
 
+    @property
+    def unfinished(self) -> int:
+        """How many jobs the same command would do again, or begin."""
+        return sum(outcome.bad or outcome.status == "WAITING" for outcome in self.outcomes)
+
 
 def print_ending(ending: Ending, console: Console | None = None) -> None:
     """Print the table, the counts and where everything is; of many jobs, only those that went wrong."""
     console = Console() if console is None else console
     width = min(console.width, _WIDEST)
-    console.print(Rule(Text(ending.title), align="left", style="dim"), width=width)
+    console.print(
+        Rule(Text(f"{ending.request.name}, {ending.folder.id}"), align="left", style="dim"), width=width
+    )
     if len(ending.outcomes) <= MOST_ROWS:
-        console.print(_table(ending.outcomes, ending.swept), width=width)
+        console.print(_table(ending.outcomes, ending.request.swept), width=width)
         console.print()
     for outcome in ending.outcomes:
         if outcome.bad and not outcome.note.startswith("stopped by"):
@@ -135,7 +136,7 @@ def _counted(ending: Ending) -> Iterator[tuple[str, str]]:
         yield "not begun", str(counts["waiting"])
     if ending.broken:
         yield "launcher", ending.broken
-    yield "time", f"{numbers.duration(ending.seconds)}, {numbers.workers(ending.workers)}"
+    yield "time", f"{numbers.duration(ending.seconds)}, {numbers.workers(ending.request.workers)}"
 
 
 def _has_another_name(outcome: Outcome) -> bool:
@@ -146,13 +147,9 @@ def _has_another_name(outcome: Outcome) -> bool:
 
 
 def _places(ending: Ending) -> Iterator[tuple[str, str]]:
-    counts = ending.counts()
-    left = counts["failed"] + counts["killed"] + counts["waiting"]
     yield "folder", as_typed(ending.folder.path)
-    places = {"stored in": ending.run, "open with": ending.open_command, "verdicts": ending.page}
-    for label, text in places.items():
-        if text is not None:
-            yield label, text
+    yield from ending.place.labelled().items()
+    left = ending.unfinished
     if left:
         jobs = "the job that is" if left == 1 else f"the {left} jobs that are"
         yield "again", f"the same command does {jobs} not finished, and no other"

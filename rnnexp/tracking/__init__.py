@@ -4,30 +4,29 @@ Importing it imports neither MLflow nor TensorFlow.
 """
 
 from rnnexp.tracking.address import resolve
-from rnnexp.tracking.destination import Destination
-from rnnexp.tracking.file_tracker import FileTracker
-from rnnexp.tracking.find_runs import run_with_tags
 from rnnexp.tracking.flatten import flatten
-from rnnexp.tracking.mirrored_tracker import MirroredTracker
+from rnnexp.tracking.links import Place
+from rnnexp.tracking.mirror import Mirror
 from rnnexp.tracking.mlflow_tracker import MlflowTracker
 from rnnexp.tracking.parent_run import ParentRun
+from rnnexp.tracking.records import Point, Status, points
 from rnnexp.tracking.store import ensure_store
 from rnnexp.tracking.store_check import check_store
-from rnnexp.tracking.tracker import Point, Status, Tracker, points
+from rnnexp.tracking.tracker import Tracker
+from rnnexp.tracking.upload import Upload
 
 __all__ = [
-    "Destination",
-    "FileTracker",
-    "MirroredTracker",
+    "Mirror",
     "MlflowTracker",
     "ParentRun",
+    "Place",
     "Point",
     "Status",
     "Tracker",
+    "Upload",
     "check_store",
     "ensure_store",
     "flatten",
     "points",
     "resolve",
-    "run_with_tags",
 ]

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rnnexp.runtime import provenance
 from rnnexp.tracking import packed_source
 
@@ -52,6 +50,7 @@ def log_model(client: Any, experiment_id: str, run_id: str, model: Any) -> str:
 
 def _schema(tensor: Any) -> Any:
     """Return MLflow's words for a symbolic tensor of a Keras model."""
+    import numpy as np
     from mlflow.types import Schema, TensorSpec
 
     shape = [-1 if size is None else size for size in tensor.shape]
@@ -83,11 +82,14 @@ def remove_models(client: Any, experiment_id: str, run_id: str) -> None:
         client.delete_logged_model(logged.model_id)
 
 
-def look_up_packages() -> None:
-    """Let MLflow find out which package each module belongs to: once a process, before its first model."""
-    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+def load_model(path: Path) -> Any:
+    """Return the Keras model of a file, with the layers of this package known."""
+    import keras
 
-    warn_dependency_requirement_mismatches(_requirements())
+    import rnnexp
+
+    rnnexp.RNN  # noqa: B018  (makes the layers known to Keras)
+    return keras.models.load_model(path)
 
 
 def _requirements() -> list[str]:

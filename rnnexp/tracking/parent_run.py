@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,15 +11,15 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.secrets import clean
 from rnnexp.runtime.signals import Interruption, Killed
 from rnnexp.tracking.client import connect, quietly
-from rnnexp.tracking.find_runs import is_known, run_with_tags
-from rnnexp.tracking.mlflow_tracker import MlflowTracker
-from rnnexp.tracking.patience import within
-from rnnexp.tracking.store import ensure_store
-from rnnexp.tracking.tracker import Status
+from rnnexp.tracking.links import NOWHERE
+from rnnexp.tracking.mlflow_tracker import MlflowTracker, open_run
+from rnnexp.tracking.records import Status
 from rnnexp.tracking.upload import put_below
 
 _REPORT = "report"
 _LONGEST = 300  # characters of what MLflow says
+_POLL = 0.05  # seconds between two looks at whether somebody wants the command to stop
+_HURRY = 2.0  # seconds that are left to it then
 _logger = logging.getLogger(__name__)
 
 
@@ -40,9 +42,7 @@ class ParentRun:
     Attributes:
         name: As above.
         run_id: Its id; None without MLflow, and while that is away.
-        where: For a human, where it is; None as the id.
-        open_command: The command that shows it, None where there is none.
-        page: The address that lists the verdicts of its runs; None as the id.
+        place: Where it is; nowhere while the id is None.
         below: The folders of the runs below it.
 
     Raises:
@@ -62,13 +62,10 @@ class ParentRun:
     ):
         self.name = name
         self.run_id: str | None = None
-        self.where: str | None = None
-        self.open_command: str | None = None
+        self.place = NOWHERE
         self.below: list[Path] = []
-        self.page: str | None = None
-        self._uri, self._experiment = uri, experiment
-        self._known = [run_id for run_id in known if run_id is not None]
-        self._found_by, self._patience, self._told_to_stop = dict(tags or {}), patience, told_to_stop
+        self._uri, self._experiment, self._known, self._found_by = uri, experiment, known, tags
+        self._patience, self._told_to_stop = patience, told_to_stop
         self._description, self._tags = description, dict[str, object]()
         if uri is not None:
             self._try(lambda: self._open(uri).end("FINISHED"), "the run of the command is made at its end")
@@ -108,15 +105,10 @@ class ParentRun:
             _logger.warning("MLflow is away, %s: %s", otherwise, reason)
 
     def _open(self, uri: str) -> MlflowTracker:
-        experiment_id = ensure_store(uri, self._experiment)
         known = self._known if self.run_id is None else [self.run_id]
-        run_id = next((run_id for run_id in known if is_known(uri, run_id)), None)
-        if run_id is None and self._found_by:
-            run_id = run_with_tags(uri, experiment_id, self._found_by)
-        tracker = MlflowTracker(uri, experiment_id, self.name, run_id=run_id, tags=self._found_by)
+        tracker = open_run(uri, self._experiment, self.name, known, self._found_by)
         tracker.tags(self._tags | {"mlflow.note.content": self._description})
-        self.run_id, self.where, self.open_command = tracker.run_id, tracker.where, tracker.open_command
-        self.page = tracker.page
+        self.run_id, self.place = tracker.run_id, tracker.place
         return tracker
 
     def _write(self, uri: str, status: Status, files: Sequence[Path]) -> None:
@@ -126,6 +118,38 @@ class ParentRun:
         tracker.end(status)
         for folder in self.below:
             put_below(folder, tracker.run_id, uri)
+
+
+def within(
+    seconds: float, work: Callable[[], object], told_to_stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Do `work`, and wait for it.
+
+    Args:
+        seconds: The longest wait; the thread is left behind then, and may come to its end later.
+        work: What is done.
+        told_to_stop: Whether somebody wants the command to stop, which leaves two seconds.
+
+    Raises:
+        TimeoutError: It takes longer.
+        Exception: What `work` raises.
+    """
+    failed: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            work()
+        except Exception as error:
+            failed.append(error)
+
+    thread, began = threading.Thread(target=attempt, daemon=True), time.monotonic()
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL)
+        if time.monotonic() - began > (min(seconds, _HURRY) if told_to_stop() else seconds):
+            raise TimeoutError(f"no answer in {seconds:g} s")
+    if failed:
+        raise failed[0]
 
 
 def keep_with_parent(parents: Collection[object], files: Sequence[Path], uri: str | None) -> str | None:

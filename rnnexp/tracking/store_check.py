@@ -1,4 +1,4 @@
-"""Whether a tracking store can be used, answered before MLflow or TensorFlow is imported. Creates nothing."""
+"""Whether a store can be used and knows a run: asked without MLflow and TensorFlow. Creates nothing."""
 
 import base64
 import contextlib
@@ -20,9 +20,10 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.secrets import without_login
 from rnnexp.tracking.address import OPTION, artifacts_beside, is_server, sqlite_path
 
-_SERVER_SECONDS = 1.0
-_LOCK_SECONDS = 0.2
-_READ = 1000  # bytes of an answer
+_SECONDS = 5.0
+_SERVER_SECONDS = 1.0  # before a run has begun
+_LOCK_SECONDS = 0.2  # likewise
+_READ = 100_000  # bytes of an answer; what is said of a run begins with its state
 _ASSIGNMENT = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(.+)$", re.MULTILINE)
 _QUOTED = re.compile(r"[\"']([^\"']+)[\"']")
 
@@ -41,6 +42,37 @@ def check_store(uri: str) -> None:
         _check_database(uri, path)
     elif is_server(uri):
         _check_server(uri)
+
+
+def is_known(uri: str, run_id: str) -> bool:
+    """Return whether the store at `uri` has the run `run_id`, not deleted.
+
+    A store that cannot be asked this way (another database, a server with a login) is taken to have it.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        return _in_database(path, run_id)
+    return not is_server(uri) or _on_server(without_login(uri), run_id)
+
+
+def _in_database(path: Path, run_id: str) -> bool:
+    if not path.is_file():
+        return False
+    query = "SELECT lifecycle_stage FROM runs WHERE run_uuid = ?"
+    try:
+        with contextlib.closing(_connect(path, "ro", _SECONDS)) as database:
+            found = database.execute(query, (run_id,)).fetchone()
+    except sqlite3.DatabaseError:
+        return True
+    return found is not None and found[0] == "active"
+
+
+def _on_server(address: str, run_id: str) -> bool:
+    try:
+        status, body = _answer(f"{address}/api/2.0/mlflow/runs/get?run_id={run_id}", {}, _SECONDS)
+    except (OSError, http.client.HTTPException):
+        return True
+    return status != 404 and b'"lifecycle_stage": "deleted"' not in body
 
 
 def _check_folder(uri: str, path: Path) -> None:
@@ -77,7 +109,7 @@ def _check_database(uri: str, path: Path) -> None:
 def _revisions(uri: str, path: Path) -> list[str]:
     """Return the schema revision that the database bears; none if it is empty or busy."""
     try:
-        with contextlib.closing(_connect(path)) as database:
+        with contextlib.closing(_connect(path, "rw", _LOCK_SECONDS)) as database:
             tables = _column(database, "SELECT name FROM sqlite_master WHERE type = 'table'")
             if "alembic_version" in tables:
                 return _column(database, "SELECT version_num FROM alembic_version")
@@ -94,9 +126,9 @@ def _column(database: sqlite3.Connection, query: str) -> list[str]:
     return [value for (value,) in database.execute(query)]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # Mode rw never creates a file; unlike ro it may finish what a writer that was killed has left.
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_SECONDS)
+def _connect(path: Path, mode: str, seconds: float) -> sqlite3.Connection:
+    # Neither mode creates a file; rw, unlike ro, may finish what a writer that was killed has left.
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=seconds)
 
 
 def _migrations() -> tuple[set[str], set[str]]:
@@ -119,7 +151,7 @@ def _migration_sources() -> Iterator[str]:
 def _check_server(uri: str) -> None:
     address, login = without_login(uri), _login(uri)
     try:
-        health, _ = _answer(f"{address}/health", login)
+        health, _ = _answer(f"{address}/health", login, _SERVER_SECONDS)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
@@ -129,9 +161,8 @@ def _check_server(uri: str) -> None:
         raise ArgumentError(OPTION, f"an MLflow server (this one answers {health} to /health)", address)
     # The server checks host names, logins and prefixes everywhere but at /health.
     with contextlib.suppress(OSError, http.client.HTTPException):
-        _check_answer(
-            address, *_answer(f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0", login), login
-        )
+        url = f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0"
+        _check_answer(address, *_answer(url, login, _SERVER_SECONDS), login)
 
 
 def _check_answer(address: str, status: int, body: bytes, login: Mapping[str, str]) -> None:
@@ -169,11 +200,11 @@ def _has_other_login() -> bool:
     return named or any(file.is_file() for file in files)
 
 
-def _answer(url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+def _answer(url: str, headers: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
     """Return status and beginning of what a server answers."""
     request = urllib.request.Request(url, headers=dict(headers))
     try:
-        with urllib.request.urlopen(request, timeout=_SERVER_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
             return answer.status, answer.read(_READ)
     except urllib.error.HTTPError as error:
         with error:

@@ -2,15 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from rnnexp.runtime import output
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.places import COMMAND
 from rnnexp.tracking.address import resolve
-from rnnexp.tracking.destination import Destination
 from rnnexp.tracking.upload import UNSENT, Upload, is_sent
 
 _EXPLAIN = (
@@ -19,22 +17,21 @@ _EXPLAIN = (
 )
 
 
-def sync(folder: Path, load_model: Callable[[Path], Any], uri: str | None = None) -> bool:
+def sync(folder: Path, uri: str | None = None) -> bool:
     """Send what MLflow lacks of the run in `folder`; return whether there was anything to send.
 
     Args:
         folder: The folder of a run with tracking=mlflow.
-        load_model: Returns the trained model of a file `model.keras`.
         uri: Another address than the one that the run was recorded for, such as one with a login.
 
     Raises:
         ArgumentError: The folder holds no such run, or the experiment has been deleted in MLflow.
         Exception: Of MLflow, its server or its database.
     """
-    destination = Destination.noted(folder, uri)
+    upload = Upload.noted(folder, uri)
     if is_sent(folder):
         return False
-    Upload(folder, destination.open(), load_model).push()
+    upload.push()
     return True
 
 
@@ -63,23 +60,13 @@ def _runs(folders: Sequence[Path]) -> Iterator[Path]:
 
 def _sync(folder: Path, uri: str | None) -> int:
     try:
-        print(f"{folder}: {'sent' if sync(folder, load_model, uri) else 'nothing to send'}")
+        print(f"{folder}: {'sent' if sync(folder, uri) else 'nothing to send'}")
     except ArgumentError:
         raise
     except Exception as error:
         print(f"{folder}: MLflow cannot be reached: {str(error).partition(chr(10))[0]}", file=sys.stderr)
         return UNSENT
     return 0
-
-
-def load_model(path: Path) -> Any:
-    """Return the Keras model of a file, with the layers of this package known."""
-    import keras
-
-    import rnnexp
-
-    rnnexp.RNN  # noqa: B018  (makes the layers known to Keras)
-    return keras.models.load_model(path)
 
 
 if __name__ == "__main__":

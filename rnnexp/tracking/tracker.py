@@ -1,80 +1,119 @@
-"""What a run tells whoever keeps its records."""
+"""The records of one run: files in its folder, with or without MLflow."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any
 
-STATUSES = ("FINISHED", "FAILED", "KILLED")
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-
-class Point(NamedTuple):
-    """One measured number: `value` of the metric `key` after `step` updates."""
-
-    key: str
-    value: float
-    step: int
-
-
-def points(values: Mapping[str, float], step: int) -> list[Point]:
-    """Return a point for every metric, all after `step` updates."""
-    return [Point(key, value, step) for key, value in values.items()]
+from rnnexp.runtime import checks
+from rnnexp.runtime.json_file import StateFile
+from rnnexp.runtime.secrets import clean_all
+from rnnexp.tracking import records
+from rnnexp.tracking.flatten import TAG_LIMIT, as_text, cut, flatten
+from rnnexp.tracking.links import Place
+from rnnexp.tracking.metrics_file import MetricsFile
+from rnnexp.tracking.mirror import Mirror
+from rnnexp.tracking.records import Point, Status
+from rnnexp.tracking.upload import is_sent
 
 
-class Tracker(Protocol):
-    """Keeps the records of one run; `MlflowTracker` and `FileTracker` are its two forms.
+class Tracker:
+    """`params.json`, `tags.json`, `status.json`, `metrics.csv`, `model.keras`: what MLflow holds of it.
 
-    Parameters and steps are written once: a parameter keeps its first value, and a run that is resumed takes
-    only points beyond the last step that their key has already (`last_step`), so that no step counts twice.
+    The columns of `metrics.csv` are key, value, step and timestamp (milliseconds since 1970).
+    `artifacts.json` lists the other files of the run, each with the folder in which MLflow is to show it. A
+    folder that holds such files already is a run that is resumed: a parameter keeps its first value, and no
+    step of a metric counts twice.
+
+    Args:
+        folder: The run's folder, made if it is absent.
+        name: The run's name.
+        mirror: Sends the files to MLflow; None without MLflow.
+
+    Raises:
+        ArgumentError: MLflow answers that it cannot take the run.
     """
+
+    def __init__(self, folder: Path, name: str, mirror: Mirror | None = None):
+        self._folder = folder.resolve()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._params = self._read(records.PARAMS)
+        self._tags = self._read(records.TAGS)
+        self._status = {"name": name, "start_time": records.now()} | self._read(records.STATUS)
+        self._status["status"] = "RUNNING"
+        self._write(records.STATUS, self._status)
+        self._artifacts = self._read(records.ARTIFACTS).get("files", [])
+        self._ended = False
+        self._metrics = MetricsFile(self._folder / records.METRICS)
+        self._mirror = mirror
+        if mirror is not None:
+            mirror.begin()
 
     @property
     def run_id(self) -> str | None:
-        """Return the name by which the run can be reopened, None while MLflow has not answered."""
+        """MLflow's id of the run, None while MLflow has not answered; without MLflow the folder's name."""
+        return self._folder.name if self._mirror is None else self._mirror.upload.run_id
 
     @property
-    def where(self) -> str:
-        """Return, for a human, where the records lie: a path or the address of a page."""
-
-    @property
-    def open_command(self) -> str | None:
-        """Return the command that shows the records, or None where `where` can be opened as it is."""
-
-    @property
-    def page(self) -> str | None:
-        """Return the address in MLflow's pages that lists the verdicts; None without MLflow."""
-
-    @property
-    def dropped(self) -> int:
-        """Return how many points were not kept because their value is not finite."""
+    def place(self) -> Place:
+        """Where the run is: in MLflow, or its folder without MLflow and while that has not answered."""
+        remote = None if self._mirror is None else self._mirror.upload.remote
+        return Place(str(self._folder)) if remote is None else remote.place
 
     @property
     def complete(self) -> bool:
-        """Return whether the records of the run, which has ended, are where they belong."""
+        """Whether the records of the run, which has ended, are where they belong."""
+        return self._ended if self._mirror is None else is_sent(self._folder)
 
     def params(self, config: Mapping[str, Any]) -> None:
-        """Record the leaves of a nested `config` under dotted names (see `flatten`)."""
+        """Record the leaves of `config` (see `flatten`); what the run has already keeps its first value."""
+        self._params = flatten(config) | self._params
+        self._write(records.PARAMS, self._params)
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Record or replace tags."""
+        self._tags |= {key: cut(as_text(value), TAG_LIMIT) for key, value in values.items()}
+        self._write(records.TAGS, self._tags)
 
     def metrics(self, points: Iterable[Point]) -> None:
         """Take points; they are written in batches, the finite ones only."""
+        self._metrics.add(points)
 
     def flush(self) -> None:
         """Write the points that wait."""
-
-    def last_step(self, key: str) -> int | None:
-        """Return the largest step taken under `key`, by this attempt or an earlier one; None without any."""
+        self._metrics.flush()
+        if self._mirror is not None:
+            self._mirror.wake()
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        """Keep a copy of a file or folder, under `folder`."""
-
-    def text(self, name: str, content: str) -> None:
-        """Keep `content` as the text file `name`, which may contain folders."""
+        """List a file of the run's folder, to be shown in `folder` by MLflow."""
+        self._artifacts.append([str(path.resolve().relative_to(self._folder)), folder])
+        self._write(records.ARTIFACTS, {"files": self._artifacts})
 
     def model(self, model: Any) -> None:
-        """Keep a Keras model."""
+        """Save the Keras model as `model.keras`."""
+        model.save(self._folder / records.MODEL)
 
     def end(self, status: Status) -> None:
-        """Write what waits and close the run; only the first call that succeeds counts."""
+        """Write what waits and close the run; only the first call that succeeds counts.
+
+        MLflow is waited for as long as that makes sense.
+        """
+        checks.choice("status", status, records.STATUSES)
+        if not self._ended:
+            try:
+                self._metrics.flush()
+            finally:
+                self._status |= {"status": status, "end_time": records.now()}
+                self._write(records.STATUS, self._status)
+            self._ended = True
+        if self._mirror is not None:
+            self._mirror.end()
+
+    def _read(self, name: str) -> dict[str, Any]:
+        return StateFile(self._folder / name).read()
+
+    def _write(self, name: str, values: Mapping[str, Any]) -> None:
+        fresh = self._folder / f".{name}.new"
+        fresh.write_text(json.dumps(clean_all(values), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        fresh.replace(self._folder / name)

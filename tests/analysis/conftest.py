@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from rnnexp.tracking import FileTracker, MlflowTracker, Point, ensure_store
+from rnnexp.tracking import MlflowTracker, Point, Tracker, ensure_store
 
 CONFIG = {
     "activation": "tanh",
@@ -51,7 +51,7 @@ def in_store(tracking_uri):
 @pytest.fixture
 def in_folder(tmp_path):
     def run(name="a", **values):
-        return record(FileTracker(tmp_path / "outputs" / "today" / name, name), **values)
+        return record(Tracker(tmp_path / "outputs" / "today" / name, name), **values)
 
     return run
 

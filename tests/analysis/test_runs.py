@@ -61,7 +61,7 @@ def test_folders_give_the_same_table_as_the_store(in_store, in_folder, tracking_
 
 
 def test_runs_of_the_same_millisecond_are_ordered_by_folder(in_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("rnnexp.tracking.file_tracker._now", lambda: 1_700_000_000_000)
+    monkeypatch.setattr("rnnexp.tracking.records.now", lambda: 1_700_000_000_000)
     names = ["c", "a", "e", "b", "d"]
     for seed, name in enumerate(names):
         in_folder(name, config={"seed": seed})

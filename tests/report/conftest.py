@@ -11,7 +11,7 @@ from rnnexp.analysis import group_runs, varying
 from rnnexp.analysis.groups import ENDS, GRADIENT, LEARNING
 from rnnexp.report.html.axes import choose_axes
 from rnnexp.runtime.provenance import config_hash, group_hash
-from rnnexp.tracking import FileTracker, Point
+from rnnexp.tracking import Point, Tracker
 
 RATES = {"tanh": -0.2, "relu": 0.1}
 STEPS = 200
@@ -36,7 +36,7 @@ def arrays(rate, seq_len, *, clipped=0.0, diverged_at=None):
 
 
 def write_run(folder, config, choices, tags, metrics, kept):
-    tracker = FileTracker(folder, folder.name)
+    tracker = Tracker(folder, folder.name)
     tracker.params(config)
     tracker.params(choices)
     hashes = {"config_hash": config_hash(config), "group_hash": group_hash(config), "sweep_id": "sweep-1"}

@@ -18,7 +18,7 @@ from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption, Killed
-from rnnexp.tracking import FileTracker
+from rnnexp.tracking import Tracker
 
 ROOT = Path(__file__).parents[2]
 SMALL = (
@@ -37,7 +37,7 @@ def done(tmp_path_factory):
     return RunFolder(path)
 
 
-class Stopping(FileTracker):
+class Stopping(Tracker):
     """Is told to stop while it keeps a figure."""
 
     signals = Interruption()
@@ -68,7 +68,7 @@ def test_after_a_signal_nothing_is_drawn(done, tmp_path):
     signals = Interruption()
     with signals.deferred():
         signals.receive(signal.SIGTERM)
-        tracker = FileTracker(tmp_path / "records", "run")
+        tracker = Tracker(tmp_path / "records", "run")
         assert draw_figures(done, tracker, signals, "svg").startswith("python run.py report ")
     assert not list(done.figures.glob("*.svg"))
 
@@ -76,7 +76,7 @@ def test_after_a_signal_nothing_is_drawn(done, tmp_path):
 def test_a_figure_that_fails_is_said_and_the_run_goes_on(tmp_path, caplog):
     folder = RunFolder(tmp_path)
     folder.arrays.write_bytes(b"PK")
-    answer = draw_figures(folder, FileTracker(tmp_path, "run"), Interruption(), "png")
+    answer = draw_figures(folder, Tracker(tmp_path, "run"), Interruption(), "png")
     assert answer == f"python run.py report {tmp_path}"
     assert "figures could not be drawn (ArgumentError: gradient_flow.npz: " in caplog.text
 

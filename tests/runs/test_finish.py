@@ -18,7 +18,7 @@ from rnnexp.runs.finish import finish
 from rnnexp.runs.run_context import OpenRun
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.signals import Interruption, interruption
-from rnnexp.tracking import FileTracker
+from rnnexp.tracking import Tracker
 from rnnexp.training.replica import Observer, Result
 from rnnexp.training.trainer import Member, Trainer
 
@@ -56,7 +56,7 @@ def concluded(trained, tmp_path, **changes):
     job, network, found = trained
     result = dataclasses.replace(found, **changes)
     folder = RunFolder.create(tmp_path, job.name)
-    tracker = FileTracker(folder.path, job.name)
+    tracker = Tracker(folder.path, job.name)
     run = OpenRun(job, folder, tracker, resumed=False, records=contextlib.ExitStack())
     summary = finish(run, network, result, Interruption(), time.perf_counter())
     tracker.end("FINISHED")

@@ -26,10 +26,10 @@ from rnnexp.runtime import provenance
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.runtime.json_file import StateFile
 from rnnexp.runtime.signals import Killed
-from rnnexp.tracking import destination
+from rnnexp.tracking import mlflow_tracker
 from rnnexp.tracking.client import connect
-from rnnexp.tracking.destination import sent
-from rnnexp.tracking.sync import load_model, sync
+from rnnexp.tracking.sync import sync
+from rnnexp.tracking.upload import sent
 
 
 @pytest.fixture(params=["none", "mlflow"])
@@ -245,8 +245,7 @@ def test_a_signal_while_the_records_are_opened(address, training, monkeypatch):
 
         return opened
 
-    for name in ("FileTracker", "MirroredTracker"):
-        monkeypatch.setattr(tracking, name, interrupted(getattr(tracking, name)))
+    monkeypatch.setattr(tracking, "Tracker", interrupted(tracking.Tracker))
     with pytest.raises(Killed):
         training.run(composed(*address))
     assert Records(address).status == "KILLED"
@@ -278,21 +277,21 @@ def test_a_store_that_is_away_costs_no_run(training, monkeypatch, tmp_path):
 
     training.acts.append(trained)
     with monkeypatch.context() as away:
-        away.setattr(destination, "ensure_store", gone)
+        away.setattr(mlflow_tracker, "ensure_store", gone)
         (folder,) = training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
     assert folder.state()["status"] == "FINISHED"
     assert "MLflow is away, the run goes on and keeps its records: ConnectionError" in folder.log.read_text()
     assert f"python run.py sync {folder.path}" in folder.log.read_text()
-    assert sync(folder.path, load_model)
+    assert sync(folder.path)
     run = connect(f"sqlite:///{tmp_path}/mlflow.db").get_run(sent(folder.path)["run_id"])
     assert run.info.status == "FINISHED"
 
 
 def test_records_that_cannot_be_opened_leave_no_folder(monkeypatch, tmp_path, training):
-    def refused(folder, name):
+    def refused(folder, name, mirror):
         raise ConnectionError("the server has died")
 
-    monkeypatch.setattr(tracking, "FileTracker", refused)
+    monkeypatch.setattr(tracking, "Tracker", refused)
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(ConnectionError):
         training.run(composed("tracking=none"))
@@ -305,11 +304,11 @@ def test_a_run_stays_resumable_when_its_records_fail_to_open(monkeypatch, traini
     with pytest.raises(Killed):
         training.run(composed("tracking=none"))
 
-    def refused(folder, name):
+    def refused(folder, name, mirror):
         raise ConnectionError("the server has died")
 
     with monkeypatch.context() as patched, pytest.raises(ConnectionError):
-        patched.setattr(tracking, "FileTracker", refused)
+        patched.setattr(tracking, "Tracker", refused)
         training.run(composed("tracking=none", "resume=true"))
     training.acts.append(trained)
     training.run(composed("tracking=none", "resume=true"))

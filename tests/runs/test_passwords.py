@@ -13,8 +13,8 @@ from rnnexp.report.terminal import Summary
 from rnnexp.runs import build
 from rnnexp.runs.run import run_jobs
 from rnnexp.runtime import output
-from rnnexp.tracking import Destination, MirroredTracker, sync
-from rnnexp.tracking.destination import update
+from rnnexp.tracking import Mirror, Tracker, Upload, sync
+from rnnexp.tracking.upload import update
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hidden-word-4711"
@@ -48,8 +48,7 @@ def test_a_run_that_mlflow_does_not_take(nobody, monkeypatch, capfd):
 
     def train(runs, signals, started):
         (run,) = runs
-        run.tracker.tags({"note": f"see {nobody}"})
-        run.tracker.text("note.txt", f"login failed with {SECRET}")
+        run.tracker.tags({"note": f"see {nobody}", "why": f"login failed with {SECRET}"})
         run.records.close()
         return [Summary(nobody, 0, run.folder.path)]
 
@@ -79,10 +78,10 @@ def test_a_run_that_fails_with_it_in_its_words():
 
 def test_a_database_of_mlflow(tracking_uri, tmp_path):
     words = f"http://ann:{SECRET}@h/x and mysql://h/d?user=ann&password={SECRET}"
-    tracker = MirroredTracker(Destination(tmp_path / "run", tracking_uri, "study", words), lambda path: None)
+    upload = Upload(tmp_path / "run", tracking_uri, "study", words)
+    tracker = Tracker(tmp_path / "run", words, Mirror(upload))
     tracker.params({"tracking": {"uri": words}})
     tracker.tags({"mlflow.note.content": words})
-    tracker.text("words.txt", words)
     update(tmp_path / "run", reason=words)
     tracker.end("FINISHED")
     assert tracker.complete

@@ -8,7 +8,7 @@ import pytest
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps import folder as module
-from rnnexp.sweeps.folder import SweepFolder, newest, signature
+from rnnexp.sweeps.folder import SweepFolder, newest
 from rnnexp.sweeps.outcome import Outcome
 
 
@@ -106,25 +106,6 @@ def test_a_remembered_list_of_runs_spares_the_search(folder):
     assert folder.runs_of(["h"], Path("outputs")) == []
     folder.remember_runs({"h": ["some/where"]})
     assert [found.path for found in folder.runs_of(["h"], Path("outputs"))] == [Path("some/where")]
-
-
-SAME = [
-    ["units=4", "seed=0,1"],
-    ["seed=0,1", "units=4", "launcher=joblib", "launcher.workers=2", "hydra.sweep.dir=x", "resume=true"],
-    ["seed=0,1", "units=4", "tracking.every=3", "dry_run=true", "hydra/launcher=basic", "+name=a"],
-]
-
-
-@pytest.mark.parametrize("typed", SAME)
-def test_how_a_sweep_is_run_does_not_make_it_another(typed):
-    assert signature(typed, "none") == signature(["seed=0,1", "units=4"], "none")
-
-
-@pytest.mark.parametrize(
-    ("typed", "store"), [(["seed=0,2", "units=4"], "none"), (["seed=0,1", "units=4"], "http://host:1")]
-)
-def test_what_is_run_and_where_it_is_kept_makes_it_another(typed, store):
-    assert signature(typed, store) != signature(["seed=0,1", "units=4"], "none")
 
 
 def test_the_newest_of_its_kind_is_found():

@@ -13,7 +13,7 @@ from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.job import close_records, do_job, member, name_in_sweep
 from rnnexp.sweeps.outcome import NOT_SENT, Outcome
-from rnnexp.tracking import destination
+from rnnexp.tracking import mlflow_tracker
 from rnnexp.tracking.client import connect
 
 TINY = ("seq_len=5", "units=4", "batch_size=4", "steps=2", "jit=false", "probe.bootstrap=100", "seed=3")
@@ -152,7 +152,7 @@ def test_records_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_
 
     address = ("tracking=mlflow", f"tracking.uri={tracking_uri}")
     with monkeypatch.context() as away:
-        away.setattr(destination, "ensure_store", gone)
+        away.setattr(mlflow_tracker, "ensure_store", gone)
         first = done(folder, *address)
         folder.begin()
         again = done(folder, *address)

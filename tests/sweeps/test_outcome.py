@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import pytest
@@ -10,7 +9,7 @@ OUTCOME = Outcome(3, ("seed=0", "units=4"), "FINISHED", name="a", seconds=1.5, l
 
 
 def test_it_survives_json():
-    assert Outcome.from_dict(json.loads(json.dumps(OUTCOME.as_dict()))) == OUTCOME
+    assert Outcome.from_dict(json.loads(json.dumps(OUTCOME._asdict()))) == OUTCOME
 
 
 @pytest.mark.parametrize(
@@ -25,16 +24,16 @@ def test_it_survives_json():
     ],
 )
 def test_what_has_ended_and_what_went_wrong(status, ended, bad):
-    outcome = dataclasses.replace(OUTCOME, status=status)
+    outcome = OUTCOME._replace(status=status)
     assert (outcome.ended, outcome.bad) == (ended, bad)
 
 
 def test_without_a_launcher_only_an_open_run_was_killed():
-    running = dataclasses.replace(OUTCOME, status="RUNNING")
+    running = OUTCOME._replace(status="RUNNING")
     forced = running.without_process(stopped=True)
     assert (forced.status, forced.note) == ("KILLED", "ended by force")
     assert running.without_process(stopped=False).note.endswith("the same command goes on with it")
-    assert dataclasses.replace(OUTCOME, status="WAITING").without_process(stopped=True).status == "WAITING"
+    assert OUTCOME._replace(status="WAITING").without_process(stopped=True).status == "WAITING"
 
 
 def test_what_was_raised_is_one_sentence():
@@ -55,4 +54,4 @@ def test_verdicts_come_from_the_state_of_the_run():
     [("FINISHED", "solved"), ("SKIPPED", "solved"), ("FAILED", "failed"), ("RUNNING", "running")],
 )
 def test_the_result_is_the_verdict_of_a_job_that_has_one(status, result):
-    assert dataclasses.replace(OUTCOME, status=status).result == result
+    assert OUTCOME._replace(status=status).result == result

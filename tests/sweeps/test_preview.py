@@ -8,7 +8,7 @@ from rich.console import Console
 
 from rnnexp.runs import build
 from rnnexp.runs.run_folder import RunFolder
-from rnnexp.sweeps.preview import Pace, preview, timed
+from rnnexp.sweeps.preview import pace, preview, timed
 from rnnexp.sweeps.request import Request
 
 JOBS = tuple(("tracking=none", "steps=1000", f"seed={seed}") for seed in range(4))
@@ -77,9 +77,8 @@ def test_runs_of_similar_cost_set_the_pace():
     for seconds in (2 * cost, 4 * cost, 6 * cost):
         left(("tracking=none", "steps=9"), "FINISHED", cost=cost, seconds=seconds)
     assert lines(asked())[-1].endswith("(similar runs timed for 4 of 4 jobs)")
-    assert Pace([(1.0, 2.0), (1.0, 4.0), (1.0, 6.0)]).seconds(1.5) == 6.0
-    assert Pace([(1.0, 2.0)]).seconds(3.1) == 3.1
-    assert not Pace([(1.0, 2.0)]).knows(3.1)
+    assert pace([(1.0, 2.0), (1.0, 4.0), (1.0, 6.0)], 1.5) == 4.0
+    assert pace([(1.0, 2.0)], 3.1) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from rnnexp.runs import build, heuristics
 from rnnexp.runtime.config_keys import key_of, values_of
-from rnnexp.sweeps.request import Request
+from rnnexp.sweeps.request import Request, signature
 
 JOBS = tuple(
     ("tracking=none", f"activation={activation}", "units=8", f"seq_len={length}")
@@ -55,3 +55,22 @@ def test_the_cost_of_a_job_is_that_of_its_plan(request_):
 def test_keys_and_values():
     assert [key_of(override) for override in ("a=1", "+b.c=2", "~d", "++e=f=g")] == ["a", "b.c", "d", "e"]
     assert values_of(["a=1", "+b.c=x=y"]) == {"a": "1", "b.c": "x=y"}
+
+
+SAME = [
+    ["units=4", "seed=0,1"],
+    ["seed=0,1", "units=4", "launcher=joblib", "launcher.workers=2", "hydra.sweep.dir=x", "resume=true"],
+    ["seed=0,1", "units=4", "tracking.every=3", "dry_run=true", "hydra/launcher=basic", "+name=a"],
+]
+
+
+@pytest.mark.parametrize("typed", SAME)
+def test_how_a_sweep_is_run_does_not_make_it_another(typed):
+    assert signature(typed, "none") == signature(["seed=0,1", "units=4"], "none")
+
+
+@pytest.mark.parametrize(
+    ("typed", "store"), [(["seed=0,2", "units=4"], "none"), (["seed=0,1", "units=4"], "http://host:1")]
+)
+def test_what_is_run_and_where_it_is_kept_makes_it_another(typed, store):
+    assert signature(typed, store) != signature(["seed=0,1", "units=4"], "none")

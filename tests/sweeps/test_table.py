@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rnnexp.runs import build
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
+from rnnexp.sweeps.request import Request
 from rnnexp.sweeps.table import MOST_ROWS, Ending, print_ending
+from rnnexp.tracking import Place
 
 
 @pytest.fixture
@@ -23,9 +26,10 @@ def outcome(number, status, learning=None, gradient=None, **values):
 
 def printed(folder, outcomes, **values):
     file = io.StringIO()
-    ending = Ending(
-        "mine, id", outcomes, ("activation", "seed"), seconds=72.0, workers=2, folder=folder, **values
-    )
+    jobs = tuple(("tracking=none", *outcome.overrides) for outcome in outcomes)
+    first = build.compose_job(("tracking=none", "name=mine"))
+    request = Request(True, (), jobs, first, "joblib", workers=2)
+    ending = Ending(request, folder, outcomes, seconds=72.0, **values)
     print_ending(ending, Console(file=file, width=80))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= 80
@@ -97,7 +101,7 @@ def test_a_job_that_the_user_stopped_is_no_fault(folder):
 
 
 def test_a_sweep_without_fault_asks_for_nothing(folder):
-    _, lines = printed(folder, MIXED[:3], run="m.db, run a (b)", open_command="mlflow ui")
+    _, lines = printed(folder, MIXED[:3], place=Place("m.db, run a (b)", "mlflow ui"))
     assert not any(line.startswith(("again", "failed", "killed", "not begun")) for line in lines)
     assert lines[-2:] == ["stored in   m.db, run a (b)", "open with   mlflow ui"]
 

@@ -4,8 +4,11 @@ import shlex
 
 import pytest
 
+from rnnexp.runtime.checks import ArgumentError
 from rnnexp.tracking import MlflowTracker, Point, ensure_store
 from rnnexp.tracking.client import connect
+from rnnexp.tracking.mlflow_tracker import open_meant
+from rnnexp.tracking.mlflow_tracker import open_run as opened
 
 
 @pytest.fixture
@@ -55,9 +58,9 @@ def test_two_runs_of_one_process_do_not_mix(open_run, tracking_uri):
 
 def test_where_it_lies_and_how_to_open_it(open_run, tracking_uri, tmp_path):
     tracker = open_run("a")
-    assert tracker.where == f"{tmp_path}/mlflow.db, run a ({tracker.run_id})"
-    assert tracker.open_command == f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"
-    assert tracker.page.startswith("http://127.0.0.1:5000/#/experiments/")
+    assert tracker.place.where == f"{tmp_path}/mlflow.db, run a ({tracker.run_id})"
+    assert tracker.place.open_command == f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"
+    assert tracker.place.page.startswith("http://127.0.0.1:5000/#/experiments/")
 
 
 def test_an_unknown_run_cannot_be_reopened(open_run):
@@ -81,6 +84,47 @@ def test_a_server_is_shown_by_the_page_of_the_run(open_run):
     experiment = tracker._info.experiment_id
     tracker._uri = "https://ann:secret@host/mlflow"
     page = f"https://host/mlflow/#/experiments/{experiment}/runs"
-    assert tracker.where == f"{page}/{tracker.run_id}?workflowType=machine_learning"
-    assert tracker.page == f"{page}?workflowType=machine_learning&viewStateShareKey=verdicts"
-    assert tracker.open_command is None
+    assert tracker.place.where == f"{page}/{tracker.run_id}?workflowType=machine_learning"
+    assert tracker.place.page == f"{page}?workflowType=machine_learning&viewStateShareKey=verdicts"
+    assert tracker.place.open_command is None
+
+
+@pytest.fixture
+def mlflow(tracking_uri):
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    return mlflow
+
+
+def test_the_active_run_is_found_with_its_store(mlflow, tracking_uri):
+    with mlflow.start_run() as run:
+        tracker, ended = open_meant()
+        assert (tracker.run_id, ended) == (run.info.run_id, None)
+        tracker.tags({"seen": "yes"})
+    assert connect(tracking_uri).get_run(run.info.run_id).data.tags["seen"] == "yes"
+
+
+def test_what_is_given_wins(mlflow, tracking_uri):
+    other = connect(tracking_uri).create_run("0").info.run_id
+    connect(tracking_uri).set_terminated(other, "KILLED")
+    mlflow.set_tracking_uri("sqlite:///elsewhere.db")
+    tracker, ended = open_meant(other, tracking_uri)
+    assert (tracker.run_id, ended) == (other, "KILLED")
+
+
+def test_without_any_run_one_is_asked_for(mlflow):
+    with pytest.raises(ArgumentError, match=r"^run_id: expected the id of an MLflow run, or an active run"):
+        open_meant()
+
+
+@pytest.mark.parametrize("folder", ["/runs/a", "/runs/it's", '/runs/"a"'])
+def test_a_run_is_found_by_all_of_its_tags(tracking_uri, folder):
+    experiment = ensure_store(tracking_uri, "study")
+    tags = {"run_folder": folder, "sweep_id": "s"}
+    run = MlflowTracker(tracking_uri, experiment, "a", tags=tags)
+    other = MlflowTracker(tracking_uri, experiment, "b", tags={"run_folder": folder, "sweep_id": "other"})
+    assert opened(tracking_uri, "study", "c", tags=tags).run_id == run.run_id
+    fresh = [opened(tracking_uri, "study", "c", tags={"run_folder": "/runs/b"})]
+    fresh += [opened(tracking_uri, "another", "c", tags=tags)]
+    assert not {each.run_id for each in fresh} & {run.run_id, other.run_id}

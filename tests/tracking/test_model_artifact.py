@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnexp.nn.initializers import Orthogonal
-from rnnexp.tracking import FileTracker, MlflowTracker, ensure_store
+from rnnexp.tracking import MlflowTracker, Tracker, ensure_store
 from rnnexp.tracking.client import connect
 
 # Runs where the package is not to be found: the model must bring it.
@@ -88,7 +88,7 @@ def test_the_model_belongs_to_its_run_and_tells_its_shapes(logged, tracking_uri)
 def test_without_mlflow_the_model_is_a_keras_file(network, x, tmp_path):
     import keras
 
-    FileTracker(tmp_path, "a").model(network)
+    Tracker(tmp_path, "a").model(network)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), network.predict(x, verbose=0))
 

@@ -11,11 +11,11 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from rnnexp.runtime.signals import Interruption, Killed
-from rnnexp.tracking import FileTracker, MlflowTracker, ParentRun, ensure_store, parent_run
+from rnnexp.tracking import MlflowTracker, ParentRun, Tracker, ensure_store, parent_run
 from rnnexp.tracking.client import connect
-from rnnexp.tracking.destination import update
-from rnnexp.tracking.parent_run import keep_with_parent
-from rnnexp.tracking.patience import within
+from rnnexp.tracking.links import NOWHERE
+from rnnexp.tracking.parent_run import keep_with_parent, within
+from rnnexp.tracking.upload import update
 
 TAGS = {"sweep_id": "7"}
 
@@ -26,7 +26,7 @@ def opened(uri, **more):
 
 def test_without_mlflow_there_is_none():
     parent = opened(None, known=["a"], tags=TAGS)
-    assert (parent.run_id, parent.where, parent.open_command) == (None, None, None)
+    assert (parent.run_id, parent.place) == (None, NOWHERE)
     parent.end("FAILED", [Path("nowhere")])
 
 
@@ -36,7 +36,7 @@ def test_it_is_ended_at_once_and_says_at_the_end_what_was_found(tracking_uri, tm
     run = client.get_run(parent.run_id)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "all")
     assert run.data.tags.items() >= {**TAGS, "mlflow.note.content": "`the command`"}.items()
-    assert parent.run_id in str(parent.where)
+    assert parent.run_id in str(parent.place.where)
     (tmp_path / "table.csv").write_text("a")
     parent.describe("two failed", {"sweep.failed": 2})
     parent.end("FAILED", [tmp_path / "table.csv"])
@@ -91,7 +91,7 @@ def test_one_that_mlflow_does_not_take_is_made_at_the_end(tracking_uri, tmp_path
     below = MlflowTracker(tracking_uri, ensure_store(tracking_uri, "study"), "one")
     late, sent = tmp_path / "late", tmp_path / "sent"
     for folder in (late, sent):
-        FileTracker(folder, "one").tags({"sweep_id": "7"})
+        Tracker(folder, "one").tags({"sweep_id": "7"})
     update(sent, run_id=below.run_id)
     with hidden(tracking_uri):
         parent = opened(tracking_uri, tags=TAGS)

@@ -1,13 +1,15 @@
-"""What holds for every tracker, by a second reader of what it wrote."""
+"""What holds for the records in a folder and for those in MLflow, by a second reader; then of the folder."""
 
 import csv
 import json
 import math
+import time
+from typing import Any
 
 import pytest
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking import FileTracker, MlflowTracker, Point, Tracker, ensure_store
+from rnnexp.tracking import MlflowTracker, Point, Tracker, ensure_store
 from rnnexp.tracking.client import connect
 
 
@@ -15,7 +17,7 @@ class InMlflow:
     def __init__(self, uri):
         self.uri = uri
 
-    def open(self, run_id: str | None = None) -> Tracker:
+    def open(self, run_id: str | None = None) -> Any:
         return MlflowTracker(self.uri, ensure_store(self.uri, "study"), "relu-T200-s1", run_id=run_id)
 
     def _run(self, tracker):
@@ -47,8 +49,8 @@ class InFiles:
     def __init__(self, folder):
         self.folder = folder
 
-    def open(self, run_id: str | None = None) -> Tracker:
-        return FileTracker(self.folder, "relu-T200-s1")
+    def open(self, run_id: str | None = None) -> Any:
+        return Tracker(self.folder, "relu-T200-s1")
 
     def params(self, tracker):
         return json.loads((self.folder / "params.json").read_text())
@@ -65,7 +67,13 @@ class InFiles:
         return json.loads((self.folder / "status.json").read_text())["status"]
 
     def text(self, tracker, name):
-        return (self.folder / name).read_text()
+        """What MLflow is to show under that name."""
+        (listed,) = [
+            file
+            for file, folder in json.loads((self.folder / "artifacts.json").read_text())["files"]
+            if "/".join(filter(None, (folder, file))) == name
+        ]
+        return (self.folder / listed).read_text()
 
 
 @pytest.fixture(params=["mlflow", "files"])
@@ -80,20 +88,6 @@ def test_a_run_begins_running_and_ends_as_told(store):
     assert store.status(tracker) == "RUNNING"
     tracker.end("FAILED")
     assert store.status(tracker) == "FAILED"
-
-
-def test_only_the_first_end_counts(store):
-    tracker = store.open()
-    tracker.end("KILLED")
-    tracker.end("FINISHED")
-    assert store.status(tracker) == "KILLED"
-
-
-def test_other_ends_are_refused(store):
-    with pytest.raises(
-        ArgumentError, match="status: expected one of FINISHED, FAILED, KILLED, received 'DONE'"
-    ):
-        store.open().end("DONE")
 
 
 def test_parameters_are_flat_text(store):
@@ -126,19 +120,18 @@ def test_a_tag_takes_its_last_value(store):
     assert read == {"verdict.gradient": "vanishing", "budget_exhausted": "false"}
 
 
-def test_finite_points_arrive_and_the_others_are_counted(store):
+def test_finite_points_arrive(store):
     tracker = store.open()
     values = [0.1, math.nan, 1e-300, math.inf, -3.0]
     tracker.metrics(Point("grad/rate", value, step) for step, value in enumerate(values))
     tracker.end("FINISHED")
     assert store.points(tracker, "grad/rate") == [(0, 0.1), (2, 1e-300), (4, -3.0)]
-    assert tracker.dropped == 2
 
 
 def test_more_points_than_one_batch(store):
     tracker = store.open()
     tracker.metrics(Point(key, step / 7, step) for step in range(1100) for key in ("a", "b"))
-    tracker.flush()
+    tracker.end("FINISHED")
     assert (
         store.points(tracker, "a") == store.points(tracker, "b") == [(step, step / 7) for step in range(1100)]
     )
@@ -153,7 +146,6 @@ def test_a_resumed_run_holds_each_step_once(store):
     second = store.open(first.run_id)
     assert second.run_id == first.run_id
     assert store.status(second) == "RUNNING"
-    assert (second.last_step("loss"), second.last_step("val"), second.last_step("new")) == (3, 0, None)
     second.params({"steps": 5, "resume": True, "more": 1})
     second.metrics(Point("loss", float(step), step) for step in range(2, 6))
     second.metrics([Point("val", 0.25, 2), Point("new", 1.0, 0)])
@@ -165,36 +157,68 @@ def test_a_resumed_run_holds_each_step_once(store):
     assert store.status(second) == "FINISHED"
 
 
-def test_an_end_that_was_interrupted_can_be_told_again(store, monkeypatch):
+def test_files_are_kept(store, tmp_path):
     tracker = store.open()
-    tracker.metrics([Point("loss", 1.0, 0)])
-    send = tracker._buffer._send
-
-    def interrupted(records):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tracker._buffer, "_send", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        tracker.end("FINISHED")
-    monkeypatch.setattr(tracker._buffer, "_send", send)
-    tracker.end("KILLED")
-    assert store.status(tracker) == "KILLED"
-    assert store.points(tracker, "loss") == [(0, 1.0)]
-
-
-def test_text_and_files_are_kept(store, tmp_path):
-    tracker = store.open()
-    tracker.text("notes/environment.txt", "python\nü\n")
-    assert store.text(tracker, "notes/environment.txt") == "python\nü\n"
-    (tmp_path / "figure.svg").write_text("<svg/>")
-    tracker.artifact(tmp_path / "figure.svg")
-    tracker.artifact(tmp_path / "figure.svg", "figures")
+    path = tmp_path / "run" / "figure.svg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("<svg/>")
+    tracker.artifact(path)
+    tracker.artifact(path, "figures")
     assert store.text(tracker, "figure.svg") == store.text(tracker, "figures/figure.svg") == "<svg/>"
 
 
-def test_a_folder_is_kept_under_its_name(store, tmp_path):
-    (tmp_path / "arrays").mkdir()
-    (tmp_path / "arrays" / "a.txt").write_text("1")
-    tracker = store.open()
-    tracker.artifact(tmp_path / "arrays", "data")
-    assert store.text(tracker, "data/arrays/a.txt") == "1"
+def opened(folder):
+    return Tracker(folder, "a")
+
+
+def status(folder):
+    return json.loads((folder / "status.json").read_text())
+
+
+def test_only_the_first_end_counts(tmp_path):
+    tracker = opened(tmp_path)
+    tracker.end("KILLED")
+    tracker.end("FINISHED")
+    assert status(tmp_path)["status"] == "KILLED"
+
+
+def test_other_ends_are_refused(tmp_path):
+    with pytest.raises(
+        ArgumentError, match="status: expected one of FINISHED, FAILED, KILLED, received 'DONE'"
+    ):
+        opened(tmp_path).end("DONE")
+
+
+def test_an_end_that_was_interrupted_can_be_told_again(tmp_path):
+    tracker = opened(tmp_path)
+    tracker.metrics([Point("loss", 1.0, 0)])
+    path = tmp_path / "metrics.csv"
+    path.rename(tmp_path / "away")
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        tracker.end("FINISHED")
+    path.rmdir()
+    (tmp_path / "away").rename(path)
+    tracker.end("KILLED")
+    assert status(tmp_path)["status"] == "KILLED"
+    assert path.read_text().splitlines()[1].startswith("loss,1.0,0,")
+
+
+def test_the_status_holds_name_and_times(tmp_path):
+    before = time.time_ns() // 1_000_000
+    opened(tmp_path / "run").end("FINISHED")
+    found = status(tmp_path / "run")
+    assert (found["name"], found["status"]) == ("a", "FINISHED")
+    assert before <= found["start_time"] <= found["end_time"]
+
+
+def test_a_resumed_run_keeps_its_start(tmp_path):
+    opened(tmp_path).end("KILLED")
+    (tmp_path / "status.json").write_text(json.dumps(status(tmp_path) | {"start_time": 7}))
+    Tracker(tmp_path, "b").end("FINISHED")
+    assert (status(tmp_path)["name"], status(tmp_path)["start_time"]) == ("a", 7)
+
+
+def test_where_it_lies(tmp_path):
+    tracker = opened(tmp_path / "run")
+    assert (tracker.run_id, tracker.place) == ("run", (str(tmp_path / "run"), None, None))

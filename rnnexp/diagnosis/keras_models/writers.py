@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from rnnexp.diagnosis.keras_models.result import METRICS, GradientFlow
 from rnnexp.tracking import MlflowTracker, Point, Status
-from rnnexp.tracking.find_runs import find_run
+from rnnexp.tracking.mlflow_tracker import open_meant
 
 
 class Writer(Protocol):
@@ -108,12 +108,9 @@ class MlflowWriter:
         """
         del epoch
         if self._tracker is None:
-            run = find_run(self._run_id, self._uri)
-            self._status = run.ended
-            self._tracker = MlflowTracker(run.uri, "", "", run_id=run.run_id)
+            self._tracker, self._status = open_meant(self._run_id, self._uri)
         self._tracker.metrics(Point(_key(name), value, step) for name, value in flow.metrics().items())
         self._tracker.tags({f"verdict/{_key(name)}": verdict for name, verdict in flow.verdicts().items()})
-        self._tracker.flush()
 
     def close(self) -> None:
         """End a run again if it had ended before; every measurement was sent when it was made."""

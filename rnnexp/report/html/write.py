@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from rnnexp.report.html.curves import Curves, group_curves, read_arrays
 from rnnexp.report.html.page import MOST_CHARTS, render
 from rnnexp.report.html.provenance import recipe
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking.address import is_server
+from rnnexp.tracking.links import open_command
 
 _TABLES = ("runs.csv", "runs.parquet", "groups.csv", "groups.parquet")
 
@@ -57,7 +56,7 @@ def write_report(runs: pd.DataFrame, page: Path, address: str | None = None) -> 
     with tempfile.TemporaryDirectory() as downloads:
         curves = _curves(runs, groups[:MOST_CHARTS], address, Path(downloads))
         made = recipe(runs, keys, _overrides(runs, address, Path(downloads)))
-    text = render(runs, groups, keys, axes, curves, made, _open_command(address))
+    text = render(runs, groups, keys, axes, curves, made, None if address is None else open_command(address))
     page.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".report-", dir=page.parent) as folder:
         draft = Path(folder) / page.name
@@ -105,9 +104,3 @@ def _overrides(runs: pd.DataFrame, address: str | None, into: Path) -> list[str]
     """Return the overrides of the first run, or nothing if they are not known."""
     files = collect_files(runs[:1], "overrides.yaml", address, into)
     return [text for path in files.values() for text in yaml.safe_load(path.read_text(encoding="utf-8"))]
-
-
-def _open_command(address: str | None) -> str | None:
-    if address is None or is_server(address):
-        return None
-    return f"mlflow ui --backend-store-uri {shlex.quote(address)}"

@@ -10,7 +10,7 @@ from rnnexp.analysis import group_runs, varying
 from rnnexp.report.html import write
 from rnnexp.report.html.write import write_report
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking import FileTracker
+from rnnexp.tracking import Tracker
 
 TABLES = ["runs.csv", "runs.parquet", "groups.csv", "groups.parquet"]
 FILES = sorted(["report.html", *TABLES])
@@ -173,7 +173,7 @@ def test_only_the_newest_run_of_a_configuration_is_drawn(few, page, monkeypatch)
 
 def test_a_sweep_whose_runs_all_go_on_makes_a_page(tmp_path, page):
     for seed in range(2):
-        tracker = FileTracker(tmp_path / "runs" / f"s{seed}", f"s{seed}")
+        tracker = Tracker(tmp_path / "runs" / f"s{seed}", f"s{seed}")
         tracker.params({"activation": "tanh", "task": "adding", "seed": seed})
         tracker.tags({"config_hash": str(seed), "group_hash": "a"})
     report = write_report(rnnexp.load_runs(tmp_path / "runs"), page)

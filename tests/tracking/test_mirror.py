@@ -8,27 +8,33 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.tracking import Destination, MirroredTracker, Point, ensure_store
+from rnnexp.tracking import Mirror, Point, Tracker, Upload, ensure_store
 from rnnexp.tracking.client import connect
 from rnnexp.tracking.sync import main, sync
 
 
-def no_model(path):
-    pytest.fail(f"{path} is not there to be loaded")
+class Destination(NamedTuple):
+    """A run's folder, and the store that is to have it."""
+
+    folder: Path
+    uri: str
 
 
 @pytest.fixture
 def destination(tracking_uri, tmp_path):
-    return Destination(tmp_path / "run", tracking_uri, "study", "relu-T200-s1")
+    return Destination(tmp_path / "run", tracking_uri)
 
 
 def mirrored(destination, **options):
-    destination.folder.mkdir(exist_ok=True)
-    return MirroredTracker(destination, no_model, **{"patience": 10.0, **options})
+    upload = Upload(destination.folder, destination.uri, "study", "relu-T200-s1")
+    mirror = Mirror(upload, **{"patience": 10.0, **options})
+    return Tracker(destination.folder, "relu-T200-s1", mirror)
 
 
 def write_all(tracker, folder):
@@ -37,13 +43,14 @@ def write_all(tracker, folder):
     tracker.metrics([Point("loss", 0.5, 0), Point("loss", 0.25, 1), Point("loss", float("nan"), 2)])
     (folder / "arrays.npz").write_bytes(b"numbers")
     tracker.artifact(folder / "arrays.npz")
-    tracker.text("notes/words.txt", "in words")
+    (folder / "words.txt").write_text("in words")
+    tracker.artifact(folder / "words.txt", "notes")
 
 
 def in_mlflow(destination):
     """What MLflow has of the only run of the experiment, by its own client."""
     client = connect(destination.uri)
-    experiment = client.get_experiment_by_name(destination.experiment)
+    experiment = client.get_experiment_by_name("study")
     (run,) = client.search_runs([experiment.experiment_id])
     history = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")]
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
@@ -75,7 +82,7 @@ def test_with_mlflow_at_hand_it_has_everything(destination):
     tracker.end("FINISHED")
     assert tracker.complete
     assert_whole(destination)
-    assert tracker.run_id in tracker.where
+    assert tracker.run_id in tracker.place.where
     assert json.loads((destination.folder / "params.json").read_text())["units"] == "8"
 
 
@@ -86,7 +93,7 @@ def test_an_outage_costs_no_time_and_no_record(destination, caplog):
         write_all(tracker, destination.folder)
         tracker.flush()
         assert time.monotonic() - began < 4
-        assert str(destination.folder) in tracker.where
+        assert str(destination.folder) in tracker.place.where
     assert [record.message for record in caplog.records if "MLflow is away" in record.message]
     deadline = time.monotonic() + 30
     while tracker.run_id is None and time.monotonic() < deadline:
@@ -103,9 +110,7 @@ def test_a_server_that_hangs_does_not_hold_a_stop_up(tmp_path):
         stop = threading.Event()
         threading.Timer(0.5, stop.set).start()
         began = time.monotonic()
-        tracker = mirrored(
-            Destination(tmp_path / "run", address, "study", "a"), patience=60.0, told_to_stop=stop.is_set
-        )
+        tracker = mirrored(Destination(tmp_path / "run", address), patience=60.0, told_to_stop=stop.is_set)
         tracker.metrics([Point("loss", 1.0, 0)])
         tracker.end("KILLED")
         assert time.monotonic() - began < 8
@@ -123,15 +128,17 @@ def test_what_mlflow_refuses_is_refused_before_training(destination):
 LEAVES = """
 import os, sys
 from pathlib import Path
-from rnnexp.tracking import Destination, MirroredTracker, Point
+from rnnexp.tracking import Mirror, Point, Tracker, Upload
 folder, uri = Path(sys.argv[1]), sys.argv[2]
-tracker = MirroredTracker(Destination(folder, uri, "study", "relu-T200-s1"), print, patience=0.2)
+mirror = Mirror(Upload(folder, uri, "study", "relu-T200-s1"), patience=0.2)
+tracker = Tracker(folder, "relu-T200-s1", mirror)
 tracker.params({"units": 8, "clip": {"threshold": 1}})
 tracker.tags({"verdict.learning": "solved"})
 tracker.metrics([Point("loss", 0.5, 0), Point("loss", 0.25, 1)])
 (folder / "arrays.npz").write_bytes(b"numbers")
 tracker.artifact(folder / "arrays.npz")
-tracker.text("notes/words.txt", "in words")
+(folder / "words.txt").write_text("in words")
+tracker.artifact(folder / "words.txt", "notes")
 tracker.end("FINISHED")
 os._exit(0)
 """
@@ -147,9 +154,9 @@ def left_behind(destination):
 
 def test_sync_sends_what_is_missing_once(destination):
     left_behind(destination)
-    assert sync(destination.folder, no_model)
+    assert sync(destination.folder)
     assert_whole(destination)
-    assert not sync(destination.folder, no_model)
+    assert not sync(destination.folder)
     assert_whole(destination)
 
 
