@@ -132,7 +132,7 @@ def request_of(asked: Arguments) -> Request:
         command_lines = list(itertools.product(*listed))
     else:
         (one,) = itertools.product(*listed)
-        jobs = compose_jobs(one, asked.menu)
+        jobs = make_jobs(config, config.hydra.runtime.choices, one, asked.menu)
         check_job(jobs[0])
         command_lines = [one] if len(jobs) == 1 else [alone(one, job.plan.seed) for job in jobs]
     if jobs[0].config["treat"] and len(command_lines) + sweeping > 1:

@@ -25,6 +25,11 @@ SECONDS = 120
 IMPORTED = re.compile(r"^import time:[^|]*\|[^|]*\|\s*(\S+)$", re.MULTILINE)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def graph_rewriting():
+    """Leave it on, as it is in the processes whose numbers are compared to the bit with those of this one."""
+
+
 @pytest.fixture(autouse=True)
 def as_a_user_starts_it(monkeypatch):
     """What was imported into this process (JAX, for one) may have set how much TensorFlow tells of itself."""

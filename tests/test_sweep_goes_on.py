@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from whole_sweeps import TINY, arrays, asked, held, jobs, kill_all, run_folders, started, state, wait_for
 
 from rnnexp.runs import build
@@ -16,6 +17,11 @@ from rnnexp.tracking.client import connect
 
 JOB = ("steps=60", "checkpoint.every=20", "probe.every=60", "validation.every=60")
 LOCAL = ("launcher=joblib", "launcher.workers=2", "seed=0,1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graph_rewriting():
+    """Leave it on, as it is in the processes whose numbers are compared to the bit with those of this one."""
 
 
 def folder_of(seed):

@@ -1,5 +1,6 @@
 """95 % intervals of a mean: Student's, and the studentized bootstrap for skewed values."""
 
+import functools
 import math
 
 import numpy as np
@@ -92,7 +93,14 @@ def bootstrap_weights(samples: int, bootstrap: int, seed: int) -> np.ndarray:
     Raises:
         ArgumentError: `samples` or `bootstrap` is below 1, or `seed` below 0.
     """
-    samples = integer("samples", samples, 1)
-    generator = np.random.default_rng(integer("seed", seed, 0))
+    samples, seed = integer("samples", samples, 1), integer("seed", seed, 0)
+    return _drawn_weights(samples, integer("bootstrap", bootstrap, 1), seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _drawn_weights(samples: int, bootstrap: int, seed: int) -> np.ndarray:
+    """Return the same weights for all quantities of a look, and for all looks: drawing them takes longest."""
     shares = np.full(samples, 1 / samples)
-    return generator.multinomial(samples, shares, size=integer("bootstrap", bootstrap, 1)) / samples
+    weights = np.random.default_rng(seed).multinomial(samples, shares, size=bootstrap) / samples
+    weights.flags.writeable = False
+    return weights

@@ -6,7 +6,6 @@ h_t = phi(W^T h_{t-1}), W_ij ~ N(0, g^2 / H).
 import math
 
 import numpy as np
-from scipy import optimize
 
 from rnnexp.runtime.checks import integer, positive
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean, ln
@@ -37,6 +36,8 @@ def free_field(phi: Elementwise, slope: Elementwise, weight_variance: float) -> 
     Raises:
         ArgumentError: `weight_variance` is not a finite number above 0.
     """
+    from scipy.optimize import brentq  # not above, as no command line should wait for it
+
     weight_variance = positive("weight_variance", weight_variance)
 
     def log_ratio(log_q: float) -> float:
@@ -48,7 +49,7 @@ def free_field(phi: Elementwise, slope: Elementwise, weight_variance: float) -> 
     elif log_ratio(high) >= 0:
         q, scale = math.inf, _LARGEST
     else:
-        q = scale = math.exp(optimize.brentq(log_ratio, low, high, xtol=1e-13))
+        q = scale = math.exp(brentq(log_ratio, low, high, xtol=1e-13))
     chi = weight_variance * gaussian_mean(lambda a: slope(a) ** 2, scale)
     return MeanField(q, chi, 0.5 * ln(chi))
 

@@ -4,8 +4,6 @@ import itertools
 import math
 from typing import NamedTuple
 
-from scipy import optimize
-
 from rnnexp.runtime.checks import ArgumentError, integer
 from rnnexp.theory.gaussian import Elementwise, gaussian_mean, ln
 
@@ -107,6 +105,7 @@ def critical_gain(
     >>> round(critical_gain(lambda a: np.maximum(a, 0), lambda a: (a > 0) * 1.0, 1.0, 0.1), 6)
     1.414214
     """
+    from scipy.optimize import brentq  # not above, as no command line should wait for it
 
     def rate(log_gain: float) -> float:
         variance = math.exp(2 * log_gain) * unit_variance
@@ -115,5 +114,5 @@ def critical_gain(
     grid = [math.log(0.01) + step * math.log(1e4) / _GRID for step in range(_GRID + 1)]
     for low, high in itertools.pairwise(grid):
         if rate(low) <= 0 <= rate(high):
-            return math.exp(optimize.brentq(rate, low, high, xtol=1e-9))
+            return math.exp(brentq(rate, low, high, xtol=1e-9))
     return math.nan

@@ -83,10 +83,10 @@ def loop():
     cell = network().get_layer(RECURRENT).cell
     before, jacobians = tf.concat(cell.get_initial_state(batch_size=B), axis=1), []
     for step in tf.unstack(tf.constant(x, tf.float64), axis=1):
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             tape.watch(before)
             after = tf.concat(cell(step, tf.split(before, [H, M], axis=1))[1], axis=1)
-        jacobians.append(tape.batch_jacobian(after, before).numpy())
+        jacobians.append(tape.batch_jacobian(after, before, experimental_use_pfor=False).numpy())
         before = tf.identity(after)
     return np.array(jacobians), before.numpy()
 

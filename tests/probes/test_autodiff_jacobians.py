@@ -28,44 +28,45 @@ X = np.random.default_rng(0).standard_normal((T, B, F))
 
 
 @functools.cache
-def made(name, scale=0.7):
+def made(name):
     """A float64 cell with random weights, and its derivatives."""
     cell = CELLS[name](H, dtype="float64")
     cell.build((B, F))
     generator = np.random.default_rng(1)
-    cell.set_weights([scale * generator.standard_normal(weight.shape) for weight in cell.get_weights()])
+    cell.set_weights([0.7 * generator.standard_normal(weight.shape) for weight in cell.get_weights()])
     return cell, CellDerivatives(cell, F)
 
 
-def unrolled(cell, x):
+@functools.cache
+def unrolled(name):
     """S_0 ... S_T, and dS_t/dS_{t-1} (T, B, N, N), by a loop over steps and TensorFlow's tape."""
+    cell, _ = made(name)
     states = tf.concat(cell.get_initial_state(batch_size=B), axis=1)
     trajectory, jacobians = [states], []
-    for step in tf.constant(x):
-        with tf.GradientTape() as tape:
+    for step in tf.constant(X):
+        with tf.GradientTape(persistent=True) as tape:
             tape.watch(states)
             count = states.shape[1] // H
             after = tf.concat(cell(step, tf.split(states, count, axis=1))[1], axis=1)
-        jacobians.append(tape.batch_jacobian(after, states))
+        jacobians.append(tape.batch_jacobian(after, states, experimental_use_pfor=False))
         states = after
         trajectory.append(states)
     return np.array(trajectory), np.array(jacobians)
 
 
-def ours(name, x=X):
+def ours(name):
     _, derivatives = made(name)
-    return CellJacobians(derivatives, x, derivatives.trajectory(x).numpy()[:-1])
+    return CellJacobians(derivatives, X, derivatives.trajectory(X).numpy()[:-1])
 
 
 @each_cell
 def test_the_trajectory_is_that_of_a_loop_over_steps(name):
-    cell, derivatives = made(name)
-    np.testing.assert_allclose(derivatives.trajectory(X), unrolled(cell, X)[0], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(made(name)[1].trajectory(X), unrolled(name)[0], rtol=1e-12, atol=1e-14)
 
 
 @each_cell
 def test_every_jacobian_is_that_of_the_tape(name):
-    expected = unrolled(made(name)[0], X)[1]
+    expected = unrolled(name)[1]
     jacobians = ours(name)
     assert jacobians.shape == expected.shape[:3]
     assert jacobians.finite.all()
@@ -75,7 +76,7 @@ def test_every_jacobian_is_that_of_the_tape(name):
 
 @each_cell
 def test_chains_carry_vectors_forward_and_gradients_backward(name):
-    expected = unrolled(made(name)[0], X)[1]
+    expected = unrolled(name)[1]
     jacobians = ours(name)
     vectors = np.random.default_rng(2).standard_normal((B, jacobians.shape[2], 3))
     forward = backward = vectors
@@ -91,7 +92,7 @@ def test_chains_carry_vectors_forward_and_gradients_backward(name):
 @pytest.mark.parametrize("rows", [1, 40, 8192])
 def test_what_is_computed_at_a_time_changes_nothing(name, rows, monkeypatch):
     monkeypatch.setattr("rnnexp.probes.autodiff_jacobians._ROWS", rows)
-    given, jacobians = GivenJacobians(unrolled(made(name)[0], X)[1]), ours(name)
+    given, jacobians = GivenJacobians(unrolled(name)[1]), ours(name)
     np.testing.assert_allclose(jacobians.log_gain(), given.log_gain(), rtol=1e-9)
     got, expected = (measure_jacobian(each, lags=[1, T - 1]) for each in (jacobians, given))
     np.testing.assert_allclose(got.log_sigma, expected.log_sigma, rtol=1e-7, atol=1e-7)

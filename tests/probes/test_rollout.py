@@ -60,11 +60,11 @@ def unrolled(spec, task):
     states, kept, jacobians = cell.get_initial_state(batch_size=B), [], []
     with tf.GradientTape() as tape:
         for step in tf.unstack(tf.constant(x, tf.float64), axis=1):
-            with tf.GradientTape() as inner:
+            with tf.GradientTape(persistent=True) as inner:
                 before = tf.concat(states, axis=1)
                 inner.watch(before)
                 after = tf.concat(cell(step, tf.split(before, len(states), axis=1))[1], axis=1)
-            jacobians.append(inner.batch_jacobian(after, before).numpy())
+            jacobians.append(inner.batch_jacobian(after, before, experimental_use_pfor=False).numpy())
             states = [tf.identity(state) for state in tf.split(after, len(states), axis=1)]
             kept.append(states)
         prediction = readout(kept[-1][0])

@@ -65,10 +65,11 @@ def test_it_is_the_derivative_that_a_tape_finds(spec):
     built.set_weights(weights(spec))
     x, _ = Adding(8).batch(0, "probe", 0, B)
     inputs = tf.constant(x, tf.float64)
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
         outputs = built(inputs)
-    squares = np.sum(tape.batch_jacobian(outputs, inputs).numpy() ** 2, axis=(1, 3))
+    jacobians = tape.batch_jacobian(outputs, inputs, experimental_use_pfor=False)
+    squares = np.sum(jacobians.numpy() ** 2, axis=(1, 3))
     expected = 0.5 * np.log(squares.mean(axis=0))[::-1]
     found = measure_sensitivity(trajectory(spec, "tanh", 1.0, 8, weights(spec)))
     np.testing.assert_allclose(found.log_norm, expected, rtol=0, atol=1e-10)

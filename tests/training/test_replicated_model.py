@@ -48,7 +48,7 @@ class Member(NamedTuple):
 
 
 MEMBERS = tuple(map(Member, SEEDS))
-ONE_DIVERGES = (MEMBERS[0], Member(SEEDS[1], scale=np.nan), MEMBERS[2])
+ONE_DIVERGES = (Member(SEEDS[1], scale=np.nan), MEMBERS[2])
 
 
 class Run(NamedTuple):
@@ -138,13 +138,8 @@ def assert_single_runs(setting, members=MEMBERS, tolerance=TOLERANCE):
     runs = together(setting, members)
     for run, member in zip(runs, members, strict=True):
         assert_same(run, alone(setting, member), tolerance)
-    assert not np.allclose(runs[0].weights[1], runs[2].weights[1])
+    assert not np.allclose(runs[0].weights[1], runs[-1].weights[1])
     return runs
-
-
-def assert_only_the_second_diverged(runs):
-    assert [run.history.diverged_at for run in runs] == [None, 0, None]
-    assert runs[0].taken == runs[2].taken == STEPS > runs[1].taken
 
 
 def test_replicas_equal_single_runs():
@@ -153,17 +148,20 @@ def test_replicas_equal_single_runs():
 
 
 def test_so_they_do_with_a_clip_constraint_and_schedule_of_their_own():
-    assert_single_runs(Setting(clip="autoclip", constraint="orthogonal", schedule="cosine"))
+    setting = Setting(clip="autoclip", constraint="orthogonal", schedule="cosine")
+    assert_single_runs(setting, MEMBERS[:2])
 
 
 def test_replicas_equal_single_runs_where_every_step_is_scored():
-    assert_single_runs(Setting("every step"))
+    assert_single_runs(Setting("every step"), MEMBERS[:2])
 
 
 def test_one_that_diverges_touches_no_other_under_xla():
     runs = assert_single_runs(Setting(jit=True, shards=2, dtype="float32"), ONE_DIVERGES, 1e-5)
-    assert_only_the_second_diverged(runs)
-    assert runs[0].history.clipped + runs[2].history.clipped > 0
+    diverged, other = runs
+    assert (diverged.history.diverged_at, other.history.diverged_at) == (0, None)
+    assert other.taken == STEPS > diverged.taken
+    assert other.history.clipped > 0
 
 
 def test_a_replica_may_diverge_after_some_steps():

@@ -145,21 +145,21 @@ def test_training_under_every_setting_is_the_same_to_the_bit():
     def train(*callbacks, **compiling):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([
-            keras.Input((T,)),
+            keras.Input((3,)),
             kl.Embedding(7, F, mask_zero=True),
             kl.RNN([kl.GRUCell(H), kl.LSTMCell(H)], return_sequences=True),
             kl.SimpleRNN(H, dropout=0.3),
         ])  # fmt: skip
         model.compile("adam", "mse", **compiling)
-        x = np.random.default_rng(1).integers(0, 7, size=(8, T))
-        model.fit(x, np.ones((8, H)), batch_size=2, epochs=2, verbose=0, callbacks=callbacks)
+        x = np.random.default_rng(1).integers(0, 7, size=(8, 3))
+        model.fit(x, np.ones((8, H)), batch_size=2, verbose=0, callbacks=callbacks)
         return [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]
 
-    for compiling in ({"jit_compile": True, "steps_per_execution": 3}, {"run_eagerly": True}):
-        monitor = GradientFlowMonitor(np.ones((2, T), int), np.ones((2, H)), training=True)
+    for compiling in ({"jit_compile": True, "steps_per_execution": 2}, {"run_eagerly": True}):
+        monitor = GradientFlowMonitor(np.ones((2, 3), int), np.ones((2, H)), training=True)
         plain = train(**compiling)
         keras.tree.map_structure(np.testing.assert_array_equal, train(monitor, **compiling), plain)
-        assert len(monitor.training.global_norm) == 8
+        assert len(monitor.training.global_norm) == 4
 
 
 RUNS: list[bool] = []
