@@ -8,7 +8,7 @@ from rnnexp.runtime.config_keys import GROUPS, rounded
 _LEFT_OUT = (
     *("activation", "seq_len", "seed", "output_dir", "tracking", "resume", "name", "experiment", "launcher"),
     *("hydra", "device", "record", "probe", "validation", "verdict", "checkpoint", "dry_run"),
-    *("treat", "figures", "plugins", "replicas", "jit", "shards", "segment", "steps_per_execution"),
+    *("treat", "report", "figures", "plugins", "replicas", "jit", "shards", "segment", "steps_per_execution"),
 )
 _LONGEST = 120
 

@@ -13,6 +13,7 @@ from rnnexp.runs.run_name import run_name
         (["init.gain=0.30000000000000004", "clip=norm"], "tanh-T100-gain0.3-norm-s0"),
         (["units=8", "clip=norm", "units=9"], "tanh-T100-units9-norm-s0"),
         (["experiment=smoke", "tracking=none", "tracking.every=1", "resume=true"], "tanh-T100-s0"),
+        (["treat=false", "report=false"], "tanh-T100-s0"),
         (["figures.format=pdf", "device=cpu", "launcher=basic", "~task", "~clip.x"], "tanh-T100-s0"),
         (["task=characters", "task.path=/a b/c=d.txt"], "tanh-T100-characters-path_a_b_c_d.txt-s0"),
     ],
