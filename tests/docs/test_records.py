@@ -60,6 +60,18 @@ def test_a_metric_that_is_there_at_times_is_one_of_the_package() -> None:
     assert [key for key in at_times if key.rpartition("/")[2] not in SOURCES] == []
 
 
+def test_what_is_said_is_said_of_metrics_of_the_table() -> None:
+    """A number is read by its name, and a name that no run records would be nan without a word."""
+    package = DOCS.parent / "rnnexp"
+    said = [*package.glob("diagnosis/*.py"), *package.glob("report/terminal/*.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in said)
+    known = set.union(*table("Metrics"))
+    groups = "|".join({name.partition("/")[0] for name in known if "/" in name})
+    read = set(re.findall(rf"\"((?:{groups})/[a-z0-9_]+)\"", source))
+    assert len(read) >= 20
+    assert read - known == set()
+
+
 def test_the_tags_are_those_of_the_table(folder: Path) -> None:
     tags = json.loads((folder / "tags.json").read_text(encoding="utf-8"))
     check("Tags", {re.sub(r"^version\..*", "version.<package>", tag) for tag in tags})
