@@ -12,6 +12,7 @@ import yaml
 
 from rnnexp.analysis import save_table
 from rnnexp.analysis.files import collect_files
+from rnnexp.analysis.groups import latest
 from rnnexp.report.html.axes import arranged
 from rnnexp.report.html.curves import Curves, group_curves, read_arrays
 from rnnexp.report.html.page import MOST_CHARTS, render
@@ -88,7 +89,7 @@ def _put_in_place(drafts: Sequence[Path], folder: Path) -> list[Path]:
 
 def _curves(runs: pd.DataFrame, groups: pd.DataFrame, address: str | None, into: Path) -> dict[int, Curves]:
     """Return the curves of all groups that have arrays, by the number of the group."""
-    shown = runs[runs["group_hash"].isin(groups["group_hash"])].drop_duplicates("config_hash", keep="last")
+    shown = latest(runs[runs["group_hash"].isin(groups["group_hash"])])
     files = collect_files(shown, "gradient_flow.npz", address, into)
     there = shown[shown["run_id"].isin(files)].reindex(columns=["run_id", "group_hash", "diverged_at"])
     found: dict[int, Curves] = {}

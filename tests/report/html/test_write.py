@@ -156,7 +156,9 @@ def test_the_page_says_how_a_store_is_opened_that_is_no_server(few, page, monkey
     assert (opened if opened is None else shlex.split(opened)) == command
 
 
-def test_only_the_newest_run_of_a_configuration_is_drawn(few, page, monkeypatch):
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED"])
+def test_the_run_of_a_configuration_that_counts_is_drawn(few, page, monkeypatch, status):
+    """The newest, but a finished one before others: the same that the table counts."""
     asked = []
 
     def collect_files(runs, *_):
@@ -164,10 +166,11 @@ def test_only_the_newest_run_of_a_configuration_is_drawn(few, page, monkeypatch)
         return {}
 
     monkeypatch.setattr(write, "collect_files", collect_files)
-    again = few[:1].assign(run_id="again")
+    again = few[:1].assign(run_id="again", status=status)
     write_report(pd.concat([few, again], ignore_index=True), page)
     drawn, typed = asked
-    assert sorted(drawn) == sorted([*few["run_id"][1:], "again"])
+    counted = "again" if status == "FINISHED" else few["run_id"][0]
+    assert sorted(drawn) == sorted([*few["run_id"][1:], counted])
     assert typed == [few["run_id"][0]]
 
 
