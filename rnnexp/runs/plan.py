@@ -97,7 +97,7 @@ def _check_stack(plan: Plan) -> None:
         ArgumentError: It is not.
     """
     if not plan.cell.stackable:
-        expected = f"1 for a cell that cannot read its own states, as {type(plan.cell).__name__}"
+        expected = f"1 with {type(plan.cell).__name__}, which cannot take the states of a layer below"
         raise ArgumentError("layers", expected, plan.layers)
     plan.cell.check_size(plan.units, plan.units)  # the units below are the inputs of the layers above
     if isinstance(plan.phase, Flossing):

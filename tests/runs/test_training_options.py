@@ -18,7 +18,7 @@ REFUSED = [
     (["layers=2", "regularizer=omega"], "layers: expected 1 for a regularizer that wants adjoints, such as"),
     (
         ["layers=2", "cell=conv_elman", "task=connected", "seq_len=4"],
-        "layers: expected 1 for a cell that cannot read its own states, as ConvElman, received 2",
+        "layers: expected 1 with ConvElman, which cannot take the states of a layer below",
     ),
     (["task.length=[50]"], "task.length: expected null or two lengths, the shorter one first, as [50,200]"),
     (["task.length=[200,50]"], "task.length: expected null or two lengths"),

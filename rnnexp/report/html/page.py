@@ -54,6 +54,7 @@ def render(
         .render(
             title=_title(runs, keys, axes),
             subtitle=_subtitle(runs, len(groups)),
+            stacked="layers" in runs and bool((runs["layers"] > 1).any()),
             question=_question(keys),
             settings=_settings(runs, keys),
             headlines=headlines(groups, axes),

@@ -160,6 +160,12 @@ def test_more_groups_than_charts_are_in_the_table(runs, tmp_path):
     assert f'id="group-{MOST_CHARTS + 1}"' in text
 
 
+def test_a_page_of_stacked_layers_says_which_it_shows(runs, text, tmp_path):
+    write_report(runs[:2].assign(layers=[1, 2]), tmp_path / "report.html")
+    assert "of the lowest one" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "of the lowest one" not in text
+
+
 def test_the_same_runs_make_the_same_page(runs, report, text, tmp_path):
     again = write_report(runs, tmp_path / "report.html")
     assert written(again) == text
