@@ -92,7 +92,10 @@ class Tracker:
 
     def model(self, model: Any) -> None:
         """Save the Keras model as `model.keras`."""
-        model.save(self._folder / records.MODEL)
+        # In its place when it is whole: a kill leaves no half of it, and the mirror reads none.
+        fresh = self._folder / f"partial.{records.MODEL}"
+        model.save(fresh)
+        fresh.replace(self._folder / records.MODEL)
 
     def end(self, status: Status) -> None:
         """Write what waits and close the run; only the first call that succeeds counts.

@@ -222,3 +222,19 @@ def test_a_resumed_run_keeps_its_start(tmp_path):
 def test_where_it_lies(tmp_path):
     tracker = opened(tmp_path / "run")
     assert (tracker.run_id, tracker.place) == ("run", (str(tmp_path / "run"), None, None))
+
+
+class Broken:
+    """Stands for a model whose saving is cut short."""
+
+    def save(self, path):
+        path.write_bytes(b"half of it")
+        raise OSError("no space left on device")
+
+
+def test_a_model_is_in_its_place_when_it_is_whole(tmp_path):
+    tracker = opened(tmp_path)
+    (tmp_path / "model.keras").write_bytes(b"of an earlier attempt")
+    with pytest.raises(OSError, match="no space"):
+        tracker.model(Broken())
+    assert (tmp_path / "model.keras").read_bytes() == b"of an earlier attempt"
