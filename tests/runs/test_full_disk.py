@@ -64,7 +64,7 @@ def folders():
 
 
 def test_a_run_without_room_fails_and_leaves_what_is_whole():
-    jobs = build.compose_jobs(["tracking=none", "resume=true"])
+    jobs = build.compose_jobs(["tracking=none", "tracking.diff=false", "resume=true"])
     for size in SIZES:
         with files_of_at_most(size):
             assert not tried(jobs)
@@ -74,7 +74,9 @@ def test_a_run_without_room_fails_and_leaves_what_is_whole():
 
 
 def test_its_records_follow_when_there_is_room(tracking_uri):
-    jobs = build.compose_jobs([f"tracking.uri={tracking_uri}", "tracking.patience=0.2"])
+    jobs = build.compose_jobs(
+        [f"tracking.uri={tracking_uri}", "tracking.diff=false", "tracking.patience=0.2"]
+    )
     with files_of_at_most(20_000):  # no room in the database of MLflow either
         assert not tried(jobs)
     (folder,) = folders()
