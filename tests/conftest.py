@@ -13,11 +13,13 @@ import pytest
 from rnnexp.tracking import ensure_store
 
 ROOT = Path(__file__).parents[1]
+LONG_FIRST = [ROOT / "tests", ROOT / "tests" / "training", ROOT / "tests" / "runs"]
+"""Folders whose files take longest: whole commands, then trainings."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put whole commands, which take longest, first: at the end no process waits long for another."""
-    items.sort(key=lambda item: item.path.parent != ROOT / "tests")
+    """Put the files that take longest first: at the end no process waits long for another."""
+    items.sort(key=lambda item: [item.path.parent != folder for folder in LONG_FIRST])
 
 
 @pytest.fixture(autouse=True)
