@@ -241,7 +241,7 @@ def run(config: DictConfig) -> None:
 
 @contextlib.contextmanager
 def _one_sentence() -> Iterator[None]:
-    """End with one sentence and an exit code, where it is no line of code that fails inside."""
+    """Tell an error that the user can mend in one sentence, and end with its exit code."""
     try:
         yield
     except Killed as killed:  # the run has said it

@@ -226,10 +226,14 @@ def _percent(share: float, digits: int = 0) -> str:
 _HALF_FLAT = frozenset({"relu", "relu6", "hard_tanh", "hard_sigmoid", "soft_shrink", "hard_shrink"})
 """Activations with flat stretches by design: a large share of flat units is their normal state."""
 
-_EVEN = frozenset({"norm", "global_norm", "pascanu", "autoclip"})
-"""Clips that bring every gradient they act on to the same norm, or nearly."""
+_EVEN = frozenset({"global_norm", "pascanu", "autoclip"})
+"""Clips that bring every whole gradient they act on to the same norm, or nearly."""
 
-_WHERE_CLIPPED = {"value": ", in one entry or more", "agc": ", in one unit or more"}
+_WHERE_CLIPPED = {
+    "value": ", in one entry or more",
+    "norm": ", in one variable or more",
+    "agc": ", in one unit or more",
+}
 """What a clip acted on where that may be a small part of the gradient."""
 
 _PARTS: tuple[Callable[[Evidence], Iterator[Sentence]], ...] = (
