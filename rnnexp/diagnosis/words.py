@@ -211,8 +211,8 @@ def _learning(e: Evidence) -> Iterator[Sentence]:
         yield Sentence(f"The network is worse than chance: {loss} compares with {constant}.", names)
     else:
         side = "below" if below >= 0 else "above"
-        then = f"and compares with {constant}" if below < -half_width else "which may be luck"
-        yield Sentence(f"The network is at chance: {loss} is {apart} {side} {same}, {then}.", names)
+        luck = "" if below < -half_width else ", which may be luck"
+        yield Sentence(f"The network is at chance: {loss} is {apart} {side} {same}{luck}.", names)
     horizon = e["task/proven_horizon"]
     if horizon >= 1:
         text = f"A loss this low proves that it uses at least {math.floor(horizon)} of the"

@@ -213,7 +213,7 @@ def test_a_clip_of_a_part_says_nothing_of_the_whole(clip, words, optimizer):
         ),
         (
             {"learning": "at_chance", "below": -0.9, "loss": 0.17},
-            "0.9 +- 0.0004 above that of the best constant on the same sequences, and compares with",
+            "0.9 +- 0.0004 above that of the best constant on the same sequences.",
         ),
         (
             {"learning": "worse_than_chance", "loss": 58.0},
