@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from rnnexp.runs.arguments import Arguments, read_arguments
-from rnnexp.runs.build import alone, compose_job, compose_jobs, make_jobs
+from rnnexp.runs.build import alone, compose_job, compose_jobs, make_job, make_jobs
 from rnnexp.runs.composition import axes, compose, one_by_one, parse
 from rnnexp.runs.job import Job, check_job
 from rnnexp.runs.menu import Menu
@@ -128,7 +128,9 @@ def request_of(asked: Arguments) -> Request:
         [*(parse(f"{key}={value}") for key, value in params.items()), *overrides], sweeping, asked.menu
     )
     if sweeping:
-        jobs = _check_jobs(listed, asked.menu)
+        if params:  # their first values are part of the first job
+            config = compose([axis[0] for axis in listed], asked.menu)
+        jobs = _check_jobs(listed, config, asked.menu)
         command_lines = list(itertools.product(*listed))
     else:
         (one,) = itertools.product(*listed)
@@ -141,13 +143,15 @@ def request_of(asked: Arguments) -> Request:
     return _request(asked, command_lines, config, jobs[0], sweeping)
 
 
-def _check_jobs(listed: Sequence[Sequence[str]], menu: Menu) -> list[Job]:
-    """Return checked jobs in which every value of a sweep occurs at least once.
+def _check_jobs(listed: Sequence[Sequence[str]], first: DictConfig, menu: Menu) -> list[Job]:
+    """Return checked jobs in which every value of a sweep occurs at least once; `first` is composed already.
 
     Raises:
         ArgumentError: One is wrong, or two values of a key make the same run.
     """
-    jobs = [compose_job(combination, menu) for combination in one_by_one(listed)]
+    combinations = one_by_one(listed)
+    jobs = [make_job(first, first.hydra.runtime.choices, next(combinations), menu=menu)]
+    jobs += [compose_job(combination, menu) for combination in combinations]
     for job in jobs:
         check_job(job)
     if len({job.config["dry_run"] for job in jobs}) > 1:
