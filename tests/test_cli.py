@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from hydra.core.config_store import ConfigStore
+from jobs import job_of
 
 from rnnexp import cli
+from rnnexp.runs.job import check_job
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps import supervision
 
@@ -61,7 +63,6 @@ REFUSED = [
     ("+record.evry=1", f"record.evry: {KEY}, such as record.every, received 1"),
     ("+foo=1", f"foo: {UNKNOWN}, received 1"),
     ("+clip.foo=1", "clip.foo: expected no field, as rnnexp.clipping.NoClip takes none, received 1"),
-    ("activation=rleu", "activation: expected one of tanh, relu, sigmoid, linear, "),
     ("task=nope", f"{TASKS}'nope'"),
     ("task=null", f"{TASKS}'null'"),
     (
@@ -71,34 +72,18 @@ REFUSED = [
     ("clip=hard", f"{CLIPS}'hard'"),
     ("optimizer=lamb", "optimizer: expected one of adam, rmsprop, sgd, received 'lamb'"),
     ("cell=lsmt", f"cell: expected one of {CELLS} (did you mean lstm?), received 'lsmt'"),
-    ("cell.use_bias=3", "cell.use_bias: expected true or false, received 3"),
-    ("cell=lstm cell.recurrent_activation=sig", "cell.recurrent_activation: expected one of tanh, relu, "),
-    ("cell=lstm cell.chrono=2", "cell.chrono: expected an integer of at least 3, received 2"),
-    ("cell=lru units=7", "units: expected an even number, two for every complex one, received 7"),
-    ("cell=mingru constraint=max_norm", "cell: expected a cell with a recurrent kernel for constraint="),
-    ("cell=lru regularizer=orthogonal", "cell: expected a cell with a recurrent kernel for regularizer="),
-    ("cell=mingru constraint=spectral", "cell: expected a cell with recurrent matrices (H, H) for constrai"),
-    ("init.input=0", "init.input: expected a finite number above 0, received 0"),
     ("cell=gru cell.unit_forget_bias=true", "cell.unit_forget_bias: expected to come with cell=lstm, "),
     ("+cell.foo=1", "cell.foo: expected a field of rnnexp.ElmanCell, such as use_bias, received 1"),
-    (
-        "cell._target_=os.system",
-        "cell._target_: expected one of rnnexp.ElmanCell, keras.layers.LSTM",
-    ),
     ("~cell", f"cell: expected one of {CELLS}, received None"),
     ("launcher=pbs", "launcher: expected one of basic, joblib, ray, submitit, received 'pbs'"),
     (
         "launcher=joblib launcher.address=a",
         "launcher.address: expected to come with launcher=ray, which has ",
     ),
-    ("launcher=joblib launcher.workers=0", f"launcher.workers: {AT_LEAST} 1, received 0"),
     (
         "-m launcher.workers=2",
         "launcher.workers: expected 1 with launcher=basic (launcher=joblib takes more), received 2",
     ),
-    ("resume=again", "resume: expected true, false or null, received 'again'"),
-    ("dry_run=1", "dry_run: expected true or false, received 1"),
-    ("treat=maybe", "treat: expected true or false, received 'maybe'"),
     ("-m treat=true seed=0,1", "treat: expected false for a sweep or several replicas, received True"),
     ("treat=true replicas=2", "treat: expected false for a sweep or several replicas, received True"),
     (
@@ -108,86 +93,27 @@ REFUSED = [
     ("experiment=none", "experiment: expected one of "),
     ("seqlen=3 task=nope", f"{TASKS}'nope'"),
     ("seq_len=0", f"seq_len: {AT_LEAST} 1, received 0"),
-    ("seq_len=-5", f"seq_len: {AT_LEAST} 1, received -5"),
-    ("seq_len=abc", f"seq_len: {AT_LEAST} 1, received 'abc'"),
-    ("seq_len=1e3", f"seq_len: {AT_LEAST} 1, received 1000.0"),
-    ("units=0", f"units: {AT_LEAST} 1, received 0"),
-    ("batch_size=0", f"batch_size: {AT_LEAST} 1, received 0"),
-    ("steps=-1", f"steps: {AT_LEAST} 0, received -1"),
-    ("seed=-1", "seed: expected an integer from 0 to 2147483647, received -1"),
-    ("replicas=0", f"replicas: {AT_LEAST} 1, received 0"),
-    ("replicas=x", f"replicas: {AT_LEAST} 1, received 'x'"),
     ("replicas=2,3", "replicas: expected one value (for several: python run.py -m), received 'replicas=2,3'"),
-    ("replicas=2 seed=2147483647", "seed: expected an integer from 0 to 2147483647, received 2147483648"),
     (
         "-m replicas=4 seed=2",
         "replicas: expected 1 in a sweep, which lists its seeds (seed=range(2,6)), received 4",
     ),
     ("-m units=8,9 replicas=1,2", "replicas: expected 1 in a sweep, which lists its seeds (seed=range(0,2))"),
-    ("probe.every=0", f"probe.every: {AT_LEAST} 1, received 0"),
-    ("record.every=0.5", f"record.every: {AT_LEAST} 1, received 0.5"),
-    ("validation.every=never", f"validation.every: {AT_LEAST} 1, received 'never'"),
-    ("checkpoint.every=-1", f"checkpoint.every: {AT_LEAST} 0, received -1"),
-    ("dtype=float8", "dtype: expected one of float32, float64 (did you mean float64?), received 'float8'"),
-    ("clip=global_norm clip.threshold=0", f"clip.threshold: {THRESHOLD}, received 0"),
-    ("clip=global_norm clip.threshold=-1", f"clip.threshold: {THRESHOLD}, received -1"),
-    ("clip=value clip.threshold=nan", f"clip.threshold: {POSITIVE}, received nan"),
     (
         "clip.threshold=nan",
         "clip.threshold: expected to come with clip=global_norm or clip=norm or clip=pasc",
     ),
-    ("clip=pascanu clip.threshold=auto", f"clip.threshold: {POSITIVE} (clip=norm and clip=global_norm take"),
     ("schedule.every=3", "schedule.every: expected to come with schedule=staircase, which has it, received "),
-    ("schedule=cosine schedule.final=1", "schedule.final: expected a number in [0, 1), received 1"),
     ("constraint=spectral constraint.radius=1", "constraint.radius: expected one of constraint.limit, const"),
-    ("stop=solved task=characters", "stop: expected steps for this task, which has no criterion by which it"),
-    ("truncate=200", "truncate: expected null or less than 100, the steps of a sequence, received 200"),
-    ("task.length=[200,50]", "task.length: expected null or two lengths, the shorter one first, as [50,200]"),
-    ("task.evaluate_at=[0]", "task.evaluate_at: expected lengths that are each an integer of at least 2, re"),
-    ("cell=lru cell.r_min=2", "cell.r_max: expected a number above 2, r_min, and at most 1, received 1.0"),
-    ("phase=flossing cell=lstm", "cell: expected elman, whose exponents phase=flossing differentiates, rece"),
-    (
-        "figures.format=jpg",
-        "figures.format: expected one of png, svg, pdf, none (did you mean png?), received",
-    ),
-    ("tracking.diff=0", "tracking.diff: expected true or false, received 0"),
     (
         "-m report=true,false",
         "report: expected values that make different runs, as the same run is done once",
     ),
-    (f"seq_len={2**31}", "seq_len: expected an integer from 1 to 2147483647, received 2147483648"),
     ("tracking=none tracking.uri=a", "tracking.uri: expected to come with tracking=mlflow, which has it"),
     ("init.gain=nan", f"init.gain: {POSITIVE}, received nan"),
-    ("init=sparse units=14", "init.nonzero: expected at most 14, the units, received 15"),
-    ("optimizer.learning_rate=0", f"optimizer.learning_rate: {POSITIVE}, received 0"),
-    ("task=digits", "seq_len: expected 64 (pixels) or 8 (rows), received 100"),
-    ("task=temporal_order seq_len=9", f"seq_len: {AT_LEAST} 10, received 9"),
-    ("task=series task.path=no.csv", "task.path: expected a readable CSV file in UTF-8, received 'no.csv'"),
-    (
-        "task=series seq_len=247",
-        "seq_len: expected at most 246, since 247 of the 309 values are for training, ",
-    ),
-    ("task=words task.path=no.txt", "task.path: expected a readable UTF-8 text file, received 'no.txt'"),
-    ("task=copying task.symbols=1", f"task.symbols: {AT_LEAST} 2, received 1"),
-    ("task=characters task.path=/missing", "task.path: expected a readable UTF-8 text file, received "),
-    ("clip._target_=os.system", "clip._target_: expected one of rnnexp.clipping.NoClip, "),
-    (
-        "clip._target_=rnnexp.optim.optimizers.Adam",
-        "clip._target_: expected one of rnnexp.clipping.NoClip, ",
-    ),
-    (
-        "clip._target_=rnnexp.clipping.No",
-        "clip._target_: expected one of rnnexp.clipping.NoClip, ",
-    ),
     ("~clip", f"{CLIPS}None"),
     ("~seed", "seed: expected a value, received None"),
     ("~tracking.experiment", "tracking.experiment: expected a value, received None"),
-    ("record=5", f"record: {KEY}, such as record.every, received 5"),
-    ("output_dir=null", "output_dir: expected a text, received None"),
-    (
-        "'name=${nothing}'",
-        "name: expected values that can be composed, received \"Interpolation key 'nothing'",
-    ),
     ("hydra.nothing=1", COMPOSED),
     ("+task=copying", COMPOSED),
     ("seq_len", f"{QUOTED}'seq_len'"),
@@ -224,6 +150,87 @@ REFUSED = [
     ("--cfg=job seqlen=3", f"seqlen: {KEY}, such as seq_len, received 'seqlen=3'"),
     ("--info=config clip=hard", f"{CLIPS}'hard'"),
     ("--help seqlen=3", f"seqlen: {KEY}, such as seq_len, received 'seqlen=3'"),
+    ("-m 'init=glob(*)' units=14", "init.nonzero: expected at most 14, the units, received 15"),
+]
+
+# Values of keys that are there: what refuses them does not see how they were typed.
+VALUES = [
+    ("activation=rleu", "activation: expected one of tanh, relu, sigmoid, linear, "),
+    ("cell.use_bias=3", "cell.use_bias: expected true or false, received 3"),
+    ("cell=lstm cell.recurrent_activation=sig", "cell.recurrent_activation: expected one of tanh, relu, "),
+    ("cell=lstm cell.chrono=2", "cell.chrono: expected an integer of at least 3, received 2"),
+    ("cell=lru units=7", "units: expected an even number, two for every complex one, received 7"),
+    ("cell=mingru constraint=max_norm", "cell: expected a cell with a recurrent kernel for constraint="),
+    ("cell=lru regularizer=orthogonal", "cell: expected a cell with a recurrent kernel for regularizer="),
+    ("cell=mingru constraint=spectral", "cell: expected a cell with recurrent matrices (H, H) for constrai"),
+    ("init.input=0", "init.input: expected a finite number above 0, received 0"),
+    (
+        "cell._target_=os.system",
+        "cell._target_: expected one of rnnexp.ElmanCell, keras.layers.LSTM",
+    ),
+    ("launcher=joblib launcher.workers=0", f"launcher.workers: {AT_LEAST} 1, received 0"),
+    ("resume=again", "resume: expected true, false or null, received 'again'"),
+    ("dry_run=1", "dry_run: expected true or false, received 1"),
+    ("treat=maybe", "treat: expected true or false, received 'maybe'"),
+    ("seq_len=-5", f"seq_len: {AT_LEAST} 1, received -5"),
+    ("seq_len=abc", f"seq_len: {AT_LEAST} 1, received 'abc'"),
+    ("seq_len=1e3", f"seq_len: {AT_LEAST} 1, received 1000.0"),
+    ("units=0", f"units: {AT_LEAST} 1, received 0"),
+    ("batch_size=0", f"batch_size: {AT_LEAST} 1, received 0"),
+    ("steps=-1", f"steps: {AT_LEAST} 0, received -1"),
+    ("seed=-1", "seed: expected an integer from 0 to 2147483647, received -1"),
+    ("replicas=0", f"replicas: {AT_LEAST} 1, received 0"),
+    ("replicas=x", f"replicas: {AT_LEAST} 1, received 'x'"),
+    ("replicas=2 seed=2147483647", "seed: expected an integer from 0 to 2147483647, received 2147483648"),
+    ("probe.every=0", f"probe.every: {AT_LEAST} 1, received 0"),
+    ("record.every=0.5", f"record.every: {AT_LEAST} 1, received 0.5"),
+    ("validation.every=never", f"validation.every: {AT_LEAST} 1, received 'never'"),
+    ("checkpoint.every=-1", f"checkpoint.every: {AT_LEAST} 0, received -1"),
+    ("dtype=float8", "dtype: expected one of float32, float64 (did you mean float64?), received 'float8'"),
+    ("clip=global_norm clip.threshold=0", f"clip.threshold: {THRESHOLD}, received 0"),
+    ("clip=global_norm clip.threshold=-1", f"clip.threshold: {THRESHOLD}, received -1"),
+    ("clip=value clip.threshold=nan", f"clip.threshold: {POSITIVE}, received nan"),
+    ("clip=pascanu clip.threshold=auto", f"clip.threshold: {POSITIVE} (clip=norm and clip=global_norm take"),
+    ("schedule=cosine schedule.final=1", "schedule.final: expected a number in [0, 1), received 1"),
+    ("stop=solved task=characters", "stop: expected steps for this task, which has no criterion by which it"),
+    ("truncate=200", "truncate: expected null or less than 100, the steps of a sequence, received 200"),
+    ("task.length=[200,50]", "task.length: expected null or two lengths, the shorter one first, as [50,200]"),
+    ("task.evaluate_at=[0]", "task.evaluate_at: expected lengths that are each an integer of at least 2, re"),
+    ("cell=lru cell.r_min=2", "cell.r_max: expected a number above 2, r_min, and at most 1, received 1.0"),
+    ("phase=flossing cell=lstm", "cell: expected elman, whose exponents phase=flossing differentiates, rece"),
+    (
+        "figures.format=jpg",
+        "figures.format: expected one of png, svg, pdf, none (did you mean png?), received",
+    ),
+    ("tracking.diff=0", "tracking.diff: expected true or false, received 0"),
+    (f"seq_len={2**31}", "seq_len: expected an integer from 1 to 2147483647, received 2147483648"),
+    ("init=sparse units=14", "init.nonzero: expected at most 14, the units, received 15"),
+    ("optimizer.learning_rate=0", f"optimizer.learning_rate: {POSITIVE}, received 0"),
+    ("task=digits", "seq_len: expected 64 (pixels) or 8 (rows), received 100"),
+    ("task=temporal_order seq_len=9", f"seq_len: {AT_LEAST} 10, received 9"),
+    ("task=series task.path=no.csv", "task.path: expected a readable CSV file in UTF-8, received 'no.csv'"),
+    (
+        "task=series seq_len=247",
+        "seq_len: expected at most 246, since 247 of the 309 values are for training, ",
+    ),
+    ("task=words task.path=no.txt", "task.path: expected a readable UTF-8 text file, received 'no.txt'"),
+    ("task=copying task.symbols=1", f"task.symbols: {AT_LEAST} 2, received 1"),
+    ("task=characters task.path=/missing", "task.path: expected a readable UTF-8 text file, received "),
+    ("clip._target_=os.system", "clip._target_: expected one of rnnexp.clipping.NoClip, "),
+    (
+        "clip._target_=rnnexp.optim.optimizers.Adam",
+        "clip._target_: expected one of rnnexp.clipping.NoClip, ",
+    ),
+    (
+        "clip._target_=rnnexp.clipping.No",
+        "clip._target_: expected one of rnnexp.clipping.NoClip, ",
+    ),
+    ("record=5", f"record: {KEY}, such as record.every, received 5"),
+    ("output_dir=null", "output_dir: expected a text, received None"),
+    (
+        "'name=${nothing}'",
+        "name: expected values that can be composed, received \"Interpolation key 'nothing'",
+    ),
     (
         f"tracking.experiment={'x' * 501}",
         "tracking.experiment: expected a text of at most 500 characters, re",
@@ -246,13 +253,21 @@ REFUSED = [
     ("'seed=${oc.env:NOTHING}'", "seed: expected values that can be composed, received 'KeyError raised w"),
     ("activation=mine:", "activation: expected one of tanh, relu, "),
     ("plugins=3", "plugins: expected names of packages, such as [mine], received 3"),
-    ("-m 'init=glob(*)' units=14", "init.nonzero: expected at most 14, the units, received 15"),
 ]
 
 
 @pytest.mark.parametrize(("line", "sentence"), REFUSED, ids=[repr(line) for line, _ in REFUSED])
 def test_a_wrong_command_line_gets_one_sentence(capsys, line, sentence):
     assert refusal(capsys, *shlex.split(line)).startswith(sentence)
+
+
+@pytest.mark.parametrize(("line", "sentence"), VALUES, ids=[repr(line) for line, _ in VALUES])
+def test_a_wrong_value_gets_one_sentence(line, sentence):
+    with pytest.raises(ArgumentError) as refused:
+        check_job(job_of(shlex.split(line)))
+    assert str(refused.value).startswith(sentence)
+    assert re.fullmatch(r"\S+: expected .+, received .+", str(refused.value))
+    assert list(Path.cwd().iterdir()) == []
 
 
 def test_a_gpu_where_there_is_none(capsys, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jobs import job_of
 
 from rnnexp import cli, tasks, tracking
 from rnnexp.nn import initializers
@@ -58,7 +59,7 @@ def constructor(target):
 
 @functools.cache
 def composed(*overrides):
-    return build.compose_job(overrides)
+    return job_of(overrides)
 
 
 DEFAULTS = yaml.safe_load((CONF / "config.yaml").read_text())

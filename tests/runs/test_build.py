@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jobs import job_of
 
 from rnnexp import tasks
 from rnnexp.nn import initializers
@@ -18,7 +19,7 @@ def own_store(monkeypatch, tmp_path):
 
 
 def composed(*overrides):
-    return build.compose_job(overrides)
+    return job_of(overrides)
 
 
 def test_a_configuration_becomes_the_plan_that_it_describes():

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from jobs import job_of
 
 from rnnexp.runs import composition
+from rnnexp.runs.build import compose_job
 from rnnexp.runs.composition import axes, one_by_one, parse
 from rnnexp.runtime.checks import ArgumentError
 
@@ -45,3 +47,21 @@ def test_a_launcher_whose_plugin_is_missing_names_it(monkeypatch, launcher, extr
     expected = f"its plugin (requirements/{extra}.txt, see docs/cluster.md)"
     assert str(refused.value) == f"launcher: expected {expected}, received '{launcher}'"
     assert (ROOT / "requirements" / f"{extra}.txt").is_file() and (ROOT / "docs" / "cluster.md").is_file()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["task=copying", "cell=lstm", "experiment=smoke", "units=3", "task.recall=2", "cell.use_bias=false"],
+        ["seq_len=7", "++units=3", "plugins=[a]", "name='a b: c'", "init.input=${units}"],
+        ["clip=norm", "tracking=none", "units=4", "clip.threshold=2.5", "units=5", "seed=${oc.decode:'3'}"],
+        ["task.evaluate_at=[200,300]", "task.length=[50,200]", "hydra.run.dir=there", "truncate=null"],
+    ],
+)
+def test_a_job_of_the_tests_is_the_one_that_hydra_composes(overrides):
+    def shown(job):
+        return job.config, job.choices, job.overrides, job.config_hash, job.group_hash, job.tracking
+
+    for again in ([], ["seed=4"]):  # what is composed once is not changed by a job
+        assert shown(job_of([*overrides, *again])) == shown(compose_job([*overrides, *again]))

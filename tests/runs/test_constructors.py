@@ -3,10 +3,10 @@ import sys
 
 import pytest
 from foreign_package import write_package
+from jobs import job_of
 
 from rnnexp import clipping
 from rnnexp.nn.cells.gru import Gru
-from rnnexp.runs.build import compose_job
 from rnnexp.runs.constructors import KINDS, construct, find_function
 from rnnexp.runs.identity import former_identity, identity
 from rnnexp.runs.menu import MENU
@@ -102,7 +102,7 @@ def test_a_command_line_makes_a_plugin_part_of_the_run(harmless, monkeypatch, wa
         monkeypatch.setenv("RNNEXP_PLUGINS", "harmless")
         typed = []
     clip = ["clip._target_=harmless.parts.Mild", "+clip.scale=3.0", "activation=harmless.parts:marked"]
-    job = compose_job(["tracking=none", *typed, *clip])
+    job = job_of(["tracking=none", *typed, *clip])
     assert type(job.plan.clip).__module__ == "harmless.parts"
     assert job.plan.activation == "harmless.parts:marked"
     assert job.config["plugins"] == ["harmless"]
@@ -110,19 +110,19 @@ def test_a_command_line_makes_a_plugin_part_of_the_run(harmless, monkeypatch, wa
     assert named["clip"] == {"name": "harmless.parts.Mild", "scale": 3.0}
     assert named["activation"] == "harmless.parts:marked"
     others = [["+clip.scale=4.0", *clip[::2]], [clip[0], "+clip.scale=3.0"], clip[2:]]
-    hashes = {compose_job(["tracking=none", *typed, *other]).config_hash for other in (clip, *others)}
+    hashes = {job_of(["tracking=none", *typed, *other]).config_hash for other in (clip, *others)}
     assert len(hashes) == 4
 
 
 def test_where_a_plugin_lies_is_no_part_of_the_run(harmless, tmp_path):
     line = ["tracking=none", "plugins=[harmless]", "clip._target_=harmless.parts.Mild"]
-    before = compose_job(line).hashes
+    before = job_of(line).hashes
     write_package(tmp_path / "elsewhere", "harmless", tmp_path / "mark", at_import=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == "harmless"]:
         del sys.modules[name]
     sys.path.insert(0, str(tmp_path / "elsewhere"))
     try:
-        assert compose_job(line).hashes == before
+        assert job_of(line).hashes == before
     finally:
         sys.path.remove(str(tmp_path / "elsewhere"))
 
@@ -164,7 +164,7 @@ def test_a_probe_takes_no_name_of_another(harmless, tmp_path, name, metric, arra
     (tmp_path / "packages" / "harmless" / "probes.py").write_text(text)
     line = ["tracking=none", "plugins=[harmless]", "+probes.one._target_=harmless.probes.Mine"]
     if taken is None:
-        job = compose_job(line)
+        job = job_of(line)
         assert [probe.name for probe in job.plan.probes] == ["mine"]
         assert identity(job.config)["probes"] == {"one": {"name": "harmless.probes.Mine"}}
         line.append("+probes.two._target_=harmless.probes.Mine")
@@ -172,7 +172,7 @@ def test_a_probe_takes_no_name_of_another(harmless, tmp_path, name, metric, arra
     else:
         name = "one"
     with pytest.raises(ArgumentError, match=f"^probes.{name}: expected names that the probe .* has not"):
-        compose_job(line)
+        job_of(line)
 
 
 @pytest.mark.parametrize(
@@ -196,5 +196,5 @@ def test_a_probe_takes_no_name_of_another(harmless, tmp_path, name, metric, arra
 )
 def test_a_wrong_probe_gets_one_sentence(typed, sentence):
     with pytest.raises(ArgumentError) as refused:
-        compose_job(["tracking=none", typed])
+        job_of(["tracking=none", typed])
     assert str(refused.value).startswith(sentence)

@@ -1,6 +1,6 @@
 import pytest
+from jobs import job_of
 
-from rnnexp.runs import build
 from rnnexp.runs.identity import identity
 from rnnexp.runs.resume import earlier, runs_below, runs_of
 from rnnexp.runs.run_folder import RunFolder
@@ -8,7 +8,7 @@ from rnnexp.runtime.provenance import config_hash
 
 
 def composed(*overrides):
-    return build.compose_job(["tracking=none", *overrides])
+    return job_of(["tracking=none", *overrides])
 
 
 KNOWN = [

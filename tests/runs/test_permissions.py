@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from foreign_package import write_package
+from jobs import job_of
 
 from rnnexp import cli
 from rnnexp.runs.permissions import permitted
@@ -67,6 +68,15 @@ def refusal(capsys, place, *arguments):
     return printed.err.removeprefix("run.py: ")
 
 
+def refusal_of_values(place, *arguments):
+    """The sentence that refuses values of keys that are there, which have run nothing."""
+    with pytest.raises(ArgumentError) as refused:
+        job_of(arguments)
+    assert not (place / "mark").exists()
+    assert not {"foreign", "broken"} & sys.modules.keys()
+    return str(refused.value)
+
+
 PLAIN = "expected plain values, as nothing is called here (without _target_), received "
 NAMED = "expected one of rnnexp.clipping.NoClip, rnnexp.clipping.Value, rnnexp.clipping.Norm, "
 CALL = "{_target_: foreign.parts.leave}"
@@ -75,17 +85,12 @@ PICKLE = "{_target_: pandas.read_pickle, filepath_or_buffer: '${oc.env:PLACE}/tr
 TYPED = [
     # A command line as a shell reads it, and how the sentence begins that refuses it.
     ("'task.target={_target_: foreign.parts.leave}'", f"task.target: {PLAIN}"),
-    ("'cell.use_bias={_target_: foreign.parts.leave}'", f"cell.use_bias: {PLAIN}"),
-    ("'init.gain={_target_: foreign.parts.leave}'", f"init.gain: {PLAIN}"),
-    ("'init.gain=[{_target_: foreign.parts.leave}]'", f"init.gain.0: {PLAIN}"),
-    ("'init.gain={a: [[{_target_: foreign.parts.leave}]]}'", f"init.gain.a.0.0: {PLAIN}"),
-    ("clip=norm 'clip.threshold={_target_: foreign.parts.leave}'", f"clip.threshold: {PLAIN}"),
-    ("'optimizer.learning_rate={_target_: foreign.parts.leave}'", f"optimizer.learning_rate: {PLAIN}"),
-    ("'tracking.every={_target_: foreign.parts.leave}'", f"tracking.every: {PLAIN}"),
-    ("'launcher.workers={_target_: foreign.parts.leave}'", f"launcher.workers: {PLAIN}"),
-    ("'probe.every={_target_: foreign.parts.leave}'", f"probe.every: {PLAIN}"),
-    ("'name={_target_: foreign.parts.leave}'", f"name: {PLAIN}"),
     ("'seed={_target_: foreign.parts.leave}' dry_run=true", f"seed: {PLAIN}"),
+    ("clip._target_=foreign.parts.leave", f"clip._target_: {NAMED}"),
+    ("clip._target_=os.system", f"clip._target_: {NAMED}"),
+    ("'init.gain=${eval:1}'", "init.gain: expected values that can be composed, received "),
+    ("activation=os:system", "activation: expected a function of a package that plugins=[PACKAGE] allows, "),
+    ("plugins=[harmles] clip._target_=harmless.parts.Mild", f"clip._target_: {NAMED}"),
     ("+record._target_=foreign.parts.leave", f"record: {PLAIN}"),
     ("+_target_=foreign.parts.leave", f"_target_: {PLAIN}"),
     ("+clip._partial_=true", "clip: expected plain values, as nothing is called here (without _partial_)"),
@@ -95,46 +100,6 @@ TYPED = [
     ),
     ("+clip._convert_=all", "clip: expected plain values, as nothing is called here (without _convert_)"),
     ("'+clip._args_=[1]'", "clip: expected plain values, as nothing is called here (without _args_)"),
-    ("init.gain=2 'init.gain={_target_: numpy.savetxt, fname: mark, X: [1]}'", f"init.gain: {PLAIN}"),
-    ("clip._target_=foreign.parts.leave", f"clip._target_: {NAMED}"),
-    ("clip._target_=foreign.parts.Mild", f"clip._target_: {NAMED}"),
-    ("clip._target_=os.system", f"clip._target_: {NAMED}"),
-    ("clip._target_=builtins.eval", f"clip._target_: {NAMED}"),
-    ("clip._target_=pandas.read_pickle", f"clip._target_: {NAMED}"),
-    ("clip._target_=joblib.load", f"clip._target_: {NAMED}"),
-    ("clip._target_=numpy.savetxt", f"clip._target_: {NAMED}"),
-    ("clip._target_=rnnexp.sweeps.artists.os.mkdir", f"clip._target_: {NAMED}"),
-    ("clip._target_=rnnexp.runs.build.os.system", f"clip._target_: {NAMED}"),
-    ("clip._target_=rnnexp.cli.run", f"clip._target_: {NAMED}"),
-    ("clip._target_=rnnexp.optim.clipping.Clip", f"clip._target_: {NAMED}"),
-    ("clip._target_=rnnexp.tasks.Adding", f"clip._target_: {NAMED}"),
-    ("clip._target_=keras.layers.LSTMCell", f"clip._target_: {NAMED}"),
-    ("clip._target_=7", f"clip._target_: {NAMED}"),
-    ("clip._target_=null", f"clip._target_: {NAMED}"),
-    ("'clip._target_=${oc.env:TARGET}'", f"clip._target_: {NAMED}"),
-    ("'clip._target_=${now:%Y}'", f"clip._target_: {NAMED}"),
-    ("'init.gain=\"${oc.decode:${oc.env:CALL}}\"'", f"init.gain: {PLAIN}"),
-    ("'init.gain=\"${oc.create:${oc.decode:${oc.env:CALL}}}\"'", f"init.gain: {PLAIN}"),
-    ("'init.gain=${eval:1}'", "init.gain: expected values that can be composed, received "),
-    ("cell._target_=foreign.parts.Mild", "cell._target_: expected one of rnnexp.ElmanCell, "),
-    ("task._target_=foreign.parts.Mild", "task._target_: expected one of rnnexp.tasks.Adding, "),
-    ("init._target_=foreign.parts.Diagonal", "init._target_: expected one of rnnexp.initializers."),
-    ("optimizer._target_=foreign.parts.Plain", "optimizer._target_: expected one of rnnexp.optim.optimizers"),
-    (
-        "activation=foreign.parts:marked",
-        "activation: expected a function of a package that plugins=[PACKAGE]",
-    ),
-    ("activation=os:system", "activation: expected a function of a package that plugins=[PACKAGE] allows, "),
-    ("activation=foreign.parts:leave.x", "activation: expected one of tanh, relu, "),
-    ("plugins=[harmles] clip._target_=harmless.parts.Mild", f"clip._target_: {NAMED}"),
-    ("plugins=[harmless.other] clip._target_=harmless.parts.Mild", f"clip._target_: {NAMED}"),
-    ("plugins=[a-b]", "plugins: expected names of packages, such as [mine], received 'a-b'"),
-    ("'plugins=[../place]'", "plugins: expected names of packages, such as [mine], received '../place'"),
-    (
-        "'plugins=${oc.env:TARGET}'",
-        "plugins: expected names of packages, such as [mine], received '${oc.env:",
-    ),
-    ("'plugins=[3]'", "plugins: expected names of packages, such as [mine], received 3"),
     ("+hydra.callbacks.mine._target_=foreign.parts.leave", "hydra.callbacks: expected nothing, as no file "),
     ("hydra.launcher._target_=foreign.parts.leave", "hydra.launcher._target_: expected a plugin of Hydra, "),
     ("hydra.sweeper._target_=foreign.parts.leave", "hydra.sweeper._target_: expected a plugin of Hydra, and"),
@@ -157,6 +122,55 @@ TYPED = [
     ("--info=config clip._target_=foreign.parts.leave", f"clip._target_: {NAMED}"),
     ("--help hydra.hydra_logging.handlers.console.class=foreign.parts.leave", "hydra.hydra_logging.handlers"),
     ("-m seed=0,1 clip._target_=rnnexp.clipping.NoClip,foreign.parts.Mild", f"clip._target_: {NAMED}"),
+]
+
+VALUES = [
+    # Values of keys that are there, which do not have to come by a whole command line.
+    ("'cell.use_bias={_target_: foreign.parts.leave}'", f"cell.use_bias: {PLAIN}"),
+    ("'init.gain={_target_: foreign.parts.leave}'", f"init.gain: {PLAIN}"),
+    ("'init.gain=[{_target_: foreign.parts.leave}]'", f"init.gain.0: {PLAIN}"),
+    ("'init.gain={a: [[{_target_: foreign.parts.leave}]]}'", f"init.gain.a.0.0: {PLAIN}"),
+    ("clip=norm 'clip.threshold={_target_: foreign.parts.leave}'", f"clip.threshold: {PLAIN}"),
+    ("'optimizer.learning_rate={_target_: foreign.parts.leave}'", f"optimizer.learning_rate: {PLAIN}"),
+    ("'tracking.every={_target_: foreign.parts.leave}'", f"tracking.every: {PLAIN}"),
+    ("'launcher.workers={_target_: foreign.parts.leave}'", f"launcher.workers: {PLAIN}"),
+    ("'probe.every={_target_: foreign.parts.leave}'", f"probe.every: {PLAIN}"),
+    ("'name={_target_: foreign.parts.leave}'", f"name: {PLAIN}"),
+    ("init.gain=2 'init.gain={_target_: numpy.savetxt, fname: mark, X: [1]}'", f"init.gain: {PLAIN}"),
+    ("clip._target_=foreign.parts.Mild", f"clip._target_: {NAMED}"),
+    ("clip._target_=builtins.eval", f"clip._target_: {NAMED}"),
+    ("clip._target_=pandas.read_pickle", f"clip._target_: {NAMED}"),
+    ("clip._target_=joblib.load", f"clip._target_: {NAMED}"),
+    ("clip._target_=numpy.savetxt", f"clip._target_: {NAMED}"),
+    ("clip._target_=rnnexp.sweeps.artists.os.mkdir", f"clip._target_: {NAMED}"),
+    ("clip._target_=rnnexp.runs.build.os.system", f"clip._target_: {NAMED}"),
+    ("clip._target_=rnnexp.cli.run", f"clip._target_: {NAMED}"),
+    ("clip._target_=rnnexp.optim.clipping.Clip", f"clip._target_: {NAMED}"),
+    ("clip._target_=rnnexp.tasks.Adding", f"clip._target_: {NAMED}"),
+    ("clip._target_=keras.layers.LSTMCell", f"clip._target_: {NAMED}"),
+    ("clip._target_=7", f"clip._target_: {NAMED}"),
+    ("clip._target_=null", f"clip._target_: {NAMED}"),
+    ("'clip._target_=${oc.env:TARGET}'", f"clip._target_: {NAMED}"),
+    ("'clip._target_=${now:%Y}'", f"clip._target_: {NAMED}"),
+    ("'init.gain=\"${oc.decode:${oc.env:CALL}}\"'", f"init.gain: {PLAIN}"),
+    ("'init.gain=\"${oc.create:${oc.decode:${oc.env:CALL}}}\"'", f"init.gain: {PLAIN}"),
+    ("cell._target_=foreign.parts.Mild", "cell._target_: expected one of rnnexp.ElmanCell, "),
+    ("task._target_=foreign.parts.Mild", "task._target_: expected one of rnnexp.tasks.Adding, "),
+    ("init._target_=foreign.parts.Diagonal", "init._target_: expected one of rnnexp.initializers."),
+    ("optimizer._target_=foreign.parts.Plain", "optimizer._target_: expected one of rnnexp.optim.optimizers"),
+    (
+        "activation=foreign.parts:marked",
+        "activation: expected a function of a package that plugins=[PACKAGE]",
+    ),
+    ("activation=foreign.parts:leave.x", "activation: expected one of tanh, relu, "),
+    ("plugins=[harmless.other] clip._target_=harmless.parts.Mild", f"clip._target_: {NAMED}"),
+    ("plugins=[a-b]", "plugins: expected names of packages, such as [mine], received 'a-b'"),
+    ("'plugins=[../place]'", "plugins: expected names of packages, such as [mine], received '../place'"),
+    (
+        "'plugins=${oc.env:TARGET}'",
+        "plugins: expected names of packages, such as [mine], received '${oc.env:",
+    ),
+    ("'plugins=[3]'", "plugins: expected names of packages, such as [mine], received 3"),
 ]
 
 WRITTEN = [
@@ -222,6 +236,11 @@ WRITTEN = [
 @pytest.mark.parametrize(("line", "sentence"), TYPED, ids=[line for line, _ in TYPED])
 def test_nothing_typed_is_called_before_it_is_known(capsys, place, line, sentence):
     assert refusal(capsys, place, *shlex.split(line)).startswith(sentence)
+
+
+@pytest.mark.parametrize(("line", "sentence"), VALUES, ids=[line for line, _ in VALUES])
+def test_a_value_calls_nothing_before_it_is_known(place, line, sentence):
+    assert refusal_of_values(place, *shlex.split(line)).startswith(sentence)
 
 
 @pytest.mark.parametrize(("text", "sentence"), WRITTEN, ids=[repr(text) for text, _ in WRITTEN])
@@ -301,9 +320,9 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize(("line", "sentence"), ALLOWED, ids=[line for line, _ in ALLOWED])
-def test_a_class_of_a_plugin_is_compared_before_it_is_called(capsys, place, line, sentence):
+def test_a_class_of_a_plugin_is_compared_before_it_is_called(place, line, sentence):
     plugins = "plugins=[harmless,broken,ends,absent]"
-    assert refusal(capsys, place, plugins, *shlex.split(line)).startswith(sentence)
+    assert refusal_of_values(place, plugins, *shlex.split(line)).startswith(sentence)
 
 
 PROCESSES = [

@@ -3,8 +3,8 @@
 import pickle
 
 import pytest
+from jobs import job_of
 
-from rnnexp.runs.build import compose_job
 from rnnexp.runtime.checks import ArgumentError
 
 REFUSED = [
@@ -38,7 +38,7 @@ REFUSED = [
 @pytest.mark.parametrize(("overrides", "message"), REFUSED)
 def test_wrong_values_get_one_sentence(overrides, message):
     with pytest.raises(ArgumentError) as error:
-        compose_job(["tracking=none", *overrides])
+        job_of(["tracking=none", *overrides])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -47,8 +47,8 @@ def test_wrong_values_get_one_sentence(overrides, message):
 def test_a_plan_holds_the_task_at_every_length(task):
     own = ["task.symbols=3"] if task == "copying" else []
     more = ["task.length=[50,200]", "task.evaluate_at=[500,300]", "segment=null"]
-    plan = compose_job(["tracking=none", f"task={task}", *own, *more]).plan
-    usual = compose_job(["tracking=none", f"task={task}", *own]).plan
+    plan = job_of(["tracking=none", f"task={task}", *own, *more]).plan
+    usual = job_of(["tracking=none", f"task={task}", *own]).plan
     assert plan.lengths is not None
     assert plan.lengths.at(100).time_steps == plan.task.time_steps == usual.task.time_steps
     assert plan.lengths.at(100).floor_loss == usual.task.floor_loss
@@ -59,5 +59,5 @@ def test_a_plan_holds_the_task_at_every_length(task):
 
 
 def test_a_plan_knows_when_to_stop():
-    assert compose_job(["tracking=none"]).plan.stop == "steps"
-    assert compose_job(["tracking=none", "stop=solved"]).plan.stop == "solved"
+    assert job_of(["tracking=none"]).plan.stop == "steps"
+    assert job_of(["tracking=none", "stop=solved"]).plan.stop == "solved"

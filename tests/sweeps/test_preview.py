@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from jobs import job_of
 from rich.console import Console
 
-from rnnexp.runs import build
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.sweeps.preview import pace, preview, timed
 from rnnexp.sweeps.request import Request
@@ -20,7 +20,7 @@ def asked(*more, workers=1):
         sweeping=True,
         typed=(),
         jobs=jobs,
-        first=build.compose_job(jobs[0]),
+        first=job_of(jobs[0]),
         launcher="basic",
         workers=workers,
     )
@@ -28,13 +28,13 @@ def asked(*more, workers=1):
 
 def lines(request):
     file = io.StringIO()
-    preview(request, build.compose_job, Console(file=file, width=80))
+    preview(request, job_of, Console(file=file, width=80))
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
 def left(overrides, status, **values):
     folder = RunFolder.create(Path("outputs"), "a")
-    job = build.compose_job(overrides)
+    job = job_of(overrides)
     folder.update(status=status, config_hash=job.config_hash, store="none", attempts=1, **values)
     return folder
 
@@ -105,7 +105,7 @@ def test_of_a_run_alone_it_says_what_the_command_does():
     def steps(*overrides):
         jobs = [(*job, *overrides) for job in JOBS[:2]]
         request = dataclasses.replace(asked(), sweeping=False)
-        found = [dataclasses.replace(request, jobs=(job,), first=build.compose_job(job)) for job in jobs]
+        found = [dataclasses.replace(request, jobs=(job,), first=job_of(job)) for job in jobs]
         return [lines(one)[-2] for one in found]
 
     assert steps() == ["jobs   1: 1 to run"] * 2

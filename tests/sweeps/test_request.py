@@ -1,8 +1,9 @@
 import dataclasses
 
 import pytest
+from jobs import job_of
 
-from rnnexp.runs import build, heuristics
+from rnnexp.runs import heuristics
 from rnnexp.runtime.config_keys import key_of, values_of
 from rnnexp.sweeps.request import Request, signature
 
@@ -19,7 +20,7 @@ def request_():
         sweeping=True,
         typed=("tracking=none", "activation=tanh,relu", "units=8", "seq_len=10,20"),
         jobs=JOBS,
-        first=build.compose_job(JOBS[0]),
+        first=job_of(JOBS[0]),
         launcher="basic",
         workers=1,
     )
@@ -33,7 +34,7 @@ def test_what_differs_between_jobs_is_swept(request_):
 def test_its_name_is_given_or_its_experiment_or_what_it_sweeps(request_):
     assert request_.name == "sweep activation, seq_len"
     for overrides, name in ((["experiment=smoke"], "smoke"), (["experiment=smoke", "name=mine"], "mine")):
-        first = build.compose_job(["tracking=none", *overrides])
+        first = job_of(["tracking=none", *overrides])
         assert dataclasses.replace(request_, first=first).name == name
 
 
@@ -43,7 +44,7 @@ def test_runs_that_are_no_sweep_are_called_after_the_first(request_, count, name
 
 
 def test_the_cost_of_a_job_is_that_of_its_plan(request_):
-    plans = [build.compose_job(job).plan for job in JOBS]
+    plans = [job_of(job).plan for job in JOBS]
     expected = [
         heuristics.expected_seconds(plan.task.seq_len, plan.units, plan.batch_size, plan.train_steps)
         for plan in plans

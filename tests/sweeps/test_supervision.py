@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from jobs import job_of
 
-from rnnexp.runs import build
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
@@ -28,7 +28,7 @@ def request_():
         sweeping=True,
         typed=("tracking=none", "seed=0,1,2"),
         jobs=jobs,
-        first=build.compose_job(jobs[0]),
+        first=job_of(jobs[0]),
         launcher="joblib",
         workers=2,
     )

@@ -2,9 +2,9 @@ import io
 from pathlib import Path
 
 import pytest
+from jobs import job_of
 from rich.console import Console
 
-from rnnexp.runs import build
 from rnnexp.sweeps.folder import SweepFolder
 from rnnexp.sweeps.outcome import Outcome
 from rnnexp.sweeps.request import Request
@@ -27,7 +27,7 @@ def outcome(number, status, learning=None, gradient=None, **values):
 def printed(folder, outcomes, **values):
     file = io.StringIO()
     jobs = tuple(("tracking=none", *outcome.overrides) for outcome in outcomes)
-    first = build.compose_job(("tracking=none", "name=mine"))
+    first = job_of(("tracking=none", "name=mine"))
     request = Request(True, (), jobs, first, "joblib", workers=2)
     ending = Ending(request, folder, outcomes, seconds=72.0, **values)
     print_ending(ending, Console(file=file, width=80))

@@ -1,0 +1,42 @@
+"""Jobs of command lines, for tests that are not about composing them.
+
+Hydra takes a tenth of a second for every command line, of which the choices take nearly all.
+"""
+
+import copy
+import functools
+from collections.abc import Sequence
+
+from hydra.core.override_parser.types import OverrideType
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.runs import build
+from rnnexp.runs.composition import compose, parse
+from rnnexp.runs.job import Job
+from rnnexp.runtime.config_keys import GROUPS
+
+
+@functools.cache
+def _composed(choices: tuple[str, ...]) -> tuple[DictConfig, dict[str, str]]:
+    """Return the configuration of these choices without Hydra's own, and what is chosen in each group."""
+    config = compose(choices)
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return own, dict(config.hydra.runtime.choices)
+
+
+def job_of(overrides: Sequence[str]) -> Job:
+    """Return the job that `rnnexp.runs.build.compose_job` returns, its choices composed once in a process.
+
+    Raises:
+        ArgumentError: An override is wrong; names its dotted key.
+    """
+    values, others = [], []
+    for text, override in [(text, parse(text)) for text in overrides]:
+        key = override.get_key_element()
+        plain = override.type is OverrideType.CHANGE and key not in GROUPS and not key.startswith("hydra")
+        (values if plain else others).append((text, override))
+    config, choices = _composed(tuple(text for text, _ in others))
+    config = copy.deepcopy(config)
+    for _, override in values:
+        OmegaConf.update(config, override.get_key_element(), override.value(), merge=True)
+    return build.make_job(config, choices, overrides)
