@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
+from jobs import jobs_of
 
-from rnnexp.runs import build
 from rnnexp.runs.resume import earlier, earlier_in_sweep, earlier_of, runs_below
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
@@ -85,7 +85,7 @@ def test_another_store_and_a_deleted_run_do_not_count(made, tracking_uri):
 
 
 def composed(*overrides):
-    return build.compose_jobs(overrides or ["tracking=none"])
+    return jobs_of(overrides or ["tracking=none"])
 
 
 def left(status, seed=0, checkpoint=False, store="none"):

@@ -28,8 +28,18 @@ def job_of(overrides: Sequence[str]) -> Job:
     """Return the job that `rnnexp.runs.build.compose_job` returns, its choices composed once in a process.
 
     Raises:
-        ArgumentError: An override is wrong; names its dotted key.
+        ArgumentError: An override is wrong, or asks for several replicas; names its dotted key.
     """
+    return build.make_job(*_with_values(overrides), overrides)
+
+
+def jobs_of(overrides: Sequence[str]) -> list[Job]:
+    """Return likewise what `rnnexp.runs.build.compose_jobs` returns: a job for every replica."""
+    return build.make_jobs(*_with_values(overrides), overrides)
+
+
+def _with_values(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
+    """Return a configuration and its choices; values of keys that are there are put in one by one."""
     values, others = [], []
     for text, override in [(text, parse(text)) for text in overrides]:
         key = override.get_key_element()
@@ -39,4 +49,4 @@ def job_of(overrides: Sequence[str]) -> Job:
     config = copy.deepcopy(config)
     for _, override in values:
         OmegaConf.update(config, override.get_key_element(), override.value(), merge=True)
-    return build.make_job(config, choices, overrides)
+    return config, choices
