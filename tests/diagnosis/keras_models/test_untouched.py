@@ -147,7 +147,7 @@ def test_training_under_every_setting_is_the_same_to_the_bit():
         model = keras.Sequential([
             keras.Input((3,)),
             kl.Embedding(7, F, mask_zero=True),
-            kl.LSTM(H, dropout=0.3),
+            kl.SimpleRNN(H, dropout=0.3),
         ])  # fmt: skip
         model.compile("adam", "mse", **compiling)
         x = np.random.default_rng(1).integers(0, 7, size=(8, 3))
