@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from rnnexp.nn import initializers
+from rnnexp.nn.cells.catalogue import CATALOGUE
 from rnnexp.nn.elman_cell import ElmanCell
+from rnnexp.nn.network import build_network
 from rnnexp.nn.recurrent import RNN
+from rnnexp.tasks import Adding
 
 B, T, F, H = 4, 6, 3, 5
 X = np.random.default_rng(0).standard_normal((B, T, F)).astype("float32")
@@ -74,16 +77,34 @@ numpy.savez(sys.argv[4], loaded=model(x), weights=initial(x), **{
         ("sparse", model.get_layer("both").forward_layer.cell.recurrent_initializer, (4, 4)),
     ]
 })
+for path in sys.argv[5:]:
+    print(type(keras.saving.load_model(path).get_layer("recurrent").cell).__name__)
 """
 
 
-def test_a_saved_model_loads_in_another_process(tmp_path):
+def saved_cells(folder):
+    """Return a file of a network with each cell of the catalogue, and the names of their classes."""
+    files, kinds = [], []
+    for name, spec in CATALOGUE.items():
+        cell = spec().build(
+            4, "tanh", initializers.GlorotUniform(seed=1), initializers.Orthogonal(seed=2), "float32"
+        )
+        files.append(str(folder / f"{name}.keras"))
+        build_network(Adding(6), cell, seed=3).save(files[-1])
+        kinds.append(type(cell).__name__)
+    return files, kinds
+
+
+def test_saved_models_load_in_another_process(tmp_path):
     network = saved_network()
+    files, kinds = saved_cells(tmp_path)
     paths = [str(tmp_path / name) for name in ("model.keras", "model.weights.h5", "x.npy", "results.npz")]
     network.save(paths[0])
     network.save_weights(paths[1])
     np.save(paths[2], X)
-    subprocess.run([sys.executable, "-c", LOADING, *paths], check=True)
+    command = [sys.executable, "-c", LOADING, *paths, *files]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed.split() == kinds
     results = np.load(paths[3])
     for name in ("loaded", "weights"):
         np.testing.assert_allclose(results[name], network(X), rtol=1e-6)

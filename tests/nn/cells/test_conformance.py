@@ -2,9 +2,6 @@
 
 import functools
 import math
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,7 +19,6 @@ from rnnexp.probes.lags import LagsProbe
 from rnnexp.probes.rollout import Rollout
 from rnnexp.tasks import Adding
 
-ROOT = Path(__file__).parents[3]
 TASK, H, B = Adding(6), 4, 3
 each_cell = pytest.mark.parametrize("name", CATALOGUE)
 
@@ -128,27 +124,6 @@ def test_a_saved_network_answers_as_before(name, tmp_path):
     x, _ = TASK.batch(0, "probe", 0, B)
     np.testing.assert_array_equal(loaded(x), built(x))
     assert type(loaded.get_layer(RECURRENT).cell) is type(built.get_layer(RECURRENT).cell)
-
-
-LOAD = """
-import sys
-from rnnexp import RNN
-import keras
-for path in sys.argv[1:]:
-    print(type(keras.saving.load_model(path).get_layer("recurrent").cell).__name__)
-"""
-
-
-def test_another_process_loads_them_once_it_knows_the_layer(tmp_path):
-    kinds = []
-    for name in CATALOGUE:
-        built = network(name)
-        built.save(tmp_path / f"{name}.keras")
-        kinds.append(type(built.get_layer(RECURRENT).cell).__name__)
-    paths = [str(tmp_path / f"{name}.keras") for name in CATALOGUE]
-    command = [sys.executable, "-c", LOAD, *paths]
-    loaded = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert loaded.split() == kinds
 
 
 @each_cell
