@@ -33,7 +33,7 @@ def series(clip, sizes, dtype=tf.float32, jit=True):
     return after, [value.numpy() for value in state]
 
 
-@pytest.mark.parametrize("percentile", [0, 10.0, 50.0, 100])
+@pytest.mark.parametrize("percentile", [0, 10.0, 100])
 def test_the_threshold_is_the_percentile_of_all_norms_so_far(percentile):
     sizes, clip = norms(), AutoClip(percentile)
     after, state = series(clip, sizes)
