@@ -7,7 +7,7 @@ import copy
 import functools
 from collections.abc import Sequence
 
-from hydra.core.override_parser.types import OverrideType
+from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.runs import build
@@ -40,13 +40,17 @@ def jobs_of(overrides: Sequence[str]) -> list[Job]:
 
 def _with_values(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
     """Return a configuration and its choices; values of keys that are there are put in one by one."""
-    values, others = [], []
-    for text, override in [(text, parse(text)) for text in overrides]:
+    values: list[Override] = []
+    choices: list[str] = []
+    for text in overrides:
+        override = parse(text)
         key = override.get_key_element()
-        plain = override.type is OverrideType.CHANGE and key not in GROUPS and not key.startswith("hydra")
-        (values if plain else others).append((text, override))
-    config, choices = _composed(tuple(text for text, _ in others))
-    config = copy.deepcopy(config)
-    for _, override in values:
+        if override.type is OverrideType.CHANGE and key not in GROUPS and not key.startswith("hydra"):
+            values.append(override)
+        else:
+            choices.append(text)
+    composed, chosen = _composed(tuple(choices))
+    config = copy.deepcopy(composed)
+    for override in values:
         OmegaConf.update(config, override.get_key_element(), override.value(), merge=True)
-    return config, choices
+    return config, chosen
