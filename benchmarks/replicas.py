@@ -171,10 +171,11 @@ class _Workers:
 
 def _work(end: "Connection", seed: int) -> None:
     os.environ.update(thread_limits(WORKERS, WORKERS, os.environ))
-    import_tensorflow("cpu")
     known: dict[int, Callable[[int], None]] = {}
     while (asked := end.recv()) is not None:
         h, steps = asked
+        if not known:
+            import_tensorflow("cpu")
         if h not in known:
             known[h] = _single(h)
         known[h](steps)

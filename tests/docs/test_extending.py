@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from rnnexp import cli
 from rnnexp.nn import activations
 from rnnexp.runs import build
 from rnnexp.runs.arguments import read_arguments
@@ -27,7 +28,7 @@ FILE = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", flags=re.DOTALL |
 COMMAND = re.compile(r"^```bash\nPYTHONPATH=lab python run.py (.*)\n```$", flags=re.MULTILINE)
 TINY = (
     *("seq_len=10", "units=8", "batch_size=8", "steps=5", "jit=false", "probe.bootstrap=100"),
-    *("tracking=none", "figures.format=none"),
+    *("tracking=none", "tracking.diff=false", "figures.format=none"),
 )
 COMMANDS = COMMAND.findall(PAGE)
 
@@ -77,9 +78,13 @@ def test_a_command_of_the_page_as_it_is_typed(lab, monkeypatch):
     answer = subprocess.run(line, capture_output=True, text=True, timeout=120)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert "finished" in answer.stdout
-    refused = subprocess.run([*line, "task.scale=0"], capture_output=True, text=True, timeout=120)
+
+
+def test_a_wrong_value_of_a_part_of_the_page_takes_one_sentence(lab, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.check([*shlex.split(COMMANDS[0]), *TINY, "task.scale=0"])
     sentence = "run.py: task.scale: expected a finite number above 0, received 0\n"
-    assert (refused.returncode, refused.stderr) == (2, sentence)
+    assert (ended.value.code, capsys.readouterr().err) == (2, sentence)
 
 
 def test_keras_loads_a_model_made_of_ones_own_parts(lab, tracking_uri):
@@ -89,20 +94,13 @@ def test_keras_loads_a_model_made_of_ones_own_parts(lab, tracking_uri):
     (path,) = Path("outputs").glob("*/*/model.keras")
     client = connect(tracking_uri)
     (run,) = client.search_runs(["0", "1"])
+    assert run.info.status == "FINISHED"
     kept = client.download_artifacts(run.info.run_id, "model.keras")
     assert Path(kept).read_bytes() == path.read_bytes()
     mine = {"Residual": "cells", "snake": "activations", "Signs": "initializers"}
     parts = {name: vars(importlib.import_module(f"mine.{module}"))[name] for name, module in mine.items()}
     model = keras.models.load_model(path, custom_objects=parts)
     assert model.predict(np.zeros((2, 10, 2), np.float32), verbose=0).shape == (2, 1)
-
-
-@pytest.mark.parametrize("own", ["cell=residual", "init=signs", "activation=mine.activations:snake"])
-def test_mlflow_takes_all_of_a_run_with_a_part_of_ones_own(lab, tracking_uri, own):
-    typed = ["plugins=[mine]", own, *TINY, "tracking=mlflow", f"tracking.uri={tracking_uri}"]
-    assert run_job(build.compose_job(typed, Menu(added=lab / "conf"))) == []
-    (run,) = connect(tracking_uri).search_runs(["0", "1"])
-    assert run.info.status == "FINISHED"
 
 
 def test_without_permission_a_command_of_the_page_is_refused(lab):

@@ -1,5 +1,6 @@
 """The figures of a run from a folder that holds its arrays and its name, and nothing else."""
 
+import functools
 import json
 
 import numpy as np
@@ -62,43 +63,50 @@ def draw_run(folder, into=None, form="png"):
     return draw_figures(read_run(folder), into or folder / "figures", form)
 
 
+def write_folder(path, name="tanh-T9-s0", lacking=(), **changes):
+    kept = {key: value for key, value in arrays(**changes).items() if key not in lacking}
+    np.savez(path / "gradient_flow.npz", **kept)
+    (path / "run.json").write_text(json.dumps({"name": name}))
+    return path
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Write the folder of a run."""
-
-    def write(name="tanh-T9-s0", lacking=(), **changes):
-        kept = {key: value for key, value in arrays(**changes).items() if key not in lacking}
-        np.savez(tmp_path / "gradient_flow.npz", **kept)
-        (tmp_path / "run.json").write_text(json.dumps({"name": name}))
-        return tmp_path
-
-    return write
+    return functools.partial(write_folder, tmp_path)
 
 
-def test_the_folder_is_enough_for_every_figure(folder):
-    run = folder()
-    paths, lacking = draw_run(run)
-    assert paths == [run / "figures" / f"{name}.png" for name in catalogue()]
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The folder of a run and what its figures came to in every format, only read."""
+    run = write_folder(tmp_path_factory.mktemp("run"))
+    return run, {form: draw_run(run, run / form, form) for form in FORMATS}
+
+
+def test_the_folder_is_enough_for_every_figure(drawn):
+    run, figures = drawn
+    paths, lacking = figures["png"]
+    assert paths == [run / "png" / f"{name}.png" for name in catalogue()]
     assert lacking == {} and all(imread(path).size > 10_000 for path in paths)
 
 
-def test_the_same_folder_gives_the_same_pixels(folder, tmp_path):
-    run = folder()
-    for one, other in zip(draw_run(run).paths, draw_run(run, tmp_path / "again").paths, strict=True):
+def test_the_same_folder_gives_the_same_pixels(drawn, tmp_path):
+    run, figures = drawn
+    for one, other in zip(figures["png"].paths, draw_run(run, tmp_path / "again").paths, strict=True):
         np.testing.assert_array_equal(imread(one), imread(other), strict=True)
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_the_format_is_the_suffix(folder, tmp_path, form):
-    paths, _ = draw_run(folder(), tmp_path / "out", form)
+def test_the_format_is_the_suffix(drawn, form):
+    paths = drawn[1][form].paths
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
     assert len(paths) == len(catalogue())
     assert all(path.suffix == f".{form}" and path.read_bytes().startswith(starts[form]) for path in paths)
 
 
-def test_the_name_of_the_run_stands_on_every_figure(folder, tmp_path):
-    for path in draw_run(folder("relu-T9-s7"), tmp_path / "out", "svg").paths:
-        assert "relu-T9-s7" in path.read_text()
+def test_the_name_of_the_run_stands_on_every_figure(drawn):
+    for path in drawn[1]["svg"].paths:
+        assert "tanh-T9-s0" in path.read_text()
 
 
 def test_what_the_arrays_say_is_seen(folder, tmp_path):

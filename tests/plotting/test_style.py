@@ -91,7 +91,7 @@ def case(request):
     return FIGURES[request.param]
 
 
-def test_no_text_leaves_the_figure_and_no_legend_covers_data(draw, case):
+def test_text_is_large_and_inside_and_no_legend_covers_data(draw, case):
     plot, args, kwargs = case
     figure = draw(plot, *args, title=LONG_TITLE, **kwargs)
     width, height = figure.get_size_inches()
@@ -104,11 +104,6 @@ def test_no_text_leaves_the_figure_and_no_legend_covers_data(draw, case):
         assert all(box.y0 >= frame.y1 - 3 for box in boxes)
         pairs = [(one, two) for one in boxes for two in boxes if one is not two]
         assert not any(one.overlaps(two) for one, two in pairs)
-
-
-def test_every_text_has_at_least_eight_points(draw, case):
-    plot, args, kwargs = case
-    figure = draw(plot, *args, **kwargs)
     texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
     assert min(text.get_fontsize() for text in texts) >= 8
 

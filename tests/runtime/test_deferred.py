@@ -9,7 +9,8 @@ import tensorflow as tf
 from rnnexp.runtime import deferred
 
 
-def test_an_import_waits_for_the_first_use():
+def test_an_import_waits_for_the_first_use(working_folder):
+    (working_folder / "tensorflow.py").write_text("constant = 1")  # found there first, and costs no seconds
     program = (
         "import sys; from rnnexp.runtime.deferred import keras, ops, tf;"
         "before = {'tensorflow', 'keras'} & set(sys.modules); tf.constant;"

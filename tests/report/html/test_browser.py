@@ -3,9 +3,10 @@
 import itertools
 
 import pytest
-from browser import needs_browser, open_page
+from browser import needs_browser, open_browser
 from playwright.sync_api import expect
 
+import rnnexp
 from rnnexp.report.html.write import write_report
 
 pytestmark = needs_browser
@@ -13,12 +14,24 @@ pytestmark = needs_browser
 PLOTS = 16
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def report(sweep, tmp_path_factory):
+    """The report, which the tests only read."""
+    return write_report(rnnexp.load_runs(sweep), tmp_path_factory.mktemp("report") / "report.html").page
+
+
 @pytest.fixture
-def page(runs, tmp_path):
+def page(browser, report):
     """The report opened in a narrow window; whatever it complains of or asks for fails the test."""
-    report = write_report(runs, tmp_path / "report.html").page
     complaints, requests = [], []
-    with open_page(viewport={"width": 600, "height": 900}, offline=True) as page:
+    with browser.new_context(viewport={"width": 600, "height": 900}, offline=True) as context:
+        page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -72,10 +85,6 @@ def test_the_colour_of_the_diagram_can_be_chosen(page):
     assert paint() != before
 
 
-def test_it_fits_the_window(page):
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
 def test_charts_are_drawn_on_scroll_and_tell_numbers_on_hover(page):
     assert drawn(page).count() < PLOTS
     plot = page.locator(".plot").first
@@ -121,7 +130,8 @@ def test_by_night_and_on_paper_the_charts_have_other_colours(page):
     assert line_colour(page) != light
 
 
-def test_everything_is_drawn_before_it_is_printed(page):
+def test_it_fits_the_window_and_is_drawn_before_it_is_printed(page):
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert drawn(page).count() < PLOTS
     assert page.pdf().startswith(b"%PDF")
     expect(drawn(page)).to_have_count(PLOTS)
