@@ -16,7 +16,10 @@ from rnnexp.sweeps.outcome import NOT_SENT, Outcome
 from rnnexp.tracking import mlflow_tracker
 from rnnexp.tracking.client import connect
 
-TINY = ("seq_len=5", "units=4", "batch_size=4", "steps=2", "jit=false", "probe.bootstrap=100", "seed=3")
+TINY = (
+    *("seq_len=5", "units=4", "batch_size=4", "steps=2", "jit=false", "probe.bootstrap=100", "seed=3"),
+    *("tracking.model=false", "figures.format=none"),
+)
 
 
 @pytest.fixture
