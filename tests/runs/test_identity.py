@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 
 from rnnexp.runs import build
@@ -7,6 +9,7 @@ from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.provenance import config_hash
 
 
+@functools.cache
 def composed(*overrides):
     return build.compose_job(["tracking=none", *overrides])
 
