@@ -156,7 +156,7 @@ def test_records_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_
     address = ("tracking=mlflow", f"tracking.uri={tracking_uri}")
     with monkeypatch.context() as away:
         away.setattr(mlflow_tracker, "ensure_store", gone)
-        first = done(folder, *address)
+        first = done(folder, *address, "tracking.patience=0.2")
         folder.begin()
         again = done(folder, *address)
     assert (first.status, first.note) == ("FINISHED", NOT_SENT)
