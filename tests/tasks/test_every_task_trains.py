@@ -12,7 +12,7 @@ from rnnexp.runs.run import run_job
 
 TINY = (
     *("units=4", "seq_len=64", "batch_size=4", "steps=2", "jit=false", "tracking=none"),
-    *("probe.batch_size=4", "probe.bootstrap=100", "checkpoint.every=0", "tracking.model=false"),
+    *("probe.batch_size=2", "probe.bootstrap=100", "checkpoint.every=0", "tracking.model=false"),
 )
 
 
