@@ -166,6 +166,7 @@ def test_a_sweep_leaves_complete_runs_equal_to_single_ones(tracking_uri, tmp_pat
             "tracking=none",
             "seed=1",
             "output_dir=alone",
+            "figures.format=none",
         )
     )
     (alone,) = (tmp_path / "alone").glob("*/*")
@@ -196,11 +197,11 @@ def assert_complete(client, run):
 
 
 def assert_same_content(folder, run):
-    """Files hold what MLflow holds, but for where and when."""
+    """Files hold what MLflow holds, but for where, when and figures."""
     params = json.loads((folder / "params.json").read_text())
     other = {key: value for key, value in run.data.params.items() if not key.startswith("tracking")}
     here = {key: value for key, value in params.items() if not key.startswith("tracking")}
-    assert here | {"output_dir": "outputs"} == other
+    assert here | {"output_dir": "outputs", "figures.format": "png"} == other
     tags = json.loads((folder / "tags.json").read_text())
     for key in ("config_hash", "group_hash", "verdict.gradient", "verdict.learning", "budget_exhausted"):
         assert tags[key] == run.data.tags[key]
@@ -229,8 +230,8 @@ def assert_model_is(run, path):
 
 
 LONG = (
-    *("units=8", "seq_len=12", "batch_size=8", "steps=1500", "probe.every=1500", "validation.every=500"),
-    "figures.format=none",
+    *("units=8", "seq_len=12", "batch_size=8", "steps=600", "probe.every=600", "validation.every=200"),
+    *("jit=false", "probe.bootstrap=100", "tracking.model=false", "figures.format=none"),
 )
 
 
@@ -289,19 +290,14 @@ def run_folders() -> list[Path]:
     return [path.parent for path in Path("outputs").glob("*/*/run.json")]
 
 
-def saved_at() -> int:
-    """When the checkpoint was last written."""
-    return max((path.stat().st_mtime_ns for path in Path("outputs").glob("*/*/checkpoint.npz")), default=0)
-
-
-def test_a_run_stopped_and_resumed_twice_equals_a_whole_one(tracking_uri, capfd):
-    arguments = (*LONG, "checkpoint.every=100", f"tracking.uri={tracking_uri}")
+def test_a_run_stopped_and_resumed_equals_a_whole_one(tracking_uri, capfd):
+    arguments = (*LONG, "checkpoint.every=50", f"tracking.uri={tracking_uri}")
     client = connect(tracking_uri)
 
     window = Window()
     with started(*arguments, before=window.before, out=window.terminal) as process:
         os.close(window.terminal)
-        wait_for(process, lambda: saved_at() > 0, window.show)
+        wait_for(process, lambda: bool(list(Path("outputs").glob("*/*/checkpoint.npz"))), window.show)
         process.send_signal(signal.SIGSTOP)
         held = asked(*arguments, "resume=true")
         process.send_signal(signal.SIGCONT)
@@ -316,20 +312,12 @@ def test_a_run_stopped_and_resumed_twice_equals_a_whole_one(tracking_uri, capfd)
     assert state["status"] == client.get_run(state["run_id"]).info.status == "KILLED"
     kept = {artifact.path for artifact in client.list_artifacts(state["run_id"])}
     assert kept >= {"run.log", "gradient_flow.npz", "config.yaml"}
-    assert 100 <= len(arrays(folder)["steps"]) < 1500
-
-    before = saved_at()
-    with started(*arguments, "resume=true") as process:
-        wait_for(process, lambda: saved_at() > before)
-        code, err = ended(process, signal.SIGKILL)
-    assert (code, err) == (-signal.SIGKILL, f"going on with {folder}\n")
-    assert json.loads((folder / "run.json").read_text())["status"] == "RUNNING"
-    assert client.get_run(state["run_id"]).info.status == "RUNNING"
+    assert 50 <= len(arrays(folder)["steps"]) < 600
 
     run_job(composed(*arguments, "resume=true"))
     assert run_folders() == [folder]
     last = json.loads((folder / "run.json").read_text())
-    assert (last["status"], last["run_id"], last["attempts"]) == ("FINISHED", state["run_id"], 3)
+    assert (last["status"], last["run_id"], last["attempts"]) == ("FINISHED", state["run_id"], 2)
     assert client.get_run(state["run_id"]).info.status == "FINISHED"
 
     run_job(composed(*LONG, "checkpoint.every=0", "tracking=none", "output_dir=whole"))

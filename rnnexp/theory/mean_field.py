@@ -112,7 +112,7 @@ def critical_gain(
         return max(mean_field(phi, slope, variance, input_variance, time_steps).rate, -1e9)
 
     grid = [math.log(0.01) + step * math.log(1e4) / _GRID for step in range(_GRID + 1)]
-    for low, high in itertools.pairwise(grid):
-        if rate(low) <= 0 <= rate(high):
+    for (low, below), (high, above) in itertools.pairwise(zip(grid, map(rate, grid), strict=True)):
+        if below <= 0 <= above:
             return math.exp(brentq(rate, low, high, xtol=1e-9))
     return math.nan

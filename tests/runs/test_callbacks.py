@@ -17,18 +17,13 @@ from rnnexp.runs import build, callbacks
 from rnnexp.runs.run import run_job
 from rnnexp.runtime.signals import Killed
 
+TINY = ("units=8", "batch_size=8", "jit=false", "probe.bootstrap=100", "tracking=none")
 SMALL = (
-    *(
-        "units=8",
-        "seq_len=12",
-        "batch_size=8",
-        "steps=40",
-        "clip=global_norm",
-        "clip.threshold=0.1",
-        "jit=false",
-    ),
-    *("probe.every=20", "validation.every=20", "checkpoint.every=20", "tracking=none", "tracking.every=10"),
+    *(*TINY, "seq_len=12", "steps=40", "clip=global_norm", "clip.threshold=0.1", "tracking.every=10"),
+    *("probe.every=20", "validation.every=20", "checkpoint.every=20"),
 )
+BARE = ("tracking.model=false", "figures.format=none")
+"""Leaves no model and no figures."""
 
 METRICS = {
     *("train/loss", "train/loss_min", "val/loss", "val/loss_half_width", "val/error"),
@@ -158,11 +153,11 @@ def interrupt_at(monkeypatch, step, end):
 def test_a_run_that_was_stopped_and_resumed_is_the_same_run(whole, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(Killed):
         interrupt_at(patched, 10, lambda: signal.raise_signal(signal.SIGTERM))
-        run_job(composed(*SMALL))
+        run_job(composed(*SMALL, *BARE))
     stopped = Left()
     assert stopped.status == "KILLED"
     assert stopped.arrays()["steps"].tolist() == list(range(20))
-    resumed = ran(*SMALL, "resume=true")
+    resumed = ran(*SMALL, *BARE, "resume=true")
     assert resumed.status == "FINISHED"
     assert resumed.folder == stopped.folder
     assert_same_arrays(resumed.arrays(), whole.arrays())
@@ -205,7 +200,7 @@ def test_a_part_that_raises_ends_it_failed():
 
 
 def test_a_linear_orthogonal_network_keeps_the_gradient():
-    left = ran("activation=linear", "init=orthogonal", "steps=0", "seq_len=200", "tracking=none")
+    left = ran(*TINY, *BARE, "activation=linear", "init=orthogonal", "steps=0", "seq_len=200")
     assert abs(left.last("recurrent/sigma_max") - 1) < 1e-5
     assert abs(left.last("recurrent/spectral_radius") - 1) < 1e-5
     assert abs(left.last("grad/rate")) < 1e-3
@@ -214,16 +209,16 @@ def test_a_linear_orthogonal_network_keeps_the_gradient():
 
 def test_a_shrunk_identity_loses_the_gradient_at_its_known_rate():
     # Without training: after one step the identity is one no more.
-    left = ran(
-        "activation=linear", "init=identity", "init.gain=0.9", "steps=0", "seq_len=200", "tracking=none"
-    )
+    shrunk = ("activation=linear", "init=identity", "init.gain=0.9", "steps=0", "seq_len=200")
+    left = ran(*TINY, *BARE, *shrunk)
     assert left.last("grad/rate") == pytest.approx(math.log(0.9), rel=0.01)
     assert left.last("grad/log10_ratio") == pytest.approx(199 * math.log10(0.9), rel=0.01)
     assert left.tags["verdict.gradient"] == "vanishing"
 
 
 def test_a_run_that_diverges_is_a_result(capsys):
-    left = ran("activation=relu", "init=gaussian", "init.gain=3", "seq_len=200", "steps=60", "tracking=none")
+    exploding = ("activation=relu", "init=gaussian", "init.gain=3", "seq_len=200", "steps=60")
+    left = ran(*TINY, "units=50", "figures.format=none", *exploding)
     assert left.status == "FINISHED"
     assert left.tags["verdict.learning"] == "diverged"
     assert left.tags["verdict.gradient_start"] == "exploding"

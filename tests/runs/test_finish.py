@@ -52,8 +52,14 @@ def trained(tmp_path_factory):
         return job, trainer.replicas[0].network, trainer.run([False])[0]
 
 
-def concluded(trained, tmp_path, **changes):
+@pytest.fixture(scope="module")
+def as_it_is(trained, tmp_path_factory):
+    return concluded(trained, tmp_path_factory.mktemp("as_it_is"))
+
+
+def concluded(trained, tmp_path, figure_format="png", **changes):
     job, network, found = trained
+    job = dataclasses.replace(job, figure_format=figure_format)
     result = dataclasses.replace(found, **changes)
     folder = RunFolder.create(tmp_path, job.name)
     tracker = Tracker(folder.path, job.name)
@@ -67,8 +73,8 @@ def tags(found):
     return json.loads((found.folder.path / "tags.json").read_text())
 
 
-def test_the_summary_says_what_was_found(trained, tmp_path):
-    found = concluded(trained, tmp_path)
+def test_the_summary_says_what_was_found(as_it_is):
+    found = as_it_is
     score, gradient = found.result.validations[-1].score, found.result.end.gradient
     assert (found.summary["val/loss"], found.summary["val/error"]) == (score.loss, score.error)
     assert (found.summary["grad/rate"], found.summary.measured(RATIO).value) == (
@@ -81,8 +87,8 @@ def test_the_summary_says_what_was_found(trained, tmp_path):
     assert found.summary.notes == ()
 
 
-def test_figures_arrays_theory_words_and_model_are_kept(trained, tmp_path):
-    found = concluded(trained, tmp_path)
+def test_figures_arrays_theory_words_and_model_are_kept(as_it_is):
+    found = as_it_is
     path = found.folder.path
     assert {path.stem for path in found.folder.figures.glob("*.png")} == {*catalogue()}
     with np.load(found.folder.arrays) as arrays:
@@ -102,7 +108,7 @@ def test_figures_arrays_theory_words_and_model_are_kept(trained, tmp_path):
 
 def test_the_summary_says_what_the_clip_did(trained, tmp_path):
     metrics = {"grad/skipped": 2.0, "grad/replaced": 3.0, "grad/clip_threshold": 0.9371}
-    found = concluded(trained, tmp_path, clip_metrics=metrics)
+    found = concluded(trained, tmp_path, "none", clip_metrics=metrics)
     assert found.summary.notes == (
         "2 updates were skipped, as a gradient was not finite",
         "3 gradients were lost (norm not finite or above 1e10): W_hh shrank in their place",
@@ -113,7 +119,7 @@ def test_the_summary_says_what_the_clip_did(trained, tmp_path):
 
 
 def test_of_a_run_that_diverged_there_is_the_step_and_no_model(trained, tmp_path):
-    found = concluded(trained, tmp_path, diverged_at=3, validations=[])
+    found = concluded(trained, tmp_path, "none", diverged_at=3, validations=[])
     assert tags(found)["diverged_at"] == "3"
     assert not (found.folder.path / "model.keras").exists()
     assert found.summary.learning_verdict == "diverged"

@@ -29,7 +29,6 @@ from rnnexp.training.replica import Observer
 from rnnexp.training.trainer import Member, Trainer
 
 T, H, B, SEED, STEPS = 10, 5, 8, 3, 7
-"""Seven steps are no multiple of an execution of three."""
 
 TASK = Adding(T)
 RECIPES = {"lstm": Lstm(), "gru": Gru()}
@@ -42,12 +41,17 @@ def network(name, dtype):
     return build_network(TASK, cell, SEED)
 
 
-@functools.cache
-def fitted(name, dtype, jit=False, execution=1, record=True):
+def fitted(name, dtype, jit=False, record=True):
     """What `STEPS` recorded steps left: the record and the weights."""
+    # The cache knows a call by what is written in it, default or not.
+    return _fitted(name, dtype, jit, record)
+
+
+@functools.cache
+def _fitted(name, dtype, jit, record):
     model = RecordingModel(network(name, dtype), TASK.loss, NoClip(), time_steps=T, record=record)
     model.compile(optimizer=Adam(0.01).build(), jit_compile=jit)
-    data = training_data(TASK, SEED, B, 0, STEPS, dtype, execution)
+    data = training_data(TASK, SEED, B, 0, STEPS, dtype, 1)
     model.fit(data, epochs=1, verbose=0, shuffle=False)
     return model.read(0), model.network.get_weights()
 
@@ -97,32 +101,23 @@ def test_the_first_record_is_the_gradient_of_a_loop_over_steps(name):
     np.testing.assert_allclose(compiled / np.log(10), expected / np.log(10), rtol=0, atol=1e-3)
 
 
-def assert_same(run, other, tolerance=0.0):
+def assert_same(run, other):
     for name in ("train_steps", "log_norms", "scalars"):
         got, expected = getattr(run[0], name), getattr(other[0], name)
-        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+        np.testing.assert_array_equal(got, expected)
     for got, expected in zip(run[1], other[1], strict=True):
-        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+        np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("name", ["lstm"])
-def test_execution_steps_change_no_bit_and_xla_only_rounding(name):
-    run = fitted(name, "float32", True)
-    assert_same(fitted(name, "float32", True, execution=3), run)
-    assert_same(fitted(name, "float32", False), run, 1e-4)
-
-
-@pytest.mark.parametrize(("dtype", "jit"), [("float64", False), ("float32", True)])
-def test_recording_changes_no_bit_of_the_weights(dtype, jit):
-    recorded, silent = (fitted("lstm", dtype, jit, record=record) for record in (True, False))
+def test_recording_changes_no_bit_of_the_weights_under_xla():
+    recorded, silent = (fitted("lstm", "float32", True, record) for record in (True, False))
     for got, expected in zip(recorded[1], silent[1], strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
 def plan(name):
-    return small_plan(
-        task=TASK, cell=RECIPES[name], units=H, batch_size=B, train_steps=STEPS, checkpoint_every=2
-    )
+    sizes = {"units": H, "batch_size": B, "train_steps": STEPS}
+    return small_plan(task=TASK, cell=RECIPES[name], checkpoint_every=2, probe_every=STEPS, **sizes)
 
 
 def run(plan, folder, resume=False, interruption=None):
@@ -154,6 +149,7 @@ def test_a_run_that_was_killed_goes_on_to_the_bit(tmp_path):
 
 SMALL = (
     *("units=8", "seq_len=12", "batch_size=8", "jit=false", "tracking=none", "figures.format=none"),
+    "probe.bootstrap=100",
     *("probe.every=20", "validation.every=20", "checkpoint.every=20"),
 )
 

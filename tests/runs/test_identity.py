@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 from jobs import job_of
 
@@ -7,6 +9,7 @@ from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.provenance import config_hash
 
 
+@functools.cache
 def composed(*overrides):
     return job_of(["tracking=none", *overrides])
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -32,6 +33,12 @@ from rnnexp.tracking.sync import sync
 from rnnexp.tracking.upload import sent
 
 
+@pytest.fixture(autouse=True)
+def sources(monkeypatch):
+    """No process is started to ask git."""
+    monkeypatch.setattr(provenance, "git_state", lambda root: provenance.GitState("abc", False, ""))
+
+
 @pytest.fixture(params=["none", "mlflow"])
 def address(request):
     """The overrides that choose a tracker."""
@@ -40,6 +47,7 @@ def address(request):
     return [f"tracking.uri={request.getfixturevalue('tracking_uri')}"]
 
 
+@functools.cache
 def composed(*overrides):
     return experiment.compose_job(overrides)
 
@@ -151,10 +159,9 @@ def test_a_run_that_ends_well(address, training, monkeypatch):
     assert left.log().endswith("INFO rnnexp.runs.run_context: ended FINISHED\n")
 
 
-def test_outside_a_sweep_and_with_clean_sources_there_is_less(training, monkeypatch):
-    monkeypatch.setattr(provenance, "git_state", lambda root: provenance.GitState("abc", False, ""))
+def test_outside_a_sweep_and_with_clean_sources_there_is_less(training):
     training.acts.append(trained)
-    training.run(experiment.compose_job(["tracking=none"]))
+    training.run(composed("tracking=none"))
     left = Records(["tracking=none"])
     assert not {"sweep_id", "sweep_folder", "mlflow.parentRunId"} & left.tags.keys()
     assert "git.diff" not in left.artifacts
@@ -278,7 +285,8 @@ def test_a_store_that_is_away_costs_no_run(training, monkeypatch, tmp_path):
     training.acts.append(trained)
     with monkeypatch.context() as away:
         away.setattr(mlflow_tracker, "ensure_store", gone)
-        (folder,) = training.run(composed(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"))
+        address = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+        (folder,) = training.run(composed(address, "tracking.patience=0.2"))
     assert folder.state()["status"] == "FINISHED"
     assert "MLflow is away, the run goes on and keeps its records: ConnectionError" in folder.log.read_text()
     assert f"python run.py sync {folder.path}" in folder.log.read_text()

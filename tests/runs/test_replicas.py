@@ -1,17 +1,17 @@
 """Folders, records and ends of replicas: with a stand-in for the training, and one that is killed."""
 
-import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from whole_sweeps import holding, wait_until_held
 
 from rnnexp import load_runs
 from rnnexp.report import terminal
@@ -93,10 +93,10 @@ def at(seed, number):
     return act
 
 
-def test_each_is_the_run_that_its_seed_would_have_alone(address, training, capsys):
-    training.run(*address, "units=8", "replicas=3", "seed=4")
-    assert statuses() == ["FINISHED"] * 3
-    for seed, folder in zip((4, 5, 6), folders(), strict=True):
+def test_each_is_the_run_that_its_seed_would_have_alone(training, capsys):
+    training.run("tracking=none", "units=8", "replicas=2", "seed=4")
+    assert statuses() == ["FINISHED"] * 2
+    for seed, folder in zip((4, 5), folders(), strict=True):
         (single,) = composed("units=8", f"seed={seed}")
         config = yaml.safe_load((folder.path / "config.yaml").read_text())
         assert (config["seed"], config["replicas"]) == (seed, 1)
@@ -105,10 +105,10 @@ def test_each_is_the_run_that_its_seed_would_have_alone(address, training, capsy
         typed = yaml.safe_load((folder.path / "overrides.yaml").read_text())
         assert build.compose_job(typed).config == config
         assert f"{single.name}, configuration {single.config_hash}" in folder.log.read_text()
-        others = {f"-s{other}, " for other in (4, 5, 6)} - {f"-s{seed}, "}
+        others = {f"-s{other}, " for other in (4, 5)} - {f"-s{seed}, "}
         assert not any(other in folder.log.read_text() for other in others)
         assert not folder.checkpoint.exists()
-    assert capsys.readouterr().out.count("learning") >= 3
+    assert capsys.readouterr().out.count("learning") >= 2
 
 
 def test_in_mlflow_they_lie_below_one_run_and_are_read_as_any(training, tracking_uri):
@@ -216,18 +216,19 @@ def test_refused_resumption_leaves_all_replicas_unchanged(training, tracking_uri
 
 
 WHOLE = (
-    *("units=8", "seq_len=12", "batch_size=8", "steps=1500", "clip=global_norm", "clip.threshold=0.1"),
-    *("checkpoint.every=50", "probe.every=1000", "validation.every=500", "tracking.every=100"),
-    *("tracking=none", "tracking.model=false", "jit=false"),
+    *("units=8", "seq_len=12", "batch_size=8", "steps=60", "clip=global_norm", "clip.threshold=0.1"),
+    *("checkpoint.every=20", "probe.every=40", "validation.every=20", "tracking.every=10"),
+    *("tracking=none", "tracking.model=false", "figures.format=none", "jit=false", "probe.bootstrap=100"),
 )
 
 
-@contextlib.contextmanager
-def started(*arguments):
-    command = [sys.executable, str(ROOT / "run.py"), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+def kill_at(moment, *arguments):
+    """Start the command and kill it at the moment."""
+    command, environ = [sys.executable, str(ROOT / "run.py"), *arguments], os.environ | holding(moment)
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=nowhere, stderr=nowhere, env=environ) as process:
         try:
-            yield process
+            wait_until_held(process)
         finally:
             process.kill()
 
@@ -244,13 +245,7 @@ def words_of(folder):
 
 def test_killed_and_resumed_replicas_equal_the_single_runs(capsys):
     typed = (*WHOLE, "replicas=2")
-    with started(*typed) as process:
-        deadline = time.monotonic() + 120
-        while len(list(Path("outputs").glob("*/*/checkpoint.npz"))) < 2:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    kill_at("os.rename */checkpoint.npz 2", *typed)  # the first checkpoint of each is in its place
     assert statuses() == ["RUNNING"] * 2
     run_jobs(composed(*typed, "resume=true"))
     assert [(folder.state()["status"], folder.state()["attempts"]) for folder in folders()] == [
@@ -269,5 +264,5 @@ def test_killed_and_resumed_replicas_equal_the_single_runs(capsys):
     for name in ("config_hash", "group_hash", "verdict.learning", "verdict.gradient"):
         assert table[name][1] == tags[name]
     shown = capsys.readouterr().out
-    assert "1,500/1,500  100 %  median of 2: loss" in shown
+    assert "60/60  100 %  median of 2: loss" in shown
     assert str(folders()[1].path) in shown

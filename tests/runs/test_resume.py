@@ -1,3 +1,4 @@
+import functools
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ def test_another_store_and_a_deleted_run_do_not_count(made, tracking_uri):
     assert decided(tracking_uri).next == "run"
 
 
+@functools.cache
 def composed(*overrides):
     return jobs_of(overrides or ["tracking=none"])
 

@@ -42,15 +42,24 @@ def started(*arguments, environ=None):
             process.kill()
 
 
-@contextlib.contextmanager
-def held(moment, *arguments, processes=1):
-    """Start a sweep and wait until that many of its processes are held at the moment (`held/`)."""
+def holding(moment):
+    """Return what holds programs at the moment (`held/`) if they are started with it in their environment."""
     there = Path("held").absolute()
     there.unlink(missing_ok=True)
     path = os.pathsep.join([str(Path(__file__).parent / "held"), os.environ["PYTHONPATH"]])
-    environ = {"HELD_AT": moment, "HELD": str(there), "PYTHONPATH": path}
-    with started(*arguments, environ=environ) as process:
-        wait_for(lambda: there.stat().st_size == processes, process)
+    return {"HELD_AT": moment, "HELD": str(there), "PYTHONPATH": path}
+
+
+def wait_until_held(process, processes=1):
+    """Wait until that many processes are held."""
+    wait_for(lambda: Path("held").stat().st_size == processes, process)
+
+
+@contextlib.contextmanager
+def held(moment, *arguments, processes=1):
+    """Start a sweep and wait until that many of its processes are held at the moment."""
+    with started(*arguments, environ=holding(moment)) as process:
+        wait_until_held(process, processes)
         yield process
 
 

@@ -16,7 +16,10 @@ from rnnexp.sweeps.outcome import NOT_SENT, Outcome
 from rnnexp.tracking import mlflow_tracker
 from rnnexp.tracking.client import connect
 
-TINY = ("seq_len=5", "units=4", "batch_size=4", "steps=2", "jit=false", "probe.bootstrap=100", "seed=3")
+TINY = (
+    *("seq_len=5", "units=4", "batch_size=4", "steps=2", "jit=false", "probe.bootstrap=100", "seed=3"),
+    *("tracking.model=false", "figures.format=none"),
+)
 
 
 @pytest.fixture
@@ -153,7 +156,7 @@ def test_records_mlflow_did_not_take_are_sent_by_the_next_call(folder, tracking_
     address = ("tracking=mlflow", f"tracking.uri={tracking_uri}")
     with monkeypatch.context() as away:
         away.setattr(mlflow_tracker, "ensure_store", gone)
-        first = done(folder, *address)
+        first = done(folder, *address, "tracking.patience=0.2")
         folder.begin()
         again = done(folder, *address)
     assert (first.status, first.note) == ("FINISHED", NOT_SENT)

@@ -14,8 +14,7 @@ READER = """
 import sys
 import numpy as np
 import mlflow
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model(f"runs:/{sys.argv[2]}/model")
+model = mlflow.pyfunc.load_model(sys.argv[1])
 np.save("loaded.npy", model.predict(np.load("x.npy")))
 import rnnexp
 assert "/code/" in rnnexp.__file__, rnnexp.__file__
@@ -52,9 +51,16 @@ def logged(network, x, tracking_uri):
     return tracker
 
 
+def model_of(client, run_id):
+    """The one model that a run has logged."""
+    (output,) = client.get_run(run_id).outputs.model_outputs
+    return client.get_logged_model(output.model_id)
+
+
 def test_the_model_is_read_where_the_project_is_not_installed(logged, network, x, tracking_uri, tmp_path):
     np.save(tmp_path / "x.npy", x)
-    command = [sys.executable, "-I", "-W", "ignore", "-c", READER, tracking_uri, logged.run_id]
+    folder = model_of(connect(tracking_uri), logged.run_id).artifact_location
+    command = [sys.executable, "-I", "-W", "ignore", "-c", READER, folder]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "loaded.npy"), network.predict(x, verbose=0))
@@ -70,22 +76,20 @@ def test_an_uploaded_model_has_the_files_of_a_local_one(logged, network, x, trac
     assert len(uploads) == 1
     found = []
     for tracker in (logged, uploaded):
-        (output,) = client.get_run(tracker.run_id).outputs.model_outputs
-        folder = Path(client.get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
+        folder = Path(model_of(client, tracker.run_id).artifact_location.removeprefix("file://"))
         found.append({path.relative_to(folder) for path in folder.rglob("*") if path.is_file()})
     assert found[0] == found[1]
     assert Path("MLmodel") in found[0]
 
 
 def test_the_model_belongs_to_its_run_and_tells_its_shapes(logged, tracking_uri):
-    client = connect(tracking_uri)
-    run = client.get_run(logged.run_id)
-    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    model = model_of(connect(tracking_uri), logged.run_id)
     assert (model.name, str(model.status), model.source_run_id) == ("model", "READY", logged.run_id)
 
     import mlflow.models
 
-    info = mlflow.models.get_model_info(model.artifact_location)
+    mlflow.set_tracking_uri(tracking_uri)
+    info = mlflow.models.get_model_info(f"runs:/{logged.run_id}/model")
     assert [spec.shape for spec in info.signature.inputs] == [(-1, 7, 2)]
     assert [spec.shape for spec in info.signature.outputs] == [(-1, 3)]
 

@@ -52,9 +52,14 @@ def build(kernel=None, activity=None, own=False):
     return network
 
 
-@functools.cache
 def recorded(terms, shards=1, jit=False):
     """Weights, the losses that `fit` hands to callbacks, and the record of a run with these terms."""
+    # The cache knows a call by what is written in it, default or not.
+    return _recorded(terms, shards, jit)
+
+
+@functools.cache
+def _recorded(terms, shards, jit):
     network = build(**TERMS[terms])
     model = RecordingModel(network, TASK.loss, NoClip(), time_steps=TASK.time_steps, shards=shards)
     model.compile(optimizer=keras.optimizers.SGD(RATE), jit_compile=jit)

@@ -119,9 +119,6 @@ def test_its_figures_are_drawn_from_the_folder(trained, tmp_path):
     assert arrays["trained_lengths"].tolist() == [10, 14]
     drawn = draw_figures(Recorded(arrays, "title"), tmp_path)
     assert {"lengths.png", "gradient_heatmap.png"} <= {path.name for path in drawn.paths}
-    del arrays["lengths"]
-    names = {path.name for path in draw_figures(Recorded(arrays, "title"), tmp_path / "usual").paths}
-    assert "lengths.png" not in names
 
 
 def test_long_sequences_are_scored_few_at_a_time():

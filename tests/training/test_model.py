@@ -54,8 +54,13 @@ class Run(NamedTuple):
     weights: list[np.ndarray]
 
 
-@functools.cache
 def fitted(kind, dtype, jit, execution=1, record=True, shards=1):
+    # The cache knows a call by what is written in it, default or not.
+    return _fitted(kind, dtype, jit, execution, record, shards)
+
+
+@functools.cache
+def _fitted(kind, dtype, jit, execution, record, shards):
     task = TASKS[kind]
     model = build(task, dtype, GlobalNorm(THRESHOLD), record=record, shards=shards)
     model.compile(optimizer=model.optimizer, jit_compile=jit)

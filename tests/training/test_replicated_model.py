@@ -22,6 +22,7 @@ H, B = 6, 4
 STEPS, EXECUTION = 11, 3
 SEEDS = (3, 0, 8)
 TASKS = {"last step": Adding(12), "every step": Copying(4, symbols=3, recall=2)}
+DTYPE = "float64"
 TOLERANCE = 1e-9
 SINGLE = 1e-6  # the norms are kept in float32, whatever the network computes in
 
@@ -34,9 +35,6 @@ class Setting(NamedTuple):
     constraint: str = "none"
     schedule: str = "none"
     optimizer: str = "adam"
-    jit: bool = False
-    shards: int = 1
-    dtype: str = "float64"
 
 
 class Member(NamedTuple):
@@ -48,7 +46,6 @@ class Member(NamedTuple):
 
 
 MEMBERS = tuple(map(Member, SEEDS))
-ONE_DIVERGES = (Member(SEEDS[1], scale=np.nan), MEMBERS[2])
 
 
 class Run(NamedTuple):
@@ -63,7 +60,7 @@ class Run(NamedTuple):
 
 def build(setting, member):
     task = TASKS[setting.kind]
-    network = build_network(task, ElmanCell(H, dtype=setting.dtype), member.seed)
+    network = build_network(task, ElmanCell(H, dtype=DTYPE), member.seed)
     generator = np.random.default_rng(member.seed)
     draws = [generator.standard_normal(weight.shape) for weight in network.get_weights()]
     network.set_weights([member.scale * draw for draw in draws])
@@ -74,14 +71,13 @@ def build(setting, member):
         clip,
         time_steps=task.time_steps,
         rows=6,
-        shards=setting.shards,
         constraint=constraints.CATALOGUE[setting.constraint](),
     )
     optimizer = optimizers.CATALOGUE[setting.optimizer](learning_rate=member.rate).build()
     schedule = schedules.CATALOGUE[setting.schedule]().build(member.rate, STEPS)
     if schedule is not None:
         optimizer.learning_rate = schedule
-    model.compile(optimizer=optimizer, jit_compile=setting.jit)
+    model.compile(optimizer=optimizer, jit_compile=False)
     return model
 
 
@@ -104,7 +100,7 @@ def together(setting, members=MEMBERS):
     blocks: list[list[int]] = [[] for _ in models]
     callbacks = [recording(model, noted) for model, noted in zip(models, blocks, strict=True)]
     seeds = [member.seed for member in members]
-    data = replicated_data(TASKS[setting.kind], seeds, B, 0, STEPS, setting.dtype, EXECUTION)
+    data = replicated_data(TASKS[setting.kind], seeds, B, 0, STEPS, DTYPE, EXECUTION)
     joint = ReplicatedCallback(replicated, callbacks)
     replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
     return [what_is_left(*parts) for parts in zip(models, callbacks, blocks, strict=True)]
@@ -115,36 +111,36 @@ def alone(setting, member):
     model = build(setting, member)
     blocks: list[int] = []
     callback = recording(model, blocks)
-    data = training_data(TASKS[setting.kind], member.seed, B, 0, STEPS, setting.dtype, EXECUTION)
+    data = training_data(TASKS[setting.kind], member.seed, B, 0, STEPS, DTYPE, EXECUTION)
     model.fit(data, verbose=0, shuffle=False, callbacks=[callback])
     return what_is_left(model, callback, blocks)
 
 
-def assert_same(run, single, tolerance=TOLERANCE):
+def assert_same(run, single):
     record, expected = run.history.kept, single.history.kept
     assert (run.taken, run.blocks) == (single.taken, single.blocks)
     assert run.history.diverged_at == single.history.diverged_at
     assert run.history.clipped == single.history.clipped
     np.testing.assert_array_equal(record.train_steps, expected.train_steps)
     np.testing.assert_array_equal(record.series("clipped"), expected.series("clipped"))
-    np.testing.assert_allclose(record.scalars, expected.scalars, rtol=tolerance)
-    np.testing.assert_allclose(record.log_norms, expected.log_norms, rtol=0, atol=max(tolerance, SINGLE))
+    np.testing.assert_allclose(record.scalars, expected.scalars, rtol=TOLERANCE)
+    np.testing.assert_allclose(record.log_norms, expected.log_norms, rtol=0, atol=SINGLE)
     pairs = zip(run.weights + run.optimizer, single.weights + single.optimizer, strict=True)
     for array, other in pairs:
-        np.testing.assert_allclose(array, other, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(array, other, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-def assert_single_runs(setting, members=MEMBERS, tolerance=TOLERANCE):
+def assert_single_runs(setting, members=MEMBERS):
     runs = together(setting, members)
     for run, member in zip(runs, members, strict=True):
-        assert_same(run, alone(setting, member), tolerance)
+        assert_same(run, alone(setting, member))
     assert not np.allclose(runs[0].weights[1], runs[-1].weights[1])
     return runs
 
 
 def test_replicas_equal_single_runs():
-    runs = assert_single_runs(Setting())
-    assert [run.taken for run in runs] == [STEPS] * 3
+    runs = assert_single_runs(Setting(), MEMBERS[:2])
+    assert [run.taken for run in runs] == [STEPS] * 2
 
 
 def test_so_they_do_with_a_clip_constraint_and_schedule_of_their_own():
@@ -154,14 +150,6 @@ def test_so_they_do_with_a_clip_constraint_and_schedule_of_their_own():
 
 def test_replicas_equal_single_runs_where_every_step_is_scored():
     assert_single_runs(Setting("every step"), MEMBERS[:2])
-
-
-def test_one_that_diverges_touches_no_other_under_xla():
-    runs = assert_single_runs(Setting(jit=True, shards=2, dtype="float32"), ONE_DIVERGES, 1e-5)
-    diverged, other = runs
-    assert (diverged.history.diverged_at, other.history.diverged_at) == (0, None)
-    assert other.taken == STEPS > diverged.taken
-    assert other.history.clipped > 0
 
 
 def test_a_replica_may_diverge_after_some_steps():
@@ -174,7 +162,7 @@ def test_a_replica_may_diverge_after_some_steps():
 
 
 def test_training_ends_with_the_last_replica():
-    members = [Member(seed, scale=np.nan) for seed in SEEDS]
+    members = [Member(seed, scale=np.nan) for seed in SEEDS[:2]]
     runs = together(Setting(), members)
     assert {run.taken for run in runs} == {alone(Setting(), members[0]).taken}
     assert all(run.taken < STEPS for run in runs)
@@ -186,7 +174,7 @@ def test_a_replica_that_is_held_keeps_every_bit():
     replicated = ReplicatedModel(models)
     replicated.hold(1)
     before = models[1].network.get_weights()
-    data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, setting.dtype, EXECUTION)
+    data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, DTYPE, EXECUTION)
     history = replicated.fit(data, verbose=0, shuffle=False)
     assert [model.steps_taken for model in models] == [STEPS, 0, STEPS]
     for weight, other in zip(models[1].network.get_weights(), before, strict=True):
@@ -196,16 +184,14 @@ def test_a_replica_that_is_held_keeps_every_bit():
 
 
 def test_what_diverged_before_is_held_from_the_start():
-    models = [build(Setting(), member) for member in MEMBERS]
+    models = [build(Setting(), member) for member in MEMBERS[:2]]
     replicated = ReplicatedModel(models)
     diverged = dataclasses.replace(History.empty(12), diverged_at=0)
-    callbacks = [
-        recording(model, [], before) for model, before in zip(models, (None, diverged, None), strict=True)
-    ]
-    data = replicated_data(TASKS["last step"], SEEDS, B, 0, 3, "float64", 1)
+    callbacks = [recording(model, [], before) for model, before in zip(models, (None, diverged), strict=True)]
+    data = replicated_data(TASKS["last step"], SEEDS[:2], B, 0, 3, DTYPE, 1)
     joint = ReplicatedCallback(replicated, callbacks)
     replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
-    assert [model.steps_taken for model in models] == [3, 0, 3]
+    assert [model.steps_taken for model in models] == [3, 0]
 
 
 def test_the_outputs_are_those_of_the_networks():
