@@ -10,10 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from jobs import job_of
 
 from rnnexp.optim.clipping import StatelessClip
 from rnnexp.plotting.run_figures import OF_TRAINING, catalogue
-from rnnexp.runs import build, callbacks
+from rnnexp.runs import callbacks
 from rnnexp.runs.run import run_job
 from rnnexp.runtime.signals import Killed
 
@@ -69,7 +70,7 @@ class Left:
 
 
 def composed(*overrides):
-    return build.compose_job(overrides)
+    return job_of(overrides)
 
 
 def ran(*overrides):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jobs import jobs_of
 
 from rnnexp.analysis import load_runs
 from rnnexp.report import command
 from rnnexp.report.terminal import Summary
-from rnnexp.runs import build
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime import provenance
@@ -45,12 +45,12 @@ def sources(monkeypatch):
 
 
 def resumed(address):
-    return run_jobs(build.compose_jobs([*address, "resume=true"]), train=train)
+    return run_jobs(jobs_of([*address, "resume=true"]), train=train)
 
 
 def interrupted(address, root):
     """Leave a run as a kill leaves it: with a checkpoint, its records open."""
-    run_jobs(build.compose_jobs(address), train=train)
+    run_jobs(jobs_of(address), train=train)
     (state,) = root.glob("outputs/*/*/run.json")
     folder = RunFolder(state.parent)
     folder.update(status="KILLED")
@@ -84,7 +84,7 @@ def test_a_run_without_mlflow(tmp_path, capsys):
     whole = shutil.copytree(folder.parents[1], tmp_path / "whole")
     names = files_of(folder)
     assert {"run.json", "status.json", "metrics.csv", "checkpoint.npz", "gradient_flow.npz"} < set(names)
-    again, said = build.compose_jobs(["tracking=none", "resume=true"]), dict[str, str]()
+    again, said = jobs_of(["tracking=none", "resume=true"]), dict[str, str]()
     for name in names:
         for share in SHARES:
             shutil.rmtree(folder.parents[1])

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jobs import job_of
 from matplotlib.image import imread
 
 from rnnexp.plotting.run_figures import catalogue
 from rnnexp.report.command import main
-from rnnexp.runs import build
 from rnnexp.runs.figures import draw_figures
 from rnnexp.runs.run import run_job
 from rnnexp.runs.run_folder import RunFolder
@@ -32,7 +32,7 @@ SECONDS = 120
 def done(tmp_path_factory):
     """The folder of a run that has ended."""
     root = tmp_path_factory.mktemp("outputs")
-    run_job(build.compose_job([*SMALL, f"output_dir={root}"]))
+    run_job(job_of([*SMALL, f"output_dir={root}"]))
     (path,) = root.glob("*/*")
     return RunFolder(path)
 
@@ -96,9 +96,9 @@ def test_ctrl_c_while_drawing_leaves_a_finished_run():
 
 
 def test_the_format_is_chosen_and_changes_no_hash(tmp_path, capsys):
-    jobs = {form: build.compose_job([*SMALL, f"figures.format={form}"]) for form in ("png", "pdf")}
+    jobs = {form: job_of([*SMALL, f"figures.format={form}"]) for form in ("png", "pdf")}
     assert jobs["png"].hashes == jobs["pdf"].hashes
-    run_job(build.compose_job([*SMALL, "steps=0", "figures.format=none", f"output_dir={tmp_path}"]))
+    run_job(job_of([*SMALL, "steps=0", "figures.format=none", f"output_dir={tmp_path}"]))
     (path,) = tmp_path.glob("*/*")
     assert not (path / "figures").exists()
     assert f"report {path}" in "".join(capsys.readouterr().out.split("\n"))

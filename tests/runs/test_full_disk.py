@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jobs import jobs_of
 
 from rnnexp.report.terminal import Summary
-from rnnexp.runs import build
 from rnnexp.runs.run import run_jobs
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.tracking import Point, sync
@@ -64,7 +64,7 @@ def folders():
 
 
 def test_a_run_without_room_fails_and_leaves_what_is_whole():
-    jobs = build.compose_jobs(["tracking=none", "tracking.diff=false", "resume=true"])
+    jobs = jobs_of(["tracking=none", "tracking.diff=false", "resume=true"])
     for size in SIZES:
         with files_of_at_most(size):
             assert not tried(jobs)
@@ -74,9 +74,7 @@ def test_a_run_without_room_fails_and_leaves_what_is_whole():
 
 
 def test_its_records_follow_when_there_is_room(tracking_uri):
-    jobs = build.compose_jobs(
-        [f"tracking.uri={tracking_uri}", "tracking.diff=false", "tracking.patience=0.2"]
-    )
+    jobs = jobs_of([f"tracking.uri={tracking_uri}", "tracking.diff=false", "tracking.patience=0.2"])
     with files_of_at_most(20_000):  # no room in the database of MLflow either
         assert not tried(jobs)
     (folder,) = folders()

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from jobs import job_of
 
 from rnnexp import tracking
 from rnnexp.report.terminal import Summary
-from rnnexp.runs import build as experiment
 from rnnexp.runs import job, run_context
 from rnnexp.runs.resume import earlier
 from rnnexp.runs.run import run_job
@@ -49,7 +49,7 @@ def address(request):
 
 @functools.cache
 def composed(*overrides):
-    return experiment.compose_job(overrides)
+    return job_of(overrides)
 
 
 class Training:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from jobs import job_of, jobs_of
 from whole_sweeps import holding, wait_until_held
 
 from rnnexp import load_runs
 from rnnexp.report import terminal
-from rnnexp.runs import build
 from rnnexp.runs.run import run_job, run_jobs
 from rnnexp.runs.run_folder import RunFolder
 from rnnexp.runtime.checks import ArgumentError
@@ -31,7 +31,7 @@ def graph_rewriting():
 
 
 def composed(*overrides):
-    return build.compose_jobs(overrides)
+    return jobs_of(overrides)
 
 
 class Training:
@@ -103,7 +103,7 @@ def test_each_is_the_run_that_its_seed_would_have_alone(training, capsys):
         assert folder.state()["config_hash"] == single.config_hash
         assert folder.state()["name"] == single.name == f"tanh-T100-units8-s{seed}"
         typed = yaml.safe_load((folder.path / "overrides.yaml").read_text())
-        assert build.compose_job(typed).config == config
+        assert job_of(typed).config == config
         assert f"{single.name}, configuration {single.config_hash}" in folder.log.read_text()
         others = {f"-s{other}, " for other in (4, 5)} - {f"-s{seed}, "}
         assert not any(other in folder.log.read_text() for other in others)
@@ -251,7 +251,7 @@ def test_killed_and_resumed_replicas_equal_the_single_runs(capsys):
     assert [(folder.state()["status"], folder.state()["attempts"]) for folder in folders()] == [
         ("FINISHED", 2)
     ] * 2
-    run_job(build.compose_job([*WHOLE, "seed=1", "output_dir=alone"]))
+    run_job(job_of([*WHOLE, "seed=1", "output_dir=alone"]))
     (alone,) = Path("alone").glob("*/*")
     found, expected = arrays(folders()[1].path), arrays(alone)
     assert found.keys() == expected.keys()

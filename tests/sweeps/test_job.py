@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from jobs import job_of
 
-from rnnexp.runs import build
 from rnnexp.runs.composition import compose
 from rnnexp.runs.job import Membership
 from rnnexp.runs.run_folder import RunFolder
@@ -28,7 +28,7 @@ def folder():
 
 
 def made(folder, *more):
-    job = build.compose_job(["tracking=none", *TINY, *more])
+    job = job_of(["tracking=none", *TINY, *more])
     return dataclasses.replace(job, sweep=Membership(folder.id, folder.path, None))
 
 

@@ -5,9 +5,9 @@ import math
 from pathlib import Path
 
 import pytest
+from jobs import job_of
 
 from rnnexp import tasks
-from rnnexp.runs import build
 from rnnexp.runs.run import run_job
 
 TINY = (
@@ -24,7 +24,7 @@ REPORTS = {"series": ("val/loss_below_autoregression", "forecast.png"), "words":
 def test_a_tiny_run_ends_with_a_loss_beside_the_floor(name, working_folder, capsys):
     metric, figure = REPORTS.get(name, (None, None))
     drawn = ["figures.format=none"] if figure is None else []
-    run_job(build.compose_job([f"task={name}", "output_dir=outputs", *TINY, *drawn]))
+    run_job(job_of([f"task={name}", "output_dir=outputs", *TINY, *drawn]))
     (folder,) = Path("outputs").glob("*/*/")
     with (folder / "metrics.csv").open() as file:
         values = {row["key"]: float(row["value"]) for row in csv.DictReader(file)}
