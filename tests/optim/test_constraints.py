@@ -198,7 +198,7 @@ def free():
     return take_steps(model_of(None), 0, 4)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if name != "none"])
 def test_a_model_goes_on_and_xla_changes_rounding_only(name, free, tmp_path):
     constraint, path = CATALOGUE[name](), tmp_path / "state.npz"
     whole = take_steps(model_of(constraint, jit=True), 0, 4)
@@ -209,7 +209,7 @@ def test_a_model_goes_on_and_xla_changes_rounding_only(name, free, tmp_path):
     checkpoint.load(path, second)
     for array, other in zip(take_steps(second, 2, 4), whole, strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-9, atol=1e-11)
-    assert (name == "none") == np.allclose(whole[1], free[1])
+    assert not np.allclose(whole[1], free[1])
 
 
 @pytest.mark.parametrize("name", ["orthogonal", "spectral"])

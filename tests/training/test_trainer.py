@@ -155,7 +155,7 @@ def test_a_training_step_records_what_a_look_before_it_finds(tmp_path):
     last, weights = 4, []
     # The second measurement is the look before that step.
     watcher = Watcher({("measurement", 2): lambda: weights.extend(trainer.replicas[0].network.get_weights())})
-    trainer = start(dataclasses.replace(PLAN, train_steps=last + 1), tmp_path, watcher)
+    trainer: Trainer = start(dataclasses.replace(PLAN, train_steps=last + 1), tmp_path, watcher)
     trainer.run([False])
     assert watcher.measured[1] == last
     batch = PLAN.task.batch(PLAN.seed, "train", last, B)

@@ -147,7 +147,7 @@ def with_step(**options):
     return lambda: sequential(kl.LSTM(3), **options)
 
 
-# Beside those whose norms are compared with other routes, in the tests of twins, kinds and data.
+# Beside the plain, stacked, shared, masked and backward ones of the tests of twins, kinds and gradient_flow.
 ARCHITECTURES = {
     "gru reset before": lambda: sequential(kl.GRU(4, reset_after=False)),
     "stack of one": stacked(kl.LSTMCell(2)),
@@ -188,11 +188,11 @@ ARCHITECTURES = {
     ),
     "float64": lambda: sequential(kl.LSTM(3, dtype="float64"), dtype="float64"),
     "float16": mixed,
-    "own tf.function": lambda: subclassed(Decorated),
 }
 
 SETTINGS = {
     "subclassed": subclassed,
+    "own tf.function": lambda: subclassed(Decorated),
     "own training step": lambda: functional(lambda x: kl.Dense(1)(kl.LSTM(3)(x)), OwnStep),
     "own compute_loss": lambda: functional(lambda x: kl.Dense(1)(kl.SimpleRNN(3)(x)), OwnLoss, loss=None),
     "added losses": added_loss,

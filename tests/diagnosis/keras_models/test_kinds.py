@@ -84,7 +84,10 @@ class BranchedInPython(kl.SimpleRNNCell):
 
 @pytest.mark.parametrize(
     ("kind", "every"),
-    [*((kind, True) for kind in (TracedSimple, TracedLstm, Copied, BranchedInPython)), (TracedLstm, False)],
+    [
+        *((kind, True) for kind in (TracedSimple, TracedLstm, Copied, BranchedInPython)),
+        *((kind, False) for kind in (TracedLstm, BranchedInPython)),
+    ],
 )
 def test_an_output_is_the_state_that_it_equals(kind, every):
     cell = draw(kind(H))
