@@ -55,7 +55,7 @@ run: $(VENV)/.project ## one run (ARGS="activation=tanh seq_len=100")
 	@$(BIN)/python run.py $(ARGS)
 
 # Two would leave a core idle whenever a test waits for a program that it started.
-test: setup $(VENV)/.torch ## the tests, in three processes (ARGS="tests/test_clipping.py -k norm")
+test: setup $(VENV)/.torch ## the tests, in three processes (ARGS="tests/optim/test_clipping.py -k norm")
 	@$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 soak: setup ## many runs that are killed, cut off and out of disk (ARGS="--runs 200 --minutes 20"), outside CI
