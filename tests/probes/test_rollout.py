@@ -28,7 +28,7 @@ each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 
 
 @functools.cache
-def probed(spec, task=LAST):
+def probed(spec, task):
     """A probe, and a network of the same architecture with random weights."""
     twin, network = (
         build_network(
@@ -46,7 +46,7 @@ def draw(network, scale=0.8, seed=0):
 
 
 @functools.cache
-def measured(spec, task=LAST):
+def measured(spec, task):
     probe, network = probed(spec, task)
     return probe.measure(network.get_weights(), 7)
 
@@ -127,7 +127,9 @@ def torch_profile(spec, task):
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_gradient_is_that_of_pytorch(name):
     expected = measure_gradient(torch_profile(SPECS[name], LAST), 100)
-    np.testing.assert_allclose(measured(SPECS[name]).gradient.log_norm, expected.log_norm, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        measured(SPECS[name], LAST).gradient.log_norm, expected.log_norm, rtol=0, atol=1e-9
+    )
 
 
 @each_case
@@ -144,20 +146,20 @@ def test_the_jacobian_product_is_that_of_a_loop_over_steps(spec, task):
 @each_spec
 def test_rollout_exponent_is_that_of_all_samples(spec):
     expected = measure_lyapunov(GivenJacobians(unrolled(spec, LAST)[1]), exponents=1)
-    assert measured(spec).results["lyapunov"].lambda_1 == pytest.approx(expected.lambda_1, rel=1e-9)
+    assert measured(spec, LAST).results["lyapunov"].lambda_1 == pytest.approx(expected.lambda_1, rel=1e-9)
 
 
 @pytest.mark.parametrize(("spec", "place"), [(Lstm(), 2), (Gru(), 2)])
 def test_the_spectrum_is_that_of_the_candidates_block(spec, place):
-    block = probed(spec)[1].get_weights()[1][:, place * H : (place + 1) * H]
-    spectrum = measured(spec).spectrum
+    block = probed(spec, LAST)[1].get_weights()[1][:, place * H : (place + 1) * H]
+    spectrum = measured(spec, LAST).spectrum
     assert spectrum.sigma_max == pytest.approx(np.linalg.norm(block, 2))
     assert spectrum.spectral_radius == pytest.approx(np.abs(np.linalg.eigvals(block)).max())
 
 
 @pytest.mark.parametrize(("spec", "gates"), [(Lstm(), (0, 1, 3)), (Gru(), (0, 1))])
 def test_saturated_are_the_units_of_gates_as_in_numpy(spec, gates):
-    probe, network = probed(spec)
+    probe, network = probed(spec, LAST)
     weights = draw(network, seed=1)
     weights[2].flat[:2] = 8.0  # the first gate of two units is open throughout
     network.set_weights(weights)
@@ -179,7 +181,7 @@ def test_saturated_are_the_units_of_gates_as_in_numpy(spec, gates):
 
 @each_spec
 def test_of_what_there_is_no_theory_there_is_no_number(spec):
-    metrics = measured(spec).metrics()
+    metrics = measured(spec, LAST).metrics()
     missing = {name for name, value in metrics.items() if not math.isfinite(value)}
     assert missing == {"theory/rate", "theory/rate_bound", "state/dead"}
     assert ("grad/rate_c" in metrics) == ("grad/log10_ratio_c" in metrics) == (len(spec.states) == 2)
@@ -189,7 +191,7 @@ def test_of_what_there_is_no_theory_there_is_no_number(spec):
 @pytest.mark.parametrize("place", range(5))
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_weights_that_are_lost_give_numbers_that_are_not_finite(name, place, value):
-    probe, network = probed(SPECS[name])
+    probe, network = probed(SPECS[name], LAST)
     weights = draw(network)
     weights[place] = np.full_like(weights[place], value)
     found = probe.measure(weights, 3)
@@ -205,7 +207,7 @@ def test_weights_that_are_lost_give_numbers_that_are_not_finite(name, place, val
 
 def test_an_open_lstm_keeps_the_gradient_of_its_carry():
     """Forget gates at 1 and all else shut: c_t = c_{t-1}, the constant error carousel."""
-    probe, network = probed(Lstm())
+    probe, network = probed(Lstm(), LAST)
     weights = [np.zeros_like(weight) for weight in network.get_weights()]
     weights[2][H : 2 * H] = 40.0
     weights[3] = np.ones_like(weights[3])
