@@ -54,9 +54,8 @@ run: ARGS ?= activation=relu seq_len=200
 run: $(VENV)/.project ## one run (ARGS="activation=tanh seq_len=100")
 	@$(BIN)/python run.py $(ARGS)
 
-# Two would leave a core idle whenever a test waits for a program that it started.
-test: setup $(VENV)/.torch ## the tests, in three processes (ARGS="tests/optim/test_clipping.py -k norm")
-	@$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
+test: setup $(VENV)/.torch ## the tests, in two processes (ARGS="tests/optim/test_clipping.py -k norm")
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 soak: setup ## many runs that are killed, cut off and out of disk (ARGS="--runs 200 --minutes 20"), outside CI
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
