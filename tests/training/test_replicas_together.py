@@ -81,15 +81,15 @@ def together(plans, folder, resume=None, watchers=None, interruption=None, on_re
 
 
 PLANS = {
-    "float32": (
+    "without XLA": (
         plan_of(0, clip=NoClip()),
         plan_of(7, optimizer=DIVERGING),
         plan_of(2, clip=Norm(0.05), layers=2),
         plan_of(3, clip=Value(0.05)),
     ),
-    "float64": (
-        plan_of(7, optimizer=DIVERGING, dtype="float64", jit=True, shards=2),
-        plan_of(0, clip=GlobalNorm(0.05), dtype="float64", jit=True, shards=2),
+    "with XLA": (
+        plan_of(7, optimizer=DIVERGING, jit=True, shards=2),
+        plan_of(0, clip=GlobalNorm(0.05), jit=True, shards=2),
     ),
 }
 """Every clip, two layers, and beside them a network that diverges; with XLA and without."""
@@ -104,16 +104,16 @@ def expected(plan):
         return found, watcher.told
 
 
-@pytest.mark.parametrize("dtype", PLANS)
-def test_each_finds_what_it_does_alone_beside_one_that_diverges(dtype, tmp_path):
-    watchers = [Watcher() for _ in PLANS[dtype]]
-    found = together(PLANS[dtype], tmp_path, watchers=watchers)
-    for plan, run, watcher in zip(PLANS[dtype], found, watchers, strict=True):
+@pytest.mark.parametrize("compiled", PLANS)
+def test_each_finds_what_it_does_alone_beside_one_that_diverges(compiled, tmp_path):
+    watchers = [Watcher() for _ in PLANS[compiled]]
+    found = together(PLANS[compiled], tmp_path, watchers=watchers)
+    for plan, run, watcher in zip(PLANS[compiled], found, watchers, strict=True):
         assert_same(run, expected(plan)[0])
         assert watcher.told == expected(plan)[1]
-    clips = [not isinstance(plan.clip, NoClip) for plan in PLANS[dtype]]
+    clips = [not isinstance(plan.clip, NoClip) for plan in PLANS[compiled]]
     assert [run["clipped"] > 0 for run in found] == clips
-    diverged = [plan.optimizer == DIVERGING for plan in PLANS[dtype]]
+    diverged = [plan.optimizer == DIVERGING for plan in PLANS[compiled]]
     assert [run["diverged at"] is not None for run in found] == diverged
 
 
@@ -142,7 +142,7 @@ def first_step(watcher):
 
 def test_replicas_behind_catch_up_to_the_undisturbed_results(tmp_path):
     """One has an older checkpoint, as after a kill between two of them, and one has none."""
-    plans, interruption = PLANS["float32"][:3], SignalAfter(5)
+    plans, interruption = PLANS["without XLA"][:3], SignalAfter(5)
     states = [tmp_path / f"{place}.npz" for place in range(len(plans))]
     older = tmp_path / "older.npz"
 
