@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -14,23 +14,16 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this
 
 
 @contextlib.contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Start a fresh browser, which knows nothing of any user."""
-    with sync_playwright() as playwright:
-        options = ["--disable-gpu", "--disable-quic", "--disable-sync"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-@contextlib.contextmanager
 def open_page(**context: Any) -> Iterator[Page]:
-    """Open an empty page of a fresh browser.
+    """Open an empty page of a fresh browser, which knows nothing of any user.
 
     Args:
         context: Of `Browser.new_context`, such as `viewport`.
     """
-    with open_browser() as browser:
-        yield browser.new_context(**context).new_page()
+    with sync_playwright() as playwright:
+        options = ["--disable-gpu", "--disable-quic", "--disable-sync"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        try:
+            yield browser.new_context(**context).new_page()
+        finally:
+            browser.close()
