@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import re
 import signal
@@ -126,107 +125,6 @@ def assert_same_arrays(one, other):
     assert one.keys() == other.keys()
     for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name, strict=True)
-
-
-def test_a_sweep_leaves_complete_runs_equal_to_single_ones(tracking_uri, tmp_path):
-    arguments = ("experiment=smoke", "steps=60", f"tracking.uri={tracking_uri}")
-    answer = subprocess.run(
-        command("-m", *arguments, "seed=0,1"), capture_output=True, text=True, timeout=SECONDS
-    )
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {
-        *("outputs", "mlflow.db", "mlartifacts")
-    }
-    client = connect(tracking_uri)
-    found = client.search_runs(
-        [client.get_experiment_by_name("rnnexp").experiment_id], order_by=["params.seed"]
-    )
-    runs = [run for run in found if "config_hash" in run.data.tags]
-    (parent,) = [run for run in found if run not in runs]
-    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
-    assert [run.info.run_name for run in runs] == ["tanh-T30-s0", "tanh-T30-s1"]
-    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
-    (sweep,) = {run.data.tags["sweep_id"] for run in found}
-    assert {run.data.tags["sweep_folder"] for run in found} == {str(tmp_path / "outputs" / "sweeps" / sweep)}
-    jobs = json.loads((tmp_path / "outputs" / "sweeps" / sweep / "jobs.json").read_text())
-    assert [job["run_id"] for job in jobs] == [run.info.run_id for run in runs]
-    assert [job["run_folder"] for job in jobs] == [run.data.tags["run_folder"] for run in runs]
-    assert [job["learning"] for job in jobs] == [run.data.tags["verdict.learning"] for run in runs]
-    assert (tmp_path / "outputs" / "sweeps" / sweep / "multirun.yaml").is_file()
-    assert f"report      outputs/sweeps/{sweep}/report.html\n" in answer.stdout
-    assert (tmp_path / "outputs" / "sweeps" / sweep / "report.html").is_file()
-    for run in runs:
-        assert_complete(client, run)
-        assert run.info.run_name in answer.stdout
-
-    run_job(
-        composed(
-            "experiment=smoke",
-            "steps=60",
-            "tracking=none",
-            "seed=1",
-            "output_dir=alone",
-            "figures.format=none",
-        )
-    )
-    (alone,) = (tmp_path / "alone").glob("*/*")
-    second = runs[1]
-    assert_same_arrays(arrays(alone), arrays(second.data.tags["run_folder"]))
-    assert_same_content(alone, second)
-    assert_model_is(second, alone / "model.keras")
-
-
-def assert_complete(client, run):
-    """The run holds what the measurement contract names."""
-    data = run.data
-    assert data.tags.keys() >= {
-        *("verdict.gradient", "verdict.learning", "budget_exhausted", "config_hash", "group_hash"),
-        *("git.sha", "git.dirty", "run_folder"),
-    }
-    assert (
-        data.params.items() >= {"task": "adding", "clip": "none", "units": "16", "init.gain": "1.0"}.items()
-    )
-    assert 25 <= len(data.metrics) <= 60  # a page that can still be read, and none per time step
-    assert all(map(math.isfinite, data.metrics.values()))
-    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-    assert names >= {
-        *("config.yaml", "overrides.yaml", "environment.txt", "run.log", "gradient_flow.npz", "figures")
-    }
-    figures = {Path(artifact.path).stem for artifact in client.list_artifacts(run.info.run_id, "figures")}
-    assert figures >= {"gradient_profile", "gradient_heatmap", "spectrum", "loss"}
-
-
-def assert_same_content(folder, run):
-    """Files hold what MLflow holds, but for where, when and figures."""
-    params = json.loads((folder / "params.json").read_text())
-    other = {key: value for key, value in run.data.params.items() if not key.startswith("tracking")}
-    here = {key: value for key, value in params.items() if not key.startswith("tracking")}
-    assert here | {"output_dir": "outputs", "figures.format": "png"} == other
-    tags = json.loads((folder / "tags.json").read_text())
-    for key in ("config_hash", "group_hash", "verdict.gradient", "verdict.learning", "budget_exhausted"):
-        assert tags[key] == run.data.tags[key]
-    last: dict[str, tuple[int, float]] = {}
-    for line in (folder / "metrics.csv").read_text().splitlines()[1:]:
-        key, value, step, _ = line.split(",")
-        last[key] = max((int(step), float(value)), last.get(key, (-1, 0.0)))
-    timeless = {key: value for key, value in run.data.metrics.items() if not key.startswith("time/")}
-    assert {key: value for key, (_, value) in last.items() if not key.startswith("time/")} == timeless
-    assert last.keys() == run.data.metrics.keys()
-
-
-def assert_model_is(run, path):
-    """The logged model answers as the Keras file at `path` does."""
-    import keras
-
-    x = np.random.default_rng(0).random((3, 30, 2), dtype=np.float32)
-    (logged,) = run.outputs.model_outputs
-    (file,) = (
-        Path(run.info.artifact_uri.removeprefix("file://"))
-        .parents[1]
-        .glob(f"models/{logged.model_id}/artifacts/data/model.keras")
-    )
-    answer = keras.models.load_model(file).predict(x, verbose=0)
-    np.testing.assert_array_equal(answer, keras.models.load_model(path).predict(x, verbose=0))
 
 
 LONG = (
