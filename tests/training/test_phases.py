@@ -253,7 +253,11 @@ def test_replicas_alternate_as_each_does_alone(alternating, tmp_path):
 
 
 def test_without_a_phase_nothing_of_one_is_kept(tmp_path):
-    result, kept = trained(tmp_path / "state.npz", plan=small_plan())
+    trainer = trainer_of([small_plan()], [tmp_path / "state.npz"])
+    (replica,) = trainer.replicas
+    replica.begin(resume=False)
+    replica.save()
+    result, kept = replica.result(), checkpoint_of(tmp_path / "state.npz")
     assert result.phase_metrics == {}
     assert not [name for name in kept if name.startswith("before")]
 
