@@ -113,7 +113,9 @@ def test_flossing_moves_the_exponents_nearer_the_target():
     assert metrics["phase/lambda_k_before"] < metrics["phase/lambda_1_before"] < 0
 
 
-ALTERNATING = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5))
+ALTERNATING = small_plan(
+    phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5), probe_every=100, validation_every=100
+)
 """12 training steps, with episodes of 4 updates before the steps 0, 5 and 10."""
 
 
