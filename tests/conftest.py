@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnexp.runtime.threads import one_blas_thread
 from rnnexp.tracking import ensure_store
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +60,16 @@ def quick_collections() -> None:
     """Exempt what is there from the collector, which Keras calls whenever it clears its session."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep linear algebra to one thread: with as many processes as cores, several would wait for each other.
+
+    What is started as a process of its own chooses for itself.
+    """
+    with one_blas_thread():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

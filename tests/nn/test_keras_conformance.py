@@ -101,7 +101,6 @@ class Bidirectional:
     """Those of Keras' tests of the wrapper that wrap a SimpleRNN; the others wrap LSTM and GRU only."""
 
     module = bidirectional_test
-    test_basics = bidirectional_test.SimpleRNNTest.test_basics
     test_correctness = bidirectional_test.SimpleRNNTest.test_correctness
 
 
@@ -111,3 +110,4 @@ class TestBidirectionalSimpleRNNCell(Bidirectional, Conformance):
 
 class TestBidirectionalElmanCell(Bidirectional, Conformance):
     substitute = ("SimpleRNN", simple_rnn(ElmanCell))
+    test_basics = bidirectional_test.SimpleRNNTest.test_basics

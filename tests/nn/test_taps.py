@@ -170,8 +170,7 @@ def test_a_stack_of_cells_is_recorded_like_a_stack_of_layers(x):
         np.testing.assert_allclose(got[name], expected[other_name], rtol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize(("cell", "return_sequences"), [("lstm", True), ("gru", False)])
 def test_any_cell_compiled_by_xla(cell, x, return_sequences):
     recurrent = other(CELLS[cell](), return_sequences=return_sequences)
     expected = record_of(lambda: recurrent(x))

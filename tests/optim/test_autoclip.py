@@ -23,7 +23,7 @@ def norms(count=200):
     return found.astype(np.float32)
 
 
-def series(clip, sizes, dtype=tf.float32, jit=True):
+def series(clip, sizes, dtype=tf.float32, jit=False):
     """Norm after clipping and the state after each of the steps, whose gradients have these norms."""
     update = tf.function(lambda given, state: clip.update(given, given, state), jit_compile=jit)
     state, after = clip.init([]), []
@@ -33,10 +33,10 @@ def series(clip, sizes, dtype=tf.float32, jit=True):
     return after, [value.numpy() for value in state]
 
 
-@pytest.mark.parametrize("percentile", [0, 10.0, 100])
-def test_the_threshold_is_the_percentile_of_all_norms_so_far(percentile):
+@pytest.mark.parametrize(("percentile", "jit"), [(0, False), (10.0, True), (100, False)])
+def test_the_threshold_is_the_percentile_of_all_norms_so_far(percentile, jit):
     sizes, clip = norms(), AutoClip(percentile)
-    after, state = series(clip, sizes)
+    after, state = series(clip, sizes, jit=jit)
     for k, (norm_after, clipped) in enumerate(after):
         threshold = np.percentile([level(float(size)) for size in sizes[: k + 1]], percentile)
         assert norm_after == pytest.approx(min(threshold, sizes[k]), rel=1e-6)
@@ -54,7 +54,7 @@ def test_the_first_gradient_and_equal_ones_pass():
 
 
 def test_a_dead_network_and_numbers_beyond_float32_are_counted():
-    after, state = series(AutoClip(50), [0.0, 1e-300, 1e300, 1e-300, 1.0], tf.float64)
+    after, state = series(AutoClip(50), [0.0, 1e-300, 1e300, 1e-300, 1.0], tf.float64, jit=True)
     assert [clipped for _, clipped in after] == [False, True, True, True, True]
     assert after[2][0] == 0  # of 0, 0 and 3e38 the median is 0
     assert state[0].sum() == 5

@@ -118,12 +118,17 @@ def adjoints(weights):
     return [np.stack(each) for each in zip(*reversed(found), strict=True)]
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """The weights after a step without it."""
+    return one_step(None)[1]
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"segment": 3}, {"jit": True}, {"record": False}], ids=["scan", "segments", "xla", "bare"]
 )
-def test_a_step_adds_it_to_the_recurrent_kernel_alone(options):
-    before, plain = one_step(None, **options)
-    _, after = one_step(Omega(STRENGTH), **options)
+def test_a_step_adds_it_to_the_recurrent_kernel_alone(options, plain):
+    before, after = one_step(Omega(STRENGTH), **options)
     g, delta = adjoints(before)
     gradient = STRENGTH * central(lambda each: omega(each, g, delta), before[1])
     np.testing.assert_allclose(plain[1] - after[1], RATE * gradient, rtol=1e-5, atol=1e-9)

@@ -1,5 +1,7 @@
 """threshold=auto: the median of a run's own first norms."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,13 +17,17 @@ def gradients(step):
     return [generator.standard_normal((3, 4)), 10 * generator.standard_normal(4)]
 
 
+@functools.cache
+def compiled(clip):
+    return tf.function(lambda given, state: clip.update(given, given, state), jit_compile=True)
+
+
 def run(clip, zero=False):
     """What the clip returns at every step, and its last state."""
-    update = tf.function(lambda given, state: clip.update(given, given, state), jit_compile=True)
     state, found = clip.init(gradients(0)), []
     for step in range(STEPS):
         given = [0 * each if zero and step < WARM_UP else each for each in gradients(step)]
-        clipped, state = update([tf.constant(each) for each in given], state)
+        clipped, state = compiled(clip)([tf.constant(each) for each in given], state)
         found.append(clipped)
     return found, [value.numpy() for value in state]
 

@@ -1,4 +1,4 @@
-"""ZClip against a twin in plain Python over lists, and through training, a kill and a resume."""
+"""ZClip against a twin in plain Python over lists, and through training."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from plans import small_plan
 from rnnexp.optim.clipping import ZClip
 from rnnexp.optim.optimizers import Adam
 from rnnexp.runtime.checks import ArgumentError
-from rnnexp.runtime.signals import Interruption, Killed
+from rnnexp.runtime.signals import Interruption
 from rnnexp.training.replica import Observer
 from rnnexp.training.trainer import Member, Trainer
 
@@ -54,9 +54,8 @@ def gradients(count=80):
     return made
 
 
-@pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("arguments", [{}, {"decay": 0.5, "z": 1.0, "warm_up": 2}])
-def test_norms_and_state_are_those_of_the_algorithm(jit, arguments):
+@pytest.mark.parametrize(("arguments", "jit"), [({}, True), ({"decay": 0.5, "z": 1.0, "warm_up": 2}, False)])
+def test_norms_and_state_are_those_of_the_algorithm(arguments, jit):
     clip, twin = ZClip(**arguments), Twin(**arguments)
     update = tf.function(lambda given, state: clip.update(given, given, state), jit_compile=jit)
     state, clips = clip.init([]), 0
@@ -87,40 +86,7 @@ def test_what_is_outside_its_domain_is_refused(arguments, name):
         ZClip(**arguments)
 
 
-class KilledAt(Interruption):
-    """Kills where it is asked for the `at`-th time whether a signal came."""
-
-    def __init__(self, at=0):
-        super().__init__()
-        self._left = at
-
-    def check(self):
-        self._left -= 1
-        if self._left == 0:
-            raise Killed(15)
-
-
 PLAN = small_plan(clip=ZClip(decay=0.5, z=0.1, warm_up=3), optimizer=Adam(learning_rate=0.3), train_steps=14)
-
-
-def trained(folder, resume=False, at=0):
-    nothing = [lambda *arguments: None] * len(dataclasses.fields(Observer))
-    trainer = Trainer([Member(PLAN, folder / "state.npz", Observer(*nothing))], KilledAt(at))
-    (result,) = trainer.run([resume])
-    (replica,) = trainer.replicas
-    return result, [*replica.network.get_weights(), *(value.numpy() for value in replica.model.clip_state)]
-
-
-def test_a_killed_run_goes_on_with_the_state_of_its_clip(tmp_path):
-    whole, expected = trained(tmp_path)
-    assert 0 < whole.history.clipped < 14
-    (tmp_path / "state.npz").unlink()
-    with pytest.raises(Killed):
-        trained(tmp_path, at=4)
-    resumed, found = trained(tmp_path, resume=True)
-    np.testing.assert_array_equal(resumed.history.kept.scalars, whole.history.kept.scalars)
-    for value, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(value, other)
 
 
 def test_a_run_survives_a_gradient_that_is_not_finite(tmp_path):

@@ -76,10 +76,11 @@ def path(written, tmp_path):
     return copy
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "dtype"), [*((name, "float32") for name in OPTIMIZERS), ("adam", "float64")]
+)
 def test_a_model_goes_on_as_if_it_had_not_been_saved(optimizer, dtype, tmp_path):
-    model, other = build(0, optimizer, dtype=dtype), build(1, optimizer, dtype=dtype)
+    model, other = (build(seed, OPTIMIZERS[optimizer], dtype=dtype) for seed in (0, 1))
     take_steps(model, 0, 3)
     before = state(model)
     checkpoint.save(tmp_path / "state.npz", model, History.empty(T), VALIDATIONS, SPECTRA)

@@ -10,11 +10,12 @@ B, SEED, START = 4, 5, 3
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", tasks.CATALOGUE)
-@pytest.mark.parametrize(("stop", "execution"), [(26, 10), (23, 10), (5, 1), (4, 10)])
-def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(stop, execution, name, dtype):
-    task = tasks.CATALOGUE[name](64)
-    index = START
+@pytest.mark.parametrize(
+    ("name", "stop", "execution"),
+    [*((name, 26, 10) for name in tasks.CATALOGUE), ("adding", 23, 10), ("adding", 5, 1), ("adding", 4, 10)],
+)
+def test_batch_n_of_the_data_is_batch_n_of_the_training_stream(name, stop, execution, dtype):
+    task, index = tasks.CATALOGUE[name](64), START
     for x, y, filled in training_data(task, SEED, B, START, stop, dtype, execution):
         assert filled == min(execution, stop - index) > 0
         assert x.shape[0] == y.shape[0] == execution

@@ -107,12 +107,16 @@ def differentiate(task, weights, x, y):
     return losses.numpy(), to_states, [gradient.numpy() for gradient in tape.gradient(mean, weights)]
 
 
-VARIANTS = [("last step", "float64", False), ("every step", "float64", False), ("last step", "float32", True)]
-
-
 @pytest.mark.parametrize(
     ("kind", "dtype", "jit", "shards"),
-    [*((*variant, shards) for variant in VARIANTS for shards in (1, 2)), (*VARIANTS[0], 4)],
+    [
+        ("last step", "float64", False, 1),
+        ("last step", "float64", False, 4),
+        ("every step", "float64", False, 1),
+        ("every step", "float64", False, 2),
+        ("last step", "float32", True, 1),
+        ("last step", "float32", True, 2),
+    ],
 )
 def test_a_run_equals_a_loop_that_differentiates_automatically(kind, dtype, jit, shards):
     got, expected = fitted(kind, dtype, jit, shards=shards), reference(kind, dtype)
@@ -136,7 +140,7 @@ def assert_same(run, other, tolerance=0.0):
         np.testing.assert_allclose(array, expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize(("jit", "execution"), [(False, 3), (False, 10), (True, 3)])
+@pytest.mark.parametrize(("jit", "execution"), [(False, 10), (True, 3)])
 def test_the_steps_of_an_execution_change_no_bit(jit, execution):
     assert_same(fitted("last step", "float32", jit, execution), fitted("last step", "float32", jit))
 
@@ -167,7 +171,7 @@ def test_recording_changes_no_bit_of_the_weights(jit):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", tasks.CATALOGUE)
 def test_every_task_is_trained_in_its_dtype(name, dtype):
-    task = tasks.CATALOGUE[name](64)
+    task = tasks.CATALOGUE[name](8 if name == "digits" else 12)
     model = build(task, dtype)
     before = model.network.get_weights()
     take_steps(model, task, 1)
@@ -179,8 +183,10 @@ def test_every_task_is_trained_in_its_dtype(name, dtype):
         assert not np.array_equal(weight, other)
 
 
-@pytest.mark.parametrize("name", optimizers.CATALOGUE)
-@pytest.mark.parametrize("clip", clipping.CATALOGUE)
+PAIRS = [("sgd", clip) for clip in clipping.CATALOGUE] + [(name, "norm") for name in optimizers.CATALOGUE]
+
+
+@pytest.mark.parametrize(("name", "clip"), dict.fromkeys(PAIRS))
 def test_the_optimizer_is_given_the_clipped_gradients(name, clip):
     """Keras' own clips are not used: the update is that of the optimizer on what our clip returns."""
     task, optimizer = TASKS["last step"], optimizers.CATALOGUE[name](learning_rate=0.1)
@@ -199,13 +205,12 @@ def test_the_optimizer_is_given_the_clipped_gradients(name, clip):
     np.testing.assert_allclose(scalars, [value.numpy() for value in clipped[1:4]], rtol=1e-9)
 
 
-@pytest.mark.parametrize("jit", [False, True])
-def test_a_block_takes_one_step_per_batch_and_skips_padding(jit):
+def test_a_block_takes_one_step_per_batch_and_skips_padding():
     task = TASKS["last step"]
     model, other = build(task), build(task)
     block = stacked([task.batch(SEED, "train", index, B) for index in range(2)], 4, "float64")
     block[0][2:] = np.nan
-    logs = tf.function(model.train_step, autograph=False, jit_compile=jit)(block)
+    logs = tf.function(model.train_step, autograph=False)(block)
     take_steps(other, task, 2)
     assert model.steps_taken == 2
     recorded, expected = model.read(0), other.read(0)

@@ -113,7 +113,9 @@ def test_flossing_moves_the_exponents_nearer_the_target():
     assert metrics["phase/lambda_k_before"] < metrics["phase/lambda_1_before"] < 0
 
 
-ALTERNATING = small_plan(phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5))
+ALTERNATING = small_plan(
+    phase=Flossing(exponents=2, steps=4, learning_rate=0.01, every=5), probe_every=100, validation_every=100
+)
 """12 training steps, with episodes of 4 updates before the steps 0, 5 and 10."""
 
 
@@ -253,7 +255,11 @@ def test_replicas_alternate_as_each_does_alone(alternating, tmp_path):
 
 
 def test_without_a_phase_nothing_of_one_is_kept(tmp_path):
-    result, kept = trained(tmp_path / "state.npz", plan=small_plan())
+    trainer = trainer_of([small_plan()], [tmp_path / "state.npz"])
+    (replica,) = trainer.replicas
+    replica.begin(resume=False)
+    replica.save()
+    result, kept = replica.result(), checkpoint_of(tmp_path / "state.npz")
     assert result.phase_metrics == {}
     assert not [name for name in kept if name.startswith("before")]
 

@@ -1,7 +1,9 @@
-"""Replicas against single runs: each is trained once together with others and once by itself."""
+"""Replicas against single runs: each is trained once together with others and once by itself.
+
+Whole runs of several, with XLA and without, are in `test_replicas_together.py`, to the bit.
+"""
 
 import dataclasses
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +21,11 @@ from rnnexp.training.record import History
 from rnnexp.training.replicated_model import ReplicatedCallback, ReplicatedModel, replicated_data
 
 H, B = 6, 4
-STEPS, EXECUTION = 11, 3
+STEPS, EXECUTION, ROWS = 11, 3, 6
 SEEDS = (3, 0, 8)
 TASKS = {"last step": Adding(12), "every step": Copying(4, symbols=3, recall=2)}
 DTYPE = "float64"
+RATE = 0.1
 TOLERANCE = 1e-9
 SINGLE = 1e-6  # the norms are kept in float32, whatever the network computes in
 
@@ -34,15 +37,13 @@ class Setting(NamedTuple):
     clip: str = "global_norm"
     constraint: str = "none"
     schedule: str = "none"
-    optimizer: str = "adam"
 
 
 class Member(NamedTuple):
-    """What is one replica's own: weights of scale nan diverge at once, a rate of 1e100 after some steps."""
+    """What is one replica's own; weights of scale nan diverge at once."""
 
     seed: int
     scale: float = 0.4
-    rate: float = 0.1
 
 
 MEMBERS = tuple(map(Member, SEEDS))
@@ -70,11 +71,11 @@ def build(setting, member):
         task.loss,
         clip,
         time_steps=task.time_steps,
-        rows=6,
+        rows=ROWS,
         constraint=constraints.CATALOGUE[setting.constraint](),
     )
-    optimizer = optimizers.CATALOGUE[setting.optimizer](learning_rate=member.rate).build()
-    schedule = schedules.CATALOGUE[setting.schedule]().build(member.rate, STEPS)
+    optimizer = optimizers.Adam(learning_rate=RATE).build()
+    schedule = schedules.CATALOGUE[setting.schedule]().build(RATE, STEPS)
     if schedule is not None:
         optimizer.learning_rate = schedule
     model.compile(optimizer=optimizer, jit_compile=False)
@@ -94,7 +95,7 @@ def what_is_left(model, callback, blocks):
     return Run(model.network.get_weights(), variables, callback.history, model.steps_taken, blocks)
 
 
-def together(setting, members=MEMBERS):
+def together(setting, members):
     models = [build(setting, member) for member in members]
     replicated = ReplicatedModel(models)
     blocks: list[list[int]] = [[] for _ in models]
@@ -106,7 +107,6 @@ def together(setting, members=MEMBERS):
     return [what_is_left(*parts) for parts in zip(models, callbacks, blocks, strict=True)]
 
 
-@functools.cache
 def alone(setting, member):
     model = build(setting, member)
     blocks: list[int] = []
@@ -130,68 +130,39 @@ def assert_same(run, single):
         np.testing.assert_allclose(array, other, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-def assert_single_runs(setting, members=MEMBERS):
-    runs = together(setting, members)
-    for run, member in zip(runs, members, strict=True):
-        assert_same(run, alone(setting, member))
-    assert not np.allclose(runs[0].weights[1], runs[-1].weights[1])
-    return runs
-
-
 def test_replicas_equal_single_runs():
-    runs = assert_single_runs(Setting(), MEMBERS[:2])
+    """Every step is scored; clip, constraint and schedule have a state, of every replica its own."""
+    setting = Setting("every step", clip="autoclip", constraint="orthogonal", schedule="cosine")
+    runs = together(setting, MEMBERS[:2])
+    for run, member in zip(runs, MEMBERS[:2], strict=True):
+        assert_same(run, alone(setting, member))
     assert [run.taken for run in runs] == [STEPS] * 2
-
-
-def test_so_they_do_with_a_clip_constraint_and_schedule_of_their_own():
-    setting = Setting(clip="autoclip", constraint="orthogonal", schedule="cosine")
-    assert_single_runs(setting, MEMBERS[:2])
-
-
-def test_replicas_equal_single_runs_where_every_step_is_scored():
-    assert_single_runs(Setting("every step"), MEMBERS[:2])
-
-
-def test_a_replica_may_diverge_after_some_steps():
-    setting = Setting(clip="none", optimizer="sgd")
-    members = (*MEMBERS[:2], Member(SEEDS[2], rate=1e100))
-    runs = assert_single_runs(setting, members)
-    diverged_at = runs[2].history.diverged_at
-    assert 0 < diverged_at < STEPS
-    assert list(runs[2].history.kept.train_steps) == list(range(diverged_at + 1))
+    assert not np.allclose(runs[0].weights[1], runs[1].weights[1])
 
 
 def test_training_ends_with_the_last_replica():
-    members = [Member(seed, scale=np.nan) for seed in SEEDS[:2]]
-    runs = together(Setting(), members)
-    assert {run.taken for run in runs} == {alone(Setting(), members[0]).taken}
-    assert all(run.taken < STEPS for run in runs)
+    """At the return that reads the full record."""
+    runs = together(Setting(), [Member(seed, scale=np.nan) for seed in SEEDS[:2]])
+    assert [(run.taken, run.history.diverged_at) for run in runs] == [(ROWS, 0)] * 2
 
 
-def test_a_replica_that_is_held_keeps_every_bit():
-    setting = Setting()
-    models = [build(setting, member) for member in MEMBERS]
+def test_replicas_that_are_held_keep_every_bit():
+    """One is held, another has diverged before."""
+    models = [build(Setting(), member) for member in MEMBERS]
     replicated = ReplicatedModel(models)
     replicated.hold(1)
-    before = models[1].network.get_weights()
-    data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, DTYPE, EXECUTION)
-    history = replicated.fit(data, verbose=0, shuffle=False)
-    assert [model.steps_taken for model in models] == [STEPS, 0, STEPS]
-    for weight, other in zip(models[1].network.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(weight, other)
-    (losses,) = zip(*history.history.values(), strict=True)
-    np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
-
-
-def test_what_diverged_before_is_held_from_the_start():
-    models = [build(Setting(), member) for member in MEMBERS[:2]]
-    replicated = ReplicatedModel(models)
     diverged = dataclasses.replace(History.empty(12), diverged_at=0)
-    callbacks = [recording(model, [], before) for model, before in zip(models, (None, diverged), strict=True)]
-    data = replicated_data(TASKS["last step"], SEEDS[:2], B, 0, 3, DTYPE, 1)
+    callbacks = [recording(model, [], of) for model, of in zip(models, (None, None, diverged), strict=True)]
+    before = [model.network.get_weights() for model in models]
+    data = replicated_data(TASKS["last step"], SEEDS, B, 0, STEPS, DTYPE, EXECUTION)
     joint = ReplicatedCallback(replicated, callbacks)
-    replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
-    assert [model.steps_taken for model in models] == [3, 0]
+    history = replicated.fit(data, verbose=0, shuffle=False, callbacks=[joint])
+    assert [model.steps_taken for model in models] == [STEPS, 0, 0]
+    for model, weights in zip(models[1:], before[1:], strict=True):
+        for weight, other in zip(model.network.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(weight, other)
+    (losses,) = zip(*history.history.values(), strict=True)
+    np.testing.assert_array_equal(np.isnan(losses), [False, True, True])
 
 
 def test_the_outputs_are_those_of_the_networks():

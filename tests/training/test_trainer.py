@@ -1,13 +1,12 @@
 import dataclasses
 import signal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from interruptions import SignalAt
 from plans import small_plan
 
-from rnnexp import tasks
 from rnnexp.diagnosis.measurement import Measurer
 from rnnexp.nn.initializers import GlorotUniform, Identity
 from rnnexp.nn.network import build_network
@@ -114,17 +113,36 @@ def run_killed(plan, folder, resume=False, watcher=None, interruption=None):
     return trainer
 
 
+class Whole(NamedTuple):
+    """An uninterrupted run, what it told, and all its numbers."""
+
+    trainer: Trainer
+    watcher: Watcher
+    result: Result
+    found: dict
+    before: list  # the weights at its second look
+    stored: list  # the steps in the file when a checkpoint is announced (None: no file), and at the end
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """An uninterrupted run: the trainer, what it told, its result and all its numbers."""
-    watcher = Watcher()
-    trainer = start(PLAN, tmp_path_factory.mktemp("whole"), watcher)
+    state, before, stored = tmp_path_factory.mktemp("whole") / "state.npz", [], []
+
+    def note():
+        stored.append(checkpoint.steps_in(state) if state.exists() else None)
+
+    watcher = Watcher({
+        ("measurement", 2): lambda: before.extend(trainer.replicas[0].network.get_weights()),
+        **{("checkpoint", count): note for count in range(1, STEPS)},
+    })  # fmt: skip
+    trainer: Trainer = start(PLAN, state.parent, watcher)
     result = trainer.run([False])[0]
-    return trainer, watcher, result, findings(trainer, result)
+    note()
+    return Whole(trainer, watcher, result, findings(trainer, result), before, stored)
 
 
 def test_what_a_run_finds_and_when(whole):
-    trainer, watcher, result, _ = whole
+    trainer, watcher, result, *_ = whole
     assert watcher.measured == [0, 4, 8, STEPS]
     assert (result.start.step, result.end.step) == (0, STEPS)
     assert watcher.validated == [validated.step for validated in result.validations] == [4, 8, STEPS]
@@ -140,7 +158,7 @@ def test_what_a_run_finds_and_when(whole):
 
 def test_the_last_look_is_at_the_weights_that_are_saved(whole):
     """The final look, the final validation, the checkpoint and the network have the last update in them."""
-    trainer, _, result, _ = whole
+    trainer, _, result, *_ = whole
     weights = checkpoint_weights(trainer)
     for saved, kept in zip(weights, trainer.replicas[0].network.get_weights(), strict=True):
         np.testing.assert_array_equal(saved, kept)
@@ -150,18 +168,12 @@ def test_the_last_look_is_at_the_weights_that_are_saved(whole):
     assert result.validations[-1].score.loss == pytest.approx(final.loss, rel=1e-5)
 
 
-def test_a_training_step_records_what_a_look_before_it_finds(tmp_path):
+def test_a_training_step_records_what_a_look_before_it_finds(whole):
     """On the batch of a training step the probe finds what the step recorded."""
-    last, weights = 4, []
-    # The second measurement is the look before that step.
-    watcher = Watcher({("measurement", 2): lambda: weights.extend(trainer.replicas[0].network.get_weights())})
-    trainer: Trainer = start(dataclasses.replace(PLAN, train_steps=last + 1), tmp_path, watcher)
-    trainer.run([False])
-    assert watcher.measured[1] == last
-    batch = PLAN.task.batch(PLAN.seed, "train", last, B)
-    trained = measurer(tasks.Batch(*batch)).measure(weights, last)
-    recorded = np.concatenate([block.log_norms for block in watcher.blocks])
-    np.testing.assert_allclose(recorded[last], trained.gradient.log_norm, atol=1e-5)
+    step = whole.watcher.measured[1]
+    trained = measurer(PLAN.task.batch(PLAN.seed, "train", step, B)).measure(whole.before, step)
+    recorded = np.concatenate([block.log_norms for block in whole.watcher.blocks])
+    np.testing.assert_allclose(recorded[step], trained.gradient.log_norm, atol=1e-5)
 
 
 def measurer(batch):
@@ -188,69 +200,44 @@ def checkpoint_weights(trainer):
         return [stored[f"variable_{place}"] for place in range(5)]
 
 
-def test_a_run_that_was_killed_twice_goes_on_to_the_bit(whole, tmp_path):
-    run_killed(PLAN, tmp_path, interruption=SignalAt(2))
-    trainer = run_killed(PLAN, tmp_path, resume=True, interruption=SignalAt(3))
-    assert trainer.replicas[0].steps_taken == checkpoint.steps_in(tmp_path / "state.npz") == 10
-    assert trainer.replicas[0].result().validations == whole[2].validations[:2]
-    watcher = Watcher()
-    assert_same(run(PLAN, tmp_path, resume=True, watcher=watcher), whole[3])
-    assert [step for block in watcher.blocks for step in block.train_steps] == [10, 11]
+def test_everything_is_reported_before_a_checkpoint_is_saved(whole):
+    assert whole.stored == [None, *whole.watcher.saved]
+    assert whole.watcher.saved == [4, 6, 10, STEPS]
 
 
-@pytest.mark.parametrize(("event", "taken"), [(("validation", 1), 4), (("validation", 3), 12)])
-def test_a_signal_waits_for_a_running_hook_only(event, taken, whole, tmp_path):
-    interruption = Interruption()
-    watcher = Watcher({event: lambda: interruption.receive(signal.SIGTERM)})
-    trainer = run_killed(PLAN, tmp_path, watcher=watcher, interruption=interruption)
-    assert trainer.replicas[0].steps_taken == taken
-    assert checkpoint.steps_in(tmp_path / "state.npz") == taken
-    assert_same(run(PLAN, tmp_path, resume=True), whole[3])
+def test_a_run_that_was_stopped_in_every_way_goes_on_to_the_bit(whole, tmp_path):
+    def steps_left(stopped=None):
+        steps = checkpoint.steps_in(tmp_path / "state.npz")
+        assert stopped is None or stopped.replicas[0].steps_taken == steps
+        return steps
 
+    # A signal waits for a running hook only.
+    waiting = Interruption()
+    in_hook = Watcher({("validation", 1): lambda: waiting.receive(signal.SIGTERM)})
+    assert steps_left(run_killed(PLAN, tmp_path, watcher=in_hook, interruption=waiting)) == 4
 
-def test_everything_is_reported_before_a_checkpoint_is_saved(tmp_path, monkeypatch):
-    watcher, save = Watcher(), checkpoint.save
-
-    def checked(path, model, *rest):
-        assert watcher.saved[-1] == model.steps_taken
-        save(path, model, *rest)
-        written.append(model.steps_taken)
-
-    written: list[int] = []
-    monkeypatch.setattr(checkpoint, "save", checked)
-    start(PLAN, tmp_path, watcher).run([False])
-    assert written == watcher.saved
-    assert len(written) > 1
-
-
-def test_a_run_resumes_from_its_last_checkpoint_after_a_crash(whole, tmp_path):
     def die():
         raise MemoryError
 
-    trainer = start(PLAN, tmp_path, Watcher({("validation", 2): die}))
+    # After a crash a run goes on from its last checkpoint, not from where it was.
     with pytest.raises(MemoryError):
-        trainer.run([False])
-    assert checkpoint.steps_in(tmp_path / "state.npz") == 6
-    assert_same(run(PLAN, tmp_path, resume=True), whole[3])
+        run(PLAN, tmp_path, resume=True, watcher=Watcher({("validation", 1): die}))
+    assert steps_left() == 6
 
+    # A second signal, while the checkpoint is saved, does not spoil it.
+    twice = SignalAt(1)
+    saving = Watcher({("checkpoint", 1): lambda: twice.receive(signal.SIGINT)})
+    trainer = run_killed(PLAN, tmp_path, resume=True, watcher=saving, interruption=twice)
+    assert steps_left(trainer) == 8
+    assert trainer.replicas[0].result().validations == whole.result.validations[:2]
 
-def test_a_compiled_run_goes_on_to_the_bit(tmp_path):
-    plan = dataclasses.replace(PLAN, jit=True, clip=NoClip(), steps_per_execution=1)
-    expected = run(plan, tmp_path)
-    run_killed(plan, tmp_path, interruption=SignalAt(4))
-    assert_same(run(plan, tmp_path, resume=True), expected)
+    # A signal in the last hook of all.
+    late = Interruption()
+    at_end = Watcher({("validation", 1): lambda: late.receive(signal.SIGTERM)})
+    assert steps_left(run_killed(PLAN, tmp_path, resume=True, watcher=at_end, interruption=late)) == STEPS
+    assert [step for block in at_end.blocks for step in block.train_steps] == [8, 9, 10, 11]
 
-
-def test_a_second_signal_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
-    interruption, save = SignalAt(1), checkpoint.save
-
-    def disturbed(*arguments):
-        interruption.receive(signal.SIGINT)
-        save(*arguments)
-
-    monkeypatch.setattr(checkpoint, "save", disturbed)
-    run_killed(PLAN, tmp_path, interruption=interruption)
-    assert checkpoint.steps_in(tmp_path / "state.npz") == 2
+    assert_same(run(PLAN, tmp_path, resume=True), whole.found)
 
 
 def test_without_checkpoints_nothing_is_written(tmp_path):
@@ -343,17 +330,12 @@ def test_the_layer_has_the_segment_of_the_plan(segment, tmp_path):
     assert trainer.replicas[0].network.get_layer("recurrent").segment == segment
 
 
-def test_a_run_is_the_same_after_another_in_the_same_process(whole, tmp_path):
-    other = dataclasses.replace(PLAN, seed=1, units=7, train_steps=0, activation="relu")
-    run(other, tmp_path)
-    assert_same(run(PLAN, tmp_path), whole[3])
-
-
-def test_looking_does_not_disturb(whole, tmp_path):
+def test_neither_looking_nor_an_earlier_run_disturbs(whole, tmp_path):
+    run(dataclasses.replace(PLAN, seed=1, units=7, train_steps=0, activation="relu"), tmp_path)
     plan = dataclasses.replace(PLAN, probe_every=1, validation_every=3, record_every=1, checkpoint_every=1)
     found = run(plan, tmp_path)
-    assert_same(found, whole[3], but=("record", "validations"))
-    np.testing.assert_array_equal(found["record"][::3], whole[3]["record"])
+    assert_same(found, whole.found, but=("record", "validations"))
+    np.testing.assert_array_equal(found["record"][::3], whole.found["record"])
 
 
 @pytest.mark.parametrize("seed", [0, 5])

@@ -16,7 +16,8 @@ from rnnexp.nn.network import RECURRENT, build_network, read_out
 from rnnexp.nn.tapped_step import TappedStep
 from rnnexp.probes.catalogue import PROBES
 from rnnexp.probes.lags import LagsProbe
-from rnnexp.probes.rollout import Rollout
+from rnnexp.probes.probe import Probe
+from rnnexp.probes.trajectory import Trajectory
 from rnnexp.tasks import Adding
 
 TASK, H, B = Adding(6), 4, 3
@@ -29,15 +30,24 @@ def network(name, seed=3):
     return build_network(TASK, cell, seed)
 
 
+class Kept(Probe[Trajectory]):
+    """The trajectory itself, of which all probes have measured."""
+
+    name, page, metric_table = "kept", "", {}
+
+    def measure(self, trajectory):
+        return trajectory
+
+
 @functools.cache
 def rolled(name):
-    """The network, its trajectory, and what an unrolled loop over steps finds of the same weights."""
+    """The network, a measurement, its trajectory, and what an unrolled loop over steps finds of it."""
     built = network(name)
     generator = np.random.default_rng(0)
     weights = [0.7 * generator.standard_normal(weight.shape) for weight in built.get_weights()]
     batch = TASK.batch(0, "probe", 0, B)
-    trajectory = Rollout(built, CATALOGUE[name](), "tanh", TASK.loss, batch, 50).trajectory(weights)
-    return built, weights, trajectory, unrolled(built, batch)
+    found = Measurer(built, CATALOGUE[name](), "tanh", TASK.loss, batch, 20, [Kept()]).measure(weights, 1)
+    return built, found, found.results["kept"], unrolled(built, batch)
 
 
 def unrolled(built, batch):
@@ -128,9 +138,8 @@ def test_a_saved_network_answers_as_before(name, tmp_path):
 
 @each_cell
 def test_all_probes_run(name):
-    built, weights, trajectory, _ = rolled(name)
+    _, found, trajectory, _ = rolled(name)
     spec = CATALOGUE[name]()
-    found = Measurer(built, spec, "tanh", TASK.loss, TASK.batch(0, "probe", 0, B), 20).measure(weights, 1)
     several = len(spec.states) > 1
     measured = {"lags": spec.has_recurrent_kernel, "spectrum": trajectory.recurrent_matrix is not None}
     found_not = {"further_states", "units"} | {probe for probe, there in measured.items() if not there}

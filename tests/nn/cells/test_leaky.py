@@ -74,7 +74,7 @@ def test_the_jacobian_is_that_of_central_differences(rate):
     np.testing.assert_allclose(np.stack(columns, axis=1), expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("rate", [0.1, 1.0])
 def test_sigma_max_is_that_of_the_product_of_its_jacobians(rate):
     _, jacobians = numpy_twin(rate)
     found = measured(Leaky(rate=rate)).metrics()["jacobian/log10_sigma_max"]
