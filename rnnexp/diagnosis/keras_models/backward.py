@@ -15,7 +15,7 @@ from keras.src.backend import set_keras_mask
 from rnnexp.diagnosis.keras_models.calls import Call, sequences
 from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask, specs_of
 from rnnexp.diagnosis.keras_models.instrumentation import Site, Sites, instrumented
-from rnnexp.diagnosis.keras_models.objective import objective
+from rnnexp.diagnosis.keras_models.objective import losses_of, objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
 from rnnexp.diagnosis.keras_models.result import StateFlow
 from rnnexp.diagnosis.keras_models.site_values import calls_of, linked, values_of
@@ -49,14 +49,14 @@ class BackwardPass:
 
     Args:
         model: Any Keras model.
-        loss: As `rnnexp.diagnosis.keras_models.objective.objective` takes it.
+        loss: As `rnnexp.diagnosis.keras_models.objective.losses_of` takes it.
         training: Whether layers run in training mode.
         like: A batch with the shapes and dtypes of all later batches.
     """
 
     def __init__(self, model: keras.Model, loss: Any, training: bool, like: Batch):
         self._model = weakref.ref(model)
-        self._loss = loss
+        self._losses, self._given = losses_of(model, loss), loss is not None
         self._training = training
         self._specs = specs_of(like)
         self._padded = False
@@ -194,7 +194,7 @@ class BackwardPass:
             if self._padded:  # Keras warns of a mask although it uses it
                 warnings.filterwarnings("ignore", ".*was passed an input with a mask attached to it.*")
             prediction = model(batch.x, **mode)
-        return objective(model, self._loss, batch, prediction, self._training)
+        return objective(model, self._losses, self._given, batch, prediction, self._training)
 
     def differentiate(self, *leaves: tf.Tensor) -> tuple:
         """Return L, the factor of `Objective`, and the `Values` of every site."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 from keras.src.trainers.compile_utils import CompileLoss
+from tensorflow.python.eager import context
 
 from rnnexp.diagnosis.keras_models.data import Batch
 from rnnexp.nn.tapped_step import covered
@@ -23,23 +24,54 @@ class Objective(NamedTuple):
     samples: tf.Tensor
 
 
-def objective(model: keras.Model, loss: Any, batch: Batch, prediction: Any, training: bool) -> Objective:
-    """Return the loss of a batch: `loss` where it is given, else what `model` was compiled with.
+class Losses(CompileLoss):
+    """Losses whose variables, Keras' running mean of each of several, are made outside of a trace.
+
+    Made inside, they would have the pass traced twice. A trace uses them: keep the losses as long as it.
+    """
+
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Resolve the losses for the structure of the outputs."""
+        # A graph of its own hides the one that is traced, which would take note of every new variable.
+        with tf.Graph().as_default(), context.eager_mode():
+            super().build(y_true, y_pred)
+
+
+def losses_of(model: keras.Model, loss: Any) -> Losses | None:
+    """Return `loss` where it is given, else a copy of what `model` was compiled with, not yet built."""
+    if loss is not None:
+        return Losses(loss, output_names=getattr(model, "output_names", None))
+    compiled = model._compile_loss
+    if compiled is None:
+        return None
+    names = compiled.output_names
+    return Losses(compiled._user_loss, compiled._user_loss_weights, compiled.reduction, names)
+
+
+def objective(
+    model: keras.Model, losses: Losses | None, given: bool, batch: Batch, prediction: Any, training: bool
+) -> Objective:
+    """Return the loss of a batch.
 
     The compiled loss comes from `model.compute_loss`, so that several outputs, weights, added losses and an
-    override of this method count. It uses a copy of the compiled losses, so that the model's own are neither
-    built nor updated.
+    override of this method count; the model's own compiled losses are neither built nor updated.
     Sample weights count as in `fit`: they are part of l_b.
 
+    Args:
+        model: The model.
+        losses: Those of `losses_of`.
+        given: Whether they replace the compiled ones.
+        batch: The batch.
+        prediction: The model's output for it.
+        training: Whether layers run in training mode.
+
     Raises:
-        ArgumentError: `loss` is None and the model has none either.
+        ArgumentError: No loss is given and the model has none either.
     """
-    if loss is not None:
-        losses = CompileLoss(loss, output_names=getattr(model, "output_names", None))
+    if given:
         value = losses(batch.y, prediction, batch.sample_weight)
     else:
         _check_loss(model)
-        losses = _copy(model._compile_loss)
         with covered(model, "_compile_loss", losses):
             value = model._compute_loss(
                 x=batch.x,
@@ -59,14 +91,6 @@ def _check_loss(model: keras.Model) -> None:
     overridden = type(model).compute_loss is not keras.Model.compute_loss
     if model._compile_loss is None and not overridden and not model.losses:
         raise ArgumentError("loss", "a Keras loss or a callable, since the model is compiled with none", None)
-
-
-def _copy(losses: CompileLoss | None) -> CompileLoss | None:
-    if losses is None:
-        return None
-    return CompileLoss(
-        losses._user_loss, losses._user_loss_weights, losses.reduction, output_names=losses.output_names
-    )
 
 
 def _is_sum(losses: CompileLoss | None) -> bool:

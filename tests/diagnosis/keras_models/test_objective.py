@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers as kl
 
 from rnnexp.diagnosis.keras_models.data import Batch
-from rnnexp.diagnosis.keras_models.objective import objective
+from rnnexp.diagnosis.keras_models.objective import losses_of, objective
 from rnnexp.runtime.checks import ArgumentError
 
 B, OUT = 4, 3
@@ -29,7 +29,8 @@ def model():
 
 
 def found(model, loss=None, x=X, y=Y, prediction=PREDICTION, sample_weight=None):
-    return objective(model, loss, Batch(x, y, sample_weight), prediction, training=False)
+    losses, batch = losses_of(model, loss), Batch(x, y, sample_weight)
+    return objective(model, losses, loss is not None, batch, prediction, training=False)
 
 
 MeanSquaredError = keras.losses.MeanSquaredError
