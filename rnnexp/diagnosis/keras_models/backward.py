@@ -14,7 +14,7 @@ from keras.src.backend import set_keras_mask
 
 from rnnexp.diagnosis.keras_models.calls import Call, sequences
 from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask, specs_of
-from rnnexp.diagnosis.keras_models.instrumentation import Site, Sites, instrumented
+from rnnexp.diagnosis.keras_models.instrumentation import OutOfSightError, Site, Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import losses_of, objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
 from rnnexp.diagnosis.keras_models.result import StateFlow
@@ -92,6 +92,8 @@ class BackwardPass:
                 raise
             except Exception as error:
                 _logger.info("the pass is taken another way, since: %s", error)
+                if isinstance(error, OutOfSightError):
+                    break  # no graph shows more
             else:
                 self._ways = self._ways[number:]
                 return result

@@ -255,7 +255,7 @@ def test_a_layer_under_recompute_grad_is_refused():
         gradient_flow(model, X, Y, loss="mse")
 
 
-def test_a_layer_out_of_sight_is_named_in_the_log(caplog):
+def test_a_layer_out_of_sight_is_named_in_the_log(caplog, traces):
     class Mapped(keras.layers.Layer):
         def __init__(self):
             super().__init__()
@@ -270,6 +270,7 @@ def test_a_layer_out_of_sight_is_named_in_the_log(caplog):
     seen = kl.SimpleRNN(3, return_sequences=True)
     model = keras.Sequential([keras.Input((2, F)), seen, Mapped(), kl.Dense(1)])
     flow = gradient_flow(model, X[:, :2], Y, loss="mse")
+    assert len(traces) == 2  # a graph, and the eager pass
     assert len(flow.layers) == 1
     (warning,) = flow.warnings
     assert "hidden runs in a graph of its own, or unrecorded" in warning
