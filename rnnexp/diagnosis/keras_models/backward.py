@@ -15,7 +15,7 @@ from keras.src.backend import set_keras_mask
 from rnnexp.diagnosis.keras_models.calls import Call, sequences
 from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask, specs_of
 from rnnexp.diagnosis.keras_models.instrumentation import OutOfSightError, Site, Sites, instrumented
-from rnnexp.diagnosis.keras_models.objective import losses_of, objective
+from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
 from rnnexp.diagnosis.keras_models.result import StateFlow
 from rnnexp.diagnosis.keras_models.site_values import calls_of, linked, values_of
@@ -49,14 +49,14 @@ class BackwardPass:
 
     Args:
         model: Any Keras model.
-        loss: As `rnnexp.diagnosis.keras_models.objective.losses_of` takes it.
+        loss: As `rnnexp.diagnosis.keras_models.objective.objective` takes it.
         training: Whether layers run in training mode.
         like: A batch with the shapes and dtypes of all later batches.
     """
 
     def __init__(self, model: keras.Model, loss: Any, training: bool, like: Batch):
         self._model = weakref.ref(model)
-        self._losses, self._given = losses_of(model, loss), loss is not None
+        self._loss = loss
         self._training = training
         self._specs = specs_of(like)
         self._padded = False
@@ -64,6 +64,7 @@ class BackwardPass:
         self._sites: list[Site] = []
         self._notes: list[str] = []
         self._moved: list[tuple[int, int]] = []
+        self._means: list[keras.metrics.Metric] = []
         self._generator: Any = None
 
     def run(self, batch: Batch, verify: bool = False) -> Found:
@@ -196,7 +197,10 @@ class BackwardPass:
             if self._padded:  # Keras warns of a mask although it uses it
                 warnings.filterwarnings("ignore", ".*was passed an input with a mask attached to it.*")
             prediction = model(batch.x, **mode)
-        return objective(model, self._losses, self._given, batch, prediction, self._training)
+        found = objective(model, self._loss, batch, prediction, self._training)
+        if not tf.executing_eagerly():
+            self._means += found.means
+        return found.loss, found.samples
 
     def differentiate(self, *leaves: tf.Tensor) -> tuple:
         """Return L, the factor of `Objective`, and the `Values` of every site."""

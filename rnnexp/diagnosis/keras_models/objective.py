@@ -18,17 +18,16 @@ class Objective(NamedTuple):
     Attributes:
         loss: L, a scalar.
         samples: sum_b l_b / L: B where L is a mean over the batch, 1 where it is a sum.
+        means: Keras' running means of several losses, whose variables a trace needs as long as it lasts.
     """
 
     loss: tf.Tensor
     samples: tf.Tensor
+    means: list[keras.metrics.Metric]
 
 
-class Losses(CompileLoss):
-    """Losses whose variables, Keras' running mean of each of several, are made outside of a trace.
-
-    Made inside, they would have the pass traced twice. A trace uses them: keep the losses as long as it.
-    """
+class _Losses(CompileLoss):
+    """Losses whose running means are made outside of a trace; made inside, they would double it."""
 
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Resolve the losses for the structure of the outputs."""
@@ -37,41 +36,23 @@ class Losses(CompileLoss):
             super().build(y_true, y_pred)
 
 
-def losses_of(model: keras.Model, loss: Any) -> Losses | None:
-    """Return `loss` where it is given, else a copy of what `model` was compiled with, not yet built."""
-    if loss is not None:
-        return Losses(loss, output_names=getattr(model, "output_names", None))
-    compiled = model._compile_loss
-    if compiled is None:
-        return None
-    names = compiled.output_names
-    return Losses(compiled._user_loss, compiled._user_loss_weights, compiled.reduction, names)
-
-
-def objective(
-    model: keras.Model, losses: Losses | None, given: bool, batch: Batch, prediction: Any, training: bool
-) -> Objective:
-    """Return the loss of a batch.
+def objective(model: keras.Model, loss: Any, batch: Batch, prediction: Any, training: bool) -> Objective:
+    """Return the loss of a batch: `loss` where it is given, else what `model` was compiled with.
 
     The compiled loss comes from `model.compute_loss`, so that several outputs, weights, added losses and an
-    override of this method count; the model's own compiled losses are neither built nor updated.
+    override of this method count. It uses a copy of the compiled losses, so that the model's own are neither
+    built nor updated.
     Sample weights count as in `fit`: they are part of l_b.
 
-    Args:
-        model: The model.
-        losses: Those of `losses_of`.
-        given: Whether they replace the compiled ones.
-        batch: The batch.
-        prediction: The model's output for it.
-        training: Whether layers run in training mode.
-
     Raises:
-        ArgumentError: No loss is given and the model has none either.
+        ArgumentError: `loss` is None and the model has none either.
     """
-    if given:
+    if loss is not None:
+        losses: Any = _Losses(loss, output_names=getattr(model, "output_names", None))
         value = losses(batch.y, prediction, batch.sample_weight)
     else:
         _check_loss(model)
+        losses = _copy(model._compile_loss)
         with covered(model, "_compile_loss", losses):
             value = model._compute_loss(
                 x=batch.x,
@@ -84,13 +65,22 @@ def objective(
     batch_size = tf.cast(
         inputs.nrows() if isinstance(inputs, tf.RaggedTensor) else tf.shape(inputs)[0], tf.int32
     )
-    return Objective(tf.reduce_sum(value), tf.constant(1) if _is_sum(losses) else batch_size)
+    samples = tf.constant(1) if _is_sum(losses) else batch_size
+    return Objective(tf.reduce_sum(value), samples, [] if losses is None else losses.metrics)
 
 
 def _check_loss(model: keras.Model) -> None:
     overridden = type(model).compute_loss is not keras.Model.compute_loss
     if model._compile_loss is None and not overridden and not model.losses:
         raise ArgumentError("loss", "a Keras loss or a callable, since the model is compiled with none", None)
+
+
+def _copy(losses: CompileLoss | None) -> CompileLoss | None:
+    if losses is None:
+        return None
+    return _Losses(
+        losses._user_loss, losses._user_loss_weights, losses.reduction, output_names=losses.output_names
+    )
 
 
 def _is_sum(losses: CompileLoss | None) -> bool:

@@ -20,7 +20,7 @@ def steps_of(cell, x, mask=None, backwards=False):
     structure = structure if keras.tree.is_nested(structure) else [structure]
     sizes = [state.shape[1] for state in keras.tree.flatten(structure)]
     counts = np.ones((B, T), bool) if mask is None else mask
-    joined, found = tf.zeros((B, sum(sizes)), tf.float64), [[] for _ in range(B)]
+    joined, found = tf.zeros((B, sum(sizes)), tf.float64), [list[np.ndarray]() for _ in range(B)]
     for t in range(T)[::-1] if backwards else range(T):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(joined)

@@ -81,7 +81,7 @@ def kinds_and_attributes(model):
     return [(type(layer), set(vars(layer)) - masks) for layer in model._flatten_layers()]
 
 
-def test_an_example_is_diagnosed_as_it_is_and_trains_on(example):
+def test_an_example_is_diagnosed_and_stays_as_it_is(example):
     build, model, x, y = example
     trained = build is not imdb  # whose training step takes seconds to trace
     if trained:

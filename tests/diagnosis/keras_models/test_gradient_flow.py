@@ -140,11 +140,18 @@ def test_a_batch_that_cannot_be_taken_costs_later_ones_nothing(traces):
     assert len(traces) == 3
 
 
+class OwnSquares(keras.Sequential):
+    """A model that is compiled with a method of its own."""
+
+    def squares(self, y, prediction):
+        return tf.square(y - prediction)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_model_is_collected_after_a_look(compiled):
-    model = keras.Sequential([keras.Input((T, F)), kl.SimpleRNN(4), kl.Dense(1)])
+    model = OwnSquares([keras.Input((T, F)), kl.SimpleRNN(4), kl.Dense(1)])
     if compiled:
-        model.compile("sgd", "mse")
+        model.compile("sgd", model.squares)
     gradient_flow(model, X, Y, loss=None if compiled else "mse")
     gone = weakref.ref(model)
     del model

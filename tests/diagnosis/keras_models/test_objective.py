@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers as kl
 
 from rnnexp.diagnosis.keras_models.data import Batch
-from rnnexp.diagnosis.keras_models.objective import losses_of, objective
+from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.runtime.checks import ArgumentError
 
 B, OUT = 4, 3
@@ -29,8 +29,7 @@ def model():
 
 
 def found(model, loss=None, x=X, y=Y, prediction=PREDICTION, sample_weight=None):
-    losses, batch = losses_of(model, loss), Batch(x, y, sample_weight)
-    return objective(model, losses, loss is not None, batch, prediction, training=False)
+    return objective(model, loss, Batch(x, y, sample_weight), prediction, training=False)
 
 
 MeanSquaredError = keras.losses.MeanSquaredError
@@ -60,7 +59,7 @@ def test_the_loss_and_its_factor_are_those_of_the_samples(model, name, compiled)
 def test_gradient_times_samples_is_that_of_the_sample_loss(model, reduction):
     with tf.GradientTape() as tape:
         tape.watch(PREDICTION)
-        loss, samples = found(model, MeanSquaredError(reduction=reduction))
+        loss, samples, _ = found(model, MeanSquaredError(reduction=reduction))
     gradient = tape.gradient(loss, PREDICTION) * tf.cast(samples, tf.float32)
     np.testing.assert_allclose(gradient, 2 * (PREDICTION - Y) / OUT, rtol=1e-5)
 
@@ -111,5 +110,5 @@ def test_a_model_without_any_loss_is_refused(model, compiled):
 
 def test_sample_weights_are_part_of_the_loss_of_a_sample(model):
     weights = np.array([1.0, 2.0, 0.0, 0.5], "float32")
-    loss, samples = found(model, "mse", sample_weight=tf.constant(weights))
+    loss, samples, _ = found(model, "mse", sample_weight=tf.constant(weights))
     assert float(loss) * int(samples) == pytest.approx(np.sum(weights * SQUARES), rel=RTOL)
