@@ -62,12 +62,11 @@ class CellDerivatives:
         self._step = step_of(cell)
         dtype = cell.compute_dtype
         rows = [tf.TensorSpec((None, size), dtype) for size in (inputs, self.states, self.states)]
-        self.push = tf.function(self._push, input_signature=rows)
-        self.pull = tf.function(self._pull, input_signature=rows)
-        self.pull_inputs = tf.function(self._pull_inputs, input_signature=rows)
-        self.trajectory = tf.function(
-            self._trajectory, input_signature=[tf.TensorSpec((None, None, inputs), dtype)]
-        )
+        self.push = tf.function(self._push, rows, autograph=False)
+        self.pull = tf.function(self._pull, rows, autograph=False)
+        self.pull_inputs = tf.function(self._pull_inputs, rows, autograph=False)
+        sequences = [tf.TensorSpec((None, None, inputs), dtype)]
+        self.trajectory = tf.function(self._trajectory, sequences, autograph=False)
 
     def _push(self, x: tf.Tensor, states: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         with tf.autodiff.ForwardAccumulator(states, vectors) as forward:

@@ -47,8 +47,8 @@ class CellLags:
         self._kernel = kernel.value
         sequence = tf.TensorSpec((None, None, None), self._dtype)
         rows = tf.TensorSpec((None, None), self._dtype)
-        self._backward = tf.function(self._pass_backward, input_signature=[sequence, sequence, rows])
-        self._along = tf.function(self._derivative_along, input_signature=[rows, rows, rows])
+        self._backward = tf.function(self._pass_backward, [sequence, sequence, rows], autograph=False)
+        self._along = tf.function(self._derivative_along, [rows] * 3, autograph=False)
 
     def measure(self, x: np.ndarray, before: np.ndarray, last_adjoint: np.ndarray) -> LagContributions:
         """Measure the contributions with the present weights of the cell.

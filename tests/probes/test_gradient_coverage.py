@@ -9,7 +9,7 @@ from benchmarks.interval_coverage import coverage, kinds, log_norms, states
 
 @pytest.fixture(scope="module")
 def layers():
-    return kinds(units=12, time_steps=24, updates=60)
+    return kinds(units=12, time_steps=16, updates=60)
 
 
 def test_typical_intervals_hold_the_truth_95_times_in_100(layers):

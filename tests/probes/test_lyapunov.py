@@ -165,7 +165,7 @@ def test_networks_below_chaos_have_the_circular_law():
     units, kernels = 64, 24
     matrices = np.array([random_kernel(0.5, units, seed).T for seed in range(kernels)])
     spectrum = measure_lyapunov(
-        GivenJacobians(np.broadcast_to(matrices, (600, *matrices.shape))), warm_up=200
+        GivenJacobians(np.broadcast_to(matrices, (300, *matrices.shape))), warm_up=100
     )
     law = subcritical_exponents(0.5, units)
     middle = slice(units // 4, 3 * units // 4)

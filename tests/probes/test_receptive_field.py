@@ -46,8 +46,8 @@ def test_nothing_is_heard_from_beyond_the_reach():
 
 
 def test_the_width_of_random_networks_is_that_of_theory():
-    """In the mean over 24 networks with few channels, of which each is off by some 10 %."""
+    """In the mean over 12 networks with few channels, of which each is off by some 10 %."""
     image = np.zeros(SIDE**2)
-    fields = np.mean([receptive_fields(cell(seed, "linear"), image, 5) for seed in range(24)], axis=0)
+    fields = np.mean([receptive_fields(cell(seed, "linear"), image, 5) for seed in range(12)], axis=0)
     for steps, field in enumerate(fields, start=1):
         assert width(field) == pytest.approx(effective_width(steps, 3), rel=0.06)

@@ -14,7 +14,7 @@ from keras.src.backend import set_keras_mask
 
 from rnnexp.diagnosis.keras_models.calls import Call, sequences
 from rnnexp.diagnosis.keras_models.data import Batch, dense, leaves_of, row_mask, specs_of
-from rnnexp.diagnosis.keras_models.instrumentation import Site, Sites, instrumented
+from rnnexp.diagnosis.keras_models.instrumentation import OutOfSightError, Site, Sites, instrumented
 from rnnexp.diagnosis.keras_models.objective import objective
 from rnnexp.diagnosis.keras_models.preservation import preserved, seed_generator
 from rnnexp.diagnosis.keras_models.result import StateFlow
@@ -64,6 +64,7 @@ class BackwardPass:
         self._sites: list[Site] = []
         self._notes: list[str] = []
         self._moved: list[tuple[int, int]] = []
+        self._means: list[keras.metrics.Metric] = []
         self._generator: Any = None
 
     def run(self, batch: Batch, verify: bool = False) -> Found:
@@ -92,6 +93,8 @@ class BackwardPass:
                 raise
             except Exception as error:
                 _logger.info("the pass is taken another way, since: %s", error)
+                if isinstance(error, OutOfSightError):
+                    break  # no graph shows more
             else:
                 self._ways = self._ways[number:]
                 return result
@@ -194,7 +197,10 @@ class BackwardPass:
             if self._padded:  # Keras warns of a mask although it uses it
                 warnings.filterwarnings("ignore", ".*was passed an input with a mask attached to it.*")
             prediction = model(batch.x, **mode)
-        return objective(model, self._loss, batch, prediction, self._training)
+        found = objective(model, self._loss, batch, prediction, self._training)
+        if not tf.executing_eagerly():
+            self._means += found.means
+        return found.loss, found.samples
 
     def differentiate(self, *leaves: tf.Tensor) -> tuple:
         """Return L, the factor of `Objective`, and the `Values` of every site."""

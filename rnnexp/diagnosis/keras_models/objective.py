@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 from keras.src.trainers.compile_utils import CompileLoss
+from tensorflow.python.eager import context
 
 from rnnexp.diagnosis.keras_models.data import Batch
 from rnnexp.nn.tapped_step import covered
@@ -17,10 +18,22 @@ class Objective(NamedTuple):
     Attributes:
         loss: L, a scalar.
         samples: sum_b l_b / L: B where L is a mean over the batch, 1 where it is a sum.
+        means: Keras' running means of several losses, whose variables a trace needs as long as it lasts.
     """
 
     loss: tf.Tensor
     samples: tf.Tensor
+    means: list[keras.metrics.Metric]
+
+
+class _Losses(CompileLoss):
+    """Losses whose running means are made outside of a trace; made inside, they would double it."""
+
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Resolve the losses for the structure of the outputs."""
+        # A graph of its own hides the one that is traced, which would take note of every new variable.
+        with tf.Graph().as_default(), context.eager_mode():
+            super().build(y_true, y_pred)
 
 
 def objective(model: keras.Model, loss: Any, batch: Batch, prediction: Any, training: bool) -> Objective:
@@ -35,7 +48,7 @@ def objective(model: keras.Model, loss: Any, batch: Batch, prediction: Any, trai
         ArgumentError: `loss` is None and the model has none either.
     """
     if loss is not None:
-        losses = CompileLoss(loss, output_names=getattr(model, "output_names", None))
+        losses: Any = _Losses(loss, output_names=getattr(model, "output_names", None))
         value = losses(batch.y, prediction, batch.sample_weight)
     else:
         _check_loss(model)
@@ -52,7 +65,8 @@ def objective(model: keras.Model, loss: Any, batch: Batch, prediction: Any, trai
     batch_size = tf.cast(
         inputs.nrows() if isinstance(inputs, tf.RaggedTensor) else tf.shape(inputs)[0], tf.int32
     )
-    return Objective(tf.reduce_sum(value), tf.constant(1) if _is_sum(losses) else batch_size)
+    samples = tf.constant(1) if _is_sum(losses) else batch_size
+    return Objective(tf.reduce_sum(value), samples, [] if losses is None else losses.metrics)
 
 
 def _check_loss(model: keras.Model) -> None:
@@ -64,7 +78,7 @@ def _check_loss(model: keras.Model) -> None:
 def _copy(losses: CompileLoss | None) -> CompileLoss | None:
     if losses is None:
         return None
-    return CompileLoss(
+    return _Losses(
         losses._user_loss, losses._user_loss_weights, losses.reduction, output_names=losses.output_names
     )
 

@@ -59,7 +59,7 @@ def test_the_loss_and_its_factor_are_those_of_the_samples(model, name, compiled)
 def test_gradient_times_samples_is_that_of_the_sample_loss(model, reduction):
     with tf.GradientTape() as tape:
         tape.watch(PREDICTION)
-        loss, samples = found(model, MeanSquaredError(reduction=reduction))
+        loss, samples, _ = found(model, MeanSquaredError(reduction=reduction))
     gradient = tape.gradient(loss, PREDICTION) * tf.cast(samples, tf.float32)
     np.testing.assert_allclose(gradient, 2 * (PREDICTION - Y) / OUT, rtol=1e-5)
 
@@ -110,5 +110,5 @@ def test_a_model_without_any_loss_is_refused(model, compiled):
 
 def test_sample_weights_are_part_of_the_loss_of_a_sample(model):
     weights = np.array([1.0, 2.0, 0.0, 0.5], "float32")
-    loss, samples = found(model, "mse", sample_weight=tf.constant(weights))
+    loss, samples, _ = found(model, "mse", sample_weight=tf.constant(weights))
     assert float(loss) * int(samples) == pytest.approx(np.sum(weights * SQUARES), rel=RTOL)
