@@ -171,6 +171,8 @@ def test_a_whole_run_of_an_lstm_reads_well(capsys, caplog):
         assert arrays["log_norms"].shape == (40, 12)
         assert arrays["start_log_norm_c"].shape == arrays["end_log_norm_c"].shape == (11,)
     assert "nan" not in printed and "mean field" not in printed and "bound" not in printed
+    assert not (folder / "figures").exists()
+    assert f"python run.py report {folder}" in " ".join(printed.split())
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []
     loaded = keras.models.load_model(folder / "model.keras")
     assert isinstance(loaded.get_layer("recurrent").cell, keras.layers.LSTMCell)
