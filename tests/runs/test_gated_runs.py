@@ -73,9 +73,9 @@ def test_the_weights_are_those_of_plain_keras(name, dtype, jit, tolerance):
         ]
     )
     plain.set_weights(network(name, dtype).get_weights())
-    plain.compile(
-        optimizer=Adam(0.01).build(), loss=keras.losses.MeanSquaredError(dtype=dtype), jit_compile=jit
-    )
+    # Not compiled by XLA, whatever the record is: to the tolerance that is the same.
+    loss = keras.losses.MeanSquaredError(dtype=dtype)
+    plain.compile(optimizer=Adam(0.01).build(), loss=loss, jit_compile=False)
     data = training_data(TASK, SEED, B, 0, STEPS, dtype, 1).map(lambda x, y, filled: (x[0], y[0]))
     plain.fit(data, epochs=1, verbose=0, shuffle=False)
     for got, expected in zip(fitted(name, dtype, jit)[1], plain.get_weights(), strict=True):
