@@ -15,6 +15,7 @@ from rnnexp import cli
 from rnnexp.runs.job import check_job
 from rnnexp.runtime.checks import ArgumentError
 from rnnexp.sweeps import supervision
+from rnnexp.sweeps.request import Request
 
 
 @pytest.fixture(autouse=True)
@@ -387,13 +388,11 @@ DOORS = [
 def test_every_flag_leads_through_the_same_door(monkeypatch, capsys, own, line, units, jobs):
     conf = Path(__file__).parents[1] / "conf"
     arguments = shlex.split(line.format(own=own, conf=conf))
-    request = cli.check(arguments)
-    assert request is not None
-    assert (request.first.plan.units, len(request.jobs), request.sweeping) == (units, jobs, jobs > 1)
-    monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
-    monkeypatch.setattr(supervision, "supervise", lambda request, arguments: pytest.fail("it began"))
+    previewed: list[Request] = []
+    monkeypatch.setattr("rnnexp.sweeps.preview.preview", lambda request, _: previewed.append(request))
     cli.start([*arguments, "dry_run=true"], pytest.fail)
-    assert f"jobs   {jobs}: {jobs} to run" in capsys.readouterr().out
+    (request,) = previewed
+    assert (request.first.plan.units, len(request.jobs), request.sweeping) == (units, jobs, jobs > 1)
     assert refusal(capsys, *arguments, "seq_len=0") == f"seq_len: {AT_LEAST} 1, received 0"
 
 

@@ -68,13 +68,13 @@ def test_replicas_are_runs_beside_each_other(main, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
-def fail_second(job):
+def fail_at_1(job):
     if job.plan.seed == 1:
         raise ZeroDivisionError("of nothing")
 
 
 def test_a_run_that_fails_exits_1_and_shows_where(main, capsys):
-    assert main(fail_second, "tracking=none", "seed=1") == 1
+    assert main(fail_at_1, "tracking=none", "seed=1") == 1
     printed = capsys.readouterr()
     assert states() == ["FAILED"]
     assert printed.out == ""
@@ -146,7 +146,7 @@ def test_the_jobs_of_a_sweep_come_in_the_order_of_the_request(main, tmp_path):
 
 
 def test_a_job_that_fails_does_not_take_the_others_down(main, capsys):
-    assert main(fail_second, "-m", IN_PROCESS, "tracking=none", "seed=0,1,2") == 1
+    assert main(fail_at_1, "-m", IN_PROCESS, "tracking=none", "seed=0,1,2") == 1
     assert states() == ["FINISHED", "FAILED", "FINISHED"]
     assert [outcome.status for outcome in outcomes()] == ["FINISHED", "FAILED", "FINISHED"]
     assert "tanh-T100-s1 failed: ZeroDivisionError: of nothing" in capsys.readouterr().err
@@ -156,11 +156,9 @@ def test_a_supervised_job_that_fails_is_an_outcome_and_no_more(main, tmp_path):
     folder = SweepFolder(tmp_path / "outputs" / "sweeps" / "mine")
     folder.path.mkdir(parents=True)
     folder.state.update(workers=1)
-    assert (
-        main(fail_second, "-m", IN_PROCESS, "tracking=none", "seed=0,1,2", f"hydra.sweep.dir={folder.path}")
-        == 0
-    )
-    assert [outcome.status for outcome in outcomes()] == ["FINISHED", "FAILED", "FINISHED"]
+    typed = ("tracking=none", "seed=1,0", f"hydra.sweep.dir={folder.path}")
+    assert main(fail_at_1, "-m", IN_PROCESS, *typed) == 0
+    assert [outcome.status for outcome in outcomes()] == ["FAILED", "FINISHED"]
 
 
 def test_a_job_that_is_refused_does_not_take_the_others_down(main, capsys):

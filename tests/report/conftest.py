@@ -109,14 +109,20 @@ def sweep(tmp_path_factory):
     return write_sweep(tmp_path_factory.mktemp("sweep"))
 
 
-@pytest.fixture
-def runs(sweep):
-    return rnnexp.load_runs(sweep)
+@pytest.fixture(scope="session")
+def loaded(sweep):
+    table = rnnexp.load_runs(sweep)
+    return table, group_runs(table)
 
 
 @pytest.fixture
-def groups(runs):
-    return group_runs(runs)
+def runs(loaded):
+    return loaded[0].copy()
+
+
+@pytest.fixture
+def groups(loaded):
+    return loaded[1].copy()
 
 
 @pytest.fixture

@@ -49,6 +49,13 @@ def test_out_and_format_are_chosen(run, tmp_path):
     assert not (run / "figures").exists()
 
 
+@pytest.mark.parametrize(("asked", "suffix"), [("none", "png"), ("svg", "svg")])
+def test_the_format_is_that_of_the_run(run, asked, suffix):
+    (run / "config.yaml").write_text(f"figures: {{format: {asked}}}\n")
+    assert main([str(run)]) == 0
+    assert drawn(run / "figures") == [f"gradient_heatmap.{suffix}", f"spectrum_history.{suffix}"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -142,7 +142,6 @@ def lost_in_the_middle():
 
 
 RUNS = {
-    "a run as it should be": lambda: result(record()),
     "nothing but nan": every_step_lost,
     "lost in the middle": lost_in_the_middle,
     "one step, of one time step": lambda: result(record(1, steps=1), validations=(1,), steps=1),

@@ -40,6 +40,15 @@ def test_a_folder_adds_to_the_menu_and_hides_nothing_of_it(added):
     assert (job.plan.clip, job.plan.units, job.choices["clip"]) == (GlobalNorm(0.1), 5, "tight")
 
 
+def test_a_file_that_has_changed_is_read_again(added):
+    menu, file = Menu(added=added), added / "experiment" / "mine.yaml"
+    for units in (5, 6):
+        file.write_text(f"# @package _global_\nunits: {units}\n")
+        # An override leaves no trace in what is kept of the files.
+        assert menu.compose(["experiment=mine", "units=7"]).units == 7
+        assert menu.compose(["experiment=mine"]).units == units
+
+
 def test_a_search_path_adds_to_the_menu(added):
     typed = f"hydra.searchpath=[file://{added}]"
     assert MENU.options("clip", [typed]) == sorted([*clipping.CATALOGUE, "tight"])

@@ -326,8 +326,6 @@ def test_a_class_of_a_plugin_is_compared_before_it_is_called(place, line, senten
 
 
 PROCESSES = [
-    ("init.gain={_target_: foreign.parts.leave}", "dry_run=true"),
-    ("clip._target_=rnnexp.sweeps.artists.os.mkdir", "tracking=none"),
     ("--config-dir={place}/conf", "experiment=mine"),
     ("-m", "seed=0,1", "activation=foreign.parts:marked"),
 ]

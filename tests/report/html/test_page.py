@@ -6,7 +6,6 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 import rnnexp
-from rnnexp.report.html.page import MOST_CHARTS
 from rnnexp.report.html.write import write_report
 
 VOID = {"meta", "input", "br", "path", "rect", "use", "link", "img"}
@@ -150,14 +149,17 @@ def test_where_nothing_was_solved_the_loss_is_shown_first(runs, tmp_path):
     assert 'id="show-loss" checked' in text
 
 
-def test_more_groups_than_charts_are_in_the_table(runs, tmp_path):
-    many = runs[:1].loc[[0] * (MOST_CHARTS + 2)].reset_index(drop=True)
+def test_more_groups_than_charts_are_in_the_table(runs, tmp_path, monkeypatch):
+    most = 5
+    for module in ("page", "write"):
+        monkeypatch.setattr(f"rnnexp.report.html.{module}.MOST_CHARTS", most)
+    many = runs[:1].loc[[0] * (most + 2)].reset_index(drop=True)
     names = [f"n{number}" for number in many.index]
     many = many.assign(config_hash=names, group_hash=names, units=range(len(many)))
     text = written(write_report(many, tmp_path / "report.html"))
-    assert text.count('<figure class="chart">') == 2 * MOST_CHARTS
-    assert f"Charts of the first {MOST_CHARTS} groups; the table has all." in text
-    assert f'id="group-{MOST_CHARTS + 1}"' in text
+    assert text.count('<figure class="chart">') == 2 * most
+    assert f"Charts of the first {most} groups; the table has all." in text
+    assert f'id="group-{most + 1}"' in text
 
 
 def test_a_page_of_stacked_layers_says_which_it_shows(runs, text, tmp_path):

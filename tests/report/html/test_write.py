@@ -70,8 +70,7 @@ def test_a_second_build_replaces_the_first(few, page):
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["first", "second"])
-@pytest.mark.parametrize("step", ["render", "save_table"])
-@pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize(("step", "kind"), [("render", OSError), ("save_table", KeyboardInterrupt)])
 def test_a_build_that_ends_early_leaves_what_was_there(few, page, monkeypatch, before, step, kind):
     if before:
         write_report(few, page)
