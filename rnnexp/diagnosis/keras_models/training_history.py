@@ -93,7 +93,8 @@ class TrainingHistory:
 class Recorder:
     """Writes loss and norm of every update to a buffer, inside the training step that `fit` traces.
 
-    The training function is traced again with the recorder; `stop` restores the former one.
+    The training function is traced again with the recorder; `stop` restores the former one, where the model
+    was not compiled anew meanwhile. Several recorders of one model may stop in any order.
 
     Args:
         model: A compiled model.
@@ -105,13 +106,13 @@ class Recorder:
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._read = 0
         self._kept = [np.stack([before.loss, before.global_norm])]
+        self._stopped = False
+        self._model, self._compiled = model, _compiled(model)
+        self._optimizer, tracker = self._compiled
+        self._train_function, model.train_function = model.train_function, None
         self._stack = contextlib.ExitStack()
-        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-        self._stack.enter_context(covered(model, "train_function", None))
-        self._stack.enter_context(
-            covered(optimizer, "apply", functools.partial(self._apply, optimizer.apply))
-        )
-        tracker = getattr(model, "_loss_tracker", None)
+        apply = functools.partial(self._apply, self._optimizer.apply)
+        self._stack.enter_context(covered(self._optimizer, "apply", apply))
         if tracker is not None:
             update = functools.partial(self._update_loss, tracker.update_state)
             self._stack.enter_context(covered(tracker, "update_state", update))
@@ -137,14 +138,34 @@ class Recorder:
             self._read = count
 
     def stop(self) -> None:
-        """Read the rest of the buffer and restore the model."""
+        """Read the rest of the buffer; restore the model as soon as recorders begun later have stopped."""
         self.read(0)
+        self._stopped = True
+        while (last := _last_begun(self._optimizer)) is not None and last._stopped:
+            last._restore()
+
+    def _restore(self) -> None:
         self._stack.close()
+        if _compiled(self._model) == self._compiled:
+            self._model.train_function = self._train_function
 
     @property
     def history(self) -> TrainingHistory:
         """The history as far as it was read."""
         return TrainingHistory(*np.concatenate(self._kept, axis=1))
+
+
+def _compiled(model: keras.Model) -> tuple[Any, Any]:
+    """The optimizer that is called, and the tracker of the loss, which every `compile` makes anew."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return optimizer, getattr(model, "_loss_tracker", None)
+
+
+def _last_begun(optimizer: Any) -> Recorder | None:
+    """The recorder whose wrapper an optimizer calls first."""
+    wrapper = getattr(vars(optimizer).get("apply"), "func", None)
+    found = getattr(wrapper, "__self__", None)
+    return found if isinstance(found, Recorder) else None
 
 
 def _global_norm(gradients: Sequence[Any]) -> tf.Tensor:
