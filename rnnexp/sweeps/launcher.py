@@ -38,7 +38,10 @@ PRELOADED = [
 ]
 """The modules that the server imports."""
 
-_PRELOADED_FOR_MLFLOW = "rnnexp.tracking.preloaded"
+_PRELOADED_FOR_MLFLOW = [
+    *("mlflow.tensorflow", "mlflow.pyfunc", "mlflow.models.rag_signatures", "alembic.command"),
+    *("mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite", "rnnexp.tracking.preloaded"),
+]
 _ROOT = Path(__file__).parents[2]
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _POLL = 0.25  # seconds
@@ -189,5 +192,5 @@ def _context(with_mlflow: bool) -> Any:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED, _PRELOADED_FOR_MLFLOW] if with_mlflow else PRELOADED)
+    context.set_forkserver_preload([*PRELOADED, *(_PRELOADED_FOR_MLFLOW if with_mlflow else [])])
     return context

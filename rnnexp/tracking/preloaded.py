@@ -1,15 +1,11 @@
-"""What recording into MLflow needs of it: the fork server of a sweep imports this once for all jobs.
+"""What MLflow looks up when a process saves its first model: which module is of which installed package.
 
-The last line is for the first model that a process saves: MLflow reads then which module is of which package,
-a third of a second, and keeps it.
+It takes a third of a second. The fork server of a sweep imports this, and has it looked up for all jobs.
 """
 
-import alembic.command  # noqa: F401
-import mlflow.models.rag_signatures
-import mlflow.pyfunc
-import mlflow.store.tracking.sqlalchemy_store
-import mlflow.tensorflow  # noqa: F401
-import sqlalchemy.dialects.sqlite  # noqa: F401
-from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+from rnnexp.tracking.client import quietly
+
+with quietly():
+    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
 warn_dependency_requirement_mismatches(["mlflow"])

@@ -11,8 +11,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from rnnexp.runtime.threads import one_blas_thread
-
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
@@ -40,8 +38,7 @@ def run_page(name: str) -> None:
         import keras
 
         keras.backend.clear_session()  # which numbers layers from 0
-    with one_blas_thread():
-        exec(compile(code, f"docs/{name}.md", "exec"), {})
+    exec(compile(code, f"docs/{name}.md", "exec"), {})
 
 
 def shown_text(name: str) -> list[str]:
