@@ -77,7 +77,7 @@ def test_the_installed_command_says_its_own_name(installed):
     assert wrong.stderr.startswith("rnnexp: seqlen: expected a key of the configuration, such as seq_len")
 
 
-def test_an_installed_package_keeps_its_data_in_the_working_folder(installed, tmp_path):
+def test_an_installed_package_keeps_data_in_the_working_folder(installed, tmp_path):
     program = "from rnnexp.runs.build import compose_job as c; print(c([]).tracking.uri, c([]).output_dir)"
     answer = subprocess.run(
         [sys.executable, "-c", program],

@@ -183,7 +183,7 @@ def test_a_start_without_mean_field_is_off_by_many_spreads(init, activation):
     assert abs(states.mean_field_rate - mean) > 2 * (high - low) / 2
 
 
-def test_every_initialiser_says_whether_its_entries_are_independent():
+def test_every_initialiser_says_if_its_entries_are_independent():
     """The squares of two entries are uncorrelated over draws if they are independent."""
     for name, kind in CATALOGUE.items():
         if not kind.independent:

@@ -33,7 +33,7 @@ def test_clips_without_a_threshold_stand_beside_one():
     assert not any("autoclip" in each for each in tried(**spiked, clip="autoclip"))
 
 
-def test_other_clips_come_after_other_causes_of_a_harmless_spike():
+def test_other_clips_come_after_other_causes_of_a_spike():
     clips = ["clip=global_norm clip.threshold=0.5", "clip=autoclip", "clip=agc"]
     found = tried(init="glorot_uniform", course=course(spike_at=300))
     assert [each for each in found if each.startswith("clip")] == clips

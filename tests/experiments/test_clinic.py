@@ -95,7 +95,7 @@ def test_a_treatment_that_was_not_tried_has_no_share():
     assert summary.share(TABLE, summary.THREE, "left").n == len(LEFT["case"].unique())
 
 
-def test_the_first_order_differs_behind_the_first_recommendation():
+def test_the_first_order_differs_behind_the_first_one():
     keys = ["case", "part", "overrides", "verdict"]
     orders = (rows[rows["arm"] == "recommendation 1"] for rows in (summary.as_added(TABLE), TABLE))
     added, now = (set(rows[keys].itertuples(index=False, name=None)) for rows in orders)
@@ -193,7 +193,7 @@ def test_recommendations_are_tried_in_turn_up_to_a_cure():
     assert [verdict for _, verdict in rows("none")] == ["at_chance"] * 3
 
 
-def test_former_recommendations_are_those_without_later_remedies():
+def test_former_recommendations_lack_the_later_remedies():
     case = cases.Case("adding", "long")
     chosen = {"cell": "gru", "laws": frozenset(), "init": "orthogonal", "time_steps": 40}
 

@@ -89,7 +89,7 @@ def test_a_model_goes_on_with_the_state_of_its_clip(clip, tmp_path):
 
 
 @pytest.mark.parametrize("name", SKIPPING)
-def test_a_gradient_that_is_not_finite_changes_nothing_but_a_count(name):
+def test_a_gradient_that_is_not_finite_changes_a_count_only(name):
     clip = STATEFUL[name]
     model = model_with(clip)
     take_steps(model, 0, 2)

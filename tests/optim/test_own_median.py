@@ -36,7 +36,7 @@ def norm(arrays):
     return float(np.sqrt(sum(np.sum(array**2) for array in arrays)))
 
 
-def test_after_the_warm_up_the_global_norm_is_clipped_at_its_median():
+def test_after_the_warm_up_the_norm_is_clipped_at_its_median():
     threshold = np.median([norm(gradients(step)) for step in range(WARM_UP)])
     found, state = run(GlobalNorm("auto"))
     assert not any(clipped.clipped for clipped in found[:WARM_UP])

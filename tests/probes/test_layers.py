@@ -130,7 +130,7 @@ def test_arrays_of_layers_above_are_their_profiles():
     assert "layer_4_log_norm" not in found
 
 
-def test_what_presumes_that_the_loss_reads_the_last_state_is_left_out():
+def test_what_presumes_a_loss_of_the_last_state_is_left_out():
     found = linear()
     assert {"lags", "sensitivity"}.isdisjoint(found.results)
     said = found.predictions

@@ -70,7 +70,7 @@ def loads(tree):
             yield from (name for name in named if name.partition(".")[0] in UNPICKLES)
 
 
-def test_the_package_has_one_door_for_arrays_and_none_for_pickles():
+def test_arrays_have_one_door_and_pickles_have_none():
     found = {
         (str(path.relative_to(PACKAGE)), call)
         for path in PACKAGE.rglob("*.py")

@@ -66,7 +66,7 @@ def test_before_the_first_job_it_is_starting():
     assert count.state() == "0 failed  1 running"
 
 
-def test_a_terminal_gets_the_grid_a_live_line_and_each_failure_once():
+def test_a_terminal_gets_the_grid_and_each_failure_once():
     failed = [outcome(0, "FAILED", 1.0, note="OSError: [gone]")]
     text = shown(failed, failed, terminal=True)
     assert text.count("job-0 failed: OSError: [gone]") == 1

@@ -95,7 +95,7 @@ def test_a_new_experiment_has_the_view(tracking_uri):
     assert view_tags().items() <= experiment.tags.items()
 
 
-def test_both_verdicts_fit_on_a_small_screen_beside_the_assistant():
+def test_both_verdicts_fit_on_a_small_screen():
     state = json.loads(json.loads(view_tags()["mlflow.sharedViewState.verdicts"])["state"])
     order, widths = state["columnOrder"], state["columnWidths"]
     assert set(state["selectedColumns"]) < set(order) == set(widths)

@@ -80,7 +80,7 @@ def watched(traced, tmp_path_factory):
     return Watched(monitor, kept, table, board, before, gradient_flow(model, X[:B], Y[:B]).metrics())
 
 
-def test_a_look_is_taken_at_every_epoch_and_handed_to_the_writer(watched):
+def test_a_look_is_taken_at_every_epoch_and_written(watched):
     assert [look[:2] for look in watched.monitor.history] == [(0, 0), (4, 0), (8, 1)]
     assert watched.kept.calls == [*watched.monitor.history, "closed"]
 

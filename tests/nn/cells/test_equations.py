@@ -171,7 +171,7 @@ def test_the_shown_matrix_has_the_eigenvalues_of_the_equation(name):
     np.testing.assert_allclose(np.sort_complex(found), np.sort_complex(expected), rtol=0, atol=1e-12)
 
 
-def test_an_lru_starts_on_its_ring_and_keeps_the_variance_of_white_inputs():
+def test_an_lru_starts_on_its_ring_and_keeps_the_variance():
     units, spec = 2000, Lru(r_min=0.6, r_max=0.9, max_phase=0.5)
     cell: Any = spec.build(units, "linear", GlorotUniform(seed=1), Orthogonal(seed=2), "float64")
     cell.build((None, F))
