@@ -5,7 +5,7 @@ REASONS = {
     "200, 32, 32 against JAX": "XLA's calls of small kernels bound both",
     "200, 32, 32 against better": "XLA's calls of small kernels bound both",
     "400, 100, 16 against better": "XLA's calls of small kernels bound both",
-    "200, 128, 128 against Keras": "the products bound both: the floor is about as far from Keras as the goal",
+    "200, 128, 128 against Keras": "the products bound both: the floor is as far from Keras as the goal",
     "200, 128, 128 against better": "as against Keras without XLA, which is as fast as the one with XLA here",
     "200, 128, 128 against torch": "the products bound both",
     "against floor": "elementwise work between the products",
