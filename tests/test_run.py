@@ -59,7 +59,7 @@ def asked(*arguments: str) -> Answer:
     return Answer(answer.returncode, answer.stdout, err, imported, seconds)
 
 
-HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "pandas", "sklearn", "sqlalchemy", "rich"}
+HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "pandas", "scipy", "sklearn", "sqlalchemy", "rich"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.linalg import lapack
 
 _MARGIN = 18.0
 """Nats between the sizes of two rows beyond which they change each other's singular values by e^-36 only."""
@@ -112,6 +111,8 @@ def _blocks(diagonal: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, in
 
 
 def _log_sigma_of_block(block: np.ndarray) -> np.ndarray:
+    from scipy.linalg import lapack  # not above, as no command line should wait for it
+
     with np.errstate(divide="ignore"):
         if len(block) == 1:
             return np.log(np.abs(block[0]))

@@ -4,7 +4,6 @@ import dataclasses
 from typing import ClassVar
 
 import numpy as np
-import scipy.linalg
 
 from rnnexp.probes.probe import Array, Metric, Probe
 from rnnexp.probes.trajectory import Trajectory
@@ -139,8 +138,10 @@ def measure_spectrum(recurrent_kernel: np.ndarray) -> Spectrum:
 
 def _departure(kernel: np.ndarray) -> tuple[float, float]:
     """Return the departure and the Frobenius norm of the kernel over its largest entry."""
+    from scipy.linalg import schur  # not above, as no command line should wait for it
+
     largest = np.abs(kernel).max()
-    triangle = scipy.linalg.schur(kernel / (largest if largest > 0 else 1.0))[0]
+    triangle = schur(kernel / (largest if largest > 0 else 1.0))[0]
     upper = np.triu(triangle, 1)
     # For a complex pair the Schur form holds the block [[a, b], [c, a]], bc < 0, with |lambda|^2 = a^2 - bc:
     # it contributes b^2 + c^2 + 2bc to the square of the departure.

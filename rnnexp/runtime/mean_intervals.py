@@ -4,7 +4,6 @@ import functools
 import math
 
 import numpy as np
-from scipy.special import stdtrit
 
 from rnnexp.runtime.checks import ArgumentError, integer
 
@@ -15,6 +14,8 @@ _EQUAL = 1e-24  # share of the variance below which all values of a resample are
 
 def student_factor(samples: int) -> float:
     """Return t of the 95 % interval of a mean: the 0.975 quantile at `samples` - 1 degrees of freedom."""
+    from scipy.special import stdtrit  # not above, as no command line should wait for it
+
     return float(stdtrit(samples - 1, _ENDS[1])) if samples > 1 else math.inf
 
 

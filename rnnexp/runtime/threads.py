@@ -3,7 +3,6 @@
 import contextlib
 import functools
 
-import scipy.linalg  # noqa: F401  (loads its library, so that it can be found)
 import threadpoolctl
 
 
@@ -20,4 +19,6 @@ def one_blas_thread() -> contextlib.AbstractContextManager:
 @functools.cache
 def _libraries() -> threadpoolctl.ThreadpoolController:
     """Return the loaded linear-algebra libraries, NumPy's and SciPy's among them; the search takes 6 ms."""
+    import scipy.linalg  # noqa: F401  (loads its library, so that it can be found)
+
     return threadpoolctl.ThreadpoolController()

@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from rnnexp.runtime.arrays import filled
 from rnnexp.runtime.checks import integer
@@ -79,6 +78,8 @@ def decoupled_exponent(gain: npt.ArrayLike, slopes: np.ndarray, warm_up: int) ->
     >>> round(decoupled_exponent(2.0, np.full((10, 1, 2), 0.25), warm_up=1), 3)
     -0.693
     """
+    from scipy.special import logsumexp  # not above, as no command line should wait for it
+
     log_gains = _log_gains(gain, slopes)
     time_steps = len(log_gains) - integer("warm_up", warm_up, 0, len(log_gains) - 1)
     ends = [

@@ -1,7 +1,6 @@
 """From the gain of every step to one rate per step of lag, as the measurement fits it."""
 
 import numpy as np
-from scipy.special import logsumexp
 
 from rnnexp.runtime.checks import ArgumentError
 
@@ -26,6 +25,8 @@ def rms_rate(log_gains: np.ndarray) -> float:
 
     nan where a gain is nan, or fewer than two lags are finite.
     """
+    from scipy.special import logsumexp  # not above, as no command line should wait for it
+
     profiles = lag_profile(log_gains).reshape(len(log_gains) + 1, -1)
     if np.isnan(profiles).any():
         return np.nan
