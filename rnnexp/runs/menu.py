@@ -12,7 +12,7 @@ from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.runtime.places import CONF
@@ -95,22 +95,15 @@ class _ParsedOnce(ConfigRepository):
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         source = self._find_object_source(config_path, ObjectType.CONFIG)
-        file = None if source is None else _file(source, config_path)
-        if source is None or file is None:
+        if source is None or source.scheme() != "file":
             return super().load_config(config_path)
+        name = config_path if config_path.endswith(".yaml") else f"{config_path}.yaml"
+        file = Path(source.path, name).resolve()
         state = file.stat()
         key = (source.provider, config_path, file, state.st_ino, state.st_mtime_ns, state.st_size)
         if key not in self._parsed:
             self._parsed[key] = super().load_config(config_path)
         return copy.deepcopy(self._parsed[key])  # since Hydra changes what it is given
-
-
-def _file(source: ConfigSource, config_path: str) -> Path | None:
-    """Return the file that a folder, or Hydra itself, holds a choice in; None for any other source."""
-    name = config_path if config_path.endswith(".yaml") else f"{config_path}.yaml"
-    if source.full_path() == "pkg://hydra.conf":
-        return Path(hydra.__path__[0], "conf", name)
-    return Path(source.path, name).resolve() if source.scheme() == "file" else None
 
 
 MENU = Menu()
