@@ -111,14 +111,14 @@ def _blocks(diagonal: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, in
 
 
 def _log_sigma_of_block(block: np.ndarray) -> np.ndarray:
-    from scipy.linalg import lapack  # not above, as no command line should wait for it
-
     with np.errstate(divide="ignore"):
         if len(block) == 1:
             return np.log(np.abs(block[0]))
         sizes = np.log(np.abs(np.diagonal(block)))
         if sizes.max() - sizes.min() <= _EVEN:
             return np.log(np.linalg.svd(block, compute_uv=False))
+        from scipy.linalg import lapack  # not above, as no command line should wait for it
+
         sigma, _, _, work, _, info = lapack.dgejsv(block, joba=0, jobu=3, jobv=3)
         if info != 0:
             raise np.linalg.LinAlgError(f"dgejsv did not converge: info = {info}")
