@@ -27,7 +27,7 @@ class Objective(NamedTuple):
 
 
 class _Losses(CompileLoss):
-    """Losses whose running means are made outside of a trace; made inside, they would double it."""
+    """Losses whose running means are made outside of a trace: made inside, the pass would be traced twice."""
 
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Resolve the losses for the structure of the outputs."""
